@@ -1,0 +1,288 @@
+"""The detector: ordered layers of cells, unit, threshold, material and symmetries, as data."""
+
+from __future__ import annotations
+
+import math
+import tomllib
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+import numpy as np
+import tomli_w
+from numpy.typing import ArrayLike, NDArray
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from phys_gan.detectors.layers import CartesianLayer, ImageLayer, Layer, PolarLayer
+from phys_gan.errors import DetectorError
+from phys_gan.files import atomic_file
+
+__all__ = ["Detector", "Sampling", "Slab", "Symmetry"]
+
+_L = TypeVar("_L", CartesianLayer, PolarLayer)
+Symmetry = Literal["reflect-x", "reflect-y", "reflect-alpha", "rotate-alpha"]
+
+
+class Slab(BaseModel):
+    """One slab of material.
+
+    Attributes:
+        material: Name of the material, such as ``"Pb"``.
+        thickness: Depth along the shower axis [mm].
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    material: str
+    thickness: float = Field(gt=0)
+
+
+class Sampling(BaseModel):
+    """What one period of the calorimeter is made of; only simulators without files need it.
+
+    Attributes:
+        active: The slab that is read out.
+        absorber: The slab in front of it; none in a homogeneous calorimeter.
+        response: Mean of E_tot / E_inc in this detector's cells.
+        stochastic_term: a in sigma/E = a / sqrt(E/GeV) (+) b.
+        constant_term: b in the same formula.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    active: Slab
+    absorber: Slab | None = None
+    response: float = Field(default=1.0, gt=0)
+    stochastic_term: float = Field(default=0.0, ge=0)
+    constant_term: float = Field(default=0.0, ge=0)
+
+
+class Detector(BaseModel):
+    """Describe what is measured. Data, not code: TOML in, TOML out.
+
+    Attributes:
+        name: Name of the detector.
+        description: One line for people.
+        reference: Where the geometry comes from.
+        cell_unit: Unit of a cell: MeV for showers, free for images.
+        threshold: Read-out threshold in the cell unit; a cell is hit when it is above.
+        symmetries: Transformations that leave particles at normal incidence on the axis as they
+            are; training augments with the group that they generate.
+        sampling: The material, for simulators.
+        layers: The layers from the front to the back.
+
+    Example:
+        >>> from phys_gan.detectors import load_detector
+        >>> load_detector("calogan").n_cells
+        504
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = Field(min_length=1)
+    description: str = ""
+    reference: str = ""
+    cell_unit: str = "MeV"
+    threshold: float = Field(default=0.0, ge=0)
+    symmetries: tuple[Symmetry, ...] = ()
+    sampling: Sampling | None = None
+    layers: tuple[Annotated[Layer, Field(discriminator="kind")], ...] = Field(min_length=1)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _expand_repeats(cls, data: Any) -> Any:
+        """Turn ``repeat = n`` in a layer into n layers, one behind the other, and name them."""
+        if not isinstance(data, dict) or not isinstance(data.get("layers"), list | tuple):
+            return data
+        layers: list[Any] = []
+        for layer in data["layers"]:
+            if not isinstance(layer, dict):
+                layers.append(layer)
+                continue
+            single = {key: value for key, value in layer.items() if key != "repeat"}
+            repeat = layer.get("repeat", 1)
+            if not isinstance(repeat, int) or not 1 <= repeat <= 10_000:
+                raise ValueError(f"repeat = {repeat!r} is not a whole number from 1 to 10000")
+            for number in range(repeat):
+                copy = dict(single)
+                if "name" not in single or repeat > 1:
+                    copy["name"] = f"{single.get('name', '')}{len(layers)}"
+                if repeat > 1 and number:
+                    front, back = single["z"]
+                    copy["z"] = (front + number * (back - front), back + number * (back - front))
+                layers.append(copy)
+        return {**data, "layers": layers}
+
+    @model_validator(mode="after")
+    def _check_layers(self) -> Detector:
+        kinds = {layer.kind for layer in self.layers}
+        if "image" in kinds and len(self.layers) > 1:
+            raise ValueError("an image detector has exactly one layer")
+        for before, behind in zip(self.layers[:-1], self.layers[1:], strict=True):
+            if (
+                not isinstance(before, ImageLayer)
+                and not isinstance(behind, ImageLayer)
+                and (behind.z[0] < before.z[1] - 1e-9)
+            ):
+                raise ValueError(f"layer '{behind.name}' begins before '{before.name}' ends")
+        self.symmetry_group()
+        return self
+
+    # Cells
+
+    @property
+    def is_image(self) -> bool:
+        """Whether this is an image: one layer of pixels."""
+        return isinstance(self.layers[0], ImageLayer)
+
+    @cached_property
+    def n_cells(self) -> int:
+        """Number of cells in all layers."""
+        return sum(layer.n_cells for layer in self.layers)
+
+    @property
+    def n_layers(self) -> int:
+        """Number of layers."""
+        return len(self.layers)
+
+    @cached_property
+    def offsets(self) -> tuple[int, ...]:
+        """Flat index at which each layer begins, and the end of the last one."""
+        return tuple(np.cumsum([0] + [layer.n_cells for layer in self.layers]).tolist())
+
+    def slice(self, k: int) -> slice:
+        """Return the flat cells of layer k."""
+        return slice(self.offsets[k], self.offsets[k + 1])
+
+    @cached_property
+    def positions(self) -> NDArray[np.float64]:
+        """Cell centres (x, y), shape (n_cells, 2): [mm], or [arcsec] for images."""
+        return np.concatenate([layer.positions for layer in self.layers])
+
+    @cached_property
+    def layer_of_cell(self) -> NDArray[np.int64]:
+        """Number of the layer of each cell, shape (n_cells,)."""
+        return np.repeat(np.arange(self.n_layers), [layer.n_cells for layer in self.layers])
+
+    @cached_property
+    def depths(self) -> NDArray[np.float64]:
+        """Centre of each layer along the shower axis [mm], shape (n_layers,); 0 for an image."""
+        return np.array(
+            [0.0 if isinstance(layer, ImageLayer) else sum(layer.z) / 2 for layer in self.layers]
+        )
+
+    def find(self, x: ArrayLike, y: ArrayLike, z: ArrayLike = 0.0) -> NDArray[np.int64]:
+        """Return the flat cell of each point; -1 outside every cell.
+
+        Arguments:
+            x: Positions across the axis [mm], or [arcsec] for images, any shape.
+            y: The same across.
+            z: Depth along the axis [mm]; not used for images.
+        """
+        x, y, z = np.broadcast_arrays(*(np.asarray(value, float) for value in (x, y, z)))
+        if isinstance(self.layers[0], ImageLayer):
+            return self.layers[0].find(x, y)
+        edges = [layer.z for layer in self.layers if not isinstance(layer, ImageLayer)]
+        fronts, backs = np.array(edges).T
+        number = np.searchsorted(fronts, z, side="right") - 1
+        inside = (number >= 0) & (z < backs[number])
+        cells = np.full(z.shape, -1, dtype=np.int64)
+        # Layers that share a grid are looked up together: 45 equal layers cost as much as one.
+        grids: dict[Layer, list[int]] = {}
+        for k, layer in enumerate(self.layers):
+            same = {"name": "", "z": (0.0, 1.0)}
+            grids.setdefault(layer.model_copy(update=same), []).append(k)
+        offsets = np.array(self.offsets)
+        for grid, members in grids.items():
+            chosen = inside & np.isin(number, members) if len(grids) > 1 else inside
+            flat = grid.find(x[chosen], y[chosen])
+            cells[chosen] = np.where(flat >= 0, flat + offsets[number[chosen]], -1)
+        return cells
+
+    # Symmetries
+
+    def symmetry_group(self) -> NDArray[np.int32]:
+        """Return all symmetry transformations, shape (n_elements, n_cells); the first is identity.
+
+        ``cells[:, group[i]]`` are the events transformed by element i.
+        """
+        identity = np.arange(self.n_cells)
+        group = [identity]
+        for symmetry in self.symmetries:
+            powers = [identity, *self._generators(symmetry)]
+            group = [element[power] for element in group for power in powers]
+        return np.asarray(group, dtype=np.int32)
+
+    def _generators(self, symmetry: Symmetry) -> list[NDArray[np.int64]]:
+        """Return the elements other than identity of one declared symmetry."""
+        if symmetry in ("reflect-x", "reflect-y"):
+            axis: Literal["x", "y"] = "x" if symmetry == "reflect-x" else "y"
+            parts = [
+                self._need(layer, CartesianLayer, symmetry).reflected(axis) for layer in self.layers
+            ]
+            return [self._join(parts)]
+        polar = [self._need(layer, PolarLayer, symmetry) for layer in self.layers]
+        if symmetry == "reflect-alpha":
+            return [self._join([layer.reflected() for layer in polar])]
+        # A ring of one cell is invariant under any rotation.
+        order = math.gcd(*(layer.n_alpha for layer in polar if layer.n_alpha > 1))
+        return [
+            self._join([layer.rotated(step * layer.n_alpha // order) for layer in polar])
+            for step in range(1, order)
+        ]
+
+    def _join(self, parts: list[NDArray[np.int64]]) -> NDArray[np.int64]:
+        return np.concatenate(
+            [part + offset for part, offset in zip(parts, self.offsets[:-1], strict=True)]
+        )
+
+    @staticmethod
+    def _need(layer: Layer, kind: type[_L], symmetry: str) -> _L:
+        if not isinstance(layer, kind):
+            raise ValueError(f"symmetry '{symmetry}' does not exist for {layer.kind} layers")
+        return layer
+
+    # TOML
+
+    @classmethod
+    def from_toml(cls, text: str, source: str = "detector") -> Detector:
+        """Read a detector from TOML text.
+
+        Raises:
+            DetectorError: The text is not TOML or does not describe a detector; ``source`` names
+                it in the message.
+        """
+        try:
+            return cls.model_validate(tomllib.loads(text))
+        except tomllib.TOMLDecodeError as error:
+            raise DetectorError(f"'{source}' is not TOML: {error}") from error
+        except ValidationError as error:
+            raise DetectorError(
+                f"'{source}' is not a detector: {first_problem(error)}",
+                remedy="compare with a built-in one in phys_gan/detectors/catalog",
+            ) from error
+
+    def to_toml(self) -> str:
+        """Write the detector as TOML text, from which :meth:`from_toml` makes an equal one."""
+        return tomli_w.dumps(self.model_dump(exclude_none=True))
+
+    def save(self, path: str | Path) -> None:
+        """Write the detector into a TOML file.
+
+        Raises:
+            OutputError: The file cannot be written.
+        """
+        with atomic_file(path) as temporary:
+            temporary.write_text(self.to_toml())
+
+    def same_cells(self, other: Detector) -> bool:
+        """Return whether both have the same layers of cells in the same unit."""
+        return self.cell_unit == other.cell_unit and self.layers == other.layers
+
+
+def first_problem(error: ValidationError) -> str:
+    """Say the first complaint of pydantic in the words of a TOML file."""
+    first = error.errors()[0]
+    where = ".".join(str(part) for part in first["loc"])
+    message = first["msg"].removeprefix("Value error, ")
+    return f"{where}: {message}" if where else message

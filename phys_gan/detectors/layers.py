@@ -1,0 +1,230 @@
+"""Layers of cells: Cartesian, polar, image. Each knows its edges, its positions, its symmetries."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from functools import cached_property
+from itertools import pairwise
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, model_validator
+
+__all__ = ["Axis", "CartesianLayer", "ImageLayer", "Layer", "PolarLayer"]
+
+
+def _read_axis(value: Any) -> Any:
+    """Accept ``{start, stop, cells}`` for regular cells beside a plain list of edges."""
+    if isinstance(value, dict):
+        if set(value) != {"start", "stop", "cells"}:
+            raise ValueError("a regular axis has exactly the keys start, stop and cells")
+        if not isinstance(value["cells"], int) or value["cells"] < 1:
+            raise ValueError(f"cells = {value['cells']!r} is not a positive whole number")
+        return tuple(np.linspace(value["start"], value["stop"], value["cells"] + 1).tolist())
+    if isinstance(value, Sequence):
+        edges = tuple(value)
+        if len(edges) < 2 or any(high <= low for low, high in pairwise(edges)):
+            raise ValueError("edges are at least two numbers in rising order")
+        return edges
+    return value
+
+
+def _write_axis(edges: tuple[float, ...]) -> Any:
+    """Write regular cells in the short form when that loses nothing."""
+    short = {"start": edges[0], "stop": edges[-1], "cells": len(edges) - 1}
+    return short if len(edges) > 2 and _read_axis(short) == edges else list(edges)
+
+
+Axis = Annotated[tuple[float, ...], BeforeValidator(_read_axis), PlainSerializer(_write_axis)]
+"""Cell edges in rising order; in TOML a list, or ``{start, stop, cells}`` when regular."""
+
+
+class _Layer(BaseModel, ABC):
+    """What every layer has: a name and a grid of cells, flattened with the last axis fastest."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = ""
+
+    @property
+    @abstractmethod
+    def shape(self) -> tuple[int, int]:
+        """Number of cells along both axes; the second one is fastest in flat order."""
+
+    @property
+    def n_cells(self) -> int:
+        """Number of cells."""
+        return self.shape[0] * self.shape[1]
+
+    def _on_grid(
+        self, flat: NDArray[np.int64], axis: int, order: NDArray[np.int64]
+    ) -> NDArray[np.int64]:
+        return np.take(flat.reshape(self.shape), order, axis=axis).ravel()
+
+
+class _ShowerLayer(_Layer):
+    """A layer at a depth along the direction of the incident particle.
+
+    Attributes:
+        z: Front and back of the layer [mm] along the shower axis.
+    """
+
+    z: tuple[float, float]
+
+    @model_validator(mode="after")
+    def _front_before_back(self) -> _ShowerLayer:
+        if self.z[0] >= self.z[1]:
+            raise ValueError(f"z = {list(self.z)} does not run from the front to the back")
+        return self
+
+    @property
+    def thickness(self) -> float:
+        """Depth of the layer [mm]."""
+        return self.z[1] - self.z[0]
+
+
+class CartesianLayer(_ShowerLayer):
+    """Rectangular cells, flat order x outer and y fastest.
+
+    Attributes:
+        x: Cell edges [mm].
+        y: Cell edges [mm].
+    """
+
+    kind: Literal["cartesian"] = "cartesian"
+    x: Axis
+    y: Axis
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Cells along x and y."""
+        return len(self.x) - 1, len(self.y) - 1
+
+    @cached_property
+    def positions(self) -> NDArray[np.float64]:
+        """Cell centres (x, y) [mm], shape (n_cells, 2)."""
+        x, y = np.meshgrid(_centres(self.x), _centres(self.y), indexing="ij")
+        return np.stack([x.ravel(), y.ravel()], axis=1)
+
+    def find(self, x: ArrayLike, y: ArrayLike) -> NDArray[np.int64]:
+        """Return the flat cell of each point (x, y) [mm]; -1 outside."""
+        return _flat(_bin(self.x, x), _bin(self.y, y), self.shape)
+
+    def reflected(self, axis: Literal["x", "y"]) -> NDArray[np.int64]:
+        """Return, for each cell, the cell that the reflection of ``axis`` maps onto it."""
+        edges = np.asarray(self.x if axis == "x" else self.y)
+        if not np.allclose(edges, -edges[::-1]):
+            raise ValueError(f"layer '{self.name}' is not symmetric in {axis}")
+        index = 0 if axis == "x" else 1
+        return self._on_grid(np.arange(self.n_cells), index, np.arange(self.shape[index])[::-1])
+
+
+class PolarLayer(_ShowerLayer):
+    """Ring segments around the shower axis, flat order alpha outer and r fastest.
+
+    Attributes:
+        r: Radial cell edges [mm].
+        n_alpha: Number of equal angular cells; the first begins at -pi.
+    """
+
+    kind: Literal["polar"] = "polar"
+    r: Axis
+    n_alpha: int = Field(gt=0)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Cells along alpha and r."""
+        return self.n_alpha, len(self.r) - 1
+
+    @cached_property
+    def positions(self) -> NDArray[np.float64]:
+        """Cell centres (r cos(alpha), r sin(alpha)) [mm], shape (n_cells, 2).
+
+        A ring that is not divided in alpha is centred on the axis: its position is (0, 0).
+        """
+        if self.n_alpha == 1:
+            return np.zeros((self.n_cells, 2))
+        alpha = _centres(np.linspace(-np.pi, np.pi, self.n_alpha + 1))
+        alpha, r = np.meshgrid(alpha, _centres(self.r), indexing="ij")
+        return np.stack([(r * np.cos(alpha)).ravel(), (r * np.sin(alpha)).ravel()], axis=1)
+
+    @cached_property
+    def radii(self) -> NDArray[np.float64]:
+        """Radial cell centres [mm], shape (n_cells,)."""
+        return np.tile(_centres(self.r), self.n_alpha)
+
+    def find(self, x: ArrayLike, y: ArrayLike) -> NDArray[np.int64]:
+        """Return the flat cell of each point (x, y) [mm]; -1 outside."""
+        x, y = np.asarray(x, float), np.asarray(y, float)
+        turn = (np.arctan2(y, x) + np.pi) / (2 * np.pi)
+        alpha = np.minimum((turn * self.n_alpha).astype(np.int64), self.n_alpha - 1)
+        return _flat(alpha, _bin(self.r, np.hypot(x, y)), self.shape)
+
+    def rotated(self, steps: int) -> NDArray[np.int64]:
+        """Return, for each cell, the cell that a rotation by ``steps`` cells maps onto it."""
+        order = (np.arange(self.n_alpha) - steps) % self.n_alpha
+        return self._on_grid(np.arange(self.n_cells), 0, order)
+
+    def reflected(self) -> NDArray[np.int64]:
+        """Return, for each cell, the cell that the reflection of alpha maps onto it."""
+        return self._on_grid(np.arange(self.n_cells), 0, np.arange(self.n_alpha)[::-1])
+
+
+class ImageLayer(_Layer):
+    """Square pixels, flat order rows outer and columns fastest, centred on the image.
+
+    Attributes:
+        rows: Number of pixel rows.
+        columns: Number of pixel columns.
+        pixel_scale: Side of a pixel [arcsec].
+    """
+
+    kind: Literal["image"] = "image"
+    rows: int = Field(gt=0)
+    columns: int = Field(gt=0)
+    pixel_scale: float = Field(gt=0)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns."""
+        return self.rows, self.columns
+
+    @cached_property
+    def positions(self) -> NDArray[np.float64]:
+        """Pixel centres (x, y) [arcsec], shape (n_cells, 2); x runs along the columns."""
+        x = (np.arange(self.columns) - (self.columns - 1) / 2) * self.pixel_scale
+        y = (np.arange(self.rows) - (self.rows - 1) / 2) * self.pixel_scale
+        grid_y, grid_x = np.meshgrid(y, x, indexing="ij")
+        return np.stack([grid_x.ravel(), grid_y.ravel()], axis=1)
+
+    def find(self, x: ArrayLike, y: ArrayLike) -> NDArray[np.int64]:
+        """Return the flat pixel of each point (x, y) [arcsec]; -1 outside."""
+        column = np.floor(np.asarray(x, float) / self.pixel_scale + self.columns / 2)
+        row = np.floor(np.asarray(y, float) / self.pixel_scale + self.rows / 2)
+        row = np.where((row >= 0) & (row < self.rows), row, -1).astype(np.int64)
+        column = np.where((column >= 0) & (column < self.columns), column, -1).astype(np.int64)
+        return _flat(row, column, self.shape)
+
+
+Layer = CartesianLayer | PolarLayer | ImageLayer
+
+
+def _centres(edges: ArrayLike) -> NDArray[np.float64]:
+    edges = np.asarray(edges, np.float64)
+    centres: NDArray[np.float64] = (edges[:-1] + edges[1:]) / 2
+    return centres
+
+
+def _bin(edges: ArrayLike, values: ArrayLike) -> NDArray[np.int64]:
+    """Return the half-open bin [low, high) of each value; -1 outside."""
+    edges = np.asarray(edges, float)
+    index = np.searchsorted(edges, np.asarray(values, float), side="right") - 1
+    return np.where(index < len(edges) - 1, index, -1)
+
+
+def _flat(
+    outer: NDArray[np.int64], inner: NDArray[np.int64], shape: tuple[int, int]
+) -> NDArray[np.int64]:
+    return np.where((outer >= 0) & (inner >= 0), outer * shape[1] + inner, -1)

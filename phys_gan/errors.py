@@ -1,0 +1,62 @@
+"""The errors that phys_gan raises: each is also a built-in one, and each says what to do."""
+
+from __future__ import annotations
+
+from typing import Any
+
+__all__ = [
+    "ConfigError",
+    "DataError",
+    "DetectorError",
+    "MissingError",
+    "OutputError",
+    "PhysGanError",
+    "RangeError",
+]
+
+
+class PhysGanError(Exception):
+    """Say in one sentence what is wrong, and what the user can do about it.
+
+    Arguments:
+        problem: What is wrong, with the offending value and the constraint, without a full stop.
+        remedy: What to do about it, as an imperative.
+        value: The offending value, for programs.
+        constraint: What was allowed, for programs.
+    """
+
+    def __init__(
+        self, problem: str, *, remedy: str = "", value: Any = None, constraint: Any = None
+    ) -> None:
+        super().__init__(problem)
+        self.problem = problem
+        self.remedy = remedy
+        self.value = value
+        self.constraint = constraint
+
+    def __str__(self) -> str:
+        return f"{self.problem}; {self.remedy}" if self.remedy else self.problem
+
+
+class DataError(PhysGanError, ValueError):
+    """The content of a file or an array is not what it must be."""
+
+
+class MissingError(PhysGanError, LookupError):
+    """Something named by the user (tree, branch, data set, recipe, model) does not exist."""
+
+
+class DetectorError(PhysGanError, ValueError):
+    """A detector description is wrong, or is not the one that the data or the model need."""
+
+
+class RangeError(PhysGanError, ValueError):
+    """A number lies outside the range in which it has a meaning."""
+
+
+class ConfigError(PhysGanError, ValueError):
+    """A configuration (recipe, option, ``--set``) is wrong."""
+
+
+class OutputError(PhysGanError, OSError):
+    """A result could not be written; what stood there before is untouched."""

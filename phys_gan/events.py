@@ -1,0 +1,216 @@
+"""Events: cells, conditions and the detector. The one type that every room takes and gives."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from phys_gan.detectors import Detector
+from phys_gan.errors import DataError, DetectorError, MissingError
+
+__all__ = ["Events"]
+
+
+@dataclass(frozen=True, eq=False)
+class Events:
+    """Hold the cells of many events together with what they were simulated for. Immutable.
+
+    Arguments:
+        cells: Energies in the detector's unit, shape (N, n_cells), kept as float32.
+        conditions: Name to values of shape (N,), kept as float64. ``energy`` is always the
+            incident kinetic energy [MeV].
+        detector: The detector that the cells belong to.
+        overflow: What each layer's cells did not catch, in the same unit, shape (N, n_layers),
+            where the source of the events knows it.
+        provenance: How the events were made, as short texts by name.
+
+    Raises:
+        DataError: A shape is wrong, a value is NaN or infinite, a deposit is negative (pixels may
+            be), or an incident energy is not positive.
+
+    Example:
+        >>> from phys_gan.detectors import load_detector
+        >>> Events(np.ones((2, 504)), {"energy": [600.0, 700.0]}, load_detector("calogan"))
+        Events(2 x 504 cells, calogan, energy)
+    """
+
+    cells: NDArray[np.float32]
+    conditions: Mapping[str, NDArray[np.float64]]
+    detector: Detector
+    overflow: NDArray[np.float32] | None = None
+    provenance: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        detector = self.detector
+        cells = self._array("cells", self.cells, np.float32)
+        if cells.ndim != 2 or cells.shape[1] != detector.n_cells:
+            raise DataError(
+                f"cells have shape {cells.shape}, but detector '{detector.name}' needs "
+                f"(N, {detector.n_cells})",
+                remedy="name the detector that the data were made with",
+                value=cells.shape,
+                constraint=("N", detector.n_cells),
+            )
+        conditions = {
+            name: self._array(f"condition '{name}'", values, np.float64)
+            for name, values in self.conditions.items()
+        }
+        for name, values in conditions.items():
+            if values.shape != (len(cells),):
+                raise DataError(
+                    f"condition '{name}' has shape {values.shape}, but there are {len(cells)} "
+                    f"events",
+                    remedy="give one value per event",
+                    value=values.shape,
+                )
+        if "energy" in conditions and np.any(conditions["energy"] <= 0):
+            worst = conditions["energy"].min()
+            raise DataError(
+                f"an incident energy is {worst:g} MeV, but must be positive",
+                remedy="remove such events or correct their energy",
+                value=worst,
+            )
+        overflow = self.overflow
+        if overflow is not None:
+            overflow = self._array("overflow", overflow, np.float32)
+            if overflow.shape != (len(cells), detector.n_layers):
+                raise DataError(
+                    f"overflow has shape {overflow.shape}, not {(len(cells), detector.n_layers)}",
+                    remedy="give one value per event and layer, or none at all",
+                    value=overflow.shape,
+                )
+        object.__setattr__(self, "cells", cells)
+        object.__setattr__(self, "conditions", MappingProxyType(conditions))
+        object.__setattr__(self, "overflow", overflow)
+        object.__setattr__(self, "provenance", MappingProxyType(dict(self.provenance)))
+
+    def _array(self, what: str, values: ArrayLike, dtype: type[Any]) -> NDArray[Any]:
+        """Return a read-only array of ``dtype`` after a check of every value."""
+        array = np.asarray(values, dtype=dtype).view()
+        # The smallest and largest value tell about NaN and infinities without a temporary array.
+        low, high = (array.min(), array.max()) if array.size else (0.0, 0.0)
+        if not (np.isfinite(low) and np.isfinite(high)):
+            events = np.flatnonzero(~np.isfinite(array).reshape(len(array), -1).all(axis=1))
+            raise DataError(
+                f"{what} hold NaN or infinite values in {len(events)} of {len(array)} events "
+                f"(first: event {events[0]})",
+                remedy="find out what the simulation did there, or remove these events",
+                value=float("nan"),
+            )
+        if what in ("cells", "overflow") and low < 0 and not self.detector.is_image:
+            events = np.flatnonzero((array < 0).any(axis=1))
+            raise DataError(
+                f"{what} hold negative energies in {len(events)} of {len(array)} events "
+                f"(first: event {events[0]}, smallest {low:g} {self.detector.cell_unit})",
+                remedy="subtract noise or pedestals before, or remove these events",
+                value=float(low),
+                constraint=">= 0",
+            )
+        array.flags.writeable = False
+        return array
+
+    def __len__(self) -> int:
+        return len(self.cells)
+
+    def __repr__(self) -> str:
+        names = ", ".join(self.conditions)
+        return f"Events({len(self)} x {self.detector.n_cells} cells, {self.detector.name}, {names})"
+
+    def __getitem__(self, index: slice | NDArray[Any] | Sequence[int]) -> Events:
+        """Return the chosen events: a slice, a mask or an array of numbers."""
+        if not isinstance(index, slice):
+            index = np.asarray(index)
+        return Events(
+            self.cells[index],
+            {name: values[index] for name, values in self.conditions.items()},
+            self.detector,
+            None if self.overflow is None else self.overflow[index],
+            self.provenance,
+        )
+
+    @property
+    def energy(self) -> NDArray[np.float64]:
+        """Incident kinetic energy [MeV], shape (N,).
+
+        Raises:
+            MissingError: These events have no such condition.
+        """
+        return self.condition("energy")
+
+    def condition(self, name: str) -> NDArray[np.float64]:
+        """Return a condition by name, shape (N,).
+
+        Raises:
+            MissingError: There is no such condition; the message lists those there are.
+        """
+        try:
+            return self.conditions[name]
+        except KeyError:
+            raise MissingError(
+                f"the events have no condition '{name}'; available: "
+                f"{', '.join(self.conditions) or 'none'}",
+                value=name,
+            ) from None
+
+    def layer(self, k: int) -> NDArray[np.float32]:
+        """Return the cells of layer k as a view of shape (N, *shape)."""
+        shape = self.detector.layers[k].shape
+        return self.cells[:, self.detector.slice(k)].reshape(len(self), *shape)
+
+    def layer_energies(self) -> NDArray[np.float64]:
+        """Return the energy in the cells of each layer, shape (N, n_layers)."""
+        starts = np.array(self.detector.offsets[:-1])
+        sums: NDArray[np.float64] = np.add.reduceat(self.cells, starts, axis=1, dtype=np.float64)
+        return sums
+
+    def total_energy(self) -> NDArray[np.float64]:
+        """Return the energy in all cells, shape (N,)."""
+        return self.cells.sum(axis=1, dtype=np.float64)
+
+    @staticmethod
+    def concatenate(parts: Sequence[Events]) -> Events:
+        """Join events of one detector, in order.
+
+        Provenance that differs between the parts is joined by semicolons.
+
+        Raises:
+            DetectorError: The parts belong to different detectors.
+            DataError: There are no parts, or their conditions differ.
+        """
+        if not parts:
+            raise DataError("there are no events to join", remedy="give at least one part")
+        first = parts[0]
+        for part in parts[1:]:
+            if not part.detector.same_cells(first.detector):
+                raise DetectorError(
+                    f"cannot join events of '{first.detector.name}' and '{part.detector.name}'",
+                    remedy="give files of one detector",
+                )
+            if set(part.conditions) != set(first.conditions):
+                raise DataError(
+                    f"cannot join events with the conditions {sorted(first.conditions)} and "
+                    f"{sorted(part.conditions)}",
+                    remedy="give files with the same conditions",
+                )
+        with_overflow = [part.overflow for part in parts if part.overflow is not None]
+        names = dict.fromkeys(name for part in parts for name in part.provenance)
+        return Events(
+            np.concatenate([part.cells for part in parts]),
+            {
+                name: np.concatenate([part.conditions[name] for part in parts])
+                for name in first.conditions
+            },
+            first.detector,
+            np.concatenate(with_overflow) if len(with_overflow) == len(parts) else None,
+            {
+                name: "; ".join(
+                    dict.fromkeys(p.provenance[name] for p in parts if name in p.provenance)
+                )
+                for name in names
+            },
+        )

@@ -1,0 +1,52 @@
+"""Write files so that a reader never meets half of one."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from phys_gan.errors import OutputError
+
+__all__ = ["atomic_file"]
+
+
+@contextmanager
+def atomic_file(path: str | Path) -> Iterator[Path]:
+    """Yield a temporary path beside ``path``; rename it to ``path`` when the block succeeds.
+
+    Raises:
+        OutputError: The folder is missing or read-only, or the disk is full. Whatever stood at
+            ``path`` before is untouched, and nothing half-written is left.
+    """
+    target = Path(path)
+    _require_parent(target)
+    temporary = target.with_name(f".{target.stem}.{os.getpid()}{target.suffix}")
+    try:
+        yield temporary
+        temporary.replace(target)
+    except OSError as error:
+        raise _cannot_write(target, error) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _require_parent(target: Path) -> None:
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _cannot_write(target, error) from error
+    if not os.access(target.parent, os.W_OK):
+        raise OutputError(
+            f"cannot write '{target}': the folder is read-only", remedy="choose another folder"
+        )
+
+
+def _cannot_write(target: Path, error: OSError) -> OutputError:
+    if isinstance(error, OutputError):
+        return error
+    return OutputError(
+        f"cannot write '{target}': {error.strerror or error}",
+        remedy="free space or choose another place, then run again (nothing was changed)",
+    )
