@@ -165,8 +165,8 @@ class Events:
     def layer_energies(self) -> NDArray[np.float64]:
         """Return the energy in the cells of each layer, shape (N, n_layers)."""
         starts = np.array(self.detector.offsets[:-1])
-        sums: NDArray[np.float64] = np.add.reduceat(self.cells, starts, axis=1, dtype=np.float64)
-        return sums
+        sums = np.add.reduceat(self.cells, starts, axis=1, dtype=np.float64)
+        return np.asarray(sums, np.float64)
 
     def total_energy(self) -> NDArray[np.float64]:
         """Return the energy in all cells, shape (N,)."""
