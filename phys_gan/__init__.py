@@ -10,18 +10,52 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 _HOMES = {
+    "Comparison": "phys_gan.validation",
     "Detector": "phys_gan.detectors",
     "Events": "phys_gan.events",
+    "FastSim": "phys_gan.generation",
     "PhysGanError": "phys_gan.errors",
+    "Recipe": "phys_gan.training",
+    "compare": "phys_gan.validation",
+    "inspect": "phys_gan.data",
     "load_detector": "phys_gan.detectors",
+    "load_recipe": "phys_gan.training",
+    "read": "phys_gan.data",
+    "simulate": "phys_gan.simulators",
+    "split": "phys_gan.data",
+    "train": "phys_gan.workflows",
+    "write": "phys_gan.data",
 }
 
-__all__ = ["Detector", "Events", "PhysGanError", "__version__", "load_detector"]
+__all__ = [
+    "Comparison",
+    "Detector",
+    "Events",
+    "FastSim",
+    "PhysGanError",
+    "Recipe",
+    "__version__",
+    "compare",
+    "inspect",
+    "load_detector",
+    "load_recipe",
+    "read",
+    "simulate",
+    "split",
+    "train",
+    "write",
+]
 
 if TYPE_CHECKING:
+    from phys_gan.data import inspect, read, split, write
     from phys_gan.detectors import Detector, load_detector
     from phys_gan.errors import PhysGanError
     from phys_gan.events import Events
+    from phys_gan.generation import FastSim
+    from phys_gan.simulators import simulate
+    from phys_gan.training import Recipe, load_recipe
+    from phys_gan.validation import Comparison, compare
+    from phys_gan.workflows import train
 
 
 def __getattr__(name: str) -> Any:

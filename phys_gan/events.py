@@ -170,13 +170,14 @@ class Events:
 
     def total_energy(self) -> NDArray[np.float64]:
         """Return the energy in all cells, shape (N,)."""
-        return self.cells.sum(axis=1, dtype=np.float64)
+        return np.asarray(self.cells.sum(axis=1, dtype=np.float64), np.float64)
 
     @staticmethod
     def concatenate(parts: Sequence[Events]) -> Events:
         """Join events of one detector, in order.
 
-        Provenance that differs between the parts is joined by semicolons.
+        Provenance that differs between the parts is joined by semicolons. The overflow is kept
+        only when every part knows it.
 
         Raises:
             DetectorError: The parts belong to different detectors.

@@ -43,8 +43,9 @@ class Sampling(BaseModel):
     Attributes:
         active: The slab that is read out.
         absorber: The slab in front of it; none in a homogeneous calorimeter.
-        response: Mean of E_tot / E_inc in this detector's cells.
-        stochastic_term: a in sigma/E = a / sqrt(E/GeV) (+) b.
+        response: Mean visible over incident energy of a shower that is contained completely;
+            leakage comes on top.
+        stochastic_term: a in sigma/E = a / sqrt(E/GeV) (+) b; 0 where the absorber is read out too.
         constant_term: b in the same formula.
     """
 
@@ -103,6 +104,13 @@ class Detector(BaseModel):
             repeat = layer.get("repeat", 1)
             if not isinstance(repeat, int) or not 1 <= repeat <= 10_000:
                 raise ValueError(f"repeat = {repeat!r} is not a whole number from 1 to 10000")
+            z = single.get("z")
+            if repeat > 1 and not (
+                isinstance(z, list | tuple)
+                and len(z) == 2
+                and all(isinstance(edge, int | float) for edge in z)
+            ):
+                raise ValueError("a repeated layer needs z = [front, back]")
             for number in range(repeat):
                 copy = dict(single)
                 if "name" not in single or repeat > 1:
@@ -127,6 +135,10 @@ class Detector(BaseModel):
                 raise ValueError(f"layer '{behind.name}' begins before '{before.name}' ends")
         self.symmetry_group()
         return self
+
+    def __eq__(self, other: object) -> bool:
+        # Not pydantic's: cached arrays lie beside the fields, and arrays have no truth value.
+        return isinstance(other, Detector) and self.model_dump() == other.model_dump()
 
     # Cells
 
@@ -273,7 +285,7 @@ class Detector(BaseModel):
             OutputError: The file cannot be written.
         """
         with atomic_file(path) as temporary:
-            temporary.write_text(self.to_toml())
+            temporary.write_text(self.to_toml(), "utf-8")
 
     def same_cells(self, other: Detector) -> bool:
         """Return whether both have the same layers of cells in the same unit."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from functools import cached_property
@@ -10,7 +11,15 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    FiniteFloat,
+    PlainSerializer,
+    model_validator,
+)
 
 __all__ = ["Axis", "CartesianLayer", "ImageLayer", "Layer", "PolarLayer"]
 
@@ -22,11 +31,14 @@ def _read_axis(value: Any) -> Any:
             raise ValueError("a regular axis has exactly the keys start, stop and cells")
         if not isinstance(value["cells"], int) or value["cells"] < 1:
             raise ValueError(f"cells = {value['cells']!r} is not a positive whole number")
-        return tuple(np.linspace(value["start"], value["stop"], value["cells"] + 1).tolist())
-    if isinstance(value, Sequence):
+        if not all(isinstance(value[end], int | float) for end in ("start", "stop")):
+            raise ValueError("start and stop of a regular axis are numbers")
+        value = np.linspace(value["start"], value["stop"], value["cells"] + 1).tolist()
+    if isinstance(value, Sequence) and not isinstance(value, str):
         edges = tuple(value)
-        if len(edges) < 2 or any(high <= low for low, high in pairwise(edges)):
-            raise ValueError("edges are at least two numbers in rising order")
+        numbers = all(isinstance(edge, int | float) and math.isfinite(edge) for edge in edges)
+        if len(edges) < 2 or not numbers or any(high <= low for low, high in pairwise(edges)):
+            raise ValueError("edges are at least two finite numbers in rising order")
         return edges
     return value
 
@@ -47,6 +59,10 @@ class _Layer(BaseModel, ABC):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str = ""
+
+    def __eq__(self, other: object) -> bool:
+        # Not pydantic's: cached positions lie beside the fields, and arrays have no truth value.
+        return isinstance(other, _Layer) and self.model_dump() == other.model_dump()
 
     @property
     @abstractmethod
@@ -71,7 +87,7 @@ class _ShowerLayer(_Layer):
         z: Front and back of the layer [mm] along the shower axis.
     """
 
-    z: tuple[float, float]
+    z: tuple[FiniteFloat, FiniteFloat]
 
     @model_validator(mode="after")
     def _front_before_back(self) -> _ShowerLayer:
@@ -133,6 +149,12 @@ class PolarLayer(_ShowerLayer):
     r: Axis
     n_alpha: int = Field(gt=0)
 
+    @model_validator(mode="after")
+    def _radii_not_negative(self) -> PolarLayer:
+        if self.r[0] < 0:
+            raise ValueError(f"r begins at {self.r[0]:g}, but radii are not negative")
+        return self
+
     @property
     def shape(self) -> tuple[int, int]:
         """Cells along alpha and r."""
@@ -159,7 +181,9 @@ class PolarLayer(_ShowerLayer):
         """Return the flat cell of each point (x, y) [mm]; -1 outside."""
         x, y = np.asarray(x, float), np.asarray(y, float)
         turn = (np.arctan2(y, x) + np.pi) / (2 * np.pi)
-        alpha = np.minimum((turn * self.n_alpha).astype(np.int64), self.n_alpha - 1)
+        # A position that is no number has no angle; its radius puts it outside every cell.
+        with np.errstate(invalid="ignore"):
+            alpha = np.minimum((turn * self.n_alpha).astype(np.int64), self.n_alpha - 1)
         return _flat(alpha, _bin(self.r, np.hypot(x, y)), self.shape)
 
     def rotated(self, steps: int) -> NDArray[np.int64]:

@@ -1,1 +1,31 @@
-"""TBD."""
+"""Physical units to what a network likes, and back; the fitted state is saved with the model."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from phys_gan.detectors import Detector
+from phys_gan.encodings.absolute import AbsoluteEncoding, AbsoluteEncodingConfig
+from phys_gan.encodings.base import Encoding
+from phys_gan.encodings.shower import ShowerEncoding, ShowerEncodingConfig
+
+__all__ = [
+    "AbsoluteEncoding",
+    "AnyEncodingConfig",
+    "Encoding",
+    "ShowerEncoding",
+    "build_encoding",
+]
+
+AnyEncodingConfig = Annotated[
+    ShowerEncodingConfig | AbsoluteEncodingConfig, Field(discriminator="kind")
+]
+
+
+def build_encoding(config: AnyEncodingConfig, detector: Detector) -> Encoding:
+    """Build the encoding that a configuration describes; it still has to be fitted or loaded."""
+    if isinstance(config, ShowerEncodingConfig):
+        return ShowerEncoding(detector, config)
+    return AbsoluteEncoding(detector, config)

@@ -1,1 +1,23 @@
-"""TBD."""
+"""Observables, metrics with errors and floors, plots and the report; for any generator's events."""
+
+from phys_gan.validation.compare import Comparison, compare
+from phys_gan.validation.observables import OBSERVABLES, Observable, measure, observable, select
+from phys_gan.validation.requirements import Check, Requirement, evaluate, parse
+from phys_gan.validation.score import physics_score
+from phys_gan.validation.uncertainty import Result
+
+__all__ = [
+    "OBSERVABLES",
+    "Check",
+    "Comparison",
+    "Observable",
+    "Requirement",
+    "Result",
+    "compare",
+    "evaluate",
+    "measure",
+    "observable",
+    "parse",
+    "physics_score",
+    "select",
+]

@@ -1,0 +1,170 @@
+"""Open a file by what its first bytes say, and report damage in one sentence."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from phys_gan.data.source import Source
+from phys_gan.errors import DataError, MissingError, PhysGanError
+
+__all__ = ["OpenFile", "container_of", "damage_reported", "listing", "nearest", "opened"]
+
+_HDF5 = b"\x89HDF\r\n\x1a\n"
+_ROOT = b"root"
+
+# What h5py and uproot raise when they decode bytes that are not what the writer wrote.
+_FAILURES: tuple[type[Exception], ...] = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    LookupError,
+    NotImplementedError,
+    OSError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+    struct.error,
+    zlib.error,
+)
+
+
+@dataclass(frozen=True)
+class OpenFile:
+    """An open file.
+
+    Arguments:
+        path: Where it is.
+        container: ``"HDF5"`` or ``"ROOT"``.
+        handle: What h5py or uproot opened.
+        tree: The tree that the user named, or empty.
+    """
+
+    path: Path
+    container: str
+    handle: Any
+    tree: str = ""
+
+
+@contextmanager
+def opened(source: Source) -> Iterator[OpenFile]:
+    """Open a file; every error of ours that leaves the block names it.
+
+    Raises:
+        MissingError: There is no such file.
+        DataError: It cannot be read, or is neither HDF5 nor ROOT.
+    """
+    container = container_of(source.path)
+    try:
+        with damage_reported(container):
+            handle = _open(source.path, container)
+        with handle:
+            yield OpenFile(source.path, container, handle, source.tree)
+    except PhysGanError as error:
+        if str(source.path) in error.problem:
+            raise
+        raise type(error)(
+            f"'{source.path}': {error.problem}",
+            remedy=error.remedy,
+            value=error.value,
+            constraint=error.constraint,
+        ) from error
+
+
+def _open(path: Path, container: str) -> Any:
+    if container == "HDF5":
+        import h5py
+
+        return h5py.File(path, "r")
+    import uproot
+
+    return uproot.open(path, handler=uproot.source.file.MemmapSource)
+
+
+@contextmanager
+def damage_reported(container: str) -> Iterator[None]:
+    """Turn what h5py and uproot raise on damaged bytes into one sentence; wrap their calls alone.
+
+    Raises:
+        DataError: The library could not decode the file.
+    """
+    failures = _FAILURES
+    if container == "ROOT":
+        import uproot
+
+        failures = (*_FAILURES, uproot.deserialization.DeserializationError)
+    try:
+        yield
+    except PhysGanError:
+        raise
+    except failures as error:
+        detail = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise DataError(
+            f"the {container} file is damaged or cut short ({detail[:160]})",
+            remedy="copy or make it again",
+        ) from error
+
+
+def container_of(path: Path) -> str:
+    """Return ``"HDF5"`` or ``"ROOT"`` from the first bytes of a file.
+
+    Raises:
+        MissingError: There is no such file.
+        DataError: It is a folder, is empty, may not be read, or is something else.
+    """
+    try:
+        with path.open("rb") as file:
+            head = file.read(4096)
+            if head.startswith(_ROOT):
+                return "ROOT"
+            # HDF5 allows other content in front of it, of 512 bytes or 512 times a power of two.
+            size = path.stat().st_size
+            start = 0
+            while start < size:
+                file.seek(start)
+                if file.read(len(_HDF5)) == _HDF5:
+                    return "HDF5"
+                start = max(512, 2 * start)
+    except FileNotFoundError:
+        raise MissingError(
+            f"there is no file '{path}'", remedy="check the path", value=str(path)
+        ) from None
+    except IsADirectoryError:
+        raise DataError(
+            f"'{path}' is a folder", remedy=f"name its files, such as '{path}/*.h5'"
+        ) from None
+    except OSError as error:
+        raise DataError(
+            f"cannot read '{path}': {error.strerror or error}", remedy="check its permissions"
+        ) from error
+    if not head:
+        raise DataError(f"'{path}' is empty (0 bytes)", remedy="copy or make it again")
+    raise DataError(
+        f"'{path}' is {'text' if _is_text(head) else 'neither HDF5 nor ROOT'}, not a data file",
+        remedy="give an HDF5 or ROOT file",
+    )
+
+
+def _is_text(head: bytes) -> bool:
+    # The last character may have been cut.
+    text = head.decode("utf-8", errors="ignore")
+    return len(text.encode()) >= len(head) - 3 and all(c.isprintable() or c.isspace() for c in text)
+
+
+def nearest(name: str, names: Sequence[str]) -> str:
+    """Return a clause that gives the most similar names, or nothing."""
+    matches = get_close_matches(name, names, n=3, cutoff=0.6)
+    return f" (nearest: {listing(matches)})" if matches else ""
+
+
+def listing(names: Sequence[str], limit: int = 8) -> str:
+    """Return names in quotes, the first of them where there are many."""
+    shown = ", ".join(f"'{name}'" for name in names[:limit])
+    more = len(names) - limit
+    return f"{shown} and {more} more" if more > 0 else shown or "nothing"

@@ -1,0 +1,95 @@
+"""The layouts that phys_gan knows, and which of them a file has."""
+
+from __future__ import annotations
+
+from phys_gan.data import hdf5, root
+from phys_gan.data.calochallenge_hdf5 import CaloChallengeHDF5
+from phys_gan.data.calogan_hdf5 import CaloGanHDF5
+from phys_gan.data.calogan_root import CaloGanROOT
+from phys_gan.data.container import OpenFile, listing, nearest
+from phys_gan.data.format import Format
+from phys_gan.errors import DataError, MissingError
+
+__all__ = ["FORMATS", "find_format", "recognise"]
+
+FORMATS: dict[str, Format] = {
+    format_.name: format_
+    # Of several layouts that can hold the same events, the first is written.
+    for format_ in (CaloGanHDF5(), CaloGanROOT(), CaloChallengeHDF5())
+}
+"""The layouts by name."""
+
+
+def find_format(name: str) -> Format:
+    """Return the layout of this name.
+
+    Raises:
+        MissingError: There is none; the message lists those there are.
+    """
+    try:
+        return FORMATS[name]
+    except KeyError:
+        raise MissingError(
+            f"'{name}' is not a format; available: {', '.join(FORMATS)}",
+            remedy="name one of these",
+            value=name,
+            constraint=tuple(FORMATS),
+        ) from None
+
+
+def recognise(file: OpenFile, chosen: Format | None = None) -> Format:
+    """Return the layout of an open file, from its content.
+
+    Arguments:
+        file: The open file.
+        chosen: The layout that the user named, which is then not questioned.
+
+    Raises:
+        DataError: The file is in another container than the chosen layout, or has no events.
+        MissingError: No layout has the data sets or trees of this file.
+    """
+    if chosen is not None:
+        if chosen.container != file.container:
+            raise DataError(
+                f"'{file.path}' is a {file.container} file, but format '{chosen.name}' is "
+                f"{chosen.container}",
+                remedy="leave the format out, or name another",
+                value=file.container,
+                constraint=chosen.container,
+            )
+        return chosen
+    for format_ in FORMATS.values():
+        if format_.recognises(file):
+            return format_
+    raise _no_layout(file)
+
+
+def _no_layout(file: OpenFile) -> MissingError:
+    """Return an error that says what is there and what the most similar layout lacks."""
+    if file.container == "HDF5":
+        names = list(hdf5.data_sets(file))
+        holds = f"the data sets {listing(names)}" if names else "no data set"
+    else:
+        trees = root.trees(file)
+        names = [name for tree in trees.values() for name in root.branches(tree)]
+        holds = f"the trees {listing(list(trees))} with the branches {listing(names)}"
+        holds = holds if trees else "no tree"
+    candidates = [layout for layout in FORMATS.values() if layout.container == file.container]
+    similar = max(candidates, key=lambda layout: _similarity(layout, names))
+    if _similarity(similar, names):
+        lacks = [need for need in similar.needs if need not in names]
+        wants = f"'{similar.name}' needs " + ", ".join(f"'{n}'{nearest(n, names)}" for n in lacks)
+    else:
+        wants = f"the layouts are {', '.join(layout.description for layout in candidates)}"
+    return MissingError(
+        f"'{file.path}' has no layout that phys_gan reads: it holds {holds}; {wants}",
+        remedy="rename or convert them",
+        value=tuple(names),
+        constraint=similar.needs,
+    )
+
+
+def _similarity(layout: Format, names: list[str]) -> float:
+    """Return how much of what the layout needs is there, exactly (2) or nearly (1) so named."""
+    points = [2 if n in names else 1 if nearest(n, names) else 0 for n in layout.needs]
+    return sum(points) / len(points)

@@ -1,0 +1,53 @@
+"""The encoding of the published CaloGAN: cells and energies in plain GeV."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from phys_gan.detectors import Detector
+from phys_gan.encodings.base import Encoding, EncodingConfig
+from phys_gan.events import Events
+
+__all__ = ["AbsoluteEncoding", "AbsoluteEncodingConfig"]
+
+
+class AbsoluteEncodingConfig(EncodingConfig):
+    """Options of :class:`AbsoluteEncoding`: none."""
+
+    kind: Literal["absolute"] = "absolute"
+
+
+class AbsoluteEncoding(Encoding):
+    """Encode cells as e / GeV and the incident energy as E / 100 GeV (arXiv:1712.10321)."""
+
+    n_globals = 0
+    n_conditions = 1
+
+    def __init__(self, detector: Detector, config: AbsoluteEncodingConfig | None = None) -> None:
+        super().__init__(detector, config or AbsoluteEncodingConfig())
+
+    def _fit(self, events: Events) -> None:
+        """Learn nothing: the scales are fixed."""
+
+    def _encode_energy(self, energy: Tensor) -> Tensor:
+        return (energy / 1e5).float()[:, None]
+
+    def incident_energy(self, conditions: Tensor) -> Tensor:
+        """Return the incident energies (N,) [MeV] of encoded conditions (N, 1)."""
+        return conditions[:, 0] * 1e5
+
+    def encode_cells(self, cells: Tensor, conditions: Tensor) -> Tensor:
+        """Encode cells (N, n_cells) [MeV] as GeV."""
+        return cells / 1e3
+
+    def decode(self, encoded: Tensor, conditions: Tensor) -> Tensor:
+        """Turn GeV to MeV; what lies below the read-out threshold becomes 0."""
+        cells = encoded.clamp_min(0) * 1e3
+        return torch.where(cells >= self.detector.threshold, cells, torch.zeros_like(cells))
+
+    def constrain(self, raw: Tensor, conditions: Tensor) -> Tensor:
+        """Cut at zero and at the threshold."""
+        return self.decode(raw, conditions) / 1e3

@@ -1,0 +1,169 @@
+"""The default encoding of showers: total response, layer fractions and cells handled apart."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from phys_gan.detectors import Detector
+from phys_gan.encodings.base import Encoding, EncodingConfig
+from phys_gan.encodings.quantiles import ConditionalQuantiles
+from phys_gan.errors import DataError
+from phys_gan.events import Events
+
+__all__ = ["ShowerEncoding", "ShowerEncodingConfig"]
+
+_EDGE = 1e-6
+
+
+class ShowerEncodingConfig(EncodingConfig):
+    """Options of :class:`ShowerEncoding`.
+
+    Attributes:
+        n_knots: Energies at which the response and the layer fractions are tabulated.
+        n_levels: Quantile levels of those tables.
+        soft_quantile: The cell energy where the logarithm sets in, as a quantile of the hit cells.
+        cut_quantile: Cells below this quantile of the hit cells are not generated.
+    """
+
+    kind: Literal["shower"] = "shower"
+    n_knots: int = Field(default=12, ge=2)
+    n_levels: int = Field(default=49, ge=5)
+    soft_quantile: float = Field(default=0.5, gt=0, lt=1)
+    cut_quantile: float = Field(default=0.002, ge=0, lt=1)
+
+
+class ShowerEncoding(Encoding):
+    r"""Encode a shower as response, layer sharing and cells.
+
+    With E the incident energy, E_k that of layer k and e_c that of cell c:
+
+    * response: the normal score of r = (sum_k E_k) / E at this E;
+    * sharing: for every layer but the last, the normal score of the logit of
+      u_k = E_k / sum_{j >= k} E_j at this E (the recursion of CaloFlow, arXiv:2106.05285, Eq. 6);
+    * cells: ln(1 + e_c / s) / ln(1 + e_max / s), with s a quantile of the hit cells.
+
+    Decoding makes the cells of each layer add up to E_k exactly, so the energies are right
+    whatever the cells are. A network sees the conditions as (ln E scaled to -1 ... 1, E / E_max).
+
+    Example:
+        >>> from phys_gan.detectors import load_detector
+        >>> ShowerEncoding(load_detector("calogan")).n_globals
+        3
+    """
+
+    n_conditions = 2
+    soft: Tensor
+    top: Tensor
+    cut: Tensor
+
+    def __init__(self, detector: Detector, config: ShowerEncodingConfig | None = None) -> None:
+        config = config or ShowerEncodingConfig()
+        super().__init__(detector, config)
+        self.options = config
+        self.n_globals = detector.n_layers
+        self.quantiles = ConditionalQuantiles(self.n_globals, config.n_knots, config.n_levels)
+        for name in ("soft", "top", "cut"):
+            self.register_buffer(name, torch.ones(()))
+        # Neighbouring layers of equal size are handled as one block (N, layers, cells).
+        self._blocks: list[tuple[slice, slice, int]] = []
+        first = 0
+        for k in range(1, detector.n_layers + 1):
+            if (
+                k == detector.n_layers
+                or detector.layers[k].n_cells != detector.layers[first].n_cells
+            ):
+                cells = slice(detector.offsets[first], detector.offsets[k])
+                self._blocks.append((slice(first, k), cells, detector.layers[first].n_cells))
+                first = k
+
+    def _fit(self, events: Events) -> None:
+        hits = events.cells[events.cells > self.detector.threshold]
+        if hits.size == 0:
+            raise DataError(
+                "no cell of the training events is above the threshold",
+                remedy="check the unit of the cells and the threshold of the detector",
+            )
+        soft, cut = np.quantile(hits, [self.options.soft_quantile, self.options.cut_quantile])
+        self.soft.fill_(float(soft))
+        self.cut.fill_(max(float(cut), self.detector.threshold))
+        self.top.fill_(float(hits.max()))
+        layers = torch.from_numpy(events.layer_energies())
+        energy = torch.from_numpy(np.array(events.energy))
+        features = self._features(layers, energy)
+        self.quantiles.fit(features.numpy(), np.log(events.energy))
+
+    def _features(self, layers: Tensor, energy: Tensor) -> Tensor:
+        """Turn layer energies (N, n_layers) into response and logits (N, n_layers)."""
+        behind = layers.flip(1).cumsum(1).flip(1)
+        response = behind[:, :1] / energy[:, None]
+        share = layers[:, :-1] / behind[:, :-1].clamp_min(1e-30)
+        return torch.cat([response, torch.log((share + _EDGE) / (1 - share + _EDGE))], dim=1)
+
+    def _layer_energies(self, features: Tensor, energy: Tensor) -> Tensor:
+        """Invert :meth:`_features`."""
+        total = features[:, :1].clamp_min(0) * energy[:, None]
+        odds = features[:, 1:].exp()
+        share = ((odds * (1 + _EDGE) - _EDGE) / (1 + odds)).clamp(0, 1)
+        left = torch.cumprod(torch.cat([torch.ones_like(total), 1 - share], dim=1), dim=1)
+        return total * left * torch.cat([share, torch.ones_like(total)], dim=1)
+
+    def _encode_energy(self, energy: Tensor) -> Tensor:
+        low, high = self.energy_range.unbind()
+        middle, half = (high.log() + low.log()) / 2, (high.log() - low.log()) / 2
+        logarithm = (energy.log() - middle) / half.clamp_min(1e-6)
+        return torch.stack([logarithm, energy / high], dim=1).float()
+
+    def incident_energy(self, conditions: Tensor) -> Tensor:
+        """Return the incident energies (N,) [MeV] of encoded conditions (N, 2)."""
+        return conditions[:, 1] * self.energy_range[1].float()
+
+    def _encode_energies(self, cells: Tensor) -> Tensor:
+        return torch.log1p(cells / self.soft) / torch.log1p(self.top / self.soft)
+
+    def encode_cells(self, cells: Tensor, conditions: Tensor) -> Tensor:
+        """Encode cells (N, n_cells) [MeV] to (N, n_globals + n_cells)."""
+        # Double precision: the response of a deep calorimeter spreads over parts in a thousand.
+        energy = self.incident_energy(conditions).double()
+        sums = [
+            cells[:, part].unflatten(1, (-1, size)).sum(-1, dtype=torch.float64)
+            for _, part, size in self._blocks
+        ]
+        features = self._features(torch.cat(sums, dim=1), energy)
+        scores = self.quantiles.to_scores(features, energy.log())
+        return torch.cat([scores.float(), self._encode_energies(cells)], dim=1)
+
+    def decode(self, encoded: Tensor, conditions: Tensor) -> Tensor:
+        """Turn encoded events, or the raw output of a network, to cells (N, n_cells) [MeV]."""
+        energy = self.incident_energy(conditions)
+        features = self.quantiles.to_features(encoded[:, : self.n_globals], energy.log())
+        layers = self._layer_energies(features, energy)
+        return self._decode_cells(encoded[:, self.n_globals :], layers)
+
+    def _decode_cells(self, encoded: Tensor, layers: Tensor) -> Tensor:
+        """Decode cells and scale them to the layer energies (N, n_layers)."""
+        blocks = []
+        for number, part, size in self._blocks:
+            raw = encoded[:, part].unflatten(1, (-1, size))
+            # The hottest cell is always hit: a layer that has energy can never come out empty.
+            hottest = raw == raw.amax(-1, keepdim=True)
+            raw = torch.where(hottest, raw.clamp_min(1e-3), raw.clamp_min(0))
+            wanted = layers[:, number].unsqueeze(-1)
+            cells = torch.expm1(raw.clamp_max(1.2) * torch.log1p(self.top / self.soft))
+            cells = cells * (wanted / cells.sum(-1, keepdim=True))
+            cells = torch.where((cells >= self.cut) | hottest, cells, torch.zeros_like(cells))
+            cells = cells * (wanted / cells.sum(-1, keepdim=True).clamp_min(1e-30))
+            cells = torch.where(cells >= self.detector.threshold, cells, torch.zeros_like(cells))
+            blocks.append(cells.flatten(1))
+        return torch.cat(blocks, dim=1)
+
+    def constrain(self, raw: Tensor, conditions: Tensor) -> Tensor:
+        """Map the raw output of a network to an encoded shower whose layers add up."""
+        reach = self.quantiles.reach
+        scores = raw[:, : self.n_globals].clamp(-reach, reach)
+        cells = self.decode(torch.cat([scores, raw[:, self.n_globals :]], dim=1), conditions)
+        return torch.cat([scores, self._encode_energies(cells)], dim=1)

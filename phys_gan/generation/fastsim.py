@@ -1,0 +1,83 @@
+"""FastSim: load a trained model and generate events with it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from numpy.typing import ArrayLike
+
+from phys_gan.detectors import Detector
+from phys_gan.errors import ConfigError
+from phys_gan.events import Events
+from phys_gan.model import Model
+
+__all__ = ["FastSim"]
+
+
+class FastSim:
+    """Generate events with a trained model.
+
+    Arguments:
+        model: The model.
+
+    Example:
+        ``FastSim.load("runs/ecal").generate({"energy": [50_000.0]}, seed=1)``
+    """
+
+    def __init__(self, model: Model) -> None:
+        self.model = model
+
+    @classmethod
+    def load(cls, path: str | Path, device: str = "cpu") -> FastSim:
+        """Load a model.
+
+        Arguments:
+            path: A run directory of ``phys-gan train``, or a ``.safetensors`` file.
+            device: Where to run, such as ``cpu`` or ``cuda``.
+
+        Raises:
+            MissingError: There is no model there.
+            DataError: The file is not a model, or is damaged.
+            ConfigError: There is no such device.
+        """
+        path = Path(path)
+        try:
+            torch.zeros(1, device=device)
+        except (RuntimeError, AssertionError) as error:
+            raise ConfigError(
+                f"the device '{device}' is not available here",
+                remedy="choose --device cpu",
+                value=device,
+            ) from error
+        return cls(Model.load(path / "model.safetensors" if path.is_dir() else path, device))
+
+    @property
+    def detector(self) -> Detector:
+        """The detector whose events are generated."""
+        return self.model.detector
+
+    @property
+    def energy_range(self) -> tuple[float, float]:
+        """Incident energies [MeV] of the events that the model learned from."""
+        low, high = self.model.encoding.energy_range.tolist()
+        return low, high
+
+    def generate(
+        self, conditions: Mapping[str, ArrayLike], seed: int = 0, batch_size: int = 2048
+    ) -> Events:
+        """Generate one event for each value of the conditions.
+
+        Event i of a seed is the same whatever the batch size, up to float32 rounding.
+
+        Arguments:
+            conditions: Name to values (N,); ``energy`` [MeV] at least.
+            seed: Seed of the production.
+            batch_size: Events that go through the network at once.
+
+        Raises:
+            MissingError: A condition is missing.
+            RangeError: An energy is outside the range of the model.
+        """
+        return self.model.sample(conditions, seed, batch_size=batch_size)

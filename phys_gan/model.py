@@ -1,0 +1,167 @@
+"""A trained model in one file: detector, encoding, generator and provenance. Never a pickle."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import safetensors
+import torch
+from numpy.typing import ArrayLike
+from pydantic import BaseModel, ConfigDict, ValidationError
+from safetensors.torch import save_file
+from torch import nn
+
+from phys_gan.detectors import Detector
+from phys_gan.encodings import AnyEncodingConfig, Encoding, build_encoding
+from phys_gan.errors import DataError, MissingError
+from phys_gan.events import Events
+from phys_gan.files import atomic_file
+from phys_gan.networks import AnyNetworkConfig, Generator, build_generator
+from phys_gan.randomness import normal_noise
+
+__all__ = ["Model"]
+
+_FORMAT = "phys_gan model 1"
+
+
+class _Header(BaseModel):
+    """What the file says about itself beside its tensors."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    format: str
+    detector: str
+    encoding: AnyEncodingConfig
+    network: AnyNetworkConfig
+    provenance: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Model:
+    """Hold what is needed to generate events.
+
+    Attributes:
+        encoding: The fitted encoding; it knows the detector.
+        encoding_config: Its options.
+        generator: The generator, in evaluation mode.
+        network_config: The options of its architecture.
+        provenance: How the model was made, as short texts by name.
+    """
+
+    encoding: Encoding
+    encoding_config: AnyEncodingConfig
+    generator: Generator
+    network_config: AnyNetworkConfig
+    provenance: Mapping[str, str]
+
+    @property
+    def detector(self) -> Detector:
+        """The detector whose events are generated."""
+        return self.encoding.detector
+
+    @torch.no_grad()
+    def sample(
+        self,
+        conditions: Mapping[str, ArrayLike],
+        seed: int,
+        first: int = 0,
+        batch_size: int = 2048,
+    ) -> Events:
+        """Generate one event for each value of the conditions.
+
+        Event number i of a seed gets the same latents whatever the batches are.
+
+        Arguments:
+            conditions: Name to values (N,); ``energy`` [MeV] at least.
+            seed: Seed of the production.
+            first: Number of the first event.
+            batch_size: Events that go through the network at once.
+
+        Raises:
+            MissingError: A condition is missing.
+            RangeError: An energy is outside the range of the model.
+        """
+        encoded = self.encoding.encode_conditions(conditions)
+        cells = np.empty((len(encoded), self.detector.n_cells), np.float32)
+        for begin in range(0, len(encoded), batch_size):
+            c = encoded[begin : begin + batch_size]
+            z = normal_noise(seed, first + begin, len(c), self.generator.latent)
+            raw = self.generator(torch.from_numpy(z).to(c.device), c)
+            cells[begin : begin + len(c)] = self.encoding.decode(raw, c).cpu().numpy()
+        named = {name: np.asarray(values, np.float64) for name, values in conditions.items()}
+        return Events(cells, named, self.detector, provenance=self.provenance)
+
+    def save(self, path: str | Path) -> None:
+        """Write the model into a ``.safetensors`` file.
+
+        Raises:
+            OutputError: The file cannot be written.
+        """
+        header = _Header(
+            format=_FORMAT,
+            detector=self.detector.to_toml(),
+            encoding=self.encoding_config,
+            network=self.network_config,
+            provenance=dict(self.provenance),
+        )
+        tensors = {
+            f"{part}.{name}": tensor.detach().cpu().contiguous()
+            for part, module in self._parts().items()
+            for name, tensor in module.state_dict().items()
+        }
+        with atomic_file(path) as temporary:
+            save_file(tensors, temporary, {"phys_gan": header.model_dump_json()})
+
+    @classmethod
+    def load(cls, path: str | Path, device: torch.device | str = "cpu") -> Model:
+        """Read a model file. Nothing in the file is ever executed.
+
+        Raises:
+            MissingError: There is no such file.
+            DataError: The file is not a model, or is damaged.
+        """
+        path = Path(path)
+        if not path.is_file():
+            raise MissingError(
+                f"there is no model '{path}'",
+                remedy="give a run directory or a .safetensors file that `phys-gan train` wrote",
+                value=str(path),
+            )
+        try:
+            with safetensors.safe_open(path, "pt") as file:
+                text = (file.metadata() or {}).get("phys_gan", "")
+                names = file.keys()
+                tensors = {name: file.get_tensor(name) for name in names}
+            header = _Header.model_validate(json.loads(text))
+        except (safetensors.SafetensorError, OSError, ValueError, ValidationError) as error:
+            raise DataError(
+                f"'{path}' is not a model of phys_gan, or is damaged",
+                remedy="train it again, or copy it again from where it came",
+            ) from error
+        encoding = build_encoding(header.encoding, Detector.from_toml(header.detector, str(path)))
+        generator = build_generator(
+            header.network, encoding.detector, encoding.n_globals, encoding.n_conditions
+        )
+        model = cls(encoding, header.encoding, generator, header.network, header.provenance)
+        for part, module in model._parts().items():
+            state = {
+                name.removeprefix(f"{part}."): tensor
+                for name, tensor in tensors.items()
+                if name.startswith(f"{part}.")
+            }
+            try:
+                module.load_state_dict(state)
+            except RuntimeError as error:
+                raise DataError(
+                    f"the tensors in '{path}' do not fit its description of the {part}",
+                    remedy="train the model again",
+                ) from error
+            module.to(device).eval().requires_grad_(False)
+        return model
+
+    def _parts(self) -> dict[str, nn.Module]:
+        return {"encoding": self.encoding, "generator": self.generator}

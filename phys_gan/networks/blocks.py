@@ -1,0 +1,133 @@
+"""Layers that several architectures share."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+__all__ = ["LocallyConnected2d", "MinibatchDiscrimination", "Standardize", "minibatch_spread"]
+
+
+class Size(NamedTuple):
+    """Rows and columns."""
+
+    rows: int
+    columns: int
+
+
+class LocallyConnected2d(nn.Module):
+    """Convolve with weights that are not shared between positions ('valid' padding).
+
+    References:
+        Large-scale object classification with locally connected layers as LAGAN uses them
+        (de Oliveira et al., 2017), https://arxiv.org/abs/1701.05927
+
+    Arguments:
+        size: Rows and columns of the input.
+        c_in: Input channels.
+        c_out: Output channels.
+        kernel: Rows and columns of the kernel.
+        stride: Step along rows and columns.
+        bias: Whether there is a bias for each output channel and position.
+    """
+
+    def __init__(
+        self,
+        size: tuple[int, int],
+        c_in: int,
+        c_out: int,
+        kernel: tuple[int, int],
+        stride: tuple[int, int] = (1, 1),
+        bias: bool = True,
+    ) -> None:
+        super().__init__()
+        self.kernel, self.stride = kernel, stride
+        self.out_size = Size(
+            *((n - k) // s + 1 for n, k, s in zip(size, kernel, stride, strict=True))
+        )
+        n_positions = self.out_size.rows * self.out_size.columns
+        fan_in = c_in * kernel[0] * kernel[1]
+        self.weight = nn.Parameter(torch.empty(n_positions, fan_in, c_out))
+        nn.init.normal_(self.weight, std=(2 / (fan_in + c_out)) ** 0.5)
+        self.bias = nn.Parameter(torch.zeros(n_positions, c_out)) if bias else None
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (N, c_in, rows, columns) to (N, c_out, *out_size)."""
+        patches = functional.unfold(x, self.kernel, stride=self.stride)
+        y = torch.einsum("nfp,pfo->npo", patches, self.weight)
+        if self.bias is not None:
+            y = y + self.bias
+        image: Tensor = y.transpose(1, 2).unflatten(2, self.out_size)
+        return image
+
+
+class MinibatchDiscrimination(nn.Module):
+    r"""Tell how close an event is to the others of its batch.
+
+    .. math:: c_b(x_i) = \sum_j \exp(-\lVert M_{i,b} - M_{j,b} \rVert_1), \qquad M = x T
+
+    References:
+        Improved Techniques for Training GANs (Salimans et al., 2016), Sec. 3.2,
+        https://arxiv.org/abs/1606.03498
+
+    Arguments:
+        n_in: Numbers per event.
+        n_features: Features B that come out.
+        n_kernel: Dimension C of each kernel space.
+    """
+
+    def __init__(self, n_in: int, n_features: int = 10, n_kernel: int = 10) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(n_in, n_features, n_kernel))
+        nn.init.xavier_normal_(self.weight.view(n_in, -1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (N, n_in) to (N, n_features)."""
+        m = torch.einsum("ni,ibc->nbc", x, self.weight)
+        distance = (m.unsqueeze(0) - m.unsqueeze(1)).abs().sum(-1)
+        return torch.exp(-distance).sum(1)
+
+
+class Standardize(nn.Module):
+    """Shift and scale each feature by the mean and spread of the data it was adapted to."""
+
+    mean: Tensor
+    scale: Tensor
+
+    def __init__(self, n: int) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(n))
+        self.register_buffer("scale", torch.ones(n))
+
+    @torch.no_grad()
+    def adapt(self, x: Tensor) -> None:
+        """Learn mean and spread of x (N, n); a feature that hardly varies is not blown up."""
+        spread = x.std(0)
+        self.mean.copy_(x.mean(0))
+        self.scale.copy_(spread.clamp_min(0.05 * float(spread.mean()) + 1e-6))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Standardise x (N, n)."""
+        return (x - self.mean) / self.scale
+
+    def inverse(self, x: Tensor) -> Tensor:
+        """Undo :meth:`forward`."""
+        return x * self.scale + self.mean
+
+
+def minibatch_spread(h: Tensor, group: int = 16) -> Tensor:
+    """Return how much features h (N, F) vary within groups of events, (N, 1).
+
+    References:
+        Progressive Growing of GANs (Karras et al., 2017), Sec. 3, https://arxiv.org/abs/1710.10196
+    """
+    n = len(h) // group * group
+    if n == 0:
+        return h.var(0, correction=0).add(1e-6).sqrt().mean().expand(len(h), 1)
+    spread = h[:n].view(-1, group, h.shape[1]).var(1, correction=0).add(1e-6).sqrt().mean(1)
+    spread = spread.repeat_interleave(group)
+    # What is left over behind the last whole group gets the mean.
+    return torch.cat([spread, spread.mean().expand(len(h) - n)])[:, None]

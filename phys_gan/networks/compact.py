@@ -1,0 +1,171 @@
+"""The default pair for showers: small residual MLPs that train well on two CPU cores."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+from torch.nn import functional
+
+from phys_gan.detectors import Detector
+from phys_gan.networks.base import Discriminator, Generator, NetworkConfig
+from phys_gan.networks.blocks import Standardize, minibatch_spread
+
+__all__ = ["CompactConfig", "CompactDiscriminator", "CompactGenerator"]
+
+
+class CompactConfig(NetworkConfig):
+    """Options of the compact pair.
+
+    Attributes:
+        latent: Latent numbers shared by the whole event; each cell has one more of its own.
+        width: Neurons in the hidden layers of the generator.
+        depth: Residual blocks of the generator.
+        d_width: Neurons in the hidden layers of the discriminator.
+        d_depth: Residual blocks of the discriminator.
+        sharpness: Exponent that turns encoded cells back to about their energies, for the
+            centres and widths that the discriminator sees.
+    """
+
+    kind: Literal["compact"] = "compact"
+    latent: int = Field(default=64, ge=1)
+    width: int = Field(default=256, ge=8)
+    depth: int = Field(default=3, ge=1)
+    d_width: int = Field(default=384, ge=8)
+    d_depth: int = Field(default=2, ge=1)
+    sharpness: float = Field(default=8.0, gt=0)
+
+
+class _Residual(nn.Module):
+    """x + W2 act(W1 x): two linear layers around one activation."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.first, self.second = nn.Linear(width, width), nn.Linear(width, width)
+        nn.init.zeros_(self.second.weight)
+        nn.init.zeros_(self.second.bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        h = self.first(functional.leaky_relu(x, 0.2))
+        y: Tensor = x + self.second(functional.leaky_relu(h, 0.2))
+        return y
+
+
+class CompactGenerator(Generator):
+    """Draw the event's energies first, then its cells given them.
+
+    The energies (response and layer sharing) come from a small network; the cells see them, the
+    conditions and the shared latents. Each cell has one latent of its own whose weight depends
+    on the event, as StyleGAN's noise inputs (Karras et al., 2018, Sec. 3.2,
+    https://arxiv.org/abs/1812.04948), because single hits far from the core are independent.
+
+    Arguments:
+        detector: The detector.
+        n_globals: Numbers per encoded event in front of the cells.
+        n_conditions: Numbers per event that tell the conditions.
+        config: Options.
+    """
+
+    def __init__(
+        self, detector: Detector, n_globals: int, n_conditions: int, config: CompactConfig
+    ) -> None:
+        super().__init__()
+        self.n_shared, self.n_globals = config.latent, n_globals
+        self.latent = config.latent + detector.n_cells
+        n_in = config.latent + n_conditions
+        self.energies = nn.Sequential(
+            nn.Linear(n_in, 128),
+            nn.LeakyReLU(0.2),
+            nn.Linear(128, 128),
+            nn.LeakyReLU(0.2),
+            nn.Linear(128, n_globals),
+        )
+        self.entry = nn.Linear(n_in + n_globals, config.width)
+        self.blocks = nn.Sequential(*(_Residual(config.width) for _ in range(config.depth)))
+        self.cells = nn.Linear(config.width, detector.n_cells)
+        self.noise = nn.Linear(config.width, detector.n_cells)
+        nn.init.zeros_(self.noise.weight)
+        nn.init.constant_(self.noise.bias, 0.5)
+        self.scale = Standardize(detector.n_cells)
+
+    def adapt(self, x: Tensor) -> None:
+        """Start from the mean cell and its spread."""
+        self.scale.adapt(x[:, self.n_globals :])
+
+    def forward(self, z: Tensor, c: Tensor) -> Tensor:
+        """Map z (N, latent) and c (N, n_conditions) to raw events (N, n_globals + n_cells)."""
+        shared, own = z[:, : self.n_shared], z[:, self.n_shared :]
+        energies = self.energies(torch.cat([shared, c], dim=1))
+        h = self.blocks(self.entry(torch.cat([shared, c, energies], dim=1)))
+        h = functional.leaky_relu(h, 0.2)
+        cells = self.scale.inverse(self.cells(h) + self.noise(h) * own)
+        return torch.cat([energies, cells], dim=1)
+
+
+class CompactDiscriminator(Discriminator):
+    """Look at the standardised event, at the shape of each layer and at the variety of the batch.
+
+    Of each layer it also sees the share of hit cells (softly, so that it has a gradient:
+    CaloGAN's hard count has none), the centre and the width along both axes, and the two hottest
+    cells. The conditions enter at the input and as a projection (Miyato and Koyama, 2018,
+    https://arxiv.org/abs/1802.05637).
+
+    Arguments:
+        detector: The detector.
+        n_globals: Numbers per encoded event in front of the cells.
+        n_conditions: Numbers per event that tell the conditions.
+        config: Options.
+    """
+
+    positions: Tensor
+
+    def __init__(
+        self, detector: Detector, n_globals: int, n_conditions: int, config: CompactConfig
+    ) -> None:
+        super().__init__()
+        self.n_globals, self.sharpness = n_globals, config.sharpness
+        self.layers = [
+            slice(a, b)
+            for a, b in zip(detector.offsets[:-1], detector.offsets[1:], strict=True)
+            if b - a > 1
+        ]
+        reach = np.abs(detector.positions).max(axis=0).clip(1e-9)
+        self.register_buffer("positions", torch.from_numpy(detector.positions / reach).float())
+        n_seen = n_globals + detector.n_cells + 7 * len(self.layers)
+        self.scale = Standardize(n_seen)
+        self.entry = nn.Linear(n_seen + n_conditions, config.d_width)
+        self.blocks = nn.Sequential(*(_Residual(config.d_width) for _ in range(config.d_depth)))
+        self.logit = nn.Linear(config.d_width + 1, 1)
+        self.projection = nn.Linear(n_conditions, config.d_width, bias=False)
+
+    def _look(self, x: Tensor) -> Tensor:
+        """Return the event and the shape of each layer, (N, n_seen)."""
+        cells = x[:, self.n_globals :]
+        # Encoded cells are nearly logarithms: this is nearly their energy.
+        energies = torch.expm1(self.sharpness * cells)
+        seen = [x]
+        for part in self.layers:
+            layer, weights = cells[:, part], energies[:, part]
+            # The constants keep gradients finite where a layer is almost empty.
+            weights = weights / (weights.sum(1, keepdim=True) + 0.5)
+            centre = weights @ self.positions[part]
+            square = weights @ self.positions[part].square()
+            width = (square - centre.square()).clamp_min(0).add(1e-3).sqrt()
+            hits = (layer / (layer + 0.02)).mean(1, keepdim=True)
+            seen += [hits, centre, width, layer.topk(2, dim=1).values]
+        return torch.cat(seen, dim=1)
+
+    def adapt(self, x: Tensor) -> None:
+        """Standardise by the spread of real events."""
+        self.scale.adapt(self._look(x))
+
+    def forward(self, x: Tensor, c: Tensor) -> Tensor:
+        """Map x (N, n_globals + n_cells) and c (N, n_conditions) to logits (N,)."""
+        h = self.entry(torch.cat([self.scale(self._look(x)), c], dim=1))
+        h = functional.leaky_relu(self.blocks(h), 0.2)
+        plain: Tensor = self.logit(torch.cat([h, minibatch_spread(h)], dim=1)).squeeze(1)
+        projected: Tensor = (self.projection(c) * h).mean(1)
+        return plain + projected

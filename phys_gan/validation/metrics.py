@@ -1,0 +1,199 @@
+"""One-dimensional distances between a reference p and a candidate q, as pure functions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import rel_entr
+from scipy.stats import ks_2samp
+
+from phys_gan.validation.pooled import Pooled, two_samples
+
+__all__ = [
+    "METRICS",
+    "Metric",
+    "chi2_ndf",
+    "js",
+    "kl",
+    "ks",
+    "ks_p_value",
+    "separation_power",
+    "wasserstein1",
+]
+
+
+@dataclass(frozen=True)
+class Metric:
+    """How a metric is named, and how it falls with the sizes of the samples.
+
+    Attributes:
+        label: Name for people.
+        power: Between samples of one distribution it scales as (1/n + 1/m) to this power.
+        description: One or two sentences for the glossary.
+    """
+
+    label: str
+    power: float
+    description: str
+
+
+METRICS = {
+    "ks": Metric(
+        "KS",
+        0.5,
+        "Kolmogorov-Smirnov distance: the largest difference of the two cumulative "
+        "distributions, from 0 to 1. It uses no binning.",
+    ),
+    "w1": Metric(
+        "W1",
+        0.5,
+        "Wasserstein-1 distance in the unit of the observable: the area between the two "
+        "cumulative distributions, or how far probability has to be moved on average.",
+    ),
+    "w1_scaled": Metric(
+        "W1/σ",
+        0.5,
+        "Wasserstein-1 distance over the standard deviation of the reference.",
+    ),
+    "kl": Metric(
+        "KL",
+        1.0,
+        "Kullback-Leibler divergence of the candidate from the reference, sum p ln(p/q), in "
+        "nats. Every bin of both histograms gets a pseudo-count of 1/2 (Jeffreys), so that an "
+        "empty bin of the candidate costs much, but not infinitely much.",
+    ),
+    "kl_reverse": Metric(
+        "KL reverse", 1.0, "The same the other way round, sum q ln(q/p), in nats."
+    ),
+    "js": Metric(
+        "JS",
+        1.0,
+        "Jensen-Shannon divergence in nats: the mean divergence of both from their average, "
+        "from 0 to ln 2 = 0.693.",
+    ),
+    "separation": Metric(
+        "separation",
+        1.0,
+        "Separation power, sum (p - q)²/(p + q) / 2 over bins: 0 for equal histograms, 1 for "
+        "histograms without overlap.",
+    ),
+    "chi2_ndf": Metric(
+        "χ²/ndf",
+        0.0,
+        "χ² per degree of freedom between the normalised histograms with the statistical errors "
+        "of both; 1 is expected for independent entries. It grows with the number of events.",
+    ),
+}
+"""The metrics that a comparison holds, by the name they have in metrics.json."""
+
+PSEUDO_COUNT = 0.5
+
+
+def ks(reference: ArrayLike, candidate: ArrayLike) -> float:
+    r"""Return the Kolmogorov-Smirnov distance :math:`\sup_x |F_p(x) - F_q(x)|`."""
+    pool, first, second = two_samples(reference, candidate)
+    return float(Pooled(pool).distances(first, second)[0][0])
+
+
+def ks_p_value(reference: ArrayLike, candidate: ArrayLike) -> float:
+    """Return the probability of a larger KS distance between samples of one distribution.
+
+    The asymptotic distribution of the two-sample, two-sided test (SciPy).
+    """
+    return float(ks_2samp(np.ravel(reference), np.ravel(candidate), method="asymp").pvalue)
+
+
+def wasserstein1(reference: ArrayLike, candidate: ArrayLike, *, scaled: bool = False) -> float:
+    r"""Return the Wasserstein-1 distance :math:`\int |F_p(x) - F_q(x)|\,dx`.
+
+    Arguments:
+        reference: Values, in any unit.
+        candidate: Values in the same unit.
+        scaled: Divide by the standard deviation of the reference; 0/0 is 0.
+    """
+    pool, first, second = two_samples(reference, candidate)
+    distance = float(Pooled(pool).distances(first, second)[1][0])
+    if not scaled or distance == 0:
+        return distance
+    spread = float(np.std(np.asarray(reference, np.float64)))
+    return distance / spread if spread > 0 else float("inf")
+
+
+def kl(p: ArrayLike, q: ArrayLike, *, pseudo_count: float = 0.0) -> NDArray[np.float64]:
+    r"""Return the Kullback-Leibler divergence :math:`\sum_i p_i \ln(p_i / q_i)` in nats.
+
+    Infinite when a bin of q is empty where p is not, unless a pseudo-count prevents it. The
+    other direction is ``kl(q, p)``.
+
+    Arguments:
+        p: Counts of the reference per bin, under- and overflow included, shape (*, n_bins).
+        q: Counts of the candidate, same shape.
+        pseudo_count: Added to every bin of both before normalisation; 1/2 is Jeffreys' prior.
+
+    Returns:
+        The divergence, shape (*,).
+    """
+    p, q = _normalised(p, pseudo_count), _normalised(q, pseudo_count)
+    return np.asarray(rel_entr(p, q).sum(axis=-1), np.float64)
+
+
+def js(p: ArrayLike, q: ArrayLike) -> NDArray[np.float64]:
+    r"""Return the Jensen-Shannon divergence in nats, :math:`0 \le JS \le \ln 2`.
+
+    :math:`(KL(p\|m) + KL(q\|m)) / 2` with :math:`m = (p + q) / 2`. Arguments as in :func:`kl`.
+    """
+    p, q = _normalised(p), _normalised(q)
+    middle = (p + q) / 2
+    both = rel_entr(p, middle).sum(axis=-1) + rel_entr(q, middle).sum(axis=-1)
+    # Rounding may leave -1e-17 between equal histograms.
+    return np.asarray(np.maximum(both, 0) / 2, np.float64)
+
+
+def separation_power(p: ArrayLike, q: ArrayLike) -> NDArray[np.float64]:
+    r"""Return the separation power :math:`\frac12 \sum_i (p_i - q_i)^2 / (p_i + q_i)`.
+
+    Definition of the CaloChallenge (arXiv:2410.21611). Arguments as in :func:`kl`.
+    """
+    p, q = _normalised(p), _normalised(q)
+    total = p + q
+    terms = np.divide((p - q) ** 2, total, out=np.zeros_like(total), where=total > 0)
+    return np.asarray(terms.sum(axis=-1) / 2, np.float64)
+
+
+def chi2_ndf(p: ArrayLike, q: ArrayLike) -> NDArray[np.float64]:
+    r"""Return :math:`\chi^2` per degree of freedom of two histograms of counts.
+
+    :math:`\chi^2 = \sum_i (\sqrt{M/N}\,n_i - \sqrt{N/M}\,m_i)^2 / (n_i + m_i)` with the Poisson
+    errors of both and N, M entries (Numerical Recipes, eq. 14.3.3); bins empty in both are left
+    out, and one degree of freedom goes to the normalisation. Arguments as in :func:`kl`.
+    """
+    p, q = np.asarray(p, np.float64), np.asarray(q, np.float64)
+    scale = np.sqrt(_total(q) / _total(p))
+    total = p + q
+    terms = np.divide(
+        (scale * p - q / scale) ** 2, total, out=np.zeros_like(total), where=total > 0
+    )
+    ndf = np.maximum(1, (total > 0).sum(axis=-1) - 1)
+    return np.asarray(terms.sum(axis=-1) / ndf, np.float64)
+
+
+def binned(p: ArrayLike, q: ArrayLike) -> dict[str, NDArray[np.float64]]:
+    """Return all metrics of histograms by name. Arguments as in :func:`kl`."""
+    return {
+        "kl": kl(p, q, pseudo_count=PSEUDO_COUNT),
+        "kl_reverse": kl(q, p, pseudo_count=PSEUDO_COUNT),
+        "js": js(p, q),
+        "separation": separation_power(p, q),
+        "chi2_ndf": chi2_ndf(p, q),
+    }
+
+
+def _normalised(counts: ArrayLike, pseudo_count: float = 0.0) -> NDArray[np.float64]:
+    counts = np.asarray(counts, np.float64) + pseudo_count
+    return np.asarray(counts / _total(counts), np.float64)
+
+
+def _total(counts: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.asarray(counts.sum(axis=-1, keepdims=True), np.float64)

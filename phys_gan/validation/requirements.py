@@ -1,0 +1,157 @@
+"""Requirements such as ``ks.max<0.1`` on the metrics of a comparison, for pipelines."""
+
+from __future__ import annotations
+
+import operator
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from phys_gan.errors import ConfigError, MissingError
+from phys_gan.validation.metrics import METRICS
+
+__all__ = ["Check", "Requirement", "evaluate", "parse"]
+
+_OPERATORS: dict[str, Callable[[float, float], bool]] = {
+    "<=": operator.le,
+    ">=": operator.ge,
+    "<": operator.lt,
+    ">": operator.gt,
+}
+_STATISTICS: dict[str, Callable[[list[float]], float]] = {
+    "max": max,
+    "min": min,
+    "mean": lambda values: sum(values) / len(values),
+}
+_PATTERN = re.compile(
+    r"""\s*(?P<metric>\w+)
+    (?:\.(?P<statistic>\w+)|\[\s*(?P<quote>["']?)(?P<observable>[^"'\]]+?)(?P=quote)\s*\])?
+    \s*(?P<operator><=|>=|<|>)
+    \s*(?P<bound>[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*""",
+    re.VERBOSE,
+)
+_REMEDY = "write it like 'ks.max<0.1', 'ks[E_tot/E_inc]<0.05' or 'outside_floor<=0'"
+
+
+@dataclass(frozen=True)
+class Requirement:
+    """One parsed requirement.
+
+    Attributes:
+        text: As the user wrote it.
+        metric: Name of a metric, or ``outside_floor``.
+        statistic: ``max``, ``min`` or ``mean`` over all observables.
+        observable: Name of the one observable that is meant.
+        operator: ``<``, ``<=``, ``>`` or ``>=``.
+        bound: The number it is compared with.
+    """
+
+    text: str
+    metric: str
+    statistic: str | None
+    observable: str | None
+    operator: str
+    bound: float
+
+
+@dataclass(frozen=True)
+class Check:
+    """Whether a requirement is met.
+
+    Attributes:
+        requirement: The requirement.
+        value: What the comparison gave; NaN where a needed metric is not defined.
+        met: Whether it holds; what is not defined never does.
+    """
+
+    requirement: Requirement
+    value: float
+    met: bool
+
+
+def parse(text: str) -> Requirement:
+    """Read a requirement: what, a comparison sign, a number.
+
+    What is ``METRIC.max``, ``METRIC.min`` or ``METRIC.mean`` over all observables,
+    ``METRIC[OBSERVABLE]``, a multivariate ``METRIC``, or ``outside_floor``, the number of
+    observables outside the floor.
+
+    Raises:
+        ConfigError: The text cannot be read.
+
+    Example:
+        >>> parse("ks.max < 0.1").bound
+        0.1
+    """
+    match = _PATTERN.fullmatch(text)
+    if match is None:
+        raise ConfigError(f"cannot read the requirement '{text}'", remedy=_REMEDY, value=text)
+    statistic = match["statistic"]
+    if statistic is not None and statistic not in _STATISTICS:
+        raise ConfigError(
+            f"'{statistic}' in the requirement '{text}' is not one of {', '.join(_STATISTICS)}",
+            remedy=_REMEDY,
+            value=statistic,
+        )
+    return Requirement(
+        text=text.strip(),
+        metric=match["metric"],
+        statistic=statistic,
+        observable=match["observable"],
+        operator=match["operator"],
+        bound=float(match["bound"]),
+    )
+
+
+def evaluate(requirement: str | Requirement, metrics: Mapping[str, Any]) -> Check:
+    """Check a requirement on the content of ``metrics.json``.
+
+    Arguments:
+        requirement: The requirement, or its text.
+        metrics: ``Comparison.metrics``, or ``metrics.json`` read from a file.
+
+    Raises:
+        ConfigError: The text cannot be read.
+        MissingError: The metric or the observable does not exist; the message lists those that do.
+    """
+    if isinstance(requirement, str):
+        requirement = parse(requirement)
+    values = _values(requirement, metrics)
+    if not values or any(value is None for value in values):
+        return Check(requirement, float("nan"), False)
+    value = float(_STATISTICS[requirement.statistic or "max"](values))
+    return Check(requirement, value, _OPERATORS[requirement.operator](value, requirement.bound))
+
+
+def _values(requirement: Requirement, metrics: Mapping[str, Any]) -> list[Any]:
+    observables: Mapping[str, Mapping[str, Any]] = metrics["observables"]
+    name, observable = requirement.metric, requirement.observable
+    if name == "outside_floor":
+        return [sum(not _all_within(results) for results in observables.values())]
+    if observable is None and requirement.statistic is None:
+        multivariate = metrics.get("multivariate", {})
+        if name not in multivariate:
+            raise _unknown(name, requirement, ["outside_floor", *multivariate])
+        return [multivariate[name]["value"]]
+    if name not in (*METRICS, "undefined"):
+        raise _unknown(name, requirement, [*METRICS, "undefined"])
+    if observable is None:
+        return [results[name]["value"] for results in observables.values() if name in results]
+    if observable not in observables:
+        raise _unknown(observable, requirement, list(observables))
+    # A requirement on a metric that too few events define is not met.
+    return [observables[observable][name]["value"]] if name in observables[observable] else []
+
+
+def _all_within(results: Mapping[str, Any]) -> bool:
+    return all(result["within_floor"] for result in results.values())
+
+
+def _unknown(name: str, requirement: Requirement, available: list[str]) -> MissingError:
+    return MissingError(
+        f"'{name}' in the requirement '{requirement.text}' does not exist; available: "
+        f"{', '.join(available)}",
+        remedy=_REMEDY,
+        value=name,
+    )

@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from phys_gan.errors import DataError, OutputError, PhysGanError
+from phys_gan.files import atomic_file
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def write(target: Path, text: str, error: BaseException | None = None) -> None:
+    with atomic_file(target) as temporary:
+        temporary.write_text(text)
+        if error:
+            raise error
+
+
+def test_success_replaces_the_target(tmp_path: Path) -> None:
+    target = tmp_path / "new" / "folder" / "out.txt"
+    with atomic_file(target) as temporary:
+        assert temporary.parent == target.parent
+        assert temporary.suffix == target.suffix
+        temporary.write_text("one")
+        assert not target.exists()
+    with atomic_file(target) as temporary:
+        temporary.write_text("two")
+        assert target.read_text() == "one"
+    assert target.read_text() == "two"
+    assert names(target.parent) == ["out.txt"]
+
+
+@pytest.mark.parametrize("error", [ValueError("no"), DataError("no"), KeyboardInterrupt()])
+def test_failure_leaves_the_target_and_nothing_else(tmp_path: Path, error: BaseException) -> None:
+    target = tmp_path / "out.txt"
+    target.write_text("old")
+    with pytest.raises(type(error)):
+        write(target, "half", error)
+    assert target.read_text() == "old"
+    assert names(tmp_path) == ["out.txt"]
+
+
+def test_a_full_disk_is_an_output_error(tmp_path: Path) -> None:
+    target = tmp_path / "out.txt"
+    with pytest.raises(OutputError, match="No space left on device; free space") as caught:
+        write(target, "half", OSError(28, "No space left on device"))
+    assert isinstance(caught.value, OSError)
+    assert isinstance(caught.value, PhysGanError)
+    assert names(tmp_path) == []
+
+
+def test_a_file_in_place_of_the_folder(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputError, match="cannot write"):
+        write(tmp_path / "file" / "out", "x")
+
+
+def test_a_read_only_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    with pytest.raises(OutputError, match="read-only"):
+        write(tmp_path / "out", "x")
+
+
+def test_a_folder_in_place_of_the_target(tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    with pytest.raises(OutputError):
+        write(tmp_path / "out", "x")
+    assert names(tmp_path) == ["out"]

@@ -1,0 +1,159 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from phys_gan.validation.binning import Binning
+from phys_gan.validation.metrics import METRICS
+from phys_gan.validation.samples import Scalars, Spectra
+from phys_gan.validation.uncertainty import Result, assess, draw_replicas, undefined
+
+
+def judged(
+    p: np.ndarray, q: np.ndarray, seed: int = 0, n_comparisons: int = 8, number: int = 100
+) -> dict[str, Result]:
+    pool = Scalars(np.concatenate([p, q]), Binning("auto").edges(p), float(p.std()))
+    replicas = draw_replicas(len(p), len(q), seed, number)
+    return assess(pool, (len(p), len(q)), replicas, n_comparisons)
+
+
+def toys(generator: np.random.Generator, n: int) -> dict[str, np.ndarray]:
+    """Draw observables of awkward shapes, some of them correlated."""
+    z = generator.standard_normal((n, 4))
+    return {
+        "gaussian": z[:, 0],
+        "correlated": z[:, 0] + 0.3 * z[:, 1],
+        "log-normal": np.exp(z[:, 2]),
+        "lattice": np.round(5 * z[:, 3]) / 100,
+        "spike": np.where(z[:, 1] > 0, 0, z[:, 1]),
+        "no mean": 0.1 * generator.standard_cauchy(n) + z[:, 0],
+    }
+
+
+def test_values_are_those_of_scipy() -> None:
+    generator = np.random.default_rng(1)
+    p, q = generator.normal(size=300), generator.normal(0.2, 1, size=500)
+    result = judged(p, q)
+    assert result["ks"].value == pytest.approx(stats.ks_2samp(p, q).statistic, abs=1e-12)
+    assert result["w1"].value == pytest.approx(stats.wasserstein_distance(p, q), rel=1e-12)
+    assert result["w1_scaled"].value == pytest.approx(result["w1"].value / p.std())
+    assert set(result) == set(METRICS)
+    assert (result["ks"].n_reference, result["ks"].n_candidate) == (300, 500)
+
+
+def test_the_bootstrap_error_is_the_spread_over_repeated_experiments() -> None:
+    generator = np.random.default_rng(2)
+    results = [
+        judged(generator.normal(size=400), generator.normal(0.5, 1.2, 400), seed)
+        for seed in range(60)
+    ]
+    for name in ("ks", "w1", "js", "separation"):
+        spread = np.std([r[name].value for r in results])
+        error = np.mean([r[name].error for r in results])
+        assert error == pytest.approx(spread, rel=0.3), name
+
+
+@pytest.mark.parametrize(("n", "m"), [(1000, 1000), (2000, 500), (600, 3000)])
+def test_the_floor_is_what_equal_samples_give_at_these_sizes(n: int, m: int) -> None:
+    generator = np.random.default_rng(n + m)
+    results = [
+        judged(generator.normal(size=n), generator.normal(size=m), seed, number=50)
+        for seed in range(40)
+    ]
+    for name in METRICS:
+        values = np.array([r[name].value for r in results])
+        floor = np.mean([r[name].floor for r in results])
+        assert floor == pytest.approx(values.mean(), rel=0.2), name
+
+
+def test_the_ks_floor_follows_kolmogorov() -> None:
+    generator = np.random.default_rng(3)
+    n, m = 4000, 1000
+    result = judged(generator.normal(size=n), generator.normal(size=m), number=400)["ks"]
+    scale = np.sqrt(1 / n + 1 / m)
+    assert result.floor == pytest.approx(np.sqrt(np.pi / 2) * np.log(2) * scale, rel=0.06)
+    assert result.floor_error == pytest.approx(0.2603 * scale, rel=0.15)
+
+
+@pytest.mark.parametrize(("n", "m"), [(500, 500), (300, 1200)])
+def test_equal_samples_are_within_the_floor_in_99_percent_of_comparisons(n: int, m: int) -> None:
+    generator = np.random.default_rng(4)
+    trials, fired = 60, 0
+    for seed in range(trials):
+        p, q = toys(generator, n), toys(generator, m)
+        judgements = [judged(p[name], q[name], seed, 8 * len(p)) for name in p]
+        fired += any(not r.within_floor for results in judgements for r in results.values())
+    # Of 60 trials with a probability of 1 %, more than 4 happen once in 2,500 times.
+    assert fired <= 4
+
+
+def test_small_differences_are_seen_with_enough_events() -> None:
+    generator = np.random.default_rng(5)
+    n, fired = 15_000, {"ks": 0, "w1": 0}
+    for seed in range(10):
+        results = judged(generator.normal(size=n), generator.normal(0.1, 1, n), seed, 300)
+        for name in fired:
+            fired[name] += not results[name].within_floor
+    assert min(fired.values()) >= 9
+
+
+def test_a_difference_of_width_is_seen() -> None:
+    generator = np.random.default_rng(6)
+    results = judged(generator.normal(size=8000), generator.normal(0, 0.9, 8000), 0, 300)
+    assert not results["js"].within_floor
+    assert not results["w1"].within_floor
+
+
+def test_the_same_events_are_within_the_floor() -> None:
+    values = np.random.default_rng(7).normal(size=200)
+    for result in judged(values, values).values():
+        assert result.value == pytest.approx(0, abs=1e-12)
+        assert result.within_floor
+
+
+def test_a_constant_is_within_the_floor_of_itself_and_outside_that_of_another() -> None:
+    assert all(r.within_floor for r in judged(np.full(50, 2.0), np.full(60, 2.0)).values())
+    assert not judged(np.full(50, 2.0), np.full(60, 3.0))["ks"].within_floor
+
+
+def test_equal_seeds_give_equal_results() -> None:
+    p, q = np.random.default_rng(8).normal(size=(2, 300))
+    assert judged(p, q, 3) == judged(p, q, 3)
+    assert judged(p, q, 3) != judged(p, q, 4)
+
+
+def test_few_undefined_events_are_within_the_floor_and_many_are_not() -> None:
+    def mask(number: int) -> np.ndarray:
+        return np.arange(2000) < number
+
+    assert undefined(mask(0), mask(3), 300).within_floor
+    assert undefined(mask(100), mask(120), 300).within_floor
+    assert not undefined(mask(0), mask(60), 300).within_floor
+    assert undefined(mask(0), mask(60), 300).value == pytest.approx(0.03)
+
+
+def test_entries_of_one_event_are_resampled_together() -> None:
+    """Events whose entries all fall into one bin fluctuate more than independent entries."""
+    generator = np.random.default_rng(9)
+    n, entries, bins = 400, 100, 6
+    clumped = np.zeros((2 * n, bins), np.float32)
+    clumped[np.arange(2 * n), generator.integers(1, bins - 1, 2 * n)] = entries
+    spread = generator.multinomial(entries, [0, 0.25, 0.25, 0.25, 0.25, 0], 2 * n)
+    floors = [
+        assess(
+            Spectra(histograms.astype(np.float32), np.linspace(0, 1, bins - 1), 0.3),
+            (n, n),
+            draw_replicas(n, n, 0),
+            8,
+        )["chi2_ndf"].floor
+        for histograms in (clumped, spread)
+    ]
+    assert floors[0] == pytest.approx(entries, rel=0.3)
+    assert floors[1] == pytest.approx(1, rel=0.3)
+
+
+def test_json_has_no_nan() -> None:
+    result = Result(float("nan"), 0.0, 0.0, 0.0, 0.0, 1, 2, False)
+    assert result.as_dict()["value"] is None
+    assert result.as_dict()["within_floor"] is False
