@@ -7,7 +7,7 @@ from phys_gan.data.format import Format
 from phys_gan.data.inspection import Inspection, inspect
 from phys_gan.data.reading import read
 from phys_gan.data.registry import FORMATS
-from phys_gan.data.split import split
+from phys_gan.data.splitting import split
 from phys_gan.data.writing import write
 
 __all__ = ["FORMATS", "Format", "Inspection", "inspect", "read", "split", "write"]

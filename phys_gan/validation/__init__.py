@@ -1,6 +1,7 @@
 """Observables, metrics with errors and floors, plots and the report; for any generator's events."""
 
-from phys_gan.validation.compare import Comparison, compare
+from phys_gan.validation.comparing import compare
+from phys_gan.validation.comparison import Comparison
 from phys_gan.validation.observables import OBSERVABLES, Observable, measure, observable, select
 from phys_gan.validation.requirements import Check, Requirement, evaluate, parse
 from phys_gan.validation.score import physics_score

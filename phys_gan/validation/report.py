@@ -14,11 +14,12 @@ from phys_gan.detectors import Detector, PolarLayer
 from phys_gan.validation import images, plots
 from phys_gan.validation.metrics import METRICS
 from phys_gan.validation.observables import MANY_LAYERS, OBSERVABLES
+from phys_gan.validation.response_plot import response_figure
 from phys_gan.validation.style import as_png, as_svg, figure_style
 from phys_gan.validation.uncertainty import ALPHA, Result
 
 if TYPE_CHECKING:
-    from phys_gan.validation.compare import Comparison
+    from phys_gan.validation.comparison import Comparison
 
 __all__ = ["render"]
 
@@ -132,7 +133,7 @@ def _response(comparison: Comparison) -> list[_Picture]:
         f"deviation from linearity: reference {_percent(first.linearity, first.linearity_error)}, "
         f"candidate {_percent(second.linearity, second.linearity_error)}."
     )
-    figure = plots.response_figure(first, second)
+    figure = response_figure(first, second)
     return [_Picture("energy response", as_svg(figure), caption, wide=True)]
 
 

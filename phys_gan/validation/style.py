@@ -33,6 +33,9 @@ _STYLE: Any = {
     "axes.autolimit_mode": "data",
     "axes.linewidth": 0.8,
     "axes.formatter.limits": [-3, 5],
+    # Plain numbers need no mathematical typesetting, which takes a third of the time.
+    "axes.formatter.use_mathtext": False,
+    "axes.unicode_minus": True,
     "xtick.labelsize": 11,
     "ytick.labelsize": 11,
     "xtick.major.size": 6,

@@ -1,0 +1,86 @@
+"""The figure of response and resolution against the incident energy."""
+
+from __future__ import annotations
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, NullFormatter
+from numpy.typing import NDArray
+
+from phys_gan.validation.response import ResponseCurve
+from phys_gan.validation.style import CANDIDATE, REFERENCE, REFERENCE_FILL
+
+__all__ = ["response_figure"]
+
+
+def response_figure(reference: ResponseCurve, candidate: ResponseCurve) -> Figure:
+    """Draw mean response and resolution against the incident energy, with ratios and fits."""
+    figure = Figure(figsize=(11, 4.8), layout="constrained")
+    grid = figure.add_gridspec(2, 2, height_ratios=(3, 1.15), hspace=0.03)
+    edges = np.array(reference.edges) / 1000
+    panels = (
+        ("mean", 1, r"$\langle E_\mathrm{tot}/E_\mathrm{inc}\rangle$"),
+        ("resolution", 100, r"$\sigma(E_\mathrm{tot}/E_\mathrm{inc})\,/\,$mean [%]"),
+    )
+    for column, (name, unit, label) in enumerate(panels):
+        main = figure.add_subplot(grid[0, column])
+        below = figure.add_subplot(grid[1, column], sharex=main)
+        main.tick_params(labelbottom=False)
+        for curve, colour, marker, word in (
+            (reference, REFERENCE, "s", "reference"),
+            (candidate, CANDIDATE, "o", "candidate"),
+        ):
+            x = curve.array("energy") / 1000
+            spans = np.abs(np.stack([x - edges[:-1], edges[1:] - x]))
+            if name == "resolution":
+                word += _fit_text(curve)
+            y, error = unit * curve.array(name), unit * curve.array(f"{name}_error")
+            main.errorbar(x, y, error, xerr=spans, label=word, fmt=marker, color=colour, ms=4.5)
+            if name == "resolution" and np.isfinite(curve.fit.a):
+                fine = np.geomspace(x[0], x[-1], 200)
+                main.plot(fine, unit * curve.fit.at(fine * 1000), color=colour, lw=1)
+        ratio, up, down = _ratio(reference, candidate, name)
+        x = candidate.array("energy") / 1000
+        below.axhline(1, color=REFERENCE, lw=0.8)
+        below.errorbar(x, ratio, up, fmt="o", color=CANDIDATE, ms=4.5)
+        below.fill_between(x, 1 - down, 1 + down, color=REFERENCE_FILL, lw=0)
+        if edges[-1] > 5 * edges[0]:
+            main.set_xscale("log")
+        bottom, top = main.get_ylim()
+        main.set_ylim(bottom, top + 0.35 * (top - bottom))
+        main.set_ylabel(label)
+        main.legend(loc="upper right")
+        below.set_ylabel("cand. / ref.", loc="center", fontsize=10.5)
+        below.set_xlabel(r"$E_\mathrm{inc}$ [GeV]")
+        _plain_ticks(below, edges)
+    return figure
+
+
+def _plain_ticks(axes: Axes, edges: NDArray[np.float64]) -> None:
+    """Write 1, 2, 5, 10 instead of powers on a logarithmic axis."""
+    if axes.get_xscale() != "log":
+        return
+    powers = 10.0 ** np.arange(np.floor(np.log10(edges[0])), np.ceil(np.log10(edges[-1])) + 1)
+    ticks = (powers[:, None] * (np.array([1, 2, 5]) if len(powers) < 5 else [1])).ravel()
+    ticks = ticks[(ticks >= 0.999 * edges[0]) & (ticks <= 1.001 * edges[-1])]
+    axes.xaxis.set_major_locator(FixedLocator(ticks.tolist()))
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.xaxis.set_minor_formatter(NullFormatter())
+
+
+def _fit_text(curve: ResponseCurve) -> str:
+    fit = curve.fit
+    if not np.isfinite(fit.a):
+        return ""
+    return rf": ${100 * fit.a:.2f}\,\%/\sqrt{{E/\mathrm{{GeV}}}}\,\oplus\,{100 * fit.b:.3f}\,\%$"
+
+
+def _ratio(
+    reference: ResponseCurve, candidate: ResponseCurve, name: str
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Return candidate / reference, its error from the candidate, and that of the reference."""
+    p, q = reference.array(name), candidate.array(name)
+    p_error, q_error = reference.array(f"{name}_error"), candidate.array(f"{name}_error")
+    safe = np.where(p > 0, p, np.nan)
+    return q / safe, q_error / safe, p_error / safe

@@ -1,0 +1,90 @@
+"""The rooms of docs/architecture.md: imports go only down, and importing is cheap."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import phys_gan
+
+ROOT = Path(phys_gan.__file__).parent
+BASE = {"errors", "files", "randomness", "units", "detectors", "events"}
+# What each room may import beside itself.
+MAY = {
+    "errors": set(),
+    "files": {"errors"},
+    "randomness": set(),
+    "units": {"errors"},
+    "detectors": {"errors", "files"},
+    "events": {"errors", "detectors"},
+    "data": BASE,
+    "simulators": BASE,
+    "encodings": BASE,
+    "networks": BASE,
+    "objectives": BASE,
+    "validation": BASE,
+    "model": BASE | {"encodings", "networks"},
+    "training": BASE | {"encodings", "networks", "objectives", "model"},
+    "generation": BASE | {"encodings", "networks", "model"},
+    "workflows": BASE | {"data", "training", "generation", "validation"},
+    "cli": BASE | {"data", "simulators", "training", "generation", "validation", "workflows"},
+}
+MODULES = sorted(path for path in ROOT.rglob("*.py") if path != ROOT / "__init__.py")
+
+
+def room(path: Path) -> str:
+    return path.relative_to(ROOT).parts[0].removesuffix(".py")
+
+
+def imported_rooms(path: Path) -> set[str]:
+    rooms = set()
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        names = []
+        if isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path} imports relatively"
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+        elif isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        rooms |= {name.split(".")[1] for name in names if name.startswith("phys_gan.")}
+    return rooms - {"__version__"}
+
+
+def test_every_room_is_known():
+    assert {room(path) for path in MODULES} == set(MAY)
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_imports_go_down_only(path):
+    assert imported_rooms(path) <= MAY[room(path)] | {room(path)}
+
+
+def run(code: str) -> str:
+    return subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    ).stdout
+
+
+@pytest.mark.parametrize("room", sorted(MAY))
+def test_each_room_imports_alone(room):
+    run(f"import phys_gan.{room}")
+
+
+def test_importing_the_package_loads_nothing_heavy():
+    loaded = run("import phys_gan, sys; print(*sys.modules)").split()
+    assert not {"torch", "matplotlib", "scipy", "pydantic", "uproot"} & set(loaded)
+
+
+def test_reading_and_validating_need_no_torch():
+    loaded = run(
+        "import phys_gan.data, phys_gan.validation, phys_gan.simulators, sys; print(*sys.modules)"
+    ).split()
+    assert "torch" not in loaded
+
+
+def test_public_names_exist():
+    for name in phys_gan.__all__:
+        assert getattr(phys_gan, name) is not None
+    with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
+        _ = phys_gan.nonsense
