@@ -13,7 +13,7 @@ from phys_gan.events import Events
 from phys_gan.generation import FastSim
 from phys_gan.randomness import stream
 from phys_gan.training import Recipe, load_recipe
-from phys_gan.training.loop import Report
+from phys_gan.training.loop import RUN_FILES, Report
 from phys_gan.training.loop import train as run_training
 from phys_gan.validation import Comparison, compare, physics_score
 
@@ -140,6 +140,9 @@ def demo(
     geant4 = read(demo_sample())
     learn, judge_by = split(geant4, [0.8, 0.2], recipe.training.seed)
     say(f"Training on {len(learn)} showers; {len(judge_by)} are kept for the report")
+    for name in RUN_FILES:
+        # What an earlier demo left; the same seed makes it again.
+        (out / "run" / name).unlink(missing_ok=True)
     fast = train(recipe, learn, out / "run", report=report)
 
     say(f"Generating {n} showers at the energies of the held-out ones")

@@ -48,7 +48,8 @@ class ConditionalQuantiles(nn.Module):
         window = max(len(t) * 2 // n_knots, min(len(t), 50))
         table = np.empty((n_knots, n_features, n_levels))
         for k, knot in enumerate(knots):
-            near = np.argsort(np.abs(t - knot), kind="stable")[:window]
+            distance = np.abs(t - knot)
+            near = np.flatnonzero(distance <= np.partition(distance, window - 1)[window - 1])
             shift = t[near] - knot
             for f in range(n_features):
                 values = features[near, f]

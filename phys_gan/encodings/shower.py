@@ -157,7 +157,8 @@ class ShowerEncoding(Encoding):
             cells = cells * (wanted / cells.sum(-1, keepdim=True))
             cells = torch.where((cells >= self.cut) | hottest, cells, torch.zeros_like(cells))
             cells = cells * (wanted / cells.sum(-1, keepdim=True).clamp_min(1e-30))
-            cells = torch.where(cells >= self.detector.threshold, cells, torch.zeros_like(cells))
+            # A layer that has less than one smallest cell is empty.
+            cells = torch.where(cells >= self.cut, cells, torch.zeros_like(cells))
             blocks.append(cells.flatten(1))
         return torch.cat(blocks, dim=1)
 

@@ -57,10 +57,12 @@ class _Residual(nn.Module):
 class CompactGenerator(Generator):
     """Draw the event's energies first, then its cells given them.
 
-    The energies (response and layer sharing) come from a small network; the cells see them, the
-    conditions and the shared latents. Each cell has one latent of its own whose weight depends
-    on the event, as StyleGAN's noise inputs (Karras et al., 2018, Sec. 3.2,
-    https://arxiv.org/abs/1812.04948), because single hits far from the core are independent.
+    The energies (response and layer sharing, which are encoded as standard normal numbers) are
+    latents of their own plus a correction that starts at zero, so their distributions are right
+    from the beginning. The cells see them, the conditions and the shared latents. Each cell has
+    one latent of its own whose weight depends on the event, as StyleGAN's noise inputs (Karras
+    et al., 2018, Sec. 3.2, https://arxiv.org/abs/1812.04948), because single hits far from the
+    core are independent.
 
     Arguments:
         detector: The detector.
@@ -73,21 +75,24 @@ class CompactGenerator(Generator):
         self, detector: Detector, n_globals: int, n_conditions: int, config: CompactConfig
     ) -> None:
         super().__init__()
-        self.n_shared, self.n_globals = config.latent, n_globals
-        self.latent = config.latent + detector.n_cells
-        n_in = config.latent + n_conditions
+        self.n_globals = n_globals
+        self.parts = [n_globals, config.latent, detector.n_cells]
+        self.latent = sum(self.parts)
+        n_in = n_globals + config.latent + n_conditions
+        correction = nn.Linear(128, n_globals)
         self.energies = nn.Sequential(
             nn.Linear(n_in, 128),
             nn.LeakyReLU(0.2),
             nn.Linear(128, 128),
             nn.LeakyReLU(0.2),
-            nn.Linear(128, n_globals),
+            correction,
         )
-        self.entry = nn.Linear(n_in + n_globals, config.width)
+        self.entry = nn.Linear(n_in, config.width)
         self.blocks = nn.Sequential(*(_Residual(config.width) for _ in range(config.depth)))
         self.cells = nn.Linear(config.width, detector.n_cells)
         self.noise = nn.Linear(config.width, detector.n_cells)
-        nn.init.zeros_(self.noise.weight)
+        for start_at_zero in (correction.weight, correction.bias, self.noise.weight):
+            nn.init.zeros_(start_at_zero)
         nn.init.constant_(self.noise.bias, 0.5)
         self.scale = Standardize(detector.n_cells)
 
@@ -97,9 +102,9 @@ class CompactGenerator(Generator):
 
     def forward(self, z: Tensor, c: Tensor) -> Tensor:
         """Map z (N, latent) and c (N, n_conditions) to raw events (N, n_globals + n_cells)."""
-        shared, own = z[:, : self.n_shared], z[:, self.n_shared :]
-        energies = self.energies(torch.cat([shared, c], dim=1))
-        h = self.blocks(self.entry(torch.cat([shared, c, energies], dim=1)))
+        first, shared, own = z.split(self.parts, dim=1)
+        energies = first + self.energies(torch.cat([first, shared, c], dim=1))
+        h = self.blocks(self.entry(torch.cat([energies, shared, c], dim=1)))
         h = functional.leaky_relu(h, 0.2)
         cells = self.scale.inverse(self.cells(h) + self.noise(h) * own)
         return torch.cat([energies, cells], dim=1)
@@ -154,7 +159,7 @@ class CompactDiscriminator(Discriminator):
             centre = weights @ self.positions[part]
             square = weights @ self.positions[part].square()
             width = (square - centre.square()).clamp_min(0).add(1e-3).sqrt()
-            hits = (layer / (layer + 0.02)).mean(1, keepdim=True)
+            hits = (layer / (layer + 0.005)).mean(1, keepdim=True)
             seen += [hits, centre, width, layer.topk(2, dim=1).values]
         return torch.cat(seen, dim=1)
 

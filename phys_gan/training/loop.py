@@ -24,12 +24,12 @@ from phys_gan.training.batches import Batches
 from phys_gan.training.checkpoint import load_checkpoint, save_checkpoint
 from phys_gan.training.recipe import Recipe, TrainingConfig
 
-__all__ = ["MODEL", "Judge", "Report", "train"]
+__all__ = ["RUN_FILES", "Judge", "Report", "train"]
 
-MODEL = "model.safetensors"
-_CHECKPOINT = "checkpoint.safetensors"
-_STATS = "stats.jsonl"
-_RECIPE = "recipe.toml"
+_MODEL, _CHECKPOINT = "model.safetensors", "checkpoint.safetensors"
+_STATS, _RECIPE = "stats.jsonl", "recipe.toml"
+RUN_FILES = (_MODEL, _CHECKPOINT, _STATS, _RECIPE)
+"""What a run directory holds."""
 
 Judge = Callable[[Events, Events], float]
 """Says how far generated events (second) are from held-out ones (first); smaller is better."""
@@ -128,13 +128,13 @@ def train(
         if fabric.is_global_zero:
             run.log(line | {"best": score < best})
             if score < best:
-                model.save(run.path / MODEL)
+                model.save(run.path / _MODEL)
         best = min(best, score)
         state = {"method": method.state_dict(), "shown": shown, "best": best, "spent": spent}
         if fabric.is_global_zero:
             save_checkpoint(run.path / _CHECKPOINT, state)
         report(shown, line)
-    return run.path / MODEL
+    return run.path / _MODEL
 
 
 def _progress(config: TrainingConfig, shown: int, seconds: float) -> float:

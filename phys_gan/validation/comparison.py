@@ -42,7 +42,7 @@ class Side:
 
 @dataclass(frozen=True)
 class Comparison:
-    """What :func:`phys_gan.validation.comparing` found; :meth:`save` writes it down.
+    """What :func:`phys_gan.validation.compare` found; :meth:`save` writes it down.
 
     Attributes:
         reference: The reference, such as full simulation.

@@ -18,7 +18,7 @@ def physics_score(reference: Events, candidate: Events) -> float:
 
     An observable that is defined in one sample only counts as 1. The incident energy itself is
     not an observable here: give both samples the same energies. No errors and no floor, so this
-    ranks checkpoints and proves nothing; see :func:`phys_gan.validation.comparing` for that.
+    ranks checkpoints and proves nothing; see :func:`phys_gan.validation.compare` for that.
 
     Arguments:
         reference: Held-out events of full simulation.

@@ -1,0 +1,227 @@
+"""The command line as a user meets it: verbs, exit codes, one sentence for what is wrong."""
+
+import json
+import sys
+
+import h5py
+import numpy as np
+import pytest
+import uproot
+
+import phys_gan as pg
+from phys_gan import cli
+from phys_gan.workflows import demo_sample
+
+GEANT4 = pg.read(demo_sample())
+SMALL = [
+    "--set", "network.latent=8", "--set", "network.width=32", "--set", "network.depth=1",
+    "--set", "network.d_width=32", "--set", "network.d_depth=1",
+    "--set", "training.events=640", "--set", "training.report_every=320",
+]  # fmt: skip
+
+
+@pytest.fixture
+def run(monkeypatch, capsys):
+    """Return a function that runs a command and gives its exit code, output and errors."""
+
+    def command(*arguments):
+        monkeypatch.setattr(sys, "argv", ["phys-gan", *map(str, arguments)])
+        code = 0
+        try:
+            cli.main()
+        except SystemExit as stop:
+            code = stop.code or 0
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err
+
+    return command
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    out = tmp_path_factory.mktemp("run") / "ecal"
+    overrides = [value for value in SMALL if value != "--set"]
+    pg.train("showers", GEANT4[:500], out, overrides=overrides)
+    return out
+
+
+def wrong(result, *words):
+    """Check that a result is one sentence on stderr and exit code 2."""
+    code, _, err = result
+    assert code == 2
+    assert "Traceback" not in err
+    assert err.startswith("phys-gan: ")
+    assert len(err.strip().splitlines()) == 1
+    for word in words:
+        assert word in err
+
+
+def test_help_names_every_verb(run):
+    code, out, _ = run("--help")
+    assert code == 0
+    for verb in ("demo", "simulate", "inspect", "convert", "train", "generate", "validate"):
+        assert verb in out
+        assert run(verb, "--help")[0] == 0
+
+
+def test_version(run):
+    assert run("--version") == (0, f"phys_gan {pg.__version__}\n", "")
+
+
+def test_simulate_inspect_convert(run, tmp_path):
+    code, out, _ = run("simulate", "calogan", tmp_path / "a.h5", "-n", 50, "--particle", "gamma",
+                       "--energy", "2GeV:40GeV", "--seed", 3)  # fmt: skip
+    assert code == 0
+    assert "50 gamma showers" in out
+    code, out, _ = run("inspect", tmp_path / "a.h5")
+    assert code == 0
+    assert "calogan" in out
+    assert "50" in out
+    assert run("convert", tmp_path / "a.h5", tmp_path / "a.root")[0] == 0
+    first, second = pg.read(tmp_path / "a.h5"), pg.read(tmp_path / "a.root")
+    np.testing.assert_array_equal(first.cells, second.cells)
+    np.testing.assert_allclose(first.energy, second.energy, rtol=1e-12)
+    assert 2e3 <= first.energy.min() < first.energy.max() <= 4e4
+
+
+def test_simulate_one_energy_in_an_own_detector(run, tmp_path):
+    mine = pg.load_detector("calogan").model_copy(update={"name": "mine"})
+    mine.save(tmp_path / "mine.toml")
+    code, _, _ = run("simulate", tmp_path / "mine.toml", tmp_path / "a.h5", "-n", 20,
+                     "--energy", "50GeV")  # fmt: skip
+    assert code == 0
+    events = pg.read(tmp_path / "a.h5")
+    assert events.detector.name == "mine"
+    assert set(events.energy) == {5e4}
+
+
+def test_train_generate_validate(run, tmp_path):
+    data = tmp_path / "geant4.h5"
+    pg.write(data, GEANT4[:600])
+    code, out, err = run("train", "showers", "--data", data, "--out", tmp_path / "run", *SMALL)
+    assert (code, err) == (0, "")
+    assert "mean KS" in out
+    assert (tmp_path / "run" / "model.safetensors").exists()
+
+    fast = tmp_path / "fast.root"
+    code, out, _ = run("generate", tmp_path / "run", fast, "-n", 100, "--energy", "5GeV:50GeV")
+    assert code == 0
+    assert "100 events" in out
+    generated = pg.read(fast)
+    assert len(generated) == 100
+    assert 5e3 <= generated.energy.min() < generated.energy.max() <= 5e4
+
+    like = tmp_path / "like.h5"
+    assert run("generate", tmp_path / "run", like, "--like", data)[0] == 0
+    np.testing.assert_allclose(pg.read(like).energy, GEANT4[:600].energy, rtol=1e-6)
+
+    report = tmp_path / "report"
+    code, out, _ = run("validate", data, like, "--out", report, "--require", "ks.max<0.01",
+                       "--require", "ks[E_inc]<=0.01")  # fmt: skip
+    assert code == 1
+    assert "ks.max<0.01: NOT met" in out
+    assert "ks[E_inc]<=0.01: met" in out
+    assert (report / "index.html").stat().st_size > 100_000
+    metrics = json.loads((report / "metrics.json").read_text())
+    assert {"value", "error", "floor", "n_reference", "n_candidate"} <= set(
+        metrics["observables"]["E_tot/E_inc"]["ks"]
+    )
+
+
+def test_train_takes_several_files(run, tmp_path):
+    for name, part in (("a.h5", GEANT4[:300]), ("b.root", GEANT4[300:600])):
+        pg.write(tmp_path / name, part)
+    code, _, err = run("train", "showers", "--data", tmp_path / "a.h5", tmp_path / "b.root",
+                       "--out", tmp_path / "run", *SMALL)  # fmt: skip
+    assert (code, err) == (0, "")
+
+
+def test_dry_run_prints_the_recipe_and_nothing_else(run, tmp_path):
+    code, out, _ = run("train", "showers", "--set", "training.lr_d=1e-4", "--dry-run")
+    assert code == 0
+    (tmp_path / "r.toml").write_text(out)
+    assert pg.load_recipe(tmp_path / "r.toml").training.lr_d == 1e-4
+
+
+def test_wrong_ways_to_train(run, tmp_path, trained):
+    wrong(run("train", "showers"), "--data FILE... --out RUN")
+    wrong(run("train", "nope", "--dry-run"), "no recipe 'nope'")
+    wrong(run("train", "showers", "--set", "training.lr=1", "--dry-run"), "nearest:")
+    wrong(run("train", "showers", "--data", demo_sample(), "--out", trained), "--resume")
+    other = tmp_path / "other.h5"
+    pg.write(other, pg.simulate(pg.load_detector("calochallenge-2"), 20))
+    wrong(run("train", "calogan", "--data", other, "--out", tmp_path / "r"), "calogan")
+
+
+def test_wrong_ways_to_generate(run, tmp_path, trained):
+    out = tmp_path / "out.h5"
+    wrong(run("generate", trained, out), "-n", "--like")
+    wrong(run("generate", tmp_path / "nothing", out, "-n", 5), "there is no model")
+    wrong(run("generate", demo_sample(), out, "-n", 5), "is not a model")
+    wrong(run("generate", trained, out, "-n", 5, "--energy", "5"), "is not an energy")
+    wrong(run("generate", trained, out, "-n", 5, "--energy", "1TeV"), "trained from")
+    wrong(run("generate", trained, tmp_path / "out.txt", "-n", 5), ".txt")
+    wrong(run("generate", trained, out, "-n", 5, "--device", "abacus"), "abacus")
+    assert not list(tmp_path.iterdir())
+
+
+def test_wrong_ways_to_validate(run, tmp_path):
+    sample = demo_sample()
+    wrong(run("validate", sample, sample, "--out", tmp_path / "r", "--require", "ks"), "ks")
+    wrong(run("validate", sample, tmp_path / "no.h5", "--out", tmp_path / "r"), "no.h5")
+    other = tmp_path / "other.h5"
+    pg.write(other, pg.simulate(pg.load_detector("calochallenge-2"), 20))
+    wrong(run("validate", sample, other, "--out", tmp_path / "r"), "calochallenge-2")
+
+
+def damaged_files(folder):
+    """Yield a name and what the sentence about the file must contain."""
+    content = demo_sample().read_bytes()
+    (folder / "truncated.h5").write_bytes(content[: len(content) // 2])
+    (folder / "empty.h5").touch()
+    (folder / "text.h5").write_text("E x y z\n1 2 3 4\n")
+    with uproot.recreate(folder / "no_tree.root") as file:
+        file["other"] = {"a": np.arange(3.0)}
+    for name, value in (("nan.h5", np.nan), ("negative.h5", -1.0)):
+        (folder / name).write_bytes(content)
+        with h5py.File(folder / name, "r+") as file:
+            cells = file["layer_1"][:]
+            cells[7, 3, 3] = value
+            file["layer_1"][...] = cells
+    return {
+        "truncated.h5": "truncated",
+        "empty.h5": "empty",
+        "text.h5": "text.h5",
+        "no_tree.root": "tree",
+        "nan.h5": "event 7",
+        "negative.h5": "negative",
+        "missing.h5": "missing.h5",
+    }
+
+
+def test_inspect_says_what_is_wrong_in_one_sentence(run, tmp_path):
+    for name, word in damaged_files(tmp_path).items():
+        wrong(run("inspect", tmp_path / name), word)
+
+
+def test_unknown_options_are_usage_errors(run):
+    assert run("inspect")[0] == 2
+    assert run("fly")[0] == 2
+
+
+def test_demo_in_small(run, tmp_path):
+    code, out, err = run("demo", "--out", tmp_path / "demo", *SMALL)
+    assert (code, err) == (0, "")
+    assert "Open the report" in out
+    assert len(pg.read(tmp_path / "demo" / "generated.h5")) == 10_000
+    held_out = pg.read(tmp_path / "demo" / "held_out.h5")
+    assert len(held_out) == 1000
+    assert (tmp_path / "demo" / "report" / "index.html").exists()
+    metrics = json.loads((tmp_path / "demo" / "report" / "metrics.json").read_text())
+    assert metrics["reference"]["n"] == 1000
+
+
+def test_the_demo_can_be_repeated(run, tmp_path):
+    for _ in range(2):
+        code, _, err = run("demo", "--out", tmp_path / "demo", *SMALL)
+        assert (code, err) == (0, "")

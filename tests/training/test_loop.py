@@ -1,0 +1,150 @@
+"""The loop on a small network: what it writes, that it resumes exactly, that it learns."""
+
+import json
+import math
+
+import numpy as np
+import pytest
+import torch
+
+import phys_gan as pg
+from phys_gan.errors import ConfigError, DataError, MissingError
+from phys_gan.training.checkpoint import load_checkpoint
+from phys_gan.training.loop import _progress, _rate, train
+from phys_gan.training.recipe import TrainingConfig
+from phys_gan.validation import physics_score
+from phys_gan.workflows import demo_sample
+
+GEANT4 = pg.read(demo_sample())
+SMALL = [
+    "network.latent=8",
+    "network.width=32",
+    "network.depth=1",
+    "network.d_width=32",
+    "network.d_depth=1",
+    "training.batch_size=64",
+    "training.events=1280",
+    "training.report_every=320",
+]
+
+
+def run(out, *overrides, events=GEANT4[:600], **options):
+    recipe = pg.load_recipe("showers", [*SMALL, *overrides])
+    return train(recipe, events, GEANT4[600:800], out, physics_score, **options)
+
+
+def lines(out):
+    return [json.loads(line) for line in (out / "stats.jsonl").read_text().splitlines()]
+
+
+def test_what_a_run_leaves(tmp_path):
+    reports = []
+    model = run(tmp_path, report=lambda shown, scalars: reports.append((shown, dict(scalars))))
+    assert model == tmp_path / "model.safetensors"
+    assert {path.name for path in tmp_path.iterdir()} == {
+        "recipe.toml", "stats.jsonl", "checkpoint.safetensors", "model.safetensors",
+    }  # fmt: skip
+    assert [line["events"] for line in lines(tmp_path)] == [320, 640, 960, 1280]
+    assert [shown for shown, scalars in reports if scalars] == [320, 640, 960, 1280]
+    assert len(reports) == 20
+    for line in lines(tmp_path):
+        assert all(math.isfinite(line[name]) for name in ("loss_d", "loss_g", "score"))
+    assert any("r1" in line for line in lines(tmp_path))
+    scores = [line["score"] for line in lines(tmp_path)]
+    best = [line["best"] for line in lines(tmp_path)]
+    assert best == [score == min(scores[: i + 1]) for i, score in enumerate(scores)]
+    assert pg.load_recipe(tmp_path / "recipe.toml") == pg.load_recipe("showers", SMALL)
+
+
+def test_the_model_is_the_best_report(tmp_path):
+    model = pg.FastSim.load(run(tmp_path)).model
+    score = physics_score(GEANT4[600:800], model.sample(GEANT4[600:800].conditions, seed=0))
+    assert score == pytest.approx(min(line["score"] for line in lines(tmp_path)), abs=1e-4)
+
+
+def test_equal_seeds_give_equal_models(tmp_path):
+    first, second, other = (
+        torch.cat([p.flatten() for p in pg.FastSim.load(run(tmp_path / name, seed))
+                   .model.generator.parameters()])
+        for name, seed in (("a", "training.seed=1"), ("b", "training.seed=1"),
+                           ("c", "training.seed=2"))
+    )  # fmt: skip
+    assert torch.equal(first, second)
+    assert not torch.equal(first, other)
+
+
+def test_resuming_gives_the_uninterrupted_run(tmp_path):
+    class Killed(Exception):
+        pass
+
+    def kill(shown, scalars):
+        if shown == 832:
+            raise Killed
+
+    flat = ["training.decay=none"]
+    run(tmp_path / "whole", *flat)
+    with pytest.raises(Killed):
+        run(tmp_path / "broken", *flat, report=kill)
+    run(tmp_path / "broken", *flat, resume=True)
+    whole, resumed = (
+        load_checkpoint(tmp_path / name / "checkpoint.safetensors")["method"]
+        for name in ("whole", "broken")
+    )
+    for part in ("generator", "discriminator", "average"):
+        for name, tensor in whole[part].items():
+            assert torch.equal(tensor, resumed[part][name]), f"{part}.{name}"
+    same = [{k: v for k, v in line.items() if k != "seconds"} for line in lines(tmp_path / "whole")]
+    for mine, theirs in zip(lines(tmp_path / "broken"), same, strict=True):
+        assert {k: v for k, v in mine.items() if k != "seconds"} == theirs
+
+
+def test_it_learns(tmp_path):
+    run(tmp_path, "training.events=12_800", "training.report_every=320", "training.decay=none")
+    scores = [line["score"] for line in lines(tmp_path)]
+    assert min(scores[-5:]) < 0.85 * scores[0]
+    generated = pg.FastSim.load(tmp_path).generate(GEANT4[:500].conditions)
+    response = generated.total_energy() / generated.energy
+    # The encoding alone puts the response right; no discriminator may spoil it.
+    assert abs(response.mean() - 0.9976) < 0.002
+
+
+def test_the_published_calogan_trains(tmp_path):
+    recipe = pg.load_recipe(
+        "calogan",
+        ["training.batch_size=8", "training.events=16", "training.report_every=16"],
+    )
+    train(recipe, GEANT4[:32], GEANT4[32:96], tmp_path, physics_score)
+    (line,) = lines(tmp_path)
+    assert line["energy_miss_GeV"] > 0
+    assert len(pg.FastSim.load(tmp_path).generate({"energy": [5e4, 1e4]})) == 2
+
+
+def test_a_used_directory_is_refused(tmp_path):
+    run(tmp_path)
+    with pytest.raises(ConfigError, match="holds a training run already; go on with --resume"):
+        run(tmp_path)
+
+
+def test_nothing_to_resume(tmp_path):
+    with pytest.raises(MissingError, match="no run to resume"):
+        run(tmp_path / "new", resume=True)
+
+
+def test_too_few_events(tmp_path):
+    with pytest.raises(DataError, match="10 events to learn from, fewer than one batch of 64"):
+        run(tmp_path, events=GEANT4[:10])
+
+
+def test_the_time_limit_ends_the_run(tmp_path):
+    run(tmp_path, "training.events=100_000_000", "training.max_minutes=0.02")
+    assert lines(tmp_path)[-1]["rate"] < 0.1
+
+
+def test_schedule():
+    config = TrainingConfig(events=1000, max_minutes=1)
+    assert _progress(config, 500, 6) == 0.5
+    assert _progress(config, 500, 45) == 0.75
+    assert [_rate(config, p) for p in (0, 0.5)] == [1, 1]
+    np.testing.assert_allclose(_rate(config, 0.75), 0.505)
+    np.testing.assert_allclose(_rate(config, 1.0), 0.01)
+    assert _rate(TrainingConfig(decay="none"), 0.9) == 1
