@@ -53,6 +53,9 @@ def response_figure(reference: ResponseCurve, candidate: ResponseCurve) -> Figur
         main.legend(loc="upper right")
         below.set_ylabel("cand. / ref.", loc="center", fontsize=10.5)
         below.set_xlabel(r"$E_\mathrm{inc}$ [GeV]")
+        # "1.0002" says more to a reader than "2" with "1e-4 + 1" at the end of the axis.
+        for axes in (main, below):
+            axes.ticklabel_format(axis="y", useOffset=False)
         _plain_ticks(below, edges)
     return figure
 
