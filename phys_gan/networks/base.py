@@ -35,11 +35,23 @@ class Generator(nn.Module, ABC):
 
 
 class Discriminator(nn.Module, ABC):
-    """Map encoded events and conditions to one logit: large means real."""
+    """Map encoded events and conditions to one logit: large means real.
+
+    It looks first and judges what it saw: gradient penalties apply to the judgement, so that
+    sharp features (is this cell hit?) may be seen without being penalised for their sharpness.
+    """
+
+    def look(self, x: Tensor) -> Tensor:
+        """Return what is seen of encoded events x (N, n_globals + n_cells), shape (N, F)."""
+        return x
 
     @abstractmethod
+    def judge(self, seen: Tensor, c: Tensor) -> Tensor:
+        """Map what is seen (N, F) and c (N, n_conditions) to logits (N,)."""
+
     def forward(self, x: Tensor, c: Tensor) -> Tensor:
         """Map x (N, n_globals + n_cells) and c (N, n_conditions) to logits (N,)."""
+        return self.judge(self.look(x), c)
 
     def adapt(self, x: Tensor) -> None:
         """Set data-dependent scales from encoded real events (N, n_globals + n_cells)."""

@@ -180,14 +180,14 @@ class CaloganDiscriminator(Discriminator):
         n_features = sum(eye.n_out for eye in eyes)
         self.logit = nn.Linear(n_features + len(self.eyes) + 3 + 10, 1)
 
-    def forward(self, x: Tensor, c: Tensor) -> Tensor:
+    def judge(self, seen: Tensor, c: Tensor) -> Tensor:
         """Map cell energies (N, 504) [GeV] and E / 100 GeV (N, 1) to logits (N,)."""
-        images = [x[:, a:b] for a, b in zip(self.offsets[:-1], self.offsets[1:], strict=True)]
+        images = [seen[:, a:b] for a, b in zip(self.offsets[:-1], self.offsets[1:], strict=True)]
         layers = torch.stack([image.sum(1) for image in images], dim=1)
         total = layers.sum(1, keepdim=True)
         miss = (total - 100 * c).abs()
         features = [eye(image) for eye, image in zip(self.eyes, images, strict=True)]
-        features += [layers / 10, total / 100, miss, 10 * (miss > 5).to(x.dtype)]
+        features += [layers / 10, total / 100, miss, 10 * (miss > 5).to(seen.dtype)]
         features.append(torch.tanh(self.energy_variety(layers)))
         logits: Tensor = self.logit(torch.cat(features, dim=1)).squeeze(1)
         return logits

@@ -146,8 +146,7 @@ class CompactDiscriminator(Discriminator):
         self.logit = nn.Linear(config.d_width + 1, 1)
         self.projection = nn.Linear(n_conditions, config.d_width, bias=False)
 
-    def _look(self, x: Tensor) -> Tensor:
-        """Return the event and the shape of each layer, (N, n_seen)."""
+    def _features(self, x: Tensor) -> Tensor:
         cells = x[:, self.n_globals :]
         # Encoded cells are nearly logarithms: this is nearly their energy.
         energies = torch.expm1(self.sharpness * cells)
@@ -165,11 +164,16 @@ class CompactDiscriminator(Discriminator):
 
     def adapt(self, x: Tensor) -> None:
         """Standardise by the spread of real events."""
-        self.scale.adapt(self._look(x))
+        self.scale.adapt(self._features(x))
 
-    def forward(self, x: Tensor, c: Tensor) -> Tensor:
-        """Map x (N, n_globals + n_cells) and c (N, n_conditions) to logits (N,)."""
-        h = self.entry(torch.cat([self.scale(self._look(x)), c], dim=1))
+    def look(self, x: Tensor) -> Tensor:
+        """Return the standardised event and the shape of each layer, (N, n_seen)."""
+        seen: Tensor = self.scale(self._features(x))
+        return seen
+
+    def judge(self, seen: Tensor, c: Tensor) -> Tensor:
+        """Map what is seen (N, n_seen) and c (N, n_conditions) to logits (N,)."""
+        h = self.entry(torch.cat([seen, c], dim=1))
         h = functional.leaky_relu(self.blocks(h), 0.2)
         plain: Tensor = self.logit(torch.cat([h, minibatch_spread(h)], dim=1)).squeeze(1)
         projected: Tensor = (self.projection(c) * h).mean(1)

@@ -10,7 +10,7 @@ from lightning_fabric import Fabric
 from torch import Tensor
 
 from phys_gan.encodings import Encoding
-from phys_gan.networks import build_discriminator, build_generator
+from phys_gan.networks import Discriminator, build_discriminator, build_generator
 from phys_gan.objectives import non_saturating_discriminator, non_saturating_generator, r1
 from phys_gan.training.average import GeneratorAverage
 from phys_gan.training.recipe import Recipe
@@ -58,6 +58,8 @@ class Adversarial:
         self.discriminator, self.optimizer_d = fabric.setup(
             discriminator, torch.optim.Adam(discriminator.parameters(), self.schedule.lr_d, betas)
         )
+        for method in (Discriminator.look, Discriminator.judge):
+            self.discriminator.mark_forward_method(method.__name__)
         self.steps = 0
 
     def step(self, x: Tensor, c: Tensor, rate: float, shown: int) -> dict[str, Tensor]:
@@ -92,7 +94,8 @@ class Adversarial:
         penalised = self.config.r1 > 0 and self.steps % self.config.r1_every == 0
         with torch.no_grad():
             generated = self._generate(c)
-        real = self.discriminator(x.requires_grad_(penalised), c)
+        seen = self.discriminator.look(x).detach().requires_grad_(penalised)
+        real = self.discriminator.judge(seen, c)
         fake = self.discriminator(generated, c)
         loss = non_saturating_discriminator(real, fake)
         scalars = {
@@ -101,7 +104,7 @@ class Adversarial:
             "accuracy_generated": (fake < 0).float().mean(),
         }
         if penalised:
-            penalty = r1(x, real)
+            penalty = r1(seen, real)
             scalars["r1"] = penalty.detach()
             loss = loss + self.config.r1 * self.config.r1_every * penalty
         self.optimizer_d.zero_grad()

@@ -31,7 +31,7 @@ class MethodConfig(_Section):
     Attributes:
         kind: The method.
         loss: The adversarial loss.
-        r1: Weight gamma of the R1 penalty on the discriminator; 0 leaves it out.
+        r1: Weight gamma of the R1 penalty, taken on what the discriminator sees; 0 leaves it out.
         r1_every: The penalty is computed every so many steps, with its weight times as much.
         generator_steps: Steps of the generator for each one of the discriminator.
         energy_weight: Weight of the mean |E_tot - E_inc| [GeV] in the generator's loss, as in
