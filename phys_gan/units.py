@@ -6,9 +6,10 @@ import re
 
 from phys_gan.errors import ConfigError, RangeError
 
-__all__ = ["format_energy", "parse_energies", "parse_energy"]
+__all__ = ["MEV", "format_energy", "parse_energies", "parse_energy"]
 
-_MEV = {"eV": 1e-6, "keV": 1e-3, "MeV": 1.0, "GeV": 1e3, "TeV": 1e6}
+MEV = {"eV": 1e-6, "keV": 1e-3, "MeV": 1.0, "GeV": 1e3, "TeV": 1e6}
+"""How many MeV each unit is."""
 
 
 def parse_energy(text: str) -> float:
@@ -24,13 +25,13 @@ def parse_energy(text: str) -> float:
     """
     match = re.fullmatch(r"\s*([-+.\deE]+?)\s*([a-zA-Z]+)\s*", text)
     try:
-        value = float(match[1]) * _MEV[match[2]] if match else None
+        value = float(match[1]) * MEV[match[2]] if match else None
     except (ValueError, KeyError):
         value = None
     if value is None:
         raise ConfigError(
             f"'{text}' is not an energy",
-            remedy=f"write a number and one of {', '.join(_MEV)}, such as 50GeV",
+            remedy=f"write a number and one of {', '.join(MEV)}, such as 50GeV",
             value=text,
         )
     if not 0 < value < float("inf"):
@@ -65,5 +66,5 @@ def format_energy(energy: float) -> str:
         >>> format_energy(65000.0)
         '65 GeV'
     """
-    unit = next((u for u in ("TeV", "GeV", "MeV", "keV") if energy >= _MEV[u]), "eV")
-    return f"{energy / _MEV[unit]:.4g} {unit}"
+    unit = next((u for u in ("TeV", "GeV", "MeV", "keV") if energy >= MEV[u]), "eV")
+    return f"{energy / MEV[unit]:.4g} {unit}"

@@ -13,15 +13,11 @@ from phys_gan.events import Events
 from phys_gan.generation import FastSim
 from phys_gan.randomness import stream
 from phys_gan.training import Recipe, load_recipe
-from phys_gan.training.loop import RUN_FILES, Report
+from phys_gan.training.loop import RUN_FILES, Report, silent
 from phys_gan.training.loop import train as run_training
 from phys_gan.validation import Comparison, compare, physics_score
 
 __all__ = ["Demo", "demo", "demo_sample", "resolve", "train"]
-
-
-def _silent(shown: int, scalars: object) -> None:
-    """Report nothing."""
 
 
 def resolve(recipe: str | Path | Recipe, overrides: Sequence[str] = ()) -> Recipe:
@@ -41,7 +37,7 @@ def train(
     overrides: Sequence[str] = (),
     devices: int = 1,
     resume: bool = False,
-    report: Report = _silent,
+    report: Report = silent,
 ) -> FastSim:
     """Train a model and load it.
 
@@ -120,7 +116,7 @@ def demo(
     overrides: Sequence[str] = (),
     n: int = 10_000,
     say: Callable[[str], None] = lambda text: None,
-    report: Report = _silent,
+    report: Report = silent,
 ) -> Demo:
     """Train on real Geant4 showers, generate new ones, and compare them with held-out ones.
 

@@ -17,6 +17,7 @@ from phys_gan.data.units import expected_response, response
 from phys_gan.detectors import Detector, load_detector
 from phys_gan.errors import DataError
 from phys_gan.events import Events
+from phys_gan.units import format_energy
 
 __all__ = ["Inspection", "inspect"]
 
@@ -70,10 +71,8 @@ class Inspection:
             ("events", str(self.n_events)),
         ]
         for name, (low, high) in self.conditions.items():
-            energy = name == "energy"
-            rows.append(
-                (name, f"{_energy(low)} to {_energy(high)}" if energy else _span(low, high))
-            )
+            energies = f"{format_energy(low)} to {format_energy(high)}"
+            rows.append((name, energies if name == "energy" else _span(low, high)))
         if self.response:
             mean, error = self.response
             rows.append(("E_tot/E_inc", f"{_with_error(mean, error)} (mean)"))
@@ -175,13 +174,6 @@ def _strange_events(events: Events) -> list[str]:
     if copies:
         found.append(f"{copies} of {len(events)} events are copies of others")
     return found
-
-
-def _energy(mev: float) -> str:
-    for unit, size in (("TeV", 1e6), ("GeV", 1e3), ("MeV", 1.0), ("keV", 1e-3)):
-        if mev >= size:
-            return f"{mev / size:.4g} {unit}"
-    return f"{mev:.4g} MeV"
 
 
 def _with_error(value: float, error: float) -> str:

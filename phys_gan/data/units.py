@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from phys_gan.detectors import Detector
 from phys_gan.errors import DataError
 from phys_gan.events import Events
+from phys_gan.units import MEV
 
 __all__ = ["check_units", "expected_response", "response", "scale", "to_mev"]
 
-_MEV = {"eV": 1e-6, "keV": 1e-3, "MeV": 1.0, "GeV": 1e3, "TeV": 1e6}
 _LARGEST_FACTOR = 200.0
 
 
@@ -23,14 +23,14 @@ def to_mev(unit: str) -> float:
     Raises:
         DataError: It is not a unit of energy.
     """
-    if unit not in _MEV:
+    if unit not in MEV:
         raise DataError(
             f"the energy unit '{unit}' is not known",
-            remedy=f"give one of: {', '.join(_MEV)}",
+            remedy=f"give one of: {', '.join(MEV)}",
             value=unit,
-            constraint=tuple(_MEV),
+            constraint=tuple(MEV),
         )
-    return _MEV[unit]
+    return MEV[unit]
 
 
 def scale(declared: str | None, layout: str, detector: Detector) -> float:
@@ -44,7 +44,7 @@ def scale(declared: str | None, layout: str, detector: Detector) -> float:
     Raises:
         DataError: The two units measure different things.
     """
-    if detector.cell_unit not in _MEV:
+    if detector.cell_unit not in MEV:
         if declared not in (None, detector.cell_unit):
             raise DataError(
                 f"the cells are in '{declared}', but detector '{detector.name}' measures "
@@ -60,9 +60,9 @@ def scale(declared: str | None, layout: str, detector: Detector) -> float:
 def response(events: Events) -> NDArray[np.float64] | None:
     """Return E_tot/E_inc of each event, shape (N,); None where there is no such ratio."""
     unit = events.detector.cell_unit
-    if "energy" not in events.conditions or unit not in _MEV or events.detector.is_image:
+    if "energy" not in events.conditions or unit not in MEV or events.detector.is_image:
         return None
-    ratio: NDArray[np.float64] = events.total_energy() * _MEV[unit] / events.energy
+    ratio: NDArray[np.float64] = events.total_energy() * MEV[unit] / events.energy
     return ratio
 
 
@@ -113,6 +113,6 @@ def check_units(events: Events, energy_unit: str) -> None:
 
 
 def _shifted(unit: str, steps: int) -> str:
-    units = list(_MEV)
+    units = list(MEV)
     index = units.index(unit) + steps
     return units[index] if 0 <= index < len(units) else ""

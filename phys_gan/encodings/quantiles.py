@@ -81,7 +81,7 @@ class ConditionalQuantiles(nn.Module):
         position = (scores.clamp(-self.reach, self.reach) + self.reach) * (
             (n_levels - 1) / (2 * self.reach)
         )
-        low = position.detach().floor().clamp(0, n_levels - 2).long()
+        low = position.detach().floor().long().clamp(0, n_levels - 2)
         part = position - low
         curves = self._curves(t)
         left = curves.gather(-1, low.unsqueeze(-1)).squeeze(-1)

@@ -17,6 +17,7 @@ from phys_gan.simulators.cascades import start_cascades
 from phys_gan.simulators.materials import EffectiveMedium, effective_medium
 from phys_gan.simulators.readout import Deposits, Readout
 from phys_gan.simulators.spots import draw_spots
+from phys_gan.units import MEV
 
 __all__ = ["Spectrum", "simulate", "visible_energy"]
 
@@ -29,7 +30,6 @@ _ENERGY_RANGE = (50.0, 1e7)
 """Incident energies [MeV] outside which the fitted formulas say nothing."""
 _SMALLEST_Y = 5.0
 """Smallest E / E_c: a shower of fewer particles has no mean profile to fluctuate around."""
-_UNITS = {"keV": 1e3, "MeV": 1.0, "GeV": 1e-3}
 
 
 def simulate(
@@ -78,10 +78,10 @@ def simulate(
         Events(3 x 504 cells, calogan, energy)
     """
     medium = effective_medium(detector)
-    if detector.cell_unit not in _UNITS:
+    if detector.cell_unit not in MEV:
         raise DetectorError(
             f"detector '{detector.name}' has cells in '{detector.cell_unit}', which is no energy",
-            remedy=f"use one of: {', '.join(_UNITS)}",
+            remedy=f"use one of: {', '.join(MEV)}",
             value=detector.cell_unit,
         )
     if n < 1:
@@ -89,7 +89,7 @@ def simulate(
     incident = _incident_energies(energy, n, seed, spectrum)
     _check_energies(incident, medium, detector)
     start_cascades(particle, 0, stream(seed, "check"))  # refuses particles before the work starts
-    unit = _UNITS[detector.cell_unit]
+    unit = 1 / MEV[detector.cell_unit]
     cells = np.zeros((n, detector.n_cells), np.float32)
     overflow = np.zeros((n, detector.n_layers), np.float32)
     readout = Readout(detector)

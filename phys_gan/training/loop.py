@@ -15,7 +15,7 @@ from lightning_fabric import Fabric, seed_everything
 
 from phys_gan import __version__
 from phys_gan.encodings import Encoding, build_encoding
-from phys_gan.errors import ConfigError, DataError, MissingError, OutputError
+from phys_gan.errors import ConfigError, DataError, MissingError, OutputError, RangeError
 from phys_gan.events import Events
 from phys_gan.files import atomic_file
 from phys_gan.model import Model
@@ -24,7 +24,7 @@ from phys_gan.training.batches import Batches
 from phys_gan.training.checkpoint import load_checkpoint, save_checkpoint
 from phys_gan.training.recipe import Recipe, TrainingConfig
 
-__all__ = ["RUN_FILES", "Judge", "Report", "train"]
+__all__ = ["RUN_FILES", "Judge", "Report", "silent", "train"]
 
 _MODEL, _CHECKPOINT = "model.safetensors", "checkpoint.safetensors"
 _STATS, _RECIPE = "stats.jsonl", "recipe.toml"
@@ -38,6 +38,10 @@ Report = Callable[[int, Mapping[str, float]], None]
 """Is told the events shown after each step, and the scalars of a report when there is one."""
 
 
+def silent(shown: int, scalars: Mapping[str, float]) -> None:
+    """Report nothing."""
+
+
 def train(
     recipe: Recipe,
     events: Events,
@@ -47,7 +51,7 @@ def train(
     *,
     devices: int = 1,
     resume: bool = False,
-    report: Report = lambda shown, scalars: None,
+    report: Report = silent,
     provenance: Mapping[str, str] = MappingProxyType({}),
 ) -> Path:
     """Train a model.
@@ -75,6 +79,7 @@ def train(
         DataError: There are too few events.
         MissingError: There is nothing to resume.
         OutputError: The run directory cannot be written.
+        RangeError: The losses are no longer finite.
     """
     config = recipe.training
     run = _Run(Path(out), resume)
@@ -87,6 +92,8 @@ def train(
         )
     fabric = Fabric(accelerator="auto", devices=devices)
     fabric.launch()
+    if not fabric.is_global_zero:
+        report = silent
     seed_everything(config.seed, verbose=False)
     # Adam's second moments of idle weights sink below 1e-38, where a CPU is a hundred times slower.
     torch.set_flush_denormal(True)
@@ -121,10 +128,17 @@ def train(
             report(shown, {})
             continue
 
+        scalars = means.take()
+        if not all(map(math.isfinite, scalars.values())):
+            raise RangeError(
+                f"the losses are no longer finite after {shown} events",
+                remedy="lower training.lr_g and training.lr_d, or raise method.r1",
+                value=scalars,
+            )
         model = _model(recipe, encoding, method, provenance, shown)
         score = judge(held_out, model.sample(held_out.conditions, config.seed))
         line = {"events": shown, "seconds": round(spent, 2), "score": score, "rate": rate}
-        line |= means.take()
+        line |= scalars
         if fabric.is_global_zero:
             run.log(line | {"best": score < best})
             if score < best:

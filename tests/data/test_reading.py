@@ -7,6 +7,7 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
+import uproot
 
 from phys_gan.data import inspect, read, write
 from phys_gan.detectors import load_detector
@@ -45,7 +46,6 @@ def test_the_sample() -> None:
 
 
 def test_an_rntuple_in_calogan_layout() -> None:
-    uproot = pytest.importorskip("uproot")
     path = shared("calogan_eplus.root")
     events = read(path)
     with uproot.open(path) as file:

@@ -6,6 +6,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+import uproot
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
@@ -159,7 +160,6 @@ def test_many_blocks(geant4: Events, tmp_path: Path) -> None:
 
 
 def test_the_layout_is_the_original_one(geant4: Events, tmp_path: Path) -> None:
-    uproot = pytest.importorskip("uproot")
     write(tmp_path / "a.h5", geant4)
     with h5py.File(tmp_path / "a.h5") as file:
         assert file["energy"].shape == (100, 1)

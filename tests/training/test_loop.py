@@ -135,6 +135,11 @@ def test_too_few_events(tmp_path):
         run(tmp_path, events=GEANT4[:10])
 
 
+def test_diverging_is_said(tmp_path):
+    with pytest.raises(pg.errors.RangeError, match="no longer finite after"):
+        run(tmp_path, "training.lr_g=1e30")
+
+
 def test_the_time_limit_ends_the_run(tmp_path):
     run(tmp_path, "training.events=100_000_000", "training.max_minutes=0.02")
     assert lines(tmp_path)[-1]["rate"] < 0.1
