@@ -8,7 +8,7 @@ from typing import Any, Self
 
 import numpy as np
 import torch
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
 
@@ -70,6 +70,13 @@ class Encoding(nn.Module, ABC):
         self.energy_range.copy_(torch.tensor([events.energy.min(), events.energy.max()]))
         self._fit(events)
         return self
+
+    def widen(self, energy: NDArray[np.float64]) -> None:
+        """Take energies (N,) [MeV] into the range, such as those of held-out events."""
+        low, high = self.energy_range.tolist()
+        self.energy_range.copy_(
+            torch.tensor([min(low, energy.min()), max(high, energy.max())], dtype=torch.float64)
+        )
 
     @abstractmethod
     def _fit(self, events: Events) -> None:

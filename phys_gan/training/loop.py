@@ -22,7 +22,7 @@ from phys_gan.model import Model
 from phys_gan.training.adversarial import Adversarial
 from phys_gan.training.batches import Batches
 from phys_gan.training.checkpoint import load_checkpoint, save_checkpoint
-from phys_gan.training.recipe import Recipe, TrainingConfig
+from phys_gan.training.recipe import Recipe, TrainingConfig, load_recipe
 
 __all__ = ["RUN_FILES", "Judge", "Report", "silent", "train"]
 
@@ -75,7 +75,8 @@ def train(
         The path of the model.
 
     Raises:
-        ConfigError: ``out`` holds a run already and ``resume`` is not set.
+        ConfigError: ``out`` holds a run already and ``resume`` is not set, or that run has
+            another recipe or other data.
         DataError: There are too few events.
         MissingError: There is nothing to resume.
         OutputError: The run directory cannot be written.
@@ -99,6 +100,7 @@ def train(
     torch.set_flush_denormal(True)
 
     encoding = build_encoding(recipe.encoding, events.detector).fit(events)
+    encoding.widen(held_out.energy)
     encoding.to(fabric.device)
     x, c = encoding.encode(events)
     noise = torch.Generator(fabric.device).manual_seed(config.seed + 1 + fabric.global_rank)
@@ -109,7 +111,7 @@ def train(
 
     shown, best, spent = 0, math.inf, 0.0
     if resume:
-        state = run.load()
+        state = run.load(recipe, encoding)
         method.load_state_dict(state["method"])
         shown, best, spent = state["shown"], state["best"], state["spent"]
     else:
@@ -117,7 +119,7 @@ def train(
 
     began, means = time.monotonic() - spent, _Means()
     per_step = config.batch_size * fabric.world_size
-    while (progress := _progress(config, shown, time.monotonic() - began)) < 1:
+    while (progress := _progress(config, shown, spent)) < 1:
         batch = batches.draw(method.steps, config.batch_size)
         rate = _rate(config, progress)
         means.add(method.step(*batch, rate, shown))
@@ -144,7 +146,13 @@ def train(
             if score < best:
                 model.save(run.path / _MODEL)
         best = min(best, score)
-        state = {"method": method.state_dict(), "shown": shown, "best": best, "spent": spent}
+        state = {
+            "shown": shown,
+            "best": best,
+            "spent": spent,
+            "encoding": encoding.state_dict(),
+            "method": method.state_dict(),
+        }
         if fabric.is_global_zero:
             save_checkpoint(run.path / _CHECKPOINT, state)
         report(shown, line)
@@ -231,9 +239,21 @@ class _Run:
         with atomic_file(self.path / _RECIPE) as temporary:
             temporary.write_text(recipe.to_toml())
 
-    def load(self) -> dict[str, Any]:
+    def load(self, recipe: Recipe, encoding: Encoding) -> dict[str, Any]:
         """Read the checkpoint, and forget reports that were written after it."""
+        begun = load_recipe(self.path / _RECIPE)
+        if begun != recipe:
+            raise ConfigError(
+                f"the run in '{self.path}' began with another recipe",
+                remedy=f"resume with '{self.path / _RECIPE}', or choose another directory",
+            )
         state = load_checkpoint(self.path / _CHECKPOINT)
+        fitted = encoding.state_dict()
+        if not all(torch.equal(fitted[name].cpu(), t) for name, t in state["encoding"].items()):
+            raise ConfigError(
+                f"the run in '{self.path}' began with other data",
+                remedy="give the same files in the same order, or choose another directory",
+            )
         lines = (self.path / _STATS).read_text().splitlines(keepends=True)
         with atomic_file(self.path / _STATS) as temporary:
             kept = [line for line in lines if json.loads(line)["events"] <= state["shown"]]
