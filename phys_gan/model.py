@@ -12,7 +12,7 @@ import safetensors
 import torch
 from numpy.typing import ArrayLike
 from pydantic import BaseModel, ConfigDict, ValidationError
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import nn
 
 from phys_gan.detectors import Detector
@@ -114,7 +114,8 @@ class Model:
             for name, tensor in module.state_dict().items()
         }
         with atomic_file(path) as temporary:
-            save_file(tensors, temporary, {"phys_gan": header.model_dump_json()})
+            # Not save_file, which does not say with an OSError that the disk is full.
+            temporary.write_bytes(save(tensors, {"phys_gan": header.model_dump_json()}))
 
     @classmethod
     def load(cls, path: str | Path, device: torch.device | str = "cpu") -> Model:

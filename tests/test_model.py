@@ -1,6 +1,7 @@
 """Model files: what is saved comes back, and nothing else is accepted."""
 
 import json
+import resource
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from phys_gan.encodings import ShowerEncoding
 from phys_gan.encodings.shower import ShowerEncodingConfig
 from phys_gan.model import Model
 from phys_gan.networks import CompactConfig, build_generator
+from phys_gan.training.checkpoint import save_checkpoint
 from phys_gan.workflows import demo_sample
 
 GEANT4 = pg.read(demo_sample())[:400]
@@ -83,6 +85,24 @@ def test_tensors_that_do_not_fit(model, tmp_path):
     wrong.save(path)
     with pytest.raises(pg.errors.DataError, match="do not fit its description of the generator"):
         Model.load(path)
+
+
+@pytest.fixture
+def full_disk():
+    """Let no file grow beyond a few kB, as on a full disk."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, limits[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+
+def test_a_full_disk_leaves_what_was_there(model, tmp_path, full_disk):
+    (tmp_path / "m.safetensors").write_text("the model of yesterday")
+    for write in (model.save, lambda path: save_checkpoint(path, {"a": torch.zeros(10_000)})):
+        with pytest.raises(pg.errors.OutputError, match=r"cannot write .*m.safetensors"):
+            write(tmp_path / "m.safetensors")
+    assert [path.name for path in tmp_path.iterdir()] == ["m.safetensors"]
+    assert (tmp_path / "m.safetensors").read_text() == "the model of yesterday"
 
 
 def test_other_people_can_read_it(model, tmp_path):

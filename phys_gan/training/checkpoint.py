@@ -8,7 +8,7 @@ from typing import Any
 
 import safetensors
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import save
 
 from phys_gan.errors import DataError
 from phys_gan.files import atomic_file
@@ -25,7 +25,8 @@ def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
     tensors: dict[str, torch.Tensor] = {}
     tree = _pack(state, "", tensors)
     with atomic_file(path) as temporary:
-        save_file(tensors, temporary, {"state": json.dumps(tree)})
+        # Not save_file, which does not say with an OSError that the disk is full.
+        temporary.write_bytes(save(tensors, {"state": json.dumps(tree)}))
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:
