@@ -235,7 +235,7 @@ class _Run:
                 remedy="train without --resume, or name the directory of the run",
                 value=str(path),
             )
-        if not resume and (path / _STATS).exists():
+        if not resume and (path / _CHECKPOINT).exists():
             raise ConfigError(
                 f"'{path}' holds a training run already",
                 remedy="go on with --resume, or choose another directory",
@@ -250,6 +250,8 @@ class _Run:
             ) from error
 
     def start(self, recipe: Recipe) -> None:
+        # A run that never came to its first checkpoint may have left reports.
+        (self.path / _STATS).unlink(missing_ok=True)
         with atomic_file(self.path / _RECIPE) as temporary:
             temporary.write_text(recipe.to_toml())
 

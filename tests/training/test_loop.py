@@ -130,6 +130,12 @@ def test_a_used_directory_is_refused(tmp_path):
         run(tmp_path)
 
 
+def test_a_run_without_a_checkpoint_starts_again(tmp_path):
+    (tmp_path / "stats.jsonl").write_text('{"events": 320}\n')
+    run(tmp_path)
+    assert [line["events"] for line in lines(tmp_path)] == [320, 640, 960, 1280]
+
+
 def test_nothing_to_resume(tmp_path):
     with pytest.raises(MissingError, match="no run to resume"):
         run(tmp_path / "new", resume=True)
