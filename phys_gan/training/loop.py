@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -118,59 +117,44 @@ def train(
 
     began, means = time.monotonic() - spent, _Means()
     per_step = config.batch_size * fabric.world_size
-    with _no_denormals():
-        while (progress := _progress(config, shown, spent)) < 1:
-            batch = batches.draw(method.steps, config.batch_size)
-            rate = _rate(config, progress)
-            means.add(method.step(*batch, rate, shown))
-            shown += per_step
-            spent = time.monotonic() - began
-            ends = _progress(config, shown, spent) >= 1
-            if not ends and shown % config.report_every >= per_step:
-                report(shown, {})
-                continue
+    while (progress := _progress(config, shown, spent)) < 1:
+        batch = batches.draw(method.steps, config.batch_size)
+        rate = _rate(config, progress)
+        means.add(method.step(*batch, rate, shown))
+        shown += per_step
+        spent = time.monotonic() - began
+        ends = _progress(config, shown, spent) >= 1
+        if not ends and shown % config.report_every >= per_step:
+            report(shown, {})
+            continue
 
-            scalars = means.take()
-            if not all(map(math.isfinite, scalars.values())):
-                raise RangeError(
-                    f"the losses are no longer finite after {shown} events",
-                    remedy="lower training.lr_g and training.lr_d, or raise method.r1",
-                    value=scalars,
-                )
-            model = _model(recipe, encoding, method, provenance, shown)
-            score = judge(held_out, model.sample(held_out.conditions, config.seed))
-            line = {"events": shown, "seconds": round(spent, 2), "score": score, "rate": rate}
-            line |= scalars
-            if fabric.is_global_zero:
-                run.log(line | {"best": score < best})
-                if score < best:
-                    model.save(run.path / _MODEL)
-            best = min(best, score)
-            state = {
-                "shown": shown,
-                "best": best,
-                "spent": spent,
-                "encoding": encoding.state_dict(),
-                "method": method.state_dict(),
-            }
-            if fabric.is_global_zero:
-                save_checkpoint(run.path / _CHECKPOINT, state)
-            report(shown, line)
+        scalars = means.take()
+        if not all(map(math.isfinite, scalars.values())):
+            raise RangeError(
+                f"the losses are no longer finite after {shown} events",
+                remedy="lower training.lr_g and training.lr_d, or raise method.r1",
+                value=scalars,
+            )
+        model = _model(recipe, encoding, method, provenance, shown)
+        score = judge(held_out, model.sample(held_out.conditions, config.seed))
+        line = {"events": shown, "seconds": round(spent, 2), "score": score, "rate": rate}
+        line |= scalars
+        if fabric.is_global_zero:
+            run.log(line | {"best": score < best})
+            if score < best:
+                model.save(run.path / _MODEL)
+        best = min(best, score)
+        state = {
+            "shown": shown,
+            "best": best,
+            "spent": spent,
+            "encoding": encoding.state_dict(),
+            "method": method.state_dict(),
+        }
+        if fabric.is_global_zero:
+            save_checkpoint(run.path / _CHECKPOINT, state)
+        report(shown, line)
     return run.path / _MODEL
-
-
-@contextmanager
-def _no_denormals() -> Iterator[None]:
-    """Round numbers below 1e-38 to zero for a while.
-
-    Adam's second moments of idle weights sink there, where a CPU is tens of times slower. The
-    rest of the process keeps its arithmetic.
-    """
-    torch.set_flush_denormal(True)
-    try:
-        yield
-    finally:
-        torch.set_flush_denormal(False)
 
 
 def _progress(config: TrainingConfig, shown: int, seconds: float) -> float:
