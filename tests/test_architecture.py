@@ -10,13 +10,14 @@ import pytest
 import phys_gan
 
 ROOT = Path(phys_gan.__file__).parent
-BASE = {"errors", "files", "randomness", "units", "detectors", "events"}
+BASE = {"errors", "files", "randomness", "units", "particles", "detectors", "events"}
 # What each room may import beside itself.
 MAY = {
     "errors": set(),
     "files": {"errors"},
     "randomness": set(),
     "units": {"errors"},
+    "particles": {"errors"},
     "detectors": {"errors", "files"},
     "events": {"errors", "detectors"},
     "data": BASE,

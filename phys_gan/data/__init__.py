@@ -1,13 +1,32 @@
 """Files to events and back: one module per layout, one registry, recognised by content.
 
-h5py and uproot are imported when the first file of their kind is opened.
+h5py, uproot and astropy are imported when the first file of their kind is opened.
 """
 
-from phys_gan.data.format import Format
+from phys_gan.data.converting import convert
+from phys_gan.data.format import Format, Reader
+from phys_gan.data.hits import Hits, hits_of, voxelise
 from phys_gan.data.inspection import Inspection, inspect
+from phys_gan.data.mapping import HitMapping, load_mapping
 from phys_gan.data.reading import read
 from phys_gan.data.registry import FORMATS
 from phys_gan.data.splitting import split
-from phys_gan.data.writing import write
+from phys_gan.data.writing import write, writing
 
-__all__ = ["FORMATS", "Format", "Inspection", "inspect", "read", "split", "write"]
+__all__ = [
+    "FORMATS",
+    "Format",
+    "HitMapping",
+    "Hits",
+    "Inspection",
+    "Reader",
+    "convert",
+    "hits_of",
+    "inspect",
+    "load_mapping",
+    "read",
+    "split",
+    "voxelise",
+    "write",
+    "writing",
+]

@@ -18,6 +18,7 @@ __all__ = ["OpenFile", "container_of", "damage_reported", "listing", "nearest", 
 
 _HDF5 = b"\x89HDF\r\n\x1a\n"
 _ROOT = b"root"
+_FITS = b"SIMPLE  ="
 
 # What h5py and uproot raise when they decode bytes that are not what the writer wrote.
 _FAILURES: tuple[type[Exception], ...] = (
@@ -41,8 +42,8 @@ class OpenFile:
 
     Arguments:
         path: Where it is.
-        container: ``"HDF5"`` or ``"ROOT"``.
-        handle: What h5py or uproot opened.
+        container: ``"HDF5"``, ``"ROOT"`` or ``"FITS"``.
+        handle: What h5py, uproot or astropy opened.
         tree: The tree that the user named, or empty.
     """
 
@@ -58,7 +59,7 @@ def opened(source: Source) -> Iterator[OpenFile]:
 
     Raises:
         MissingError: There is no such file.
-        DataError: It cannot be read, or is neither HDF5 nor ROOT.
+        DataError: It cannot be read, or is no data file.
     """
     container = container_of(source.path)
     try:
@@ -82,6 +83,15 @@ def _open(path: Path, container: str) -> Any:
         import h5py
 
         return h5py.File(path, "r")
+    if container == "FITS":
+        try:
+            from astropy.io import fits
+        except ImportError as error:
+            raise MissingError(
+                f"'{path}' is a FITS file, which needs astropy and GalSim",
+                remedy="install them with: pip install 'phys_gan[galaxies]'",
+            ) from error
+        return fits.open(path, memmap=True)
     import uproot
 
     return uproot.open(path, handler=uproot.source.file.MemmapSource)
@@ -112,7 +122,7 @@ def damage_reported(container: str) -> Iterator[None]:
 
 
 def container_of(path: Path) -> str:
-    """Return ``"HDF5"`` or ``"ROOT"`` from the first bytes of a file.
+    """Return ``"HDF5"``, ``"ROOT"`` or ``"FITS"`` from the first bytes of a file.
 
     Raises:
         MissingError: There is no such file.
@@ -123,6 +133,8 @@ def container_of(path: Path) -> str:
             head = file.read(4096)
             if head.startswith(_ROOT):
                 return "ROOT"
+            if head.startswith(_FITS):
+                return "FITS"
             # HDF5 allows other content in front of it, of 512 bytes or 512 times a power of two.
             size = path.stat().st_size
             start = 0
@@ -145,9 +157,10 @@ def container_of(path: Path) -> str:
         ) from error
     if not head:
         raise DataError(f"'{path}' is empty (0 bytes)", remedy="copy or make it again")
+    what = "text" if _is_text(head) else "neither HDF5, ROOT nor FITS"
     raise DataError(
-        f"'{path}' is {'text' if _is_text(head) else 'neither HDF5 nor ROOT'}, not a data file",
-        remedy="give an HDF5 or ROOT file",
+        f"'{path}' is {what}, not a data file",
+        remedy="give an HDF5, ROOT or FITS file",
     )
 
 

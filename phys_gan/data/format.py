@@ -3,14 +3,67 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
 
+import numpy as np
+from numpy.typing import NDArray
+
 from phys_gan.data.container import OpenFile
+from phys_gan.data.mapping import HitMapping
 from phys_gan.detectors import Detector
 from phys_gan.events import Events
 
-__all__ = ["Format"]
+__all__ = ["Append", "Cells", "Format", "Load", "Reader"]
+
+Cells = tuple[NDArray[np.float32], NDArray[np.float32] | None]
+"""Cells (n, n_cells) and overflow (n, n_layers), in the unit of the detector."""
+
+Load = Callable[[int, int], Cells]
+"""Read the events ``start`` to ``stop - 1``: their cells, and their overflow if it is known."""
+
+Append = Callable[[Events], None]
+"""Write some more events."""
+
+
+@dataclass(frozen=True)
+class Reader:
+    """The events of one open file, to be read all at once or in parts.
+
+    Arguments:
+        detector: The detector.
+        n_events: Number of events.
+        conditions: The conditions of all events; ``energy`` in MeV.
+        load: Reads the cells of some events.
+        provenance: How the events were made, and how this file was read.
+        block: Events that are stored together; reading a whole number of blocks is fastest.
+        notes: What the file has that events cannot hold, a sentence each.
+    """
+
+    detector: Detector
+    n_events: int
+    conditions: Mapping[str, NDArray[np.float64]]
+    load: Load
+    provenance: Mapping[str, str] = field(default_factory=dict)
+    block: int = 1
+    notes: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return self.n_events
+
+    def read(self, start: int = 0, stop: int | None = None) -> Events:
+        """Read the events ``start`` to ``stop - 1``.
+
+        Raises:
+            DataError: The file is damaged, or its values make no sense.
+        """
+        stop = self.n_events if stop is None else min(stop, self.n_events)
+        cells, overflow = self.load(start, stop)
+        conditions = {name: values[start:stop] for name, values in self.conditions.items()}
+        return Events(cells, conditions, self.detector, overflow, self.provenance)
 
 
 class Format(ABC):
@@ -20,9 +73,11 @@ class Format(ABC):
         name: Name of the layout.
         description: One line for people.
         extensions: File names that are written in this layout end in one of these.
-        container: ``"HDF5"`` or ``"ROOT"``.
+        container: ``"HDF5"``, ``"ROOT"`` or ``"FITS"``.
         needs: Names of data sets or branches without which a file does not have this layout.
         energy_unit: Unit of the incident energies, where a file does not declare another.
+        has_hits: Whether it holds hits, so that a mapping may say more about them.
+        grows: Whether a writer can go on with a file that is there.
     """
 
     name: ClassVar[str]
@@ -30,19 +85,24 @@ class Format(ABC):
     extensions: ClassVar[tuple[str, ...]]
     container: ClassVar[str]
     needs: ClassVar[tuple[str, ...]]
-    energy_unit: ClassVar[str]
+    energy_unit: ClassVar[str] = "MeV"
+    has_hits: ClassVar[bool] = False
+    grows: ClassVar[bool] = False
 
     @abstractmethod
     def recognises(self, file: OpenFile) -> bool:
         """Return whether the content of the file has this layout."""
 
     @abstractmethod
-    def read(self, file: OpenFile, detector: Detector | None) -> Events:
-        """Read all events.
+    def reader(
+        self, file: OpenFile, detector: Detector | None, mapping: HitMapping | None
+    ) -> Reader:
+        """Prepare to read events; cells are read later, while the file is still open.
 
         Arguments:
             file: An open file in the layout's container.
             detector: The detector; None leaves the choice to the file.
+            mapping: What the user says about hits; None for layouts without hits.
 
         Raises:
             MissingError: The file lacks something that the layout needs.
@@ -51,12 +111,26 @@ class Format(ABC):
         """
 
     @abstractmethod
-    def obstacle(self, events: Events) -> str:
-        """Return why this layout cannot hold the events, as a clause; empty where it can."""
+    def obstacles(self, events: Events) -> dict[str, str]:
+        """Return what this layout cannot hold of such events, and why, as a clause.
+
+        ``"cells"`` or ``"energy"`` can never be left out; the name of another condition or
+        ``"overflow"`` can, when the user wishes.
+        """
 
     @abstractmethod
-    def write(self, path: Path, events: Events) -> None:
-        """Write events that this layout can hold.
+    def writer(
+        self, path: Path, sample: Events, grow: bool = False
+    ) -> AbstractContextManager[Append]:
+        """Begin a file for events like the sample, which this layout can hold.
+
+        The context is a function that writes some more events; the file appears at ``path`` when
+        the block succeeds.
+
+        Arguments:
+            path: The file to write.
+            sample: Events that have the detector, conditions and overflow of all that follow.
+            grow: Begin with what stands at ``path``, which has this layout and such events.
 
         Raises:
             OutputError: The file cannot be written; what stood there is untouched.

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import io
-from collections.abc import Iterator, Mapping
+import shutil
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -13,26 +13,31 @@ from numpy.typing import NDArray
 
 from phys_gan.data.container import OpenFile, damage_reported, listing, nearest
 from phys_gan.data.metadata import Metadata, from_texts
+from phys_gan.data.storage import Storage
 from phys_gan.errors import DataError, MissingError
 from phys_gan.events import Events
 from phys_gan.files import atomic_file
 
 __all__ = [
+    "Overflow",
+    "Tables",
     "column",
     "created",
     "data_sets",
     "has",
     "metadata",
-    "put",
-    "put_extras",
     "read_conditions",
-    "read_overflow",
     "read_rows",
+    "require_length",
+    "resizable",
+    "rows_per_chunk",
     "shape_of",
+    "wrong_shape",
 ]
 
 _BLOCK_BYTES = 1 << 25
 _CHUNK_BYTES = 1 << 20
+_SMALLEST_CHUNK = 64
 _CONDITIONS = "conditions"
 _OVERFLOW = "overflow"
 
@@ -93,35 +98,59 @@ def column(file: OpenFile, name: str) -> NDArray[np.float64]:
     """
     shape = shape_of(file, name)
     if len(shape) not in (1, 2) or shape[1:] not in ((), (1,)):
-        raise DataError(
-            f"data set '{name}' has shape {shape}, but must be (N, 1)",
-            remedy="store one value per event",
-            value=shape,
-            constraint=("N", 1),
-        )
+        raise wrong_shape(name, shape, ("N", 1), "store one value per event")
     with damage_reported("HDF5"):
         return np.asarray(file.handle[name][()], np.float64).reshape(-1)
 
 
-def read_rows(file: OpenFile, name: str, out: NDArray[np.float32]) -> None:
-    """Read a data set of shape (N, ...) into ``out`` of shape (N, cells), in blocks of events.
+def wrong_shape(
+    name: str, shape: tuple[int, ...], needed: tuple[int | str, ...], remedy: str
+) -> DataError:
+    """Return an error that says which shape a data set must have."""
+    wanted = f"({', '.join(map(str, needed))})"
+    return DataError(
+        f"data set '{name}' has shape {shape}, but must be {wanted}",
+        remedy=remedy,
+        value=shape,
+        constraint=needed,
+    )
+
+
+def rows_per_chunk(file: OpenFile, name: str) -> int:
+    """Return how many events are stored together; 1 where each stands for itself."""
+    chunks = file.handle[name].chunks
+    return int(chunks[0]) if chunks else 1
+
+
+def read_rows(file: OpenFile, name: str, out: NDArray[np.float32], start: int = 0) -> None:
+    """Read events of a data set (N, ...) into ``out`` (n, cells), in blocks of events.
+
+    Arguments:
+        file: The open file.
+        name: The data set.
+        out: Takes the events ``start`` to ``start + n - 1``.
+        start: Number of the first event.
 
     Raises:
         DataError: The data set is damaged.
     """
+    if not len(out):
+        return
     with damage_reported("HDF5"):
         data_set = file.handle[name]
         if data_set.dtype == out.dtype and out.flags.c_contiguous and data_set.ndim == 2:
-            if len(out):
-                data_set.read_direct(out)
+            data_set.read_direct(out, np.s_[start : start + len(out)])
             return
         # Whole chunks per block: else those on the border are decompressed twice.
-        chunk = data_set.chunks[0] if data_set.chunks else 1
+        chunk = rows_per_chunk(file, name)
         rows = max(1, _BLOCK_BYTES // (4 * max(1, out.shape[1])))
         rows = -(-rows // chunk) * chunk
-        for start in range(0, len(out), rows):
-            block = data_set[start : start + rows]
-            out[start : start + rows] = block.reshape(len(block), -1)
+        first = start
+        while first < start + len(out):
+            last = min((first // chunk) * chunk + rows, start + len(out))
+            block = data_set[first:last]
+            out[first - start : last - start] = block.reshape(len(block), -1)
+            first = last
 
 
 def read_conditions(file: OpenFile) -> dict[str, NDArray[np.float64]]:
@@ -133,25 +162,53 @@ def read_conditions(file: OpenFile) -> dict[str, NDArray[np.float64]]:
     return {name.removeprefix(prefix): column(file, name) for name in names}
 
 
-def read_overflow(file: OpenFile, n_layers: int, factor: float) -> NDArray[np.float32] | None:
-    """Read what each layer's cells did not catch, shape (N, n_layers), where it is stored.
+def require_length(n_events: int, conditions: Mapping[str, NDArray[np.float64]]) -> None:
+    """Require one value of each condition per event.
 
     Raises:
-        DataError: It has another shape, or is damaged.
+        DataError: A condition has more or fewer.
     """
-    if not has(file, _OVERFLOW):
-        return None
-    shape = shape_of(file, _OVERFLOW)
-    if len(shape) != 2 or shape[1] != n_layers:
-        raise DataError(
-            f"data set '{_OVERFLOW}' has shape {shape}, but must be (N, {n_layers})",
-            remedy="store one value per event and layer, or none",
-            value=shape,
-            constraint=("N", n_layers),
-        )
-    with damage_reported("HDF5"):
-        values = np.asarray(file.handle[_OVERFLOW][()], np.float32)
-    return values if factor == 1 else values * np.float32(factor)
+    for name, values in conditions.items():
+        if len(values) != n_events:
+            raise DataError(
+                f"there are {len(values)} values of '{name}' for {n_events} events",
+                remedy="give one per event",
+                value=len(values),
+                constraint=n_events,
+            )
+
+
+class Overflow:
+    """What each layer's cells did not catch, where the file stores it.
+
+    Arguments:
+        file: The open file.
+        n_events: Number of events.
+        n_layers: Number of layers.
+        factor: From the unit of the file to that of the detector.
+
+    Raises:
+        DataError: The data set has another shape.
+    """
+
+    def __init__(self, file: OpenFile, n_events: int, n_layers: int, factor: float = 1.0) -> None:
+        self._file, self._factor, self._n_layers = file, factor, n_layers
+        self.known = has(file, _OVERFLOW)
+        if self.known and shape_of(file, _OVERFLOW) != (n_events, n_layers):
+            raise wrong_shape(
+                _OVERFLOW,
+                shape_of(file, _OVERFLOW),
+                (n_events, n_layers),
+                "store one value per event and layer, or none",
+            )
+
+    def read(self, start: int, stop: int) -> NDArray[np.float32] | None:
+        """Read the overflow of some events, shape (n, n_layers)."""
+        if not self.known:
+            return None
+        values = np.empty((stop - start, self._n_layers), np.float32)
+        read_rows(self._file, _OVERFLOW, values, start)
+        return values if self._factor == 1 else values * np.float32(self._factor)
 
 
 def metadata(file: OpenFile) -> Metadata:
@@ -171,43 +228,97 @@ def _text(value: Any) -> str:
 
 
 @contextmanager
-def created(path: Path, texts: Mapping[str, str]) -> Iterator[Any]:
-    """Yield a new HDF5 file with these attributes; it appears at ``path`` when the block succeeds.
+def created(path: Path, texts: Mapping[str, str], grow: bool = False) -> Iterator[Tables]:
+    """Yield the tables of an HDF5 file; it appears at ``path`` when the block succeeds.
+
+    Arguments:
+        path: The file.
+        texts: Its attributes.
+        grow: Begin with a copy of what stands at ``path``.
 
     Raises:
         OutputError: The file cannot be written; what stood there is untouched.
     """
     import h5py
 
-    # On a full disk HDF5 can neither write nor close, and takes the whole process down when it
-    # tries again at exit. In memory it cannot fail, and writing bytes fails as it should.
-    image = io.BytesIO()
-    with h5py.File(image, "w") as handle:
-        for name, text in texts.items():
-            handle.attrs[name] = text
-        yield handle
     with atomic_file(path) as temporary:
-        temporary.write_bytes(image.getbuffer())
+        if grow:
+            shutil.copyfile(path, temporary)
+        with Storage(temporary, "r+b" if grow else "w+b") as storage:
+            with h5py.File(storage, "r+" if grow else "w") as handle:
+                for name, text in texts.items():
+                    handle.attrs[name] = text
+                yield Tables(handle, storage)
+            storage.check()
 
 
-def put(handle: Any, name: str, values: NDArray[Any]) -> None:
-    """Store an array (N, ...) in compressed chunks of about one MiB."""
-    row_bytes = values[:1].nbytes
-    rows = min(len(values), max(1, _CHUNK_BYTES // row_bytes))
-    handle.create_dataset(
-        name,
-        data=values,
-        chunks=(rows, *values.shape[1:]),
-        compression="gzip",
-        compression_opts=1,
-        shuffle=True,
-    )
+def resizable(path: Path) -> bool:
+    """Return whether all data sets of a file can take more events."""
+    import h5py
+
+    fixed: list[str] = []
+
+    def note(name: str, entry: Any) -> None:
+        if isinstance(entry, h5py.Dataset) and entry.ndim and entry.maxshape[0] is not None:
+            fixed.append(name)
+
+    with damage_reported("HDF5"), h5py.File(path, "r") as handle:
+        handle.visititems(note)
+    return not fixed
 
 
-def put_extras(handle: Any, events: Events) -> None:
-    """Store the conditions other than energy, (N, 1) each, and the overflow where it is known."""
-    for name, values in events.conditions.items():
-        if name != "energy":
-            put(handle, f"{_CONDITIONS}/{name}", values[:, np.newaxis])
-    if events.overflow is not None:
-        put(handle, _OVERFLOW, events.overflow)
+class Tables:
+    """Data sets that grow event by event.
+
+    Arguments:
+        handle: The open HDF5 file.
+        storage: Where it is stored.
+    """
+
+    def __init__(self, handle: Any, storage: Storage) -> None:
+        self._handle, self._storage = handle, storage
+
+    def put(self, name: str, values: NDArray[Any], dtype: Any = None) -> None:
+        """Append an array (n, ...) to a data set; compressed in chunks of about one MiB.
+
+        Raises:
+            OSError: The disk is full.
+        """
+        if name not in self._handle:
+            row_bytes = max(1, values[:1].nbytes)
+            rows = max(1, min(max(len(values), _SMALLEST_CHUNK), _CHUNK_BYTES // row_bytes))
+            self._handle.create_dataset(
+                name,
+                shape=(0, *values.shape[1:]),
+                maxshape=(None, *values.shape[1:]),
+                dtype=dtype or values.dtype,
+                chunks=(rows, *values.shape[1:]),
+                compression="gzip",
+                compression_opts=1,
+                shuffle=True,
+            )
+        data_set = self._handle[name]
+        first = len(data_set)
+        data_set.resize(first + len(values), axis=0)
+        data_set[first:] = values
+        self._storage.check()
+
+    def put_extras(self, events: Events, known: Collection[str] = ("energy",)) -> None:
+        """Append the conditions that the layout itself does not hold, (n, 1) each, and overflow.
+
+        Arguments:
+            events: The events.
+            known: Names of the conditions that the layout holds.
+        """
+        for name, values in events.conditions.items():
+            if name not in known:
+                self.put(f"{_CONDITIONS}/{name}", values[:, np.newaxis])
+        if events.overflow is not None:
+            self.put(_OVERFLOW, events.overflow)
+
+    def set(self, name: str, values: NDArray[Any]) -> None:
+        """Store a small array that says something about the whole file; replace an earlier one."""
+        if name in self._handle:
+            del self._handle[name]
+        self._handle[name] = values
+        self._storage.check()

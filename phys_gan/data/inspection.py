@@ -8,13 +8,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
-from phys_gan.data.format import Format
-from phys_gan.data.reading import read_source
-from phys_gan.data.registry import find_format
+from phys_gan.data.format import Format, Reader
+from phys_gan.data.mapping import HitMapping
+from phys_gan.data.reading import How, check, open_events
 from phys_gan.data.source import find_sources
 from phys_gan.data.units import expected_response, response
-from phys_gan.detectors import Detector, load_detector
+from phys_gan.detectors import Detector
 from phys_gan.errors import DataError
 from phys_gan.events import Events
 from phys_gan.units import format_energy
@@ -23,6 +24,7 @@ __all__ = ["Inspection", "inspect"]
 
 _STRANGE_FACTOR = 3.0
 _MUCH_OVERFLOW = 0.1
+_BLOCK_CELLS = 1 << 24
 
 
 @dataclass(frozen=True)
@@ -90,7 +92,10 @@ class Inspection:
 
 
 def inspect(
-    path: str | Path, detector: str | Path | Detector | None = None, format: str | None = None
+    path: str | Path,
+    detector: str | Path | Detector | None = None,
+    format: str | None = None,
+    mapping: str | Path | HitMapping | None = None,
 ) -> Inspection:
     """Read a file and say what it holds, in which units, and what looks wrong.
 
@@ -98,82 +103,109 @@ def inspect(
         path: One file, or a tree in it (``file.root:tree``).
         detector: As in :func:`read`.
         format: As in :func:`read`.
+        mapping: As in :func:`read`.
 
     Raises:
-        MissingError, DataError, DetectorError: As in :func:`read`, for what cannot be read at all.
+        PhysGanError: As in :func:`read`, for what cannot be read at all.
     """
     sources = find_sources(path)
     if len(sources) > 1:
         raise DataError(
             f"'{path}' names {len(sources)} files", remedy="inspect one at a time", value=str(path)
         )
-    wanted = None if detector is None else load_detector(detector)
-    chosen = None if format is None else find_format(format)
-    events, layout = read_source(sources[0], wanted, chosen)
-    return _summary(str(sources[0]), layout, events)
+    with open_events(sources[0], How.of(detector, format, mapping)) as (reader, layout):
+        seen = _Seen(reader)
+        rows = max(1, _BLOCK_CELLS // reader.detector.n_cells)
+        for start in range(0, len(reader), rows):
+            events = reader.read(start, start + rows)
+            if not start:
+                check(events, layout)
+            seen.add(events)
+        return seen.summary(str(sources[0]), layout)
 
 
-def _summary(source: str, layout: Format, events: Events) -> Inspection:
-    cells, total = events.cells, events.total_energy()
-    ratio = response(events)
-    mean_and_error = None
-    if ratio is not None:
-        spread = float(ratio.std(ddof=1)) if len(ratio) > 1 else math.nan
-        mean_and_error = float(ratio.mean()), spread / math.sqrt(len(ratio))
-    share = None
-    if events.overflow is not None:
-        outside = float(events.overflow.sum(dtype=np.float64))
-        inside = float(total.sum())
-        share = outside / (inside + outside) if inside + outside else 0.0
-    return Inspection(
-        source=source,
-        format=layout.name,
-        description=layout.description,
-        detector=events.detector,
-        n_events=len(events),
-        conditions={
-            name: (float(values.min()), float(values.max()))
-            for name, values in events.conditions.items()
-        },
-        response=mean_and_error,
-        cell_range=(float(cells.min()), float(cells.max())),
-        occupancy=float(np.count_nonzero(cells > events.detector.threshold) / cells.size),
-        overflow=share,
-        provenance=dict(events.provenance),
-        warnings=[
-            *_strange_response(events, mean_and_error),
-            *_strange_events(events),
-            *(
-                [f"{share:.0%} of the energy misses every cell"]
-                if (share or 0) > _MUCH_OVERFLOW
-                else []
-            ),
-        ],
-    )
+class _Seen:
+    """What was seen of a file so far, block by block, so that it may be larger than memory."""
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+        self._totals: list[NDArray[np.float64]] = []
+        self._responses: list[NDArray[np.float64]] = []
+        self._low, self._high = math.inf, -math.inf
+        self._hit = self._empty = 0
+        self._outside: float | None = None
+
+    def add(self, events: Events) -> None:
+        """Look at some more events."""
+        self._totals.append(events.total_energy())
+        ratio = response(events)
+        if ratio is not None:
+            self._responses.append(ratio)
+        self._low = min(self._low, float(events.cells.min()))
+        self._high = max(self._high, float(events.cells.max()))
+        self._hit += int(np.count_nonzero(events.cells > events.detector.threshold))
+        self._empty += int(np.count_nonzero(~events.cells.any(axis=1)))
+        if events.overflow is not None:
+            missed = events.overflow.sum(axis=1, dtype=np.float64)
+            self._outside = (self._outside or 0.0) + float(missed.sum())
+
+    def summary(self, source: str, layout: Format) -> Inspection:
+        """Return what was seen."""
+        reader, detector = self._reader, self._reader.detector
+        total = np.concatenate(self._totals)
+        mean_and_error = None
+        if self._responses:
+            ratio = np.concatenate(self._responses)
+            spread = float(ratio.std(ddof=1)) if len(ratio) > 1 else math.nan
+            mean_and_error = float(ratio.mean()), spread / math.sqrt(len(ratio))
+        share = None
+        if self._outside is not None:
+            both = float(total.sum()) + self._outside
+            share = self._outside / both if both else 0.0
+        much = [f"{share:.0%} of the energy misses every cell"] if share else []
+        return Inspection(
+            source=source,
+            format=layout.name,
+            description=layout.description,
+            detector=detector,
+            n_events=len(reader),
+            conditions={
+                name: (float(values.min()), float(values.max()))
+                for name, values in reader.conditions.items()
+            },
+            response=mean_and_error,
+            cell_range=(self._low, self._high),
+            occupancy=self._hit / (len(reader) * detector.n_cells),
+            overflow=share,
+            provenance=dict(reader.provenance),
+            warnings=[
+                *reader.notes,
+                *_strange_response(detector, mean_and_error),
+                *self._strange_events(total),
+                *(much if (share or 0) > _MUCH_OVERFLOW else []),
+            ],
+        )
+
+    def _strange_events(self, total: NDArray[np.float64]) -> list[str]:
+        """Tell of events without a signal and of events that are there more than once."""
+        found, n = [], len(total)
+        if self._empty:
+            found.append(f"{self._empty} of {n} events have no signal in any cell")
+        keys = np.stack([total, *self._reader.conditions.values()], axis=1)[total != 0]
+        copies = len(keys) - len(np.unique(keys, axis=0))
+        if copies:
+            found.append(f"{copies} of {n} events are copies of others")
+        return found
 
 
-def _strange_response(events: Events, measured: tuple[float, float] | None) -> list[str]:
-    expected = expected_response(events.detector)
+def _strange_response(detector: Detector, measured: tuple[float, float] | None) -> list[str]:
+    expected = expected_response(detector)
     if measured is None or 1 / _STRANGE_FACTOR < measured[0] / expected < _STRANGE_FACTOR:
         return []
     return [
-        f"E_tot/E_inc is {measured[0]:.3g} on average, but detector '{events.detector.name}' has "
+        f"E_tot/E_inc is {measured[0]:.3g} on average, but detector '{detector.name}' has "
         f"about {expected:.3g}: check the units and the detector"
     ]
-
-
-def _strange_events(events: Events) -> list[str]:
-    """Tell of events without a signal and of events that are there more than once."""
-    total = events.total_energy()
-    found = []
-    empty = int(np.count_nonzero(~events.cells.any(axis=1)))
-    if empty:
-        found.append(f"{empty} of {len(events)} events have no signal in any cell")
-    keys = np.stack([total, *events.conditions.values()], axis=1)[total != 0]
-    copies = len(keys) - len(np.unique(keys, axis=0))
-    if copies:
-        found.append(f"{copies} of {len(events)} events are copies of others")
-    return found
 
 
 def _with_error(value: float, error: float) -> str:

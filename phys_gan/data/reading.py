@@ -2,31 +2,85 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from phys_gan.data.container import opened
-from phys_gan.data.format import Format
+from phys_gan.data.format import Format, Reader
+from phys_gan.data.mapping import HitMapping, load_mapping
 from phys_gan.data.registry import find_format, recognise
 from phys_gan.data.source import Paths, Source, find_sources
 from phys_gan.data.units import check_units
 from phys_gan.detectors import Detector, load_detector
-from phys_gan.errors import DataError
+from phys_gan.errors import ConfigError, DataError
 from phys_gan.events import Events
+from phys_gan.particles import find_particle
 
-__all__ = ["read", "read_source"]
+__all__ = ["How", "check", "open_events", "particle_numbers", "read"]
+
+
+@dataclass(frozen=True)
+class How:
+    """How to read files, as far as the user says so.
+
+    Arguments:
+        detector: The detector, or None.
+        format: The layout, or None.
+        mapping: Where the hits are, or None.
+    """
+
+    detector: Detector | None = None
+    format: Format | None = None
+    mapping: HitMapping | None = None
+
+    @classmethod
+    def of(
+        cls,
+        detector: str | Path | Detector | None = None,
+        format: str | None = None,
+        mapping: str | Path | HitMapping | None = None,
+    ) -> How:
+        """Load what names and paths stand for.
+
+        Raises:
+            PhysGanError: There is no such detector, format or mapping.
+        """
+        how = cls(
+            None if detector is None else load_detector(detector),
+            None if format is None else find_format(format),
+            None if mapping is None else load_mapping(mapping),
+        )
+        if how.mapping and how.format and not how.format.has_hits:
+            raise ConfigError(
+                f"format '{how.format.name}' holds cells, not hits", remedy="leave the mapping out"
+            )
+        return how
 
 
 def read(
-    paths: Paths, detector: str | Path | Detector | None = None, format: str | None = None
+    paths: Paths,
+    detector: str | Path | Detector | None = None,
+    format: str | None = None,
+    mapping: str | Path | HitMapping | None = None,
 ) -> Events:
     """Read the events of one or several files, in order.
 
+    Files of different particles get the condition ``pdg``: where a file says of itself with which
+    particle its events began, or where the user does (``"photons.h5@gamma"``).
+
     Arguments:
-        paths: A file or several; each may be a pattern (``"runs/*.h5"``) and may name a tree
-            (``"file.root:tree"``).
+        paths: A file or several; each may be a pattern (``"runs/*.h5"``), and may name a tree
+            (``"file.root:tree"``) and a particle (``"file.h5@e+"``).
         detector: The detector; by default the one that the file carries or that its layout and
             number of cells tell.
         format: Name of the layout; by default the content of each file tells.
+        mapping: Where the hits and conditions are, as a TOML file: for trees with names of their
+            own, and for hits that must be turned into the frame of the shower.
 
     Returns:
         The events, energies in MeV.
@@ -35,31 +89,104 @@ def read(
         MissingError: A file, data set, tree or branch does not exist.
         DataError: A file is damaged, empty, no data file, or its values make no sense.
         DetectorError: The events belong to another detector, or to one that must be named.
+        ConfigError: The mapping is wrong.
 
     Example:
         >>> read("datasets/geant4_calogan_eplus.h5")
         Events(5000 x 504 cells, calogan, energy)
     """
-    wanted = None if detector is None else load_detector(detector)
-    chosen = None if format is None else find_format(format)
-    parts = [read_source(source, wanted, chosen)[0] for source in find_sources(paths)]
+    how, sources = How.of(detector, format, mapping), find_sources(paths)
+    parts = []
+    for source in sources:
+        with open_events(source, how) as (reader, layout):
+            events = reader.read()
+            check(events, layout)
+        parts.append(events)
+    numbers = particle_numbers(sources, parts)
+    parts = [with_pdg(part, number) for part, number in zip(parts, numbers, strict=True)]
     return parts[0] if len(parts) == 1 else Events.concatenate(parts)
 
 
-def read_source(
-    source: Source, detector: Detector | None, chosen: Format | None
-) -> tuple[Events, Format]:
-    """Read the events of one file; return the layout that it has beside them."""
+@contextmanager
+def open_events(source: Source, how: How) -> Iterator[tuple[Reader, Format]]:
+    """Open a file to read its events, some or all; return the layout that it has beside them.
+
+    Raises:
+        PhysGanError: As in :func:`read`; the message names the file.
+    """
     with opened(source) as file:
-        format_ = recognise(file, chosen)
         try:
-            events = format_.read(file, detector)
+            layout = recognise(file, how.format, how.mapping is not None)
+            reader = layout.reader(file, how.detector, how.mapping)
+            if not len(reader):
+                raise DataError("it holds no events", remedy="check the job that made it")
+            yield reader, layout
         except MemoryError as error:
             raise DataError(
                 "its events do not fit into memory",
-                remedy="split the file, or use a larger machine",
+                remedy="split the file, stream it (phys_gan.data.stream), or use a larger machine",
             ) from error
-        if not len(events):
-            raise DataError("it holds no events", remedy="check the job that made it")
-        check_units(events, format_.energy_unit)
-    return events, format_
+
+
+def check(events: Events, layout: Format) -> None:
+    """Check that the units are right, and that the hits lie in the detector.
+
+    Raises:
+        DataError: E_tot/E_inc is far from what the detector describes, or every hit misses.
+    """
+    if layout.has_hits and not events.cells.any() and events.overflow is not None:
+        outside = float(events.overflow.sum(dtype=np.float64))
+        if outside > 0:
+            raise DataError(
+                f"all hits ({outside:.4g} {events.detector.cell_unit} in {len(events)} events) lie "
+                f"outside the cells of '{events.detector.name}'",
+                remedy="name another detector, or give the frame of the shower in a mapping "
+                "(docs/formats.md)",
+                value=outside,
+            )
+    check_units(events, layout.energy_unit)
+
+
+def particle_numbers(
+    sources: Sequence[Source], files: Sequence[Events | Reader]
+) -> list[int | None]:
+    """Return the PDG number that the events of each file get as a condition; None for no such.
+
+    Raises:
+        DataError: Particles are mixed, but one file does not say which it has, or one that does
+            has the condition already.
+    """
+    missing = ["pdg" not in file.conditions for file in files]
+    said = [
+        source.particle or file.provenance.get("particle", "")
+        for source, file in zip(sources, files, strict=True)
+    ]
+    named = any(source.particle for source in sources)
+    mixed = len({text for text in said if text}) > 1 or not all(missing)
+    numbers: list[int | None] = []
+    for source, text, needed in zip(sources, said, missing, strict=True):
+        if source.particle and not needed:
+            raise DataError(
+                f"'{source.path}' says of each event which particle it began with",
+                remedy=f"leave '@{source.particle}' out",
+            )
+        if needed and (named or mixed):
+            if not text:
+                raise DataError(
+                    f"'{source.path}' does not say which particle its events began with, and other "
+                    f"files do",
+                    remedy=f"name it, such as '{source.path}@gamma'",
+                )
+            numbers.append(find_particle(text).pdg)
+        else:
+            numbers.append(None)
+    return numbers
+
+
+def with_pdg(events: Events, number: int | None) -> Events:
+    """Return the events with the condition ``pdg``, where there is a number."""
+    if number is None:
+        return events
+    conditions: dict[str, NDArray[np.float64]] = dict(events.conditions)
+    conditions["pdg"] = np.full(len(events), float(number))
+    return Events(events.cells, conditions, events.detector, events.overflow, events.provenance)

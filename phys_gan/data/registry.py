@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from phys_gan.data import hdf5, root
-from phys_gan.data.calochallenge_hdf5 import CaloChallengeHDF5
-from phys_gan.data.calogan_hdf5 import CaloGanHDF5
-from phys_gan.data.calogan_root import CaloGanROOT
 from phys_gan.data.container import OpenFile, listing, nearest
 from phys_gan.data.format import Format
+from phys_gan.data.formats.calochallenge_hdf5 import CaloChallengeHDF5
+from phys_gan.data.formats.calogan_hdf5 import CaloGanHDF5
+from phys_gan.data.formats.calogan_root import CaloGanROOT
 from phys_gan.errors import DataError, MissingError
 
 __all__ = ["FORMATS", "find_format", "recognise"]
@@ -37,12 +37,13 @@ def find_format(name: str) -> Format:
         ) from None
 
 
-def recognise(file: OpenFile, chosen: Format | None = None) -> Format:
+def recognise(file: OpenFile, chosen: Format | None = None, mapped: bool = False) -> Format:
     """Return the layout of an open file, from its content.
 
     Arguments:
         file: The open file.
         chosen: The layout that the user named, which is then not questioned.
+        mapped: Whether the user says where the hits are: it is then a layout of hits.
 
     Raises:
         DataError: The file is in another container than the chosen layout, or has no events.
@@ -59,8 +60,10 @@ def recognise(file: OpenFile, chosen: Format | None = None) -> Format:
             )
         return chosen
     for format_ in FORMATS.values():
-        if format_.recognises(file):
+        if format_.recognises(file) and (format_.has_hits or not mapped):
             return format_
+    if mapped and file.container == "ROOT":
+        return FORMATS["hits-root"]
     raise _no_layout(file)
 
 

@@ -1,9 +1,10 @@
-"""ROOT: find the tree in a file, read its branches of numbers, write them."""
+"""ROOT: find the tree in a file, read its branches of numbers and lists of numbers, write them."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,20 @@ from phys_gan.data.metadata import Metadata, from_texts
 from phys_gan.errors import DataError, MissingError
 from phys_gan.files import atomic_file
 
-__all__ = ["branches", "find_tree", "metadata", "read_branches", "trees", "write_tree"]
+__all__ = [
+    "Trees",
+    "basket_size",
+    "branches",
+    "created",
+    "find_tree",
+    "metadata",
+    "open_tree",
+    "read_jagged",
+    "read_numbers",
+    "read_scalars",
+    "require_branches",
+    "trees",
+]
 
 _TREES = ("TTree", "TNtuple", "TNtupleD", "TChain", "ROOT::RNTuple")
 _METADATA = "phys_gan"
@@ -82,49 +96,145 @@ def _described(there: Mapping[str, Any]) -> str:
     return f"the tree '{name}' with {listing(branches(tree), 4)}{more}"
 
 
-def read_branches(file: OpenFile, tree_name: str, out: Mapping[str, NDArray[Any]]) -> None:
-    """Read branches with one number per event into arrays of shape (N,), in place.
+def open_tree(file: OpenFile, needs: Sequence[str], usual: str) -> Any:
+    """Return the tree that :func:`find_tree` names, after a check of its branches.
 
     Raises:
-        MissingError: A branch is missing.
-        DataError: A branch does not hold one number per event, or is damaged.
+        MissingError: There is no such tree, or it lacks a branch.
+        DataError: Several trees would do.
     """
-    tree = trees(file)[tree_name]
+    name = find_tree(file, needs, usual)
+    with damage_reported("ROOT"):
+        tree = file.handle[name]
+    require_branches(file, tree, needs)
+    return tree
+
+
+def require_branches(file: OpenFile, tree: Any, names: Sequence[str]) -> None:
+    """Require branches of a tree.
+
+    Raises:
+        MissingError: Some are missing; the message lists the nearest ones.
+    """
     there = branches(tree)
-    missing = [name for name in out if name not in set(there)]
+    missing = [name for name in names if name not in set(there)]
     if missing:
         raise MissingError(
-            f"tree '{tree_name}' of '{file.path}' lacks {len(missing)} of {len(out)} branches: "
-            f"{listing(missing, 3)}{nearest(missing[0], [n for n in there if n not in out])}",
+            f"tree '{tree.name}' of '{file.path}' lacks {len(missing)} of {len(names)} branches: "
+            f"{listing(missing, 3)}{nearest(missing[0], [n for n in there if n not in names])}",
             remedy="name another tree, or another format",
             value=tuple(missing),
         )
+
+
+def read_numbers(
+    tree: Any, out: Mapping[str, NDArray[Any]], start: int = 0, stop: int | None = None
+) -> None:
+    """Read branches with one number per event into arrays (n,), in place.
+
+    Arguments:
+        tree: A tree or n-tuple with these branches.
+        out: Arrays for the events ``start`` to ``stop - 1`` by the names of the branches.
+        start: Number of the first event.
+        stop: Number after the last one; by default all events.
+
+    Raises:
+        DataError: A branch does not hold one number per event, or is damaged.
+    """
+    stop = tree.num_entries if stop is None else stop
+    if not out or start >= stop:
+        return
     with damage_reported("ROOT"):
         if hasattr(tree, "branches"):
-            _fill_from_tree(tree, out)
+            _fill_from_tree(tree, out, start, stop)
         else:
-            _fill_from_ntuple(tree, out)
+            _fill_from_ntuple(tree, out, start, stop)
 
 
-def _fill_from_tree(tree: Any, out: Mapping[str, NDArray[Any]]) -> None:
+def read_scalars(tree: Any, names: Iterable[str]) -> dict[str, NDArray[np.float64]]:
+    """Read branches with one number per event, all events, as float64.
+
+    Raises:
+        DataError: A branch does not hold one number per event, or is damaged.
+    """
+    columns = {name: np.empty(tree.num_entries, np.float64) for name in names}
+    read_numbers(tree, columns)
+    return columns
+
+
+def read_jagged(
+    tree: Any, names: Sequence[str], start: int = 0, stop: int | None = None
+) -> tuple[NDArray[np.int64], dict[str, NDArray[Any]]]:
+    """Read branches with a list of numbers per event.
+
+    Arguments:
+        tree: A tree or n-tuple with these branches.
+        names: The branches.
+        start: Number of the first event.
+        stop: Number after the last one; by default all events.
+
+    Returns:
+        How many numbers each event has (n,), and all numbers of each branch one after the other.
+
+    Raises:
+        DataError: A branch holds something else, or the branches differ in length.
+    """
+    import awkward as ak
+
+    with damage_reported("ROOT"):
+        # Nested names are looked up one by one: uproot finds them only from the top.
+        if hasattr(tree, "branches"):
+            arrays = {name: tree[name].array(entry_start=start, entry_stop=stop) for name in names}
+        else:
+            record = tree.arrays(list(names), entry_start=start, entry_stop=stop)
+            arrays = {name: record[name] for name in names}
+    counts, flat = None, {}
+    for name, array in arrays.items():
+        if array.ndim != 2 or ak.fields(array):
+            raise DataError(
+                f"branch '{name}' does not hold a list of numbers per event",
+                remedy="name another branch, or another format",
+                value=name,
+            )
+        own = np.asarray(ak.num(array), np.int64)
+        if counts is not None and not np.array_equal(own, counts):
+            event = int(np.flatnonzero(own != counts)[0])
+            raise DataError(
+                f"branch '{name}' has {own[event]} numbers in event {start + event}, but "
+                f"'{names[0]}' has {counts[event]}",
+                remedy="name branches of one collection of hits",
+                value=name,
+            )
+        counts, flat[name] = own, np.asarray(ak.flatten(array))
+    return np.zeros(0, np.int64) if counts is None else counts, flat
+
+
+def basket_size(tree: Any, name: str) -> int:
+    """Return how many events are stored together, as far as the first basket tells."""
+    if not hasattr(tree, "branches"):
+        return max(1, min(int(tree.num_entries), _BLOCK))
+    with damage_reported("ROOT"):
+        offsets: list[int] = list(tree[name].entry_offsets)
+    return max(1, offsets[1] - offsets[0]) if len(offsets) > 1 else 1
+
+
+def _fill_from_tree(tree: Any, out: Mapping[str, NDArray[Any]], start: int, stop: int) -> None:
     from uproot.interpretation.numerical import AsDtype
 
     interpretations = {}
-    for branch in tree.branches:
-        if branch.name not in out:
-            continue
-        interpretation = branch.interpretation
+    for name in out:
+        interpretation = tree[name].interpretation
         if not isinstance(interpretation, AsDtype) or interpretation.inner_shape:
-            raise _not_one_number(branch.name)
+            raise _not_one_number(name)
         # Baskets are converted straight into the array, without a float64 copy of the cells.
-        interpretations[branch.name] = interpretation.inplace(out[branch.name])
-    tree.arrays(interpretations, library="np")
+        interpretations[name] = interpretation.inplace(out[name])
+    tree.arrays(interpretations, library="np", entry_start=start, entry_stop=stop)
 
 
-def _fill_from_ntuple(tree: Any, out: Mapping[str, NDArray[Any]]) -> None:
+def _fill_from_ntuple(tree: Any, out: Mapping[str, NDArray[Any]], start: int, stop: int) -> None:
     from awkward.contents import NumpyArray
 
-    record = tree.arrays(list(out), library="ak").layout
+    record = tree.arrays(list(out), library="ak", entry_start=start, entry_stop=stop).layout
     for name, target in out.items():
         content = record.content(name)
         if not isinstance(content, NumpyArray) or content.data.ndim != 1:
@@ -157,24 +267,57 @@ def metadata(file: OpenFile) -> Metadata:
     return from_texts({str(name): str(value) for name, value in texts.items()}, str(file.path))
 
 
-def write_tree(
-    path: Path, tree_name: str, columns: Mapping[str, NDArray[Any]], texts: Mapping[str, str]
-) -> None:
-    """Write a TTree of double branches, and the texts as JSON beside it.
+@contextmanager
+def created(path: Path, texts: Mapping[str, str]) -> Iterator[Trees]:
+    """Yield the trees of a new ROOT file; it appears at ``path`` when the block succeeds.
+
+    Arguments:
+        path: The file.
+        texts: What it says about itself, stored as JSON.
 
     Raises:
         OutputError: The file cannot be written; what stood there is untouched.
     """
     import uproot
 
-    n_events = len(next(iter(columns.values())))
     with atomic_file(path) as temporary, uproot.recreate(temporary) as handle:
         handle[_METADATA] = json.dumps(dict(texts))
-        tree = handle.mktree(tree_name, dict.fromkeys(columns, "f8"))
-        for start in range(0, n_events, _BLOCK):
-            tree.extend(
-                {
-                    name: np.asarray(values[start : start + _BLOCK], np.float64)
-                    for name, values in columns.items()
-                }
-            )
+        yield Trees(handle)
+
+
+class Trees:
+    """Trees that grow event by event.
+
+    Arguments:
+        handle: The open ROOT file.
+    """
+
+    def __init__(self, handle: Any) -> None:
+        self._handle = handle
+        self._trees: dict[str, Any] = {}
+
+    def put(self, tree: str, columns: Mapping[str, Any]) -> None:
+        """Append events to a TTree.
+
+        Arguments:
+            tree: Its name.
+            columns: By branch, a NumPy array (n,), or a jagged awkward array with a list of
+                numbers per event, for which ROOT wants a branch of counts, ``n<branch>``, beside.
+
+        Raises:
+            OSError: The disk is full.
+        """
+        if tree not in self._trees:
+            types = {name: _branch_type(values) for name, values in columns.items()}
+            self._trees[tree] = self._handle.mktree(tree, types)
+        for start in range(0, len(next(iter(columns.values()))), _BLOCK):
+            part = {name: values[start : start + _BLOCK] for name, values in columns.items()}
+            self._trees[tree].extend(part)
+
+
+def _branch_type(values: Any) -> Any:
+    if isinstance(values, np.ndarray):
+        return values.dtype
+    import awkward as ak
+
+    return f"var * {np.asarray(ak.flatten(values)).dtype}"

@@ -1,4 +1,4 @@
-"""What the user names: files, patterns of files, and trees inside files."""
+"""What the user names: files, patterns of files, trees inside files, and their particles."""
 
 from __future__ import annotations
 
@@ -7,22 +7,26 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from phys_gan.errors import DataError, MissingError
+from phys_gan.particles import find_particle
 
 __all__ = ["Paths", "Source", "find_sources"]
 
 Paths = str | Path | Sequence[str | Path]
-"""One file or several, each maybe a pattern (``runs/*.h5``) or with a tree (``file.root:tree``)."""
+"""One file or several, each maybe a pattern (``runs/*.h5``), with a tree (``file.root:tree``), with
+the particle that all its events began with (``photons.h5@gamma``)."""
 
 
 @dataclass(frozen=True)
 class Source:
-    """A file, and the tree in it that the user named (empty where none was)."""
+    """A file, and the tree in it and the particle that the user named (empty where none was)."""
 
     path: Path
     tree: str = ""
+    particle: str = ""
 
     def __str__(self) -> str:
-        return f"{self.path}:{self.tree}" if self.tree else str(self.path)
+        tree = f":{self.tree}" if self.tree else ""
+        return f"{self.path}{tree}" + (f"@{self.particle}" if self.particle else "")
 
 
 def find_sources(paths: Paths) -> list[Source]:
@@ -53,13 +57,19 @@ def _expand(name: str) -> Iterator[Source]:
     if Path(name).exists():
         yield Source(Path(name))
         return
-    # A colon may also belong to the name of a file: only what remains when no such file is there
-    # names a tree.
+    # Colons and @ may also belong to the name of a file: only what remains when no such file is
+    # there names a tree or a particle.
+    name, at, particle = name.rpartition("@") if "@" in name else (name, "", "")
+    if at:
+        particle = find_particle(particle).name
+    if Path(name).exists():
+        yield Source(Path(name), particle=particle)
+        return
     stem, colon, tree = name.rpartition(":")
     if not (colon and (Path(stem).exists() or stem.endswith(".root"))):
         stem, tree = name, ""
     if Path(stem).exists():
-        yield Source(Path(stem), tree)
+        yield Source(Path(stem), tree, particle)
         return
     if not any(character in stem for character in "*?["):
         raise MissingError(f"there is no file '{stem}'", remedy="check the path", value=stem)
@@ -68,4 +78,4 @@ def _expand(name: str) -> Iterator[Source]:
     if not matches:
         raise MissingError(f"no file matches '{stem}'", remedy="check the pattern", value=stem)
     for match in matches:
-        yield Source(match, tree)
+        yield Source(match, tree, particle)

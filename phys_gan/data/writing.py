@@ -2,51 +2,194 @@
 
 from __future__ import annotations
 
+import shlex
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from phys_gan.data.format import Format
+from phys_gan.data import hdf5
+from phys_gan.data.format import Append, Format
+from phys_gan.data.reading import How, open_events
 from phys_gan.data.registry import FORMATS, find_format
-from phys_gan.errors import ConfigError, DataError
+from phys_gan.data.source import Source
+from phys_gan.errors import ConfigError, DataError, DetectorError, MissingError
 from phys_gan.events import Events
 
-__all__ = ["write"]
+__all__ = ["KEPT", "choose_format", "leave_out", "write", "writing"]
+
+KEPT = ("cells", "energy")
+"""What can never be left out of a file."""
+
+_BLOCK_CELLS = 1 << 24
 
 
-def write(path: str | Path, events: Events, format: str | None = None) -> None:
+def write(
+    path: str | Path,
+    events: Events,
+    format: str | None = None,
+    *,
+    drop: Collection[str] = (),
+    append: bool = False,
+) -> None:
     """Write events into one file, with their detector, units and provenance.
 
-    Nothing is lost: reading the file gives the same cells to the last bit, the same conditions,
-    overflow, detector and provenance. The file appears when it is complete.
+    Nothing is lost in silence: reading the file gives the same cells to the last bit, the same
+    conditions, overflow, detector and provenance, or the layout refuses. The file appears when it
+    is complete.
 
     Arguments:
-        path: The file. By default its ending chooses the layout: ``.h5`` and ``.hdf5`` CaloGAN's
-            for its detector and CaloChallenge's for any other, ``.root`` CaloGAN's.
+        path: The file. By default its ending chooses the first layout of ``FORMATS`` that holds
+            the events: ``.h5`` CaloGAN's for its detector and CaloChallenge's for any other,
+            ``.root`` CaloGAN's for its detector and a tree of hits for any other.
         events: The events.
         format: Name of the layout.
+        drop: Conditions to leave out, and ``"overflow"``.
+        append: Add the events to those in the file, which must be of the same detector and have
+            the same conditions. The old file is replaced when the new one is complete.
 
     Raises:
         ConfigError: No layout has this ending.
-        DataError: There are no events, or the layout cannot hold them.
-        MissingError: There is no such layout.
+        DataError: There are no events, or the layout cannot hold them; the message names what.
+        DetectorError: The file to append to holds events of another detector.
+        MissingError: There is no such layout, or nothing of that name to drop.
         OutputError: The file cannot be written; what stood there is untouched.
     """
-    target = Path(path)
     if not len(events):
-        raise DataError(f"there are no events to write into '{target}'", remedy="give some")
+        raise DataError(f"there are no events to write into '{path}'", remedy="give some")
+    events = leave_out(events, drop)
+    with writing(path, events, format, append=append) as add:
+        add(events)
+
+
+@contextmanager
+def writing(
+    path: str | Path, sample: Events, format: str | None = None, *, append: bool = False
+) -> Iterator[Append]:
+    """Begin a file for events like the sample; it appears when the block succeeds.
+
+    Yields:
+        A function that writes some more events; what it is given first may be the sample itself.
+
+    Raises:
+        PhysGanError: As in :func:`write`.
+
+    Example:
+        >>> from phys_gan.data import read
+        >>> events = read("datasets/geant4_calogan_eplus.h5")
+        >>> with writing("/tmp/phys_gan_example.h5", events) as add:
+        ...     add(events[:100])
+        ...     add(events[100:200])
+        >>> len(read("/tmp/phys_gan_example.h5"))
+        200
+    """
+    target = Path(path)
+    if not append or not target.exists():
+        with choose_format(target, sample, format).writer(target, sample) as add:
+            yield add
+        return
+    source = Source(target)
+    with open_events(source, How()) as (reader, layout):
+        if format is not None and layout.name != format:
+            raise ConfigError(
+                f"'{target}' has the format '{layout.name}', not '{format}'",
+                remedy="leave the format out, or write another file",
+            )
+        old = reader.read(0, 1)
+        _require_alike(target, old, sample)
+        if layout.obstacles(sample):
+            raise _refusal(target, sample, {layout.name: layout.obstacles(sample)})
+        # Texts that differ are joined, as those of several files are.
+        both = Events.concatenate([old, sample[:1]])
+        rows = max(1, _BLOCK_CELLS // sample.detector.n_cells)
+        if layout.grows and hdf5.resizable(target):
+            with layout.writer(target, both, grow=True) as add:
+                yield add
+            return
+        with layout.writer(target, both) as add:
+            for start in range(0, len(reader), rows):
+                add(reader.read(start, start + rows))
+            yield add
+
+
+def _require_alike(target: Path, old: Events, new: Events) -> None:
+    """Require events that can stand in one file."""
+    if not old.detector.same_cells(new.detector):
+        raise DetectorError(
+            f"'{target}' holds events of '{old.detector.name}', not of '{new.detector.name}'",
+            remedy="write another file",
+            value=new.detector.name,
+            constraint=old.detector.name,
+        )
+    has = [
+        set(e.conditions) | ({"overflow"} if e.overflow is not None else set()) for e in (old, new)
+    ]
+    if has[0] != has[1]:
+        raise DataError(
+            f"'{target}' holds events with {sorted(has[0])}, the new ones have {sorted(has[1])}",
+            remedy="drop what is too much, or write another file",
+        )
+
+
+def choose_format(target: Path, events: Events, format: str | None = None) -> Format:
+    """Return the layout in which events like these are written.
+
+    Raises:
+        ConfigError: No layout has this ending.
+        DataError: None of those that have it can hold the events; the message names what.
+        MissingError: There is no such layout.
+    """
     candidates = _with_ending(target) if format is None else [find_format(format)]
-    obstacles = {layout.name: layout.obstacle(events) for layout in candidates}
+    obstacles = {layout.name: layout.obstacles(events) for layout in candidates}
     for layout in candidates:
         if not obstacles[layout.name]:
-            layout.write(target, events)
-            return
-    reasons = "; ".join(f"format '{name}' {reason}" for name, reason in obstacles.items())
-    possible = [layout.name for layout in FORMATS.values() if not layout.obstacle(events)]
-    raise DataError(
-        f"cannot write these events into '{target}': {reasons}",
-        remedy=f"choose one of: {_choices(possible)}",
-        value=tuple(obstacles),
-        constraint=tuple(possible),
+            return layout
+    raise _refusal(target, events, obstacles)
+
+
+def _refusal(target: Path, events: Events, obstacles: dict[str, dict[str, str]]) -> DataError:
+    """Return an error that names what layouts cannot hold, and which way is left."""
+    reasons = "; ".join(
+        f"format '{name}': "
+        + ", ".join(f"{what if what in KEPT else repr(what)} {why}" for what, why in found.items())
+        for name, found in obstacles.items()
     )
+    # The layout that lacks least is the one worth dropping something for.
+    least = min(obstacles.values(), key=lambda found: (any(k in found for k in KEPT), len(found)))
+    if not any(name in least for name in KEPT):
+        remedy = "leave it out with " + " ".join(f"--drop {shlex.quote(name)}" for name in least)
+    else:
+        possible = [layout.name for layout in FORMATS.values() if not layout.obstacles(events)]
+        remedy = f"choose one of: {_choices(possible)}"
+    return DataError(
+        f"cannot write these events into '{target}': {reasons}", remedy=remedy, value=obstacles
+    )
+
+
+def leave_out(events: Events, names: Collection[str]) -> Events:
+    """Return the events without these conditions, and without overflow where it is named.
+
+    Raises:
+        MissingError: There is nothing of this name.
+        DataError: It is the energy or the cells.
+    """
+    if not names:
+        return events
+    conditions, overflow = dict(events.conditions), events.overflow
+    for name in names:
+        if name in KEPT:
+            raise DataError(f"'{name}' cannot be left out", remedy="keep it")
+        if name == "overflow":
+            overflow = None
+        elif name not in conditions:
+            raise MissingError(
+                f"the events have no condition '{name}' to leave out; they have "
+                f"{', '.join(events.conditions)}",
+                remedy="name one of these, or overflow",
+                value=name,
+            )
+        else:
+            del conditions[name]
+    return Events(events.cells, conditions, events.detector, overflow, events.provenance)
 
 
 def _with_ending(target: Path) -> list[Format]:

@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from phys_gan.detectors.layers import CartesianLayer, ImageLayer, Layer, PolarLayer
+from phys_gan.detectors.lookup import CellFinder
 from phys_gan.errors import DetectorError
 from phys_gan.files import atomic_file
 
@@ -124,8 +125,8 @@ class Detector(BaseModel):
     @model_validator(mode="after")
     def _check_layers(self) -> Detector:
         kinds = {layer.kind for layer in self.layers}
-        if "image" in kinds and len(self.layers) > 1:
-            raise ValueError("an image detector has exactly one layer")
+        if "image" in kinds and len({(layer.kind, layer.shape) for layer in self.layers}) > 1:
+            raise ValueError("the bands of an image are layers of one kind and shape")
         for before, behind in zip(self.layers[:-1], self.layers[1:], strict=True):
             if (
                 not isinstance(before, ImageLayer)
@@ -144,7 +145,7 @@ class Detector(BaseModel):
 
     @property
     def is_image(self) -> bool:
-        """Whether this is an image: one layer of pixels."""
+        """Whether this is an image: a layer of pixels, or one for each band."""
         return isinstance(self.layers[0], ImageLayer)
 
     @cached_property
@@ -191,25 +192,27 @@ class Detector(BaseModel):
             y: The same across.
             z: Depth along the axis [mm]; not used for images.
         """
-        x, y, z = np.broadcast_arrays(*(np.asarray(value, float) for value in (x, y, z)))
-        if isinstance(self.layers[0], ImageLayer):
-            return self.layers[0].find(x, y)
-        edges = [layer.z for layer in self.layers if not isinstance(layer, ImageLayer)]
-        fronts, backs = np.array(edges).T
-        number = np.searchsorted(fronts, z, side="right") - 1
-        inside = (number >= 0) & (z < backs[number])
-        cells = np.full(z.shape, -1, dtype=np.int64)
-        # Layers that share a grid are looked up together: 45 equal layers cost as much as one.
-        grids: dict[Layer, list[int]] = {}
-        for k, layer in enumerate(self.layers):
-            same = {"name": "", "z": (0.0, 1.0)}
-            grids.setdefault(layer.model_copy(update=same), []).append(k)
-        offsets = np.array(self.offsets)
-        for grid, members in grids.items():
-            chosen = inside & np.isin(number, members) if len(grids) > 1 else inside
-            flat = grid.find(x[chosen], y[chosen])
-            cells[chosen] = np.where(flat >= 0, flat + offsets[number[chosen]], -1)
-        return cells
+        return self.finder.cells(x, y, self.finder.layers(z))
+
+    @cached_property
+    def finder(self) -> CellFinder:
+        """The look-up of cells, layers and depths."""
+        return CellFinder(self.layers)
+
+    @cached_property
+    def points(self) -> NDArray[np.float64]:
+        """A point (x, y, z) inside each cell, shape (n_cells, 3): its centre, halfway in depth.
+
+        A ring that is not divided in alpha has it at alpha = 0.
+        """
+        across = [
+            layer.radii[:, np.newaxis] * [1.0, 0.0]
+            if isinstance(layer, PolarLayer) and layer.n_alpha == 1
+            else layer.positions
+            for layer in self.layers
+        ]
+        depth = self.depths[self.layer_of_cell]
+        return np.concatenate([np.concatenate(across), depth[:, np.newaxis]], axis=1)
 
     # Symmetries
 

@@ -21,6 +21,8 @@ from pydantic import (
     model_validator,
 )
 
+from phys_gan.detectors.edges import Edges
+
 __all__ = ["Axis", "CartesianLayer", "ImageLayer", "Layer", "PolarLayer"]
 
 
@@ -124,9 +126,14 @@ class CartesianLayer(_ShowerLayer):
         x, y = np.meshgrid(_centres(self.x), _centres(self.y), indexing="ij")
         return np.stack([x.ravel(), y.ravel()], axis=1)
 
+    @cached_property
+    def _edges(self) -> tuple[Edges, Edges]:
+        return Edges(self.x), Edges(self.y)
+
     def find(self, x: ArrayLike, y: ArrayLike) -> NDArray[np.int64]:
         """Return the flat cell of each point (x, y) [mm]; -1 outside."""
-        return _flat(_bin(self.x, x), _bin(self.y, y), self.shape)
+        x, y = np.broadcast_arrays(np.asarray(x, float), np.asarray(y, float))
+        return _flat(self._edges[0].find(x), self._edges[1].find(y), self.shape)
 
     def reflected(self, axis: Literal["x", "y"]) -> NDArray[np.int64]:
         """Return, for each cell, the cell that the reflection of ``axis`` maps onto it."""
@@ -177,14 +184,21 @@ class PolarLayer(_ShowerLayer):
         """Radial cell centres [mm], shape (n_cells,)."""
         return np.tile(_centres(self.r), self.n_alpha)
 
+    @cached_property
+    def _rings(self) -> Edges:
+        return Edges(self.r)
+
     def find(self, x: ArrayLike, y: ArrayLike) -> NDArray[np.int64]:
         """Return the flat cell of each point (x, y) [mm]; -1 outside."""
-        x, y = np.asarray(x, float), np.asarray(y, float)
+        x, y = np.broadcast_arrays(np.asarray(x, float), np.asarray(y, float))
+        ring = self._rings.find(np.hypot(x, y))
+        if self.n_alpha == 1:
+            return ring
         turn = (np.arctan2(y, x) + np.pi) / (2 * np.pi)
         # A position that is no number has no angle; its radius puts it outside every cell.
         with np.errstate(invalid="ignore"):
             alpha = np.minimum((turn * self.n_alpha).astype(np.int64), self.n_alpha - 1)
-        return _flat(alpha, _bin(self.r, np.hypot(x, y)), self.shape)
+        return _flat(alpha, ring, self.shape)
 
     def rotated(self, steps: int) -> NDArray[np.int64]:
         """Return, for each cell, the cell that a rotation by ``steps`` cells maps onto it."""
@@ -239,13 +253,6 @@ def _centres(edges: ArrayLike) -> NDArray[np.float64]:
     edges = np.asarray(edges, np.float64)
     centres: NDArray[np.float64] = (edges[:-1] + edges[1:]) / 2
     return centres
-
-
-def _bin(edges: ArrayLike, values: ArrayLike) -> NDArray[np.int64]:
-    """Return the half-open bin [low, high) of each value; -1 outside."""
-    edges = np.asarray(edges, float)
-    index = np.searchsorted(edges, np.asarray(values, float), side="right") - 1
-    return np.where(index < len(edges) - 1, index, -1)
 
 
 def _flat(

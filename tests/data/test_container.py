@@ -24,10 +24,10 @@ def test_first_bytes(tmp_path: Path) -> None:
     ("content", "sentence"),
     [
         (b"", r"is empty \(0 bytes\); copy"),
-        (b"event,energy\n1,2.5\n", "is text, not a data file; give an HDF5 or ROOT file"),
+        (b"event,energy\n1,2.5\n", "is text, not a data file; give an HDF5, ROOT or FITS file"),
         ("Größe\n".encode() * 999, "is text, not a data file"),
-        (b"\x00\x01\xff\xfe" * 99, "is neither HDF5 nor ROOT, not a data file"),
-        (b"SIMPLE  =" + bytes(99), "is neither HDF5 nor ROOT"),
+        (b"\x00\x01\xff\xfe" * 99, "is neither HDF5, ROOT nor FITS, not a data file"),
+        (b"SIMPLE  " + bytes(99), "is neither HDF5, ROOT nor FITS"),
     ],
 )
 def test_what_is_no_data_file(tmp_path: Path, content: bytes, sentence: str) -> None:

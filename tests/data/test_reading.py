@@ -208,7 +208,7 @@ BAD_HDF5: dict[str, tuple[Callable[[Path], Any], type[PhysGanError], str]] = {
     "overflow of two layers": (
         calogan(overflow=np.ones((4, 2))),
         DataError,
-        "'overflow' has shape (4, 2), but must be (N, 3)",
+        "'overflow' has shape (4, 2), but must be (4, 3)",
     ),
     "NaN": (calogan(layer_2=spoilt(np.nan)), DataError, "NaN or infinite values in 1 of 4 events"),
     "infinite": (calogan(layer_2=spoilt(np.inf)), DataError, "(first: event 2)"),
@@ -239,7 +239,7 @@ BAD_HDF5: dict[str, tuple[Callable[[Path], Any], type[PhysGanError], str]] = {
     "too few energies": (
         challenge(np.ones((3, 1)), np.ones((4, 504))),
         DataError,
-        "there are 3 incident energies for 4 showers",
+        "there are 3 values of 'energy' for 4 events",
     ),
 }
 

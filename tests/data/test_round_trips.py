@@ -183,10 +183,12 @@ def test_the_layout_is_the_original_one(geant4: Events, tmp_path: Path) -> None:
 
 def test_what_a_layout_cannot_hold(tmp_path: Path) -> None:
     events = Events(np.ones((2, SMALL.n_cells)), {"energy": [8, 8]}, SMALL)
-    with pytest.raises(DataError, match=r"'calogan-root' holds the cells of 'calogan' alone, not"):
+    with pytest.raises(DataError, match=r"'calogan-root': cells must be those of 'calogan', not"):
         write(tmp_path / "a.root", events)
     odd = Events(np.ones((2, 504)), {"energy": [8, 8], "a b": [1, 2]}, CALOGAN)
-    with pytest.raises(DataError, match="cannot name a branch after the condition 'a b'"):
+    with pytest.raises(
+        DataError, match="'a b' cannot be the name of a branch; leave it out with --drop 'a b'"
+    ):
         write(tmp_path / "a.root", odd)
     none = Events(np.ones((2, 504)), {}, CALOGAN)
     with pytest.raises(DataError, match=r"needs the condition 'energy'; choose one of: calochall"):

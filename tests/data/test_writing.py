@@ -74,7 +74,7 @@ def test_what_cannot_be_written(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="there are no events to write"):
         write(tmp_path / "a.h5", showers()[:0])
     image = Events(np.ones((2, 1024)), {}, load_detector("ccd-32"))
-    with pytest.raises(DataError, match=r"not those of 'ccd-32'; choose one of: calochallenge-hdf"):
+    with pytest.raises(DataError, match=r"not of 'ccd-32'.* choose one of: calochallenge-hdf"):
         write(tmp_path / "a.root", image)
     (tmp_path / "folder.h5").mkdir()
     with pytest.raises(OutputError):

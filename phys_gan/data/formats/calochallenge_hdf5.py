@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import ClassVar
 
@@ -9,11 +11,12 @@ import numpy as np
 
 from phys_gan.data import hdf5
 from phys_gan.data.container import OpenFile
-from phys_gan.data.format import Format
+from phys_gan.data.format import Append, Cells, Format, Reader
+from phys_gan.data.mapping import HitMapping
 from phys_gan.data.metadata import choose_detector, to_texts
 from phys_gan.data.units import scale, to_mev
 from phys_gan.detectors import Detector, load_detector
-from phys_gan.errors import DataError, DetectorError
+from phys_gan.errors import DetectorError
 from phys_gan.events import Events
 
 __all__ = ["CaloChallengeHDF5"]
@@ -41,7 +44,7 @@ class CaloChallengeHDF5(Format):
     extensions: ClassVar[tuple[str, ...]] = (".h5", ".hdf5")
     container: ClassVar[str] = "HDF5"
     needs: ClassVar[tuple[str, ...]] = ("incident_energies", "showers")
-    energy_unit: ClassVar[str] = "MeV"
+    grows: ClassVar[bool] = True
 
     def recognises(self, file: OpenFile) -> bool:
         """Return whether the file has showers, and energies or a detector of its own."""
@@ -49,16 +52,15 @@ class CaloChallengeHDF5(Format):
             return False
         return hdf5.has(file, "incident_energies") or hdf5.metadata(file).detector is not None
 
-    def read(self, file: OpenFile, detector: Detector | None) -> Events:
-        """Read all events."""
+    def reader(
+        self, file: OpenFile, detector: Detector | None, mapping: HitMapping | None
+    ) -> Reader:
+        """Prepare to read events."""
         meta = hdf5.metadata(file)
         shape = hdf5.shape_of(file, "showers")
         if len(shape) != 2:
-            raise DataError(
-                f"data set 'showers' has shape {shape}, but must be (N, n_voxels)",
-                remedy="flatten the voxels of each event",
-                value=shape,
-                constraint=("N", "n_voxels"),
+            raise hdf5.wrong_shape(
+                "showers", shape, ("N", "n_voxels"), "flatten the voxels of each event"
             )
         detector = choose_detector(detector, meta.detector) or _by_voxels(shape[1])
         if shape[1] != detector.n_cells:
@@ -72,36 +74,38 @@ class CaloChallengeHDF5(Format):
         conditions = hdf5.read_conditions(file)
         if meta.detector is None or hdf5.has(file, "incident_energies"):
             energy = hdf5.column(file, "incident_energies")
-            if len(energy) != shape[0]:
-                raise DataError(
-                    f"there are {len(energy)} incident energies for {shape[0]} showers",
-                    remedy="give one per shower",
-                    value=len(energy),
-                    constraint=shape[0],
-                )
-            conditions = {
-                "energy": energy * to_mev(meta.energy_unit or self.energy_unit),
-                **conditions,
-            }
+            unit = to_mev(meta.energy_unit or self.energy_unit)
+            conditions = {"energy": energy * unit, **conditions}
+        hdf5.require_length(shape[0], conditions)
         factor = scale(meta.cell_unit, "MeV", detector)
-        cells = np.empty(shape, np.float32)
-        hdf5.read_rows(file, "showers", cells)
-        if factor != 1:
-            cells *= np.float32(factor)
-        overflow = hdf5.read_overflow(file, detector.n_layers, factor)
-        return Events(cells, conditions, detector, overflow, meta.provenance)
+        overflow = hdf5.Overflow(file, shape[0], detector.n_layers, factor)
 
-    def obstacle(self, events: Events) -> str:
+        def load(start: int, stop: int) -> Cells:
+            cells = np.empty((stop - start, shape[1]), np.float32)
+            hdf5.read_rows(file, "showers", cells, start)
+            if factor != 1:
+                cells *= np.float32(factor)
+            return cells, overflow.read(start, stop)
+
+        block = hdf5.rows_per_chunk(file, "showers")
+        return Reader(detector, shape[0], conditions, load, meta.provenance, block)
+
+    def obstacles(self, events: Events) -> dict[str, str]:
         """Return nothing: this layout holds any events."""
-        return ""
+        return {}
 
-    def write(self, path: Path, events: Events) -> None:
-        """Write all events; energies as float64, so that they come back as they were."""
-        with hdf5.created(path, to_texts(events, self.name, self.energy_unit)) as handle:
-            if "energy" in events.conditions:
-                hdf5.put(handle, "incident_energies", events.energy[:, np.newaxis])
-            hdf5.put(handle, "showers", events.cells)
-            hdf5.put_extras(handle, events)
+    @contextmanager
+    def writer(self, path: Path, sample: Events, grow: bool = False) -> Iterator[Append]:
+        """Write events; energies as float64, so that they come back as they were."""
+        with hdf5.created(path, to_texts(sample, self.name, self.energy_unit), grow) as tables:
+
+            def append(events: Events) -> None:
+                if "energy" in events.conditions:
+                    tables.put("incident_energies", events.energy[:, np.newaxis])
+                tables.put("showers", events.cells)
+                tables.put_extras(events)
+
+            yield append
 
 
 def _by_voxels(n_voxels: int) -> Detector:

@@ -1,0 +1,1 @@
+"""The file layouts, one module each."""

@@ -1,0 +1,106 @@
+"""CaloGAN's HDF5 layout."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+
+from phys_gan.data import hdf5
+from phys_gan.data.container import OpenFile
+from phys_gan.data.format import Append, Cells, Format, Reader
+from phys_gan.data.mapping import HitMapping
+from phys_gan.data.metadata import choose_detector, to_texts
+from phys_gan.data.units import scale, to_mev
+from phys_gan.detectors import Detector, load_detector
+from phys_gan.errors import DetectorError
+from phys_gan.events import Events
+
+__all__ = ["CaloGanHDF5", "calogan_obstacles"]
+
+
+class CaloGanHDF5(Format):
+    """Read and write ``energy`` (N, 1) [GeV] and ``layer_k`` (N, *shape) [MeV].
+
+    Optional are ``overflow`` (N, n_layers) [MeV] and, in files of ours, further conditions.
+    The layout comes from arXiv:1712.10321; files of any other layered detector in the same form
+    are read when the detector is given.
+    """
+
+    name: ClassVar[str] = "calogan-hdf5"
+    description: ClassVar[str] = "CaloGAN HDF5: energy [GeV], layer_0, layer_1, layer_2 [MeV]"
+    extensions: ClassVar[tuple[str, ...]] = (".h5", ".hdf5")
+    container: ClassVar[str] = "HDF5"
+    needs: ClassVar[tuple[str, ...]] = ("energy", "layer_0")
+    energy_unit: ClassVar[str] = "GeV"
+    grows: ClassVar[bool] = True
+
+    def recognises(self, file: OpenFile) -> bool:
+        """Return whether the file has an energy and a first layer."""
+        return file.container == self.container and hdf5.has(file, *self.needs)
+
+    def reader(
+        self, file: OpenFile, detector: Detector | None, mapping: HitMapping | None
+    ) -> Reader:
+        """Prepare to read events."""
+        meta = hdf5.metadata(file)
+        detector = choose_detector(detector, meta.detector) or load_detector("calogan")
+        factor = scale(meta.cell_unit, "MeV", detector)
+        energy = hdf5.column(file, "energy") * to_mev(meta.energy_unit or self.energy_unit)
+        n_events, slices = len(energy), [detector.slice(k) for k in range(detector.n_layers)]
+        for k, layer in enumerate(detector.layers):
+            shape = hdf5.shape_of(file, f"layer_{k}")
+            if shape != (n_events, *layer.shape):
+                raise DetectorError(
+                    f"data set 'layer_{k}' has shape {shape}, but detector '{detector.name}' and "
+                    f"the energies need {(n_events, *layer.shape)}",
+                    remedy="name the detector that the data were made with",
+                    value=shape,
+                    constraint=(n_events, *layer.shape),
+                )
+        overflow = hdf5.Overflow(file, n_events, detector.n_layers, factor)
+        conditions = {"energy": energy, **hdf5.read_conditions(file)}
+        hdf5.require_length(n_events, conditions)
+        n_cells = detector.n_cells
+
+        def load(start: int, stop: int) -> Cells:
+            cells = np.empty((stop - start, n_cells), np.float32)
+            for k, part in enumerate(slices):
+                hdf5.read_rows(file, f"layer_{k}", cells[:, part], start)
+            if factor != 1:
+                cells *= np.float32(factor)
+            return cells, overflow.read(start, stop)
+
+        block = hdf5.rows_per_chunk(file, "layer_0")
+        return Reader(detector, n_events, conditions, load, meta.provenance, block)
+
+    def obstacles(self, events: Events) -> dict[str, str]:
+        """Return why this layout cannot hold the events; it needs CaloGAN's cells."""
+        return calogan_obstacles(events)
+
+    @contextmanager
+    def writer(self, path: Path, sample: Events, grow: bool = False) -> Iterator[Append]:
+        """Write events; energies as float64, so that they come back as they were."""
+        with hdf5.created(path, to_texts(sample, self.name, self.energy_unit), grow) as tables:
+
+            def append(events: Events) -> None:
+                energy = events.energy / to_mev(self.energy_unit)
+                tables.put("energy", energy[:, np.newaxis])
+                for k in range(events.detector.n_layers):
+                    tables.put(f"layer_{k}", events.layer(k))
+                tables.put_extras(events)
+
+            yield append
+
+
+def calogan_obstacles(events: Events) -> dict[str, str]:
+    """Return why CaloGAN's layouts cannot hold the events."""
+    found = {}
+    if not events.detector.same_cells(load_detector("calogan")):
+        found["cells"] = f"must be those of 'calogan', not of '{events.detector.name}'"
+    if "energy" not in events.conditions:
+        found["energy"] = "is needed"
+    return found

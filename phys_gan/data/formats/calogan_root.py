@@ -1,0 +1,125 @@
+"""CaloGAN's ROOT layout."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from phys_gan.data import root
+from phys_gan.data.container import OpenFile
+from phys_gan.data.format import Append, Cells, Format, Reader
+from phys_gan.data.formats.calogan_hdf5 import calogan_obstacles
+from phys_gan.data.mapping import HitMapping
+from phys_gan.data.metadata import choose_detector, to_texts
+from phys_gan.data.units import to_mev
+from phys_gan.detectors import Detector, load_detector
+from phys_gan.errors import DetectorError
+from phys_gan.events import Events
+
+__all__ = ["CaloGanROOT"]
+
+_TREE = "fancy_tree"
+_ENERGY = "TotalEnergy"
+_CONDITION = "condition_"
+
+
+class CaloGanROOT(Format):
+    """Read and write ``cell_0`` ... ``cell_503`` [MeV] and ``TotalEnergy`` [GeV], one per event.
+
+    ``cell_504`` ... ``cell_506`` are the overflow of the three layers. Read from a TTree or an
+    RNTuple, written as the TTree ``fancy_tree`` with double branches, as CaloGAN's own Geant4
+    program does (arXiv:1712.10321). In files of ours further conditions are branches
+    ``condition_<name>``.
+    """
+
+    name: ClassVar[str] = "calogan-root"
+    description: ClassVar[str] = (
+        "CaloGAN ROOT: tree with cell_0 ... cell_503 [MeV], TotalEnergy [GeV]"
+    )
+    extensions: ClassVar[tuple[str, ...]] = (".root",)
+    container: ClassVar[str] = "ROOT"
+    needs: ClassVar[tuple[str, ...]] = (_ENERGY, "cell_0")
+    energy_unit: ClassVar[str] = "GeV"
+
+    def recognises(self, file: OpenFile) -> bool:
+        """Return whether the file has a tree with an energy and a first cell."""
+        return file.container == self.container and any(
+            set(self.needs) <= set(root.branches(tree)) for tree in root.trees(file).values()
+        )
+
+    def reader(
+        self, file: OpenFile, detector: Detector | None, mapping: HitMapping | None
+    ) -> Reader:
+        """Prepare to read events."""
+        meta = root.metadata(file)
+        calogan = load_detector("calogan")
+        detector = choose_detector(detector, meta.detector) or calogan
+        if not detector.same_cells(calogan):
+            raise DetectorError(
+                f"this layout holds the cells of 'calogan', not those of '{detector.name}'",
+                remedy="leave the detector out",
+                value=detector.name,
+                constraint=calogan.name,
+            )
+        tree = root.open_tree(file, self.needs, _TREE)
+        there = root.branches(tree)
+        overflow_names = _cell_names(calogan.n_cells, calogan.n_layers)
+        with_overflow = set(overflow_names) <= set(there)
+        cell_names = _cell_names(0, calogan.n_cells) + (overflow_names if with_overflow else [])
+        root.require_branches(file, tree, cell_names)
+        scalars = [_ENERGY, *(branch for branch in there if branch.startswith(_CONDITION))]
+        columns = root.read_scalars(tree, scalars)
+        conditions = {"energy": columns.pop(_ENERGY) * to_mev(meta.energy_unit or self.energy_unit)}
+        conditions |= {key.removeprefix(_CONDITION): values for key, values in columns.items()}
+
+        def load(start: int, stop: int) -> Cells:
+            # One row per branch while reading: baskets are then decoded into contiguous memory.
+            values = np.empty((len(cell_names), stop - start), np.float32)
+            root.read_numbers(tree, dict(zip(cell_names, values, strict=True)), start, stop)
+            cells = np.ascontiguousarray(values[: calogan.n_cells].T)
+            outside = np.ascontiguousarray(values[calogan.n_cells :].T)
+            return cells, outside if with_overflow else None
+
+        block = root.basket_size(tree, cell_names[0])
+        return Reader(detector, tree.num_entries, conditions, load, meta.provenance, block)
+
+    def obstacles(self, events: Events) -> dict[str, str]:
+        """Return why this layout cannot hold the events; it needs CaloGAN's cells."""
+        odd = {
+            name: "cannot be the name of a branch"
+            for name in events.conditions
+            if not name.isidentifier()
+        }
+        return {**calogan_obstacles(events), **odd}
+
+    @contextmanager
+    def writer(self, path: Path, sample: Events, grow: bool = False) -> Iterator[Append]:
+        """Write events as a TTree of double branches."""
+        detector = sample.detector
+        cell_names = _cell_names(0, detector.n_cells)
+        overflow_names = _cell_names(detector.n_cells, detector.n_layers)
+        with root.created(path, to_texts(sample, self.name, self.energy_unit)) as trees:
+
+            def append(events: Events) -> None:
+                columns: dict[str, NDArray[Any]] = dict(
+                    zip(cell_names, events.cells.T.astype(np.float64), strict=True)
+                )
+                if events.overflow is not None:
+                    overflow = events.overflow.T.astype(np.float64)
+                    columns |= dict(zip(overflow_names, overflow, strict=True))
+                columns[_ENERGY] = events.energy / to_mev(self.energy_unit)
+                for name, values in events.conditions.items():
+                    if name != "energy":
+                        columns[_CONDITION + name] = values
+                trees.put(_TREE, columns)
+
+            yield append
+
+
+def _cell_names(first: int, count: int) -> list[str]:
+    return [f"cell_{number}" for number in range(first, first + count)]

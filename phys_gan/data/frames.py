@@ -1,0 +1,115 @@
+"""From the frame of the experiment to the frame of a shower, and back."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from phys_gan.errors import DataError
+
+__all__ = ["ShowerFrame", "enter_cylinder"]
+
+
+class ShowerFrame:
+    """The frames of N showers: the origin where the particle enters, z along its direction.
+
+    Across, x runs around the beam axis (along the azimuth of the direction) and y completes the
+    right-handed frame: for a particle at right angles to the beam, y runs along the beam. For a
+    particle along the beam, x is the x of the experiment.
+
+    Arguments:
+        entry: Points of entry in the frame of the experiment [mm], shape (N, 3).
+        direction: Directions of any length but zero, shape (N, 3).
+
+    Raises:
+        DataError: A direction has no length, or something is NaN.
+
+    Example:
+        >>> frame = ShowerFrame(np.array([[0.0, 1800, 0]]), np.array([[0.0, 1, 0]]))
+        >>> frame.to_local(np.array([1]), np.array([[0.0, 1810, 5]])).round(6)
+        array([[ 0.,  5., 10.]])
+    """
+
+    def __init__(self, entry: NDArray[np.floating], direction: NDArray[np.floating]) -> None:
+        length = np.linalg.norm(direction, axis=1, keepdims=True)
+        wrong = ~(np.isfinite(entry).all(axis=1) & np.isfinite(length[:, 0]) & (length[:, 0] > 0))
+        if wrong.any():
+            raise DataError(
+                f"{wrong.sum()} of {len(wrong)} events have no direction or point of entry "
+                f"(first: event {int(np.flatnonzero(wrong)[0])})",
+                remedy="check the branches of the incident particle",
+            )
+        self.entry = np.asarray(entry, np.float64)
+        axis = direction / length
+        across = np.cross([0.0, 0.0, 1.0], axis)
+        size = np.linalg.norm(across, axis=1, keepdims=True)
+        # The azimuth of a particle along the beam is undefined within rounding.
+        along_beam = size < 1e-12
+        across = np.where(along_beam, [1.0, 0.0, 0.0], across / np.where(along_beam, 1.0, size))
+        self.axes = np.stack([across, np.cross(axis, across), axis], axis=1)
+        """Unit vectors x, y, z of each frame in the frame of the experiment, shape (N, 3, 3)."""
+
+    def to_local(
+        self, counts: NDArray[np.int64], points: NDArray[np.floating]
+    ) -> NDArray[np.float64]:
+        """Return points of the experiment in the frames of their events.
+
+        Arguments:
+            counts: Number of points of each event, shape (N,).
+            points: The points of all events [mm], shape (n_points, 3).
+        """
+        event = np.repeat(np.arange(len(counts)), counts)
+        local: NDArray[np.float64] = np.einsum(
+            "pij,pj->pi", self.axes[event], points - self.entry[event]
+        )
+        return local
+
+    def to_global(
+        self, counts: NDArray[np.int64], points: NDArray[np.floating]
+    ) -> NDArray[np.float64]:
+        """Return points in the frames of their events in that of the experiment."""
+        event = np.repeat(np.arange(len(counts)), counts)
+        turned: NDArray[np.float64] = np.einsum("pij,pi->pj", self.axes[event], points)
+        return turned + self.entry[event]
+
+
+def enter_cylinder(
+    point: NDArray[np.floating],
+    direction: NDArray[np.floating],
+    radius: float,
+    half_length: float = np.inf,
+) -> NDArray[np.float64]:
+    """Return where straight lines first meet a barrel around the beam axis and its endcaps.
+
+    Lines are followed forward from points inside; magnetic fields are not considered.
+
+    Arguments:
+        point: A point on each line [mm], shape (N, 3).
+        direction: Its direction, shape (N, 3).
+        radius: Inner radius of the barrel [mm].
+        half_length: Distance of the endcaps from the origin [mm].
+
+    Returns:
+        Points of entry, shape (N, 3).
+
+    Raises:
+        DataError: A line begins outside, or never leaves the barrel.
+    """
+    p, d = np.asarray(point, np.float64), np.asarray(direction, np.float64)
+    a = (d[:, :2] ** 2).sum(axis=1)
+    b = (p[:, :2] * d[:, :2]).sum(axis=1)
+    c = (p[:, :2] ** 2).sum(axis=1) - radius**2
+    with np.errstate(divide="ignore", invalid="ignore"):
+        barrel = np.where(a > 0, (-b + np.sqrt(b**2 - a * c)) / a, np.inf)
+        end = np.where(d[:, 2] != 0, (np.sign(d[:, 2]) * half_length - p[:, 2]) / d[:, 2], np.inf)
+    step = np.minimum(barrel, end)
+    # A micrometre of slack, so that a particle may begin on the surface itself.
+    wrong = ~(np.isfinite(step) & (c <= 2e-3 * radius) & (np.abs(p[:, 2]) <= half_length + 1e-3))
+    if wrong.any():
+        raise DataError(
+            f"{wrong.sum()} of {len(wrong)} particles do not come from inside a barrel of radius "
+            f"{radius:g} mm (first: event {int(np.flatnonzero(wrong)[0])})",
+            remedy="correct the radius, or name another point of entry",
+            value=radius,
+        )
+    return p + d * step[:, np.newaxis]

@@ -1,0 +1,144 @@
+"""Hits: energies at points, and their sums in the cells of a detector."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from phys_gan.detectors import Detector
+from phys_gan.errors import DataError
+from phys_gan.events import Events
+
+__all__ = ["Hits", "hits_of", "voxelise"]
+
+_BLOCK_CELLS = 1 << 21
+_BLOCK_HITS = 1 << 16
+
+
+@dataclass(frozen=True)
+class Hits:
+    """Energies at points, of many events one after the other.
+
+    Arguments:
+        counts: Number of hits of each event, shape (N,).
+        x: Positions across the shower axis [mm], shape (n_hits,).
+        y: The same across.
+        z: Depth along the axis [mm], or numbers of layers, shape (n_hits,).
+        energy: Energies in the unit of the detector, shape (n_hits,).
+        z_counts_layers: Whether ``z`` is a number of layers, of which the whole part counts.
+
+    Raises:
+        DataError: The arrays differ in length, or a position or energy is NaN, infinite, or an
+            energy negative.
+    """
+
+    counts: NDArray[np.int64]
+    x: NDArray[np.floating]
+    y: NDArray[np.floating]
+    z: NDArray[np.floating]
+    energy: NDArray[np.floating]
+    z_counts_layers: bool = False
+
+    def __post_init__(self) -> None:
+        total = int(self.counts.sum())
+        for name in ("x", "y", "z", "energy"):
+            values = getattr(self, name)
+            if values.shape != (total,):
+                raise DataError(
+                    f"the events have {total} hits, but {len(values)} values of {name}",
+                    remedy="give each hit a position and an energy",
+                    value=len(values),
+                    constraint=total,
+                )
+            if not np.isfinite(values).all():
+                raise self._wrong(~np.isfinite(values), f"NaN or infinite values of {name}")
+        if np.any(self.energy < 0):
+            raise self._wrong(self.energy < 0, "negative energies")
+
+    def _wrong(self, which: NDArray[np.bool_], what: str) -> DataError:
+        events = np.unique(self.event_of_hit[which])
+        return DataError(
+            f"hits have {what} in {len(events)} of {len(self)} events (first: event {events[0]})",
+            remedy="find out what the simulation did there, or remove these hits",
+        )
+
+    def __len__(self) -> int:
+        """Return the number of events."""
+        return len(self.counts)
+
+    @property
+    def event_of_hit(self) -> NDArray[np.int64]:
+        """Number of the event of each hit, shape (n_hits,)."""
+        return np.repeat(np.arange(len(self)), self.counts)
+
+
+def voxelise(hits: Hits, detector: Detector) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Sum hits into cells, without a loop over events or hits.
+
+    Sums are taken in double precision. Energy outside every cell is counted with the layer at its
+    depth, or with the nearest one where there is none: in front of the first, behind the last or
+    in a gap between two. Nothing is lost: cells and overflow of an event add up to its hits.
+
+    Arguments:
+        hits: The hits, in the frame of the shower.
+        detector: The detector.
+
+    Returns:
+        Cells of shape (N, n_cells) and overflow of shape (N, n_layers), in the unit of the hits.
+    """
+    n, n_cells, n_layers = len(hits), detector.n_cells, detector.n_layers
+    cells = np.empty((n, n_cells), np.float32)
+    overflow = np.empty((n, n_layers), np.float32)
+    ends = np.concatenate([[0], np.cumsum(hits.counts)])
+    start = 0
+    while start < n:
+        # As many events as keep hits and cells in the cache of the processor, and at least one.
+        stop = int(np.searchsorted(ends, ends[start] + _BLOCK_HITS, side="right")) - 1
+        stop = min(max(stop, start + 1), start + max(1, _BLOCK_CELLS // n_cells), n)
+        part = slice(ends[start], ends[stop])
+        event = np.repeat(np.arange(stop - start), hits.counts[start:stop])
+        flat, layer = _locate(hits, part, detector)
+        energy = np.asarray(hits.energy[part], np.float64)
+        # One bin more than there are cells takes what is outside.
+        missed = flat < 0
+        index = np.where(missed, n_cells, flat) + event * (n_cells + 1)
+        sums = np.bincount(index, energy, (stop - start) * (n_cells + 1))
+        cells[start:stop] = sums.reshape(stop - start, n_cells + 1)[:, :n_cells]
+        sums = np.bincount(
+            event[missed] * n_layers + layer[missed], energy[missed], (stop - start) * n_layers
+        )
+        overflow[start:stop] = sums.reshape(stop - start, n_layers)
+        start = stop
+    return cells, overflow
+
+
+def _locate(
+    hits: Hits, part: slice, detector: Detector
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the cell of each hit (-1 in none) and the layer that it counts for."""
+    x, y = np.asarray(hits.x[part], np.float64), np.asarray(hits.y[part], np.float64)
+    z = np.asarray(hits.z[part], np.float64)
+    finder = detector.finder
+    if hits.z_counts_layers:
+        # Layer numbers may have been stored as 16.99999.
+        layer = np.floor(z + 1e-3).astype(np.int64)
+        return finder.cells(x, y, layer), np.clip(layer, 0, detector.n_layers - 1)
+    layer = finder.layers(z)
+    outside = layer < 0
+    flat = finder.cells(x, y, layer)
+    if outside.any():
+        layer = np.where(outside, finder.nearest_layers(z), layer)
+    return flat, layer
+
+
+def hits_of(events: Events) -> Hits:
+    """Return one hit in the middle of each cell with a signal; the inverse of :func:`voxelise`.
+
+    Overflow is not among them: where it was, nobody knows.
+    """
+    event, cell = np.nonzero(events.cells)
+    x, y, z = events.detector.points[cell].T
+    counts = np.bincount(event, minlength=len(events))
+    return Hits(counts, x, y, z, events.cells[event, cell])
