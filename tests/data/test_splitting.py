@@ -45,3 +45,46 @@ def test_wrong_shares():
         pg.split(events(100), [0.5, 0.4])
     with pytest.raises(pg.errors.DataError, match="too few"):
         pg.split(events(2), [0.9, 0.05, 0.05])
+
+
+def test_every_kind_and_every_range_is_in_every_part():
+    rng = np.random.default_rng(1)
+    n = 4000
+    conditions = {
+        "energy": rng.uniform(1, 100, n),
+        "pdg": rng.choice([11.0, 22.0, 211.0], n, p=[0.9, 0.08, 0.02]),
+        "theta": rng.uniform(0, 1, n),
+    }
+    sample = pg.Events(np.arange(n)[:, None], conditions, DETECTOR)
+    parts = pg.split(sample, [0.8, 0.1, 0.1], seed=2)
+    for part, share in zip(parts, [0.8, 0.1, 0.1], strict=True):
+        for pdg in (11.0, 22.0, 211.0):
+            expected = share * np.sum(conditions["pdg"] == pdg)
+            assert abs(np.sum(part.conditions["pdg"] == pdg) - expected) <= 2 + 0.01 * expected
+    # Stratified in energy and angle at once: finer than sqrt(N) in each quadrant.
+    for high in (0, 1):
+        for far in (0, 1):
+            counts = [
+                np.sum(((p.energy > 50) == high) & ((p.conditions["theta"] > 0.5) == far))
+                for p in parts[1:]
+            ]
+            np.testing.assert_allclose(counts, 100, atol=12)
+
+
+def test_copies_stay_together():
+    one = events(500)
+    double = pg.Events.concatenate([one, one, one[:100]])
+    for first, second in (pg.split(double, [0.5, 0.5], seed) for seed in range(5)):
+        assert not set(first.cells[:, 0]) & set(second.cells[:, 0]) - {0.0}
+        assert len(first) + len(second) == len(double)
+
+
+def test_silent_events_are_no_copies():
+    silent = pg.Events(np.zeros((1000, 1)), {"energy": np.full(1000, 256.0)}, DETECTOR)
+    first, second = pg.split(silent, [0.5, 0.5], seed=3)
+    assert len(first) == len(second) == 500
+
+
+def test_events_without_conditions():
+    image = pg.Events(np.arange(200)[:, None], {}, DETECTOR)
+    assert [len(part) for part in pg.split(image, [0.5, 0.5])] == [100, 100]
