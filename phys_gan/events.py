@@ -114,6 +114,11 @@ class Events:
         array.flags.writeable = False
         return array
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Read-only views of dictionaries cannot be pickled.
+        conditions, provenance = dict(self.conditions), dict(self.provenance)
+        return Events, (self.cells, conditions, self.detector, self.overflow, provenance)
+
     def __len__(self) -> int:
         return len(self.cells)
 

@@ -1,4 +1,4 @@
-"""Energies as people write them on a command line: ``1GeV:100GeV`` to MeV."""
+"""Energies and sizes as people write them on a command line: ``1GeV:100GeV``, ``8GB``."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 
 from phys_gan.errors import ConfigError, RangeError
 
-__all__ = ["MEV", "format_energy", "parse_energies", "parse_energy"]
+__all__ = ["MEV", "format_energy", "parse_energies", "parse_energy", "parse_size"]
 
 MEV = {"eV": 1e-6, "keV": 1e-3, "MeV": 1.0, "GeV": 1e3, "TeV": 1e6}
 """How many MeV each unit is."""
@@ -68,3 +68,25 @@ def format_energy(energy: float) -> str:
     """
     unit = next((u for u in ("TeV", "GeV", "MeV", "keV") if energy >= MEV[u]), "eV")
     return f"{energy / MEV[unit]:.4g} {unit}"
+
+
+def parse_size(text: str) -> int:
+    """Return a size such as ``8GB`` in bytes.
+
+    Raises:
+        ConfigError: There is no number or no known unit.
+
+    Example:
+        >>> parse_size("1.5GB")
+        1500000000
+    """
+    units = {"kB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
+    match = re.fullmatch(r"\s*(\d+(?:\.\d*)?)\s*(kB|MB|GB|TB)\s*", text)
+    size = int(float(match[1]) * units[match[2]]) if match else 0
+    if size < 1:
+        raise ConfigError(
+            f"'{text}' is not a size",
+            remedy=f"write a number and one of {', '.join(units)}, such as 8GB",
+            value=text,
+        )
+    return size

@@ -11,6 +11,7 @@ from phys_gan.data.mapping import HitMapping, load_mapping
 from phys_gan.data.reading import read
 from phys_gan.data.registry import FORMATS
 from phys_gan.data.splitting import split
+from phys_gan.data.streaming import Stream, stream
 from phys_gan.data.writing import write, writing
 
 __all__ = [
@@ -20,12 +21,14 @@ __all__ = [
     "Hits",
     "Inspection",
     "Reader",
+    "Stream",
     "convert",
     "hits_of",
     "inspect",
     "load_mapping",
     "read",
     "split",
+    "stream",
     "voxelise",
     "write",
     "writing",

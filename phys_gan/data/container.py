@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import struct
+import warnings
 import zlib
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import Any
 from phys_gan.data.source import Source
 from phys_gan.errors import DataError, MissingError, PhysGanError
 
-__all__ = ["OpenFile", "container_of", "damage_reported", "listing", "nearest", "opened"]
+__all__ = ["OpenFile", "container_of", "damage_reported", "listing", "naming", "nearest", "opened"]
 
 _HDF5 = b"\x89HDF\r\n\x1a\n"
 _ROOT = b"root"
@@ -62,16 +63,23 @@ def opened(source: Source) -> Iterator[OpenFile]:
         DataError: It cannot be read, or is no data file.
     """
     container = container_of(source.path)
-    try:
+    with naming(source.path):
         with damage_reported(container):
             handle = _open(source.path, container)
         with handle:
             yield OpenFile(source.path, container, handle, source.tree)
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Let every error of ours that leaves the block name the file."""
+    try:
+        yield
     except PhysGanError as error:
-        if str(source.path) in error.problem:
+        if str(path) in error.problem:
             raise
         raise type(error)(
-            f"'{source.path}': {error.problem}",
+            f"'{path}': {error.problem}",
             remedy=error.remedy,
             value=error.value,
             constraint=error.constraint,
@@ -86,12 +94,20 @@ def _open(path: Path, container: str) -> Any:
     if container == "FITS":
         try:
             from astropy.io import fits
+            from astropy.utils.exceptions import AstropyUserWarning
         except ImportError as error:
             raise MissingError(
                 f"'{path}' is a FITS file, which needs astropy and GalSim",
                 remedy="install them with: pip install 'phys_gan[galaxies]'",
             ) from error
-        return fits.open(path, memmap=True)
+        # What is damaged shows itself when the table is read, and then as an error of ours.
+        with ExitStack() as stack, warnings.catch_warnings():
+            warnings.simplefilter("ignore", AstropyUserWarning)
+            file = stack.enter_context(path.open("rb"))
+            handle = fits.open(file, memmap=True)
+            # From here on the handle closes the file.
+            stack.pop_all()
+            return handle
     import uproot
 
     return uproot.open(path, handler=uproot.source.file.MemmapSource)
@@ -99,26 +115,36 @@ def _open(path: Path, container: str) -> Any:
 
 @contextmanager
 def damage_reported(container: str) -> Iterator[None]:
-    """Turn what h5py and uproot raise on damaged bytes into one sentence; wrap their calls alone.
+    """Turn what libraries raise on damaged bytes into one sentence; wrap their calls alone.
 
     Raises:
         DataError: The library could not decode the file.
     """
-    failures = _FAILURES
-    if container == "ROOT":
-        import uproot
-
-        failures = (*_FAILURES, uproot.deserialization.DeserializationError)
     try:
         yield
     except PhysGanError:
         raise
-    except failures as error:
+    except Exception as error:
+        if not isinstance(error, _failures(container)):
+            raise
         detail = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise DataError(
             f"the {container} file is damaged or cut short ({detail[:160]})",
             remedy="copy or make it again",
         ) from error
+
+
+def _failures(container: str) -> tuple[type[Exception], ...]:
+    """Return what a library raises on damaged bytes, once it has raised something."""
+    if container == "ROOT":
+        import uproot
+
+        return (*_FAILURES, uproot.deserialization.DeserializationError)
+    if container == "FITS":
+        from astropy.io.fits.verify import VerifyError
+
+        return (*_FAILURES, VerifyError)
+    return _FAILURES
 
 
 def container_of(path: Path) -> str:

@@ -17,13 +17,16 @@ from phys_gan.data.mapping import HitMapping
 from phys_gan.detectors import Detector
 from phys_gan.events import Events
 
-__all__ = ["Append", "Cells", "Format", "Load", "Reader"]
+__all__ = ["Append", "Cells", "Fill", "Format", "Load", "Reader"]
 
 Cells = tuple[NDArray[np.float32], NDArray[np.float32] | None]
 """Cells (n, n_cells) and overflow (n, n_layers), in the unit of the detector."""
 
 Load = Callable[[int, int], Cells]
 """Read the events ``start`` to ``stop - 1``: their cells, and their overflow if it is known."""
+
+Fill = Callable[[int, int, NDArray[np.float32]], NDArray[np.float32] | None]
+"""Read the same events into given memory for the cells; return their overflow if it is known."""
 
 Append = Callable[[Events], None]
 """Write some more events."""
@@ -41,6 +44,7 @@ class Reader:
         provenance: How the events were made, and how this file was read.
         block: Events that are stored together; reading a whole number of blocks is fastest.
         notes: What the file has that events cannot hold, a sentence each.
+        direct: Reads the cells into memory that is there already, where the layout can.
     """
 
     detector: Detector
@@ -50,9 +54,17 @@ class Reader:
     provenance: Mapping[str, str] = field(default_factory=dict)
     block: int = 1
     notes: tuple[str, ...] = ()
+    direct: Fill | None = None
 
     def __len__(self) -> int:
         return self.n_events
+
+    def fill(self, start: int, stop: int, out: NDArray[np.float32]) -> NDArray[np.float32] | None:
+        """Read the cells of some events into ``out``, (n, n_cells), unchecked; return overflow."""
+        if self.direct is not None:
+            return self.direct(start, stop, out)
+        out[:], overflow = self.load(start, stop)
+        return overflow
 
     def read(self, start: int = 0, stop: int | None = None) -> Events:
         """Read the events ``start`` to ``stop - 1``.

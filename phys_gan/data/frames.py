@@ -26,7 +26,7 @@ class ShowerFrame:
 
     Example:
         >>> frame = ShowerFrame(np.array([[0.0, 1800, 0]]), np.array([[0.0, 1, 0]]))
-        >>> frame.to_local(np.array([1]), np.array([[0.0, 1810, 5]])).round(6)
+        >>> frame.to_local(np.array([1]), np.array([[0.0], [1810], [5]])).round(6).T
         array([[ 0.,  5., 10.]])
     """
 
@@ -50,34 +50,51 @@ class ShowerFrame:
         """Unit vectors x, y, z of each frame in the frame of the experiment, shape (N, 3, 3)."""
 
     def to_local(
-        self, counts: NDArray[np.int64], points: NDArray[np.floating]
+        self, counts: NDArray[np.int64], points: NDArray[np.floating], first: int = 0
     ) -> NDArray[np.float64]:
         """Return points of the experiment in the frames of their events.
 
         Arguments:
-            counts: Number of points of each event, shape (N,).
-            points: The points of all events [mm], shape (n_points, 3).
+            counts: Number of points of each event, shape (n,).
+            points: The points of all events [mm], shape (3, n_points).
+            first: Number of the first of these n events.
+
+        Returns:
+            x, y and z of all points in their frames, shape (3, n_points).
         """
-        event = np.repeat(np.arange(len(counts)), counts)
-        local: NDArray[np.float64] = np.einsum(
-            "pij,pj->pi", self.axes[event], points - self.entry[event]
-        )
-        return local
+        here = slice(first, first + len(counts))
+        moved = points - np.repeat(self.entry[here].T, counts, axis=1)
+        return _turned(self.axes[here], counts, moved)
 
     def to_global(
-        self, counts: NDArray[np.int64], points: NDArray[np.floating]
+        self, counts: NDArray[np.int64], points: NDArray[np.floating], first: int = 0
     ) -> NDArray[np.float64]:
-        """Return points in the frames of their events in that of the experiment."""
-        event = np.repeat(np.arange(len(counts)), counts)
-        turned: NDArray[np.float64] = np.einsum("pij,pi->pj", self.axes[event], points)
-        return turned + self.entry[event]
+        """Return points in the frames of their events in that of the experiment.
+
+        Arguments and the shape of what is returned are as in :meth:`to_local`.
+        """
+        here = slice(first, first + len(counts))
+        turned = _turned(self.axes[here].transpose(0, 2, 1), counts, points)
+        return turned + np.repeat(self.entry[here].T, counts, axis=1)
+
+
+def _turned(
+    matrices: NDArray[np.float64], counts: NDArray[np.int64], points: NDArray[np.floating]
+) -> NDArray[np.float64]:
+    """Return the points (3, n_points) times the matrix of their event (n, 3, 3)."""
+    turned = np.zeros((3, points.shape[1]))
+    # Nine products of long columns are faster than one of many small matrices.
+    for i in range(3):
+        for j in range(3):
+            turned[i] += np.repeat(matrices[:, i, j], counts) * points[j]
+    return turned
 
 
 def enter_cylinder(
     point: NDArray[np.floating],
     direction: NDArray[np.floating],
     radius: float,
-    half_length: float = np.inf,
+    half_length: float | None = None,
 ) -> NDArray[np.float64]:
     """Return where straight lines first meet a barrel around the beam axis and its endcaps.
 
@@ -87,7 +104,7 @@ def enter_cylinder(
         point: A point on each line [mm], shape (N, 3).
         direction: Its direction, shape (N, 3).
         radius: Inner radius of the barrel [mm].
-        half_length: Distance of the endcaps from the origin [mm].
+        half_length: Distance of the endcaps from the origin [mm]; by default there are none.
 
     Returns:
         Points of entry, shape (N, 3).
@@ -95,16 +112,17 @@ def enter_cylinder(
     Raises:
         DataError: A line begins outside, or never leaves the barrel.
     """
+    end_z = np.inf if half_length is None else half_length
     p, d = np.asarray(point, np.float64), np.asarray(direction, np.float64)
     a = (d[:, :2] ** 2).sum(axis=1)
     b = (p[:, :2] * d[:, :2]).sum(axis=1)
     c = (p[:, :2] ** 2).sum(axis=1) - radius**2
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         barrel = np.where(a > 0, (-b + np.sqrt(b**2 - a * c)) / a, np.inf)
-        end = np.where(d[:, 2] != 0, (np.sign(d[:, 2]) * half_length - p[:, 2]) / d[:, 2], np.inf)
+        end = np.where(d[:, 2] != 0, (np.sign(d[:, 2]) * end_z - p[:, 2]) / d[:, 2], np.inf)
     step = np.minimum(barrel, end)
     # A micrometre of slack, so that a particle may begin on the surface itself.
-    wrong = ~(np.isfinite(step) & (c <= 2e-3 * radius) & (np.abs(p[:, 2]) <= half_length + 1e-3))
+    wrong = ~(np.isfinite(step) & (c <= 2e-3 * radius) & (np.abs(p[:, 2]) <= end_z + 1e-3))
     if wrong.any():
         raise DataError(
             f"{wrong.sum()} of {len(wrong)} particles do not come from inside a barrel of radius "

@@ -281,6 +281,11 @@ class Tables:
     def put(self, name: str, values: NDArray[Any], dtype: Any = None) -> None:
         """Append an array (n, ...) to a data set; compressed in chunks of about one MiB.
 
+        Arguments:
+            name: Name of the data set.
+            values: The array; of objects where each event has an array of its own length.
+            dtype: How to store it, ``h5py.vlen_dtype(...)`` for such objects.
+
         Raises:
             OSError: The disk is full.
         """
@@ -290,7 +295,7 @@ class Tables:
             self._handle.create_dataset(
                 name,
                 shape=(0, *values.shape[1:]),
-                maxshape=(None, *values.shape[1:]),
+                maxshape=(None,) * values.ndim,
                 dtype=dtype or values.dtype,
                 chunks=(rows, *values.shape[1:]),
                 compression="gzip",
@@ -300,7 +305,30 @@ class Tables:
         data_set = self._handle[name]
         first = len(data_set)
         data_set.resize(first + len(values), axis=0)
-        data_set[first:] = values
+        if values.dtype == object and len(values):
+            # Item assignment takes arrays that happen to be of one length for a table.
+            data_set.write_direct(values.astype(data_set.dtype), dest_sel=np.s_[first:])
+        else:
+            data_set[first:] = values
+        self._storage.check()
+
+    def width(self, name: str) -> int | None:
+        """Return how many entries per event a data set (N, P, ...) has room for; None if new."""
+        return int(self._handle[name].shape[1]) if name in self._handle else None
+
+    def widen(self, name: str, width: int) -> None:
+        """Make room for ``width`` entries per event in a data set (N, P, ...).
+
+        The entries that are there move to the end; zeros take their place.
+        """
+        data_set = self._handle[name]
+        more = width - data_set.shape[1]
+        if more <= 0:
+            return
+        data_set.resize(width, axis=1)
+        rows = data_set.chunks[0]
+        for start in range(0, len(data_set), rows):
+            data_set[start : start + rows] = np.roll(data_set[start : start + rows], more, axis=1)
         self._storage.check()
 
     def put_extras(self, events: Events, known: Collection[str] = ("energy",)) -> None:
@@ -316,9 +344,14 @@ class Tables:
         if events.overflow is not None:
             self.put(_OVERFLOW, events.overflow)
 
+    def get(self, name: str) -> NDArray[Any] | None:
+        """Return a small array that is there already, or None."""
+        return np.asarray(self._handle[name][()]) if name in self._handle else None
+
     def set(self, name: str, values: NDArray[Any]) -> None:
         """Store a small array that says something about the whole file; replace an earlier one."""
         if name in self._handle:
             del self._handle[name]
-        self._handle[name] = values
+        # As all others it may be replaced when the file grows.
+        self._handle.create_dataset(name, data=values, maxshape=(None,) * values.ndim or None)
         self._storage.check()

@@ -13,11 +13,11 @@ from phys_gan.events import Events
 
 __all__ = ["Hits", "hits_of", "voxelise"]
 
-_BLOCK_CELLS = 1 << 21
+_BLOCK_CELLS = 1 << 19
 _BLOCK_HITS = 1 << 16
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Hits:
     """Energies at points, of many events one after the other.
 
@@ -28,6 +28,7 @@ class Hits:
         z: Depth along the axis [mm], or numbers of layers, shape (n_hits,).
         energy: Energies in the unit of the detector, shape (n_hits,).
         z_counts_layers: Whether ``z`` is a number of layers, of which the whole part counts.
+        first_event: Number of the first event in its file, for messages.
 
     Raises:
         DataError: The arrays differ in length, or a position or energy is NaN, infinite, or an
@@ -40,6 +41,7 @@ class Hits:
     z: NDArray[np.floating]
     energy: NDArray[np.floating]
     z_counts_layers: bool = False
+    first_event: int = 0
 
     def __post_init__(self) -> None:
         total = int(self.counts.sum())
@@ -52,26 +54,23 @@ class Hits:
                     value=len(values),
                     constraint=total,
                 )
-            if not np.isfinite(values).all():
+            # The smallest and largest value tell without a temporary array.
+            if total and not np.isfinite([values.min(), values.max()]).all():
                 raise self._wrong(~np.isfinite(values), f"NaN or infinite values of {name}")
-        if np.any(self.energy < 0):
+        if total and self.energy.min() < 0:
             raise self._wrong(self.energy < 0, "negative energies")
 
     def _wrong(self, which: NDArray[np.bool_], what: str) -> DataError:
-        events = np.unique(self.event_of_hit[which])
+        events = np.unique(np.repeat(np.arange(len(self)), self.counts)[which])
         return DataError(
-            f"hits have {what} in {len(events)} of {len(self)} events (first: event {events[0]})",
+            f"hits have {what} in {len(events)} of {len(self)} events (first: event "
+            f"{self.first_event + events[0]})",
             remedy="find out what the simulation did there, or remove these hits",
         )
 
     def __len__(self) -> int:
         """Return the number of events."""
         return len(self.counts)
-
-    @property
-    def event_of_hit(self) -> NDArray[np.int64]:
-        """Number of the event of each hit, shape (n_hits,)."""
-        return np.repeat(np.arange(len(self)), self.counts)
 
 
 def voxelise(hits: Hits, detector: Detector) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
@@ -90,26 +89,27 @@ def voxelise(hits: Hits, detector: Detector) -> tuple[NDArray[np.float32], NDArr
     """
     n, n_cells, n_layers = len(hits), detector.n_cells, detector.n_layers
     cells = np.empty((n, n_cells), np.float32)
-    overflow = np.empty((n, n_layers), np.float32)
+    overflow = np.zeros((n, n_layers), np.float32)
     ends = np.concatenate([[0], np.cumsum(hits.counts)])
+
     start = 0
     while start < n:
         # As many events as keep hits and cells in the cache of the processor, and at least one.
         stop = int(np.searchsorted(ends, ends[start] + _BLOCK_HITS, side="right")) - 1
         stop = min(max(stop, start + 1), start + max(1, _BLOCK_CELLS // n_cells), n)
         part = slice(ends[start], ends[stop])
-        event = np.repeat(np.arange(stop - start), hits.counts[start:stop])
-        flat, layer = _locate(hits, part, detector)
+        index, layer = _locate(hits, part, detector)
         energy = np.asarray(hits.energy[part], np.float64)
-        # One bin more than there are cells takes what is outside.
-        missed = flat < 0
-        index = np.where(missed, n_cells, flat) + event * (n_cells + 1)
-        sums = np.bincount(index, energy, (stop - start) * (n_cells + 1))
-        cells[start:stop] = sums.reshape(stop - start, n_cells + 1)[:, :n_cells]
-        sums = np.bincount(
-            event[missed] * n_layers + layer[missed], energy[missed], (stop - start) * n_layers
-        )
-        overflow[start:stop] = sums.reshape(stop - start, n_layers)
+        # In front of the cells of each event, one bin more takes what is outside (-1).
+        shape = (stop - start, n_cells + 1)
+        index += np.repeat(1 + shape[1] * np.arange(shape[0]), hits.counts[start:stop])
+        sums = np.bincount(index, energy, shape[0] * shape[1]).reshape(shape)
+        cells[start:stop] = sums[:, 1:]
+        if sums[:, 0].any():
+            missed = np.flatnonzero(index % shape[1] == 0)
+            bins = index[missed] // shape[1] * n_layers + layer[missed]
+            outside = np.bincount(bins, energy[missed], shape[0] * n_layers)
+            overflow[start:stop] = outside.reshape(shape[0], n_layers)
         start = stop
     return cells, overflow
 
@@ -123,7 +123,7 @@ def _locate(
     finder = detector.finder
     if hits.z_counts_layers:
         # Layer numbers may have been stored as 16.99999.
-        layer = np.floor(z + 1e-3).astype(np.int64)
+        layer = np.clip(np.floor(z + 1e-3), -1, detector.n_layers).astype(np.int64)
         return finder.cells(x, y, layer), np.clip(layer, 0, detector.n_layers - 1)
     layer = finder.layers(z)
     outside = layer < 0

@@ -81,7 +81,8 @@ class Inspection:
         rows.append(("cells", f"{_span(*self.cell_range)} {unit}"))
         rows.append(("cells hit", f"{self.occupancy:.1%} above {detector.threshold:g} {unit}"))
         if self.overflow is not None:
-            rows.append(("overflow", f"{self.overflow:.2%} of the energy outside the cells"))
+            what = _signal(detector)
+            rows.append(("overflow", f"{self.overflow:.2%} of the {what} outside the cells"))
         rows += [("provenance", f"{name}: {text}") for name, text in self.provenance.items()]
         rows += [("warning", text) for text in self.warnings]
         width = max(len(label) for label, _ in rows)
@@ -162,7 +163,7 @@ class _Seen:
         if self._outside is not None:
             both = float(total.sum()) + self._outside
             share = self._outside / both if both else 0.0
-        much = [f"{share:.0%} of the energy misses every cell"] if share else []
+        much = [f"{share:.0%} of the {_signal(detector)} misses every cell"] if share else []
         return Inspection(
             source=source,
             format=layout.name,
@@ -206,6 +207,10 @@ def _strange_response(detector: Detector, measured: tuple[float, float] | None) 
         f"E_tot/E_inc is {measured[0]:.3g} on average, but detector '{detector.name}' has "
         f"about {expected:.3g}: check the units and the detector"
     ]
+
+
+def _signal(detector: Detector) -> str:
+    return "flux" if detector.is_image else "energy"
 
 
 def _with_error(value: float, error: float) -> str:

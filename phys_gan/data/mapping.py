@@ -11,7 +11,6 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
-    PositiveFloat,
     ValidationError,
     model_validator,
 )
@@ -30,6 +29,7 @@ _SCALES = {"": 1.0, **MEV, **LENGTHS, **_ANGLES}
 LengthUnit = Literal["um", "mm", "cm", "m"]
 EnergyUnit = Literal["eV", "keV", "MeV", "GeV", "TeV"]
 Triple = tuple[str, str, str]
+Length = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
 class _Table(BaseModel):
@@ -93,6 +93,22 @@ class Hits(_Table):
     axes: Literal["xyz", "xzy", "yxz", "yzx", "zxy", "zyx"] | None = None
     depth: Literal["mm", "layer"] | None = None
 
+    @property
+    def names(self) -> tuple[str, str, str, str]:
+        """Branches of x, y, z and energy; empty where one is not named."""
+        return self.x, self.y, self.z, self.energy
+
+    @model_validator(mode="after")
+    def _all_or_no_names(self) -> Hits:
+        lacking = [
+            n for n, name in zip(("x", "y", "z", "energy"), self.names, strict=True) if not name
+        ]
+        if 0 < len(lacking) < 4:
+            raise ValueError(f"the branches of {', '.join(lacking)} are not named")
+        if self.collections and not lacking:
+            raise ValueError("collections are those of EDM4hep, which needs no names of branches")
+        return self
+
 
 class Frame(_Table):
     """How positions in the frame of the experiment become positions in that of the shower.
@@ -100,7 +116,8 @@ class Frame(_Table):
     Attributes:
         direction: Branches of the direction (or momentum) of the incident particle. EDM4hep
             files know it.
-        point: Branches of a point on its way, such as the vertex [the hits' ``length_unit``].
+        point: Branches of a point on its way, such as the vertex [the hits' ``length_unit``]; by
+            default the origin. EDM4hep files know it.
         radius: Radius of the barrel at which the depth begins [mm]; without one it begins at the
             point itself.
         half_length: Distance from the origin of the endcaps [mm], where there are some.
@@ -108,8 +125,8 @@ class Frame(_Table):
 
     direction: Triple | None = None
     point: Triple | None = None
-    radius: PositiveFloat | None = None
-    half_length: PositiveFloat | None = None
+    radius: Length | None = None
+    half_length: Length | None = None
 
     @model_validator(mode="after")
     def _endcaps_need_a_barrel(self) -> Frame:
@@ -133,6 +150,14 @@ class HitMapping(_Table):
     hits: Hits = Hits()
     conditions: Conditions = {}
     frame: Frame | None = None
+
+    @model_validator(mode="after")
+    def _turned_once(self) -> HitMapping:
+        if self.frame and (self.hits.axes or self.hits.depth == "layer"):
+            raise ValueError(
+                "with a frame, axes and depth follow from the direction: leave them out"
+            )
+        return self
 
 
 def load_mapping(mapping: str | Path | HitMapping) -> HitMapping:

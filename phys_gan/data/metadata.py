@@ -26,12 +26,14 @@ class Metadata:
         energy_unit: Declared unit of the incident energies, if any.
         cell_unit: Declared unit of the cells, if any.
         provenance: Everything else, as texts by name.
+        format: The layout in which phys_gan wrote the file; empty where another program did.
     """
 
     detector: Detector | None
     energy_unit: str | None
     cell_unit: str | None
     provenance: Mapping[str, str]
+    format: str = ""
 
 
 def to_texts(events: Events, format_name: str, energy_unit: str) -> dict[str, str]:
@@ -59,6 +61,7 @@ def from_texts(texts: Mapping[str, str], source: str) -> Metadata:
         energy_unit=texts.get("energy_unit") or None,
         cell_unit=texts.get("cell_unit") or None,
         provenance={name: text for name, text in texts.items() if name not in reserved},
+        format=texts.get(_FORMAT, ""),
     )
 
 

@@ -6,8 +6,17 @@ from phys_gan.data import hdf5, root
 from phys_gan.data.container import OpenFile, listing, nearest
 from phys_gan.data.format import Format
 from phys_gan.data.formats.calochallenge_hdf5 import CaloChallengeHDF5
+from phys_gan.data.formats.caloclouds_hdf5 import CaloCloudsHDF5
 from phys_gan.data.formats.calogan_hdf5 import CaloGanHDF5
 from phys_gan.data.formats.calogan_root import CaloGanROOT
+from phys_gan.data.formats.cosmos_fits import CosmosFITS
+from phys_gan.data.formats.edm4hep_root import EDM4hepROOT
+from phys_gan.data.formats.galaxiesml_hdf5 import GalaxiesMLHDF5
+from phys_gan.data.formats.galaxy10_hdf5 import Galaxy10HDF5
+from phys_gan.data.formats.hits_root import HitsROOT
+from phys_gan.data.formats.par04_hdf5 import Par04HDF5
+from phys_gan.data.formats.par04_root import Par04ROOT
+from phys_gan.data.formats.showerdata_hdf5 import ShowerDataHDF5
 from phys_gan.errors import DataError, MissingError
 
 __all__ = ["FORMATS", "find_format", "recognise"]
@@ -15,7 +24,20 @@ __all__ = ["FORMATS", "find_format", "recognise"]
 FORMATS: dict[str, Format] = {
     format_.name: format_
     # Of several layouts that can hold the same events, the first is written.
-    for format_ in (CaloGanHDF5(), CaloGanROOT(), CaloChallengeHDF5())
+    for format_ in (
+        CaloGanHDF5(),
+        CaloGanROOT(),
+        HitsROOT(),
+        EDM4hepROOT(),
+        CaloChallengeHDF5(),
+        Galaxy10HDF5(),
+        GalaxiesMLHDF5(),
+        CosmosFITS(),
+        Par04ROOT(),
+        Par04HDF5(),
+        ShowerDataHDF5(),
+        CaloCloudsHDF5(),
+    )
 }
 """The layouts by name."""
 
@@ -43,7 +65,8 @@ def recognise(file: OpenFile, chosen: Format | None = None, mapped: bool = False
     Arguments:
         file: The open file.
         chosen: The layout that the user named, which is then not questioned.
-        mapped: Whether the user says where the hits are: it is then a layout of hits.
+        mapped: Whether the user says where the hits are: layouts of hits then come first, and a
+            ROOT file of no known layout is a tree of hits.
 
     Raises:
         DataError: The file is in another container than the chosen layout, or has no events.
@@ -59,8 +82,8 @@ def recognise(file: OpenFile, chosen: Format | None = None, mapped: bool = False
                 constraint=chosen.container,
             )
         return chosen
-    for format_ in FORMATS.values():
-        if format_.recognises(file) and (format_.has_hits or not mapped):
+    for format_ in sorted(FORMATS.values(), key=lambda one: mapped and not one.has_hits):
+        if format_.recognises(file):
             return format_
     if mapped and file.container == "ROOT":
         return FORMATS["hits-root"]

@@ -183,11 +183,7 @@ def read_jagged(
 
     with damage_reported("ROOT"):
         # Nested names are looked up one by one: uproot finds them only from the top.
-        if hasattr(tree, "branches"):
-            arrays = {name: tree[name].array(entry_start=start, entry_stop=stop) for name in names}
-        else:
-            record = tree.arrays(list(names), entry_start=start, entry_stop=stop)
-            arrays = {name: record[name] for name in names}
+        arrays = {name: _array(tree[name], start, stop) for name in names}
     counts, flat = None, {}
     for name, array in arrays.items():
         if array.ndim != 2 or ak.fields(array):
@@ -209,6 +205,12 @@ def read_jagged(
     return np.zeros(0, np.int64) if counts is None else counts, flat
 
 
+def _array(branch: Any, start: int, stop: int | None) -> Any:
+    # RNTuple fields know no cache; that of branches only fills the memory.
+    cache = {"array_cache": None} if hasattr(branch, "interpretation") else {}
+    return branch.array(entry_start=start, entry_stop=stop, **cache)
+
+
 def basket_size(tree: Any, name: str) -> int:
     """Return how many events are stored together, as far as the first basket tells."""
     if not hasattr(tree, "branches"):
@@ -228,7 +230,8 @@ def _fill_from_tree(tree: Any, out: Mapping[str, NDArray[Any]], start: int, stop
             raise _not_one_number(name)
         # Baskets are converted straight into the array, without a float64 copy of the cells.
         interpretations[name] = interpretation.inplace(out[name])
-    tree.arrays(interpretations, library="np", entry_start=start, entry_stop=stop)
+    # A cached array would be handed out without being written into ours again.
+    tree.arrays(interpretations, library="np", entry_start=start, entry_stop=stop, array_cache=None)
 
 
 def _fill_from_ntuple(tree: Any, out: Mapping[str, NDArray[Any]], start: int, stop: int) -> None:

@@ -15,7 +15,7 @@ from phys_gan.events import Events
 
 __all__ = ["Survey", "survey"]
 
-_SAMPLE_CELLS = 1 << 20
+_SAMPLE, _SAMPLE_CELLS = 1000, 1 << 22
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ def survey(sources: Sequence[Source], how: How) -> Survey:
     firsts, readers = [], []
     for source in sources:
         with open_events(source, how) as (reader, layout):
-            rows = max(1, _SAMPLE_CELLS // reader.detector.n_cells)
+            rows = max(1, min(_SAMPLE, _SAMPLE_CELLS // reader.detector.n_cells))
             events = reader.read(0, rows)
             check(events, layout)
             firsts.append(events[:1])

@@ -124,9 +124,12 @@ class Detector(BaseModel):
 
     @model_validator(mode="after")
     def _check_layers(self) -> Detector:
-        kinds = {layer.kind for layer in self.layers}
-        if "image" in kinds and len({(layer.kind, layer.shape) for layer in self.layers}) > 1:
-            raise ValueError("the bands of an image are layers of one kind and shape")
+        grids = {
+            (layer.shape, layer.pixel_scale) if isinstance(layer, ImageLayer) else None
+            for layer in self.layers
+        }
+        if grids != {None} and len(grids) > 1:
+            raise ValueError("the bands of an image are image layers of one shape and pixel_scale")
         for before, behind in zip(self.layers[:-1], self.layers[1:], strict=True):
             if (
                 not isinstance(before, ImageLayer)
@@ -190,7 +193,7 @@ class Detector(BaseModel):
         Arguments:
             x: Positions across the axis [mm], or [arcsec] for images, any shape.
             y: The same across.
-            z: Depth along the axis [mm]; not used for images.
+            z: Depth along the axis [mm]; not used for images, where the first band is looked at.
         """
         return self.finder.cells(x, y, self.finder.layers(z))
 

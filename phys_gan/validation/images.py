@@ -62,7 +62,7 @@ def average_figure(detector: Detector, reference: Profiles, candidate: Profiles)
             mesh, ax=axes[2, column], location="bottom", shrink=0.9, pad=0.04, extend="both"
         )
         bar.set_label("candidate / reference $-$ 1", fontsize=11)
-        axes[0, column].set_title(f"layer {layer.name or k}")
+        axes[0, column].set_title(f"{_kind(layer)} {layer.name or k}")
         _label_axes(axes[:, column], layer, column)
     for row, text in enumerate(("reference", "candidate", "difference")):
         axes[row, 0].annotate(
@@ -137,6 +137,10 @@ def _label_axes(axes: NDArray[np.object_], layer: Layer, column: int) -> None:
     if column == 0:
         for one in axes:
             one.set_ylabel(f"$y$ [{unit}]", loc="center", fontsize=11, labelpad=0)
+
+
+def _kind(layer: Layer) -> str:
+    return "band" if isinstance(layer, ImageLayer) else "layer"
 
 
 def _log_norm(values: NDArray[np.float64]) -> LogNorm:

@@ -187,7 +187,7 @@ def test_what_a_layout_cannot_hold(tmp_path: Path) -> None:
         write(tmp_path / "a.root", events)
     odd = Events(np.ones((2, 504)), {"energy": [8, 8], "a b": [1, 2]}, CALOGAN)
     with pytest.raises(
-        DataError, match="'a b' cannot be .* branch; leave it out with --drop 'a b'"
+        DataError, match=r"'a b' cannot be .* branch; leave it out with --drop 'a b'"
     ):
         write(tmp_path / "a.root", odd)
     none = Events(np.ones((2, 504)), {}, CALOGAN)

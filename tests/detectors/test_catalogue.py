@@ -17,6 +17,11 @@ CELLS = {
     "ccd-128": (16384, 1),
     "ccd-32": (1024, 1),
     "ccd-64": (4096, 1),
+    "cosmos-128": (16384, 1),
+    "cosmos-64": (4096, 1),
+    "ild-ecal": (108000, 30),
+    "par04-18x50x45": (40500, 45),
+    "par04-9x16x45": (6480, 45),
 }
 
 
@@ -53,6 +58,23 @@ def test_geometry_of_calochallenge_2() -> None:
     alpha = -np.pi + np.pi / 16
     expected = np.array([np.cos(alpha), np.sin(alpha)]) * 1.5 * 4.65
     np.testing.assert_allclose(detector.positions[1], expected)
+
+
+def test_geometry_of_ild_ecal() -> None:
+    detector = load_detector("ild-ecal")
+    # Silicon of the first, second and last layer [mm behind the front face].
+    np.testing.assert_array_equal(detector.find(0.0, 0.0, [6.9, 10.03, 205.61]) // 3600, [0, 1, 29])
+    assert detector.find(2.5, 2.5, 6.9) == 30 * 60 + 30
+    assert {layer.shape for layer in detector.layers} == {(60, 60)}
+    np.testing.assert_allclose(np.diff([layer.z for layer in detector.layers][5]), 6.235, atol=0.01)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [("par04-9x16x45", "calochallenge-2"), ("par04-18x50x45", "calochallenge-3")],
+)
+def test_par04_has_the_cells_of_calochallenge(one: str, other: str) -> None:
+    assert load_detector(one).same_cells(load_detector(other))
 
 
 def test_a_detector_is_returned_as_it_is() -> None:

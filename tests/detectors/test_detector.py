@@ -184,6 +184,8 @@ def test_save(tmp_path: Path) -> None:
 
 
 HEAD = 'name = "x"\n[[layers]]\n'
+BANDS = '[[layers]]\nkind = "image"\nrows = {rows}\ncolumns = 3\npixel_scale = {scale}\n'
+BAND = 'name = "x"\n' + BANDS.format(rows=2, scale=0.2)
 POLAR = HEAD + 'kind = "polar"\nn_alpha = 1\n'
 BOX = 'kind = "cartesian"\nx = [0.0, 1.0]\ny = [0.0, 1.0]\n'
 
@@ -216,6 +218,11 @@ BOX = 'kind = "cartesian"\nx = [0.0, 1.0]\ny = [0.0, 1.0]\n'
         (POLAR + "z = [0.0, 1.0]\nr = { start = 0.0, stop = 1.0 }", "start, stop and cells"),
         ('symmetries = ["reflect-x"]\n' + POLAR + "z = [0.0, 1.0]\nr = [0.0, 1.0]", "does not ex"),
         ('symmetries = ["reflect-x"]\n' + HEAD + BOX + "z = [0.0, 1.0]", "is not symmetric in x"),
+        (BAND + BANDS.format(rows=3, scale=0.2), "bands of an image are image layers of one shape"),
+        (BAND + BANDS.format(rows=2, scale=0.3), "of one shape and pixel_scale"),
+        (BAND + "[[layers]]\n" + BOX + "z = [0.0, 1.0]", "bands of an image are image layers of"),
+        (BAND + "repeat = 3", "a repeated layer needs z"),
+        ('symmetries = ["reflect-x"]\n' + BAND, "does not exist for image layers"),
         (
             HEAD + BOX + "z = [0.0, 1.0]\n[[layers]]\n" + BOX + "z = [0.5, 2.0]",
             "layer '1' begins before '0' ends",
@@ -233,3 +240,21 @@ def test_repeated_layers_follow_each_other() -> None:
     detector = Detector.from_toml(HEAD + BOX + "repeat = 3\nz = [1.0, 3.0]")
     assert [layer.z for layer in detector.layers] == [(1.0, 3.0), (3.0, 5.0), (5.0, 7.0)]
     assert [layer.name for layer in detector.layers] == ["0", "1", "2"]
+
+
+def test_bands_of_an_image() -> None:
+    text = BAND + BANDS.format(rows=2, scale=0.2) + 'name = "z"\n'
+    detector = Detector.from_toml(text)
+    assert detector.is_image
+    assert [layer.name for layer in detector.layers] == ["0", "z"]
+    assert (detector.n_cells, detector.offsets) == (12, (0, 6, 12))
+    np.testing.assert_array_equal(detector.positions[:6], detector.positions[6:])
+    np.testing.assert_array_equal(detector.layer_of_cell, [0] * 6 + [1] * 6)
+    np.testing.assert_array_equal(detector.depths, [0, 0])
+    np.testing.assert_array_equal(detector.points[:, :2], detector.positions)
+    assert detector.symmetry_group().shape == (1, 12)
+    assert Detector.from_toml(detector.to_toml()) == detector
+    # A point of the sky lies in every band: the first is found, unless another is asked for.
+    (x, y), number = detector.positions.T, np.arange(12)
+    np.testing.assert_array_equal(detector.find(x, y), number % 6)
+    np.testing.assert_array_equal(detector.finder.cells(x, y, detector.layer_of_cell), number)

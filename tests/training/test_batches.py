@@ -3,14 +3,16 @@
 import torch
 
 from phys_gan.detectors import load_detector
-from phys_gan.training.batches import Batches
+from phys_gan.training.batches import ResidentBatches
 
 GROUP = torch.from_numpy(load_detector("calogan").symmetry_group())
 
 
 def batches(n=20, group=GROUP[:1], **options):
     x = torch.arange(n, dtype=torch.float32)[:, None] + torch.zeros(n, 3 + 504)
-    return Batches(x, torch.arange(n, dtype=torch.float32)[:, None], 3, group, seed=4, **options)
+    return ResidentBatches(
+        x, torch.arange(n, dtype=torch.float32)[:, None], 3, group, seed=4, **options
+    )
 
 
 def test_each_event_once_per_epoch():
@@ -43,7 +45,7 @@ def test_ranks_share_an_epoch():
 
 def test_symmetries_are_those_of_the_detector():
     x = torch.arange(3 + 504, dtype=torch.float32).repeat(400, 1)
-    source = Batches(x, torch.zeros(400, 1), 3, GROUP, seed=0)
+    source = ResidentBatches(x, torch.zeros(400, 1), 3, GROUP, seed=0)
     drawn, _ = source.draw(0, 400)
     assert torch.equal(drawn[:, :3], x[:, :3])
     found = {tuple((row[3:] - 3).int().tolist()) for row in drawn}

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from phys_gan.data import hdf5
 from phys_gan.data.container import OpenFile
@@ -50,7 +51,9 @@ class CaloChallengeHDF5(Format):
         """Return whether the file has showers, and energies or a detector of its own."""
         if file.container != self.container or not hdf5.has(file, "showers"):
             return False
-        return hdf5.has(file, "incident_energies") or hdf5.metadata(file).detector is not None
+        meta = hdf5.metadata(file)
+        own = meta.detector is not None and meta.format in ("", self.name)
+        return own or hdf5.has(file, "incident_energies")
 
     def reader(
         self, file: OpenFile, detector: Detector | None, mapping: HitMapping | None
@@ -80,15 +83,18 @@ class CaloChallengeHDF5(Format):
         factor = scale(meta.cell_unit, "MeV", detector)
         overflow = hdf5.Overflow(file, shape[0], detector.n_layers, factor)
 
+        def fill(start: int, stop: int, out: NDArray[np.float32]) -> NDArray[np.float32] | None:
+            hdf5.read_rows(file, "showers", out, start)
+            if factor != 1:
+                out *= np.float32(factor)
+            return overflow.read(start, stop)
+
         def load(start: int, stop: int) -> Cells:
             cells = np.empty((stop - start, shape[1]), np.float32)
-            hdf5.read_rows(file, "showers", cells, start)
-            if factor != 1:
-                cells *= np.float32(factor)
-            return cells, overflow.read(start, stop)
+            return cells, fill(start, stop, cells)
 
         block = hdf5.rows_per_chunk(file, "showers")
-        return Reader(detector, shape[0], conditions, load, meta.provenance, block)
+        return Reader(detector, shape[0], conditions, load, meta.provenance, block, direct=fill)
 
     def obstacles(self, events: Events) -> dict[str, str]:
         """Return nothing: this layout holds any events."""

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from phys_gan.data import hdf5
 from phys_gan.data.container import OpenFile
@@ -64,18 +65,20 @@ class CaloGanHDF5(Format):
         overflow = hdf5.Overflow(file, n_events, detector.n_layers, factor)
         conditions = {"energy": energy, **hdf5.read_conditions(file)}
         hdf5.require_length(n_events, conditions)
-        n_cells = detector.n_cells
+
+        def fill(start: int, stop: int, out: NDArray[np.float32]) -> NDArray[np.float32] | None:
+            for k, part in enumerate(slices):
+                hdf5.read_rows(file, f"layer_{k}", out[:, part], start)
+            if factor != 1:
+                out *= np.float32(factor)
+            return overflow.read(start, stop)
 
         def load(start: int, stop: int) -> Cells:
-            cells = np.empty((stop - start, n_cells), np.float32)
-            for k, part in enumerate(slices):
-                hdf5.read_rows(file, f"layer_{k}", cells[:, part], start)
-            if factor != 1:
-                cells *= np.float32(factor)
-            return cells, overflow.read(start, stop)
+            cells = np.empty((stop - start, detector.n_cells), np.float32)
+            return cells, fill(start, stop, cells)
 
         block = hdf5.rows_per_chunk(file, "layer_0")
-        return Reader(detector, n_events, conditions, load, meta.provenance, block)
+        return Reader(detector, n_events, conditions, load, meta.provenance, block, direct=fill)
 
     def obstacles(self, events: Events) -> dict[str, str]:
         """Return why this layout cannot hold the events; it needs CaloGAN's cells."""

@@ -1,0 +1,85 @@
+"""Reading files of events, against the bare reads of h5py and uproot.
+
+Run ``python -m phys_gan.benchmark.reading --help``.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import h5py
+import typer
+import uproot
+
+from phys_gan.data import read, write
+from phys_gan.data.container import container_of
+
+__all__ = ["main"]
+
+
+def main(
+    file: Annotated[
+        list[str] | None, typer.Argument(help="Files to read; by default the first one's layouts.")
+    ] = None,
+    sample: Annotated[str, typer.Option(help="A file of CaloGAN showers.")] = (
+        "datasets/geant4_calogan_eplus.h5"
+    ),
+    times: Annotated[int, typer.Option(help="How often each is read; the best time counts.")] = 7,
+) -> None:
+    """Say how fast files are read, relative to the bare read of all their data sets or branches."""
+    typer.echo("| file | bare read [ms] | phys_gan [ms] | relative speed |\n|---|---|---|---|")
+    if file:
+        for name in file:
+            typer.echo(_row(Path(name), times))
+        return
+    with tempfile.TemporaryDirectory() as home:
+        events = read(sample)
+        for format, ending in (
+            ("calogan-hdf5", "h5"),
+            ("calochallenge-hdf5", "h5"),
+            ("calogan-root", "root"),
+        ):
+            path = Path(home) / f"{format}.{ending}"
+            write(path, events, format=format)
+            typer.echo(_row(path, times))
+
+
+def _row(path: Path, times: int) -> str:
+    bare = _bare_hdf5 if container_of(path) == "HDF5" else _bare_root
+    # In turns, so that what else the machine does meets both.
+    pairs = [(_seconds(bare, path), _seconds(read, path)) for _ in range(times)]
+    plain, ours = (1e3 * min(column) for column in zip(*pairs, strict=True))
+    return f"| {path.name} | {plain:.1f} | {ours:.1f} | {plain / ours:.2f} |"
+
+
+def _seconds(action: Callable[[Path], Any], path: Path) -> float:
+    begin = time.perf_counter()
+    action(path)
+    return time.perf_counter() - begin
+
+
+def _bare_hdf5(path: Path) -> Any:
+    arrays = []
+    with h5py.File(path) as file:
+
+        def take(name: str, entry: Any) -> None:
+            if isinstance(entry, h5py.Dataset):
+                arrays.append(entry[()])
+
+        file.visititems(take)
+    return arrays
+
+
+def _bare_root(path: Path) -> Any:
+    with uproot.open(path) as file:
+        classes = file.classnames(cycle=False)
+        trees = [name for name, kind in classes.items() if kind in ("TTree", "ROOT::RNTuple")]
+        return [file[name].arrays() for name in trees]
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,9 @@
+"""The command line: one thin command per verb. Exit codes: 0 done, 1 not met, 2 wrong input."""
+
+# The order of these imports is the order of the commands in the help.
+from phys_gan.cli.demo import demo  # isort: skip
+from phys_gan.cli.events import convert, inspect, simulate  # isort: skip
+from phys_gan.cli.models import generate, train, validate  # isort: skip
+from phys_gan.cli.app import app, main  # isort: skip
+
+__all__ = ["app", "convert", "demo", "generate", "inspect", "main", "simulate", "train", "validate"]

@@ -1,0 +1,62 @@
+"""The program itself, and the options that several commands share."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from phys_gan import __version__
+from phys_gan.errors import PhysGanError
+
+__all__ = ["DetectorOption", "FormatOption", "MappingOption", "Seed", "Set", "app", "main"]
+
+app = typer.Typer(
+    name="phys-gan",
+    help="Fast detector simulation with conditional GANs: train on Geant4, generate, validate.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+Set = Annotated[
+    list[str] | None,
+    typer.Option("--set", help="Override one option of the recipe, as section.key=value."),
+]
+Seed = Annotated[int, typer.Option(help="Seed of everything random.", min=0)]
+DetectorOption = Annotated[
+    str | None, typer.Option(help="Built-in detector, or a .toml or binning .xml file.")
+]
+FormatOption = Annotated[
+    str | None, typer.Option(help="Layout of the files to read; by default their content tells.")
+]
+MappingOption = Annotated[
+    Path | None, typer.Option(help="TOML file that says where hits and conditions are.")
+]
+
+
+def main() -> None:
+    """Run the command line; what is wrong with the input is said in one sentence."""
+    try:
+        app()
+    except PhysGanError as error:
+        typer.echo(f"phys-gan: {error}", err=True)
+        sys.exit(2)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"phys_gan {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Say the version.")
+    ] = False,
+) -> None:
+    """Hold the options of the program itself."""

@@ -1,0 +1,227 @@
+"""Calorimeter hits of EDM4hep, the event data model of Key4hep, in ROOT."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from phys_gan.data import hit_trees, root
+from phys_gan.data.container import OpenFile, listing, nearest
+from phys_gan.data.format import Append, Format, Reader
+from phys_gan.data.formats.edm4hep_particles import from_conditions, read_particles, shower_frames
+from phys_gan.data.frames import ShowerFrame
+from phys_gan.data.hits import Hits, hits_of
+from phys_gan.data.mapping import HitMapping
+from phys_gan.data.metadata import Metadata, choose_detector, to_texts
+from phys_gan.data.units import scale, to_mev
+from phys_gan.detectors import Detector
+from phys_gan.errors import ConfigError, MissingError, PhysGanError
+from phys_gan.events import Events
+from phys_gan.units import MEV
+
+__all__ = ["EDM4hepROOT"]
+
+_TREE = "events"
+_LEAVES = ("energy", "position.x", "position.y", "position.z")
+# Clusters and contributions of particles to a hit also have energies at positions.
+_NO_HITS = ("iTheta", "ITheta", "directionError", "stepPosition.x")
+_DIGITISED = "energyError"
+_OWN = "CalorimeterHits"
+_CELL = f"{_OWN}.cellID"
+
+
+class EDM4hepROOT(Format):
+    """Read calorimeter hits and the incident particle of EDM4hep, and write what resembles them.
+
+    In the tree ``events`` a collection has the branches ``NAME.energy`` [GeV] and
+    ``NAME.position.x``, ``.y``, ``.z`` [mm], and ``MCParticles`` the particles; in a TTree, nested
+    as podio writes them or flat, or in an RNTuple. The incident particle is the one with
+    ``generatorStatus`` 1. It gives the conditions ``energy`` (kinetic), ``pdg``, and ``theta`` and
+    ``phi`` of its momentum [rad]. It goes straight from its vertex along its momentum: magnetic
+    fields are not considered. Hits of all collections are added up, or of those that a mapping
+    names; of collections after digitisation only those named, where the simulated ones are there.
+
+    Files of ours have flat branches with EDM4hep's names: a hit in the middle of each cell, in the
+    frame of the experiment, and one particle from the origin, along theta and phi or else z.
+    They are read by uproot, RDataFrame and phys_gan, but not by podio, which needs its own classes
+    of objects that uproot cannot write. Conditions and overflow stand beside.
+    """
+
+    name: ClassVar[str] = "edm4hep-root"
+    description: ClassVar[str] = (
+        "EDM4hep ROOT: collections of hits with energy [GeV], position [mm]; MCParticles"
+    )
+    extensions: ClassVar[tuple[str, ...]] = (".root",)
+    container: ClassVar[str] = "ROOT"
+    needs: ClassVar[tuple[str, ...]] = ("MCParticles.PDG",)
+    energy_unit: ClassVar[str] = "GeV"
+    has_hits: ClassVar[bool] = True
+
+    def recognises(self, file: OpenFile) -> bool:
+        """Return whether the file has a tree of events with particles."""
+        tree = root.trees(file).get(file.tree or _TREE) if file.container == "ROOT" else None
+        return tree is not None and set(self.needs) <= set(hit_trees.all_names(tree))
+
+    def reader(
+        self, file: OpenFile, detector: Detector | None, mapping: HitMapping | None
+    ) -> Reader:
+        """Prepare to read events."""
+        meta = root.metadata(file)
+        own = meta.format == self.name
+        if own and mapping is not None:
+            raise hit_trees.no_mapping_needed()
+        mapping = mapping or HitMapping()
+        _require_no_names(mapping)
+        detector = hit_trees.need_detector(choose_detector(detector, meta.detector))
+        tree = hit_trees.tree_with(
+            replace(file, tree=file.tree or mapping.tree or _TREE), self.needs
+        )
+        factor = scale(mapping.hits.energy_unit, "GeV", detector)
+        if own:
+            conditions = hit_trees.own_conditions(tree)
+            load = hit_trees.load_cells(tree, _CELL, f"{_OWN}.energy", detector, factor)
+            block = root.basket_size(tree, _CELL)
+            return Reader(detector, tree.num_entries, conditions, load, meta.provenance, block)
+        return _foreign(tree, detector, mapping, meta, factor)
+
+    def obstacles(self, events: Events) -> dict[str, str]:
+        """Return why this layout cannot hold the events; it needs energies of known particles."""
+        found = hit_trees.unfit_conditions(events)
+        if events.detector.is_image or events.detector.cell_unit not in MEV:
+            found["cells"] = f"must be energies, not '{events.detector.cell_unit}' of an image"
+        if "energy" not in events.conditions:
+            found["energy"] = "is needed"
+        elif "pdg" not in events.conditions:
+            found["energy"] = "needs the condition 'pdg' beside it (read 'FILE@e-' to name it)"
+        else:
+            try:
+                from_conditions(events)
+            except PhysGanError as error:
+                found["energy"] = f"is that of a particle without a mass: {error.problem}"
+        return found
+
+    @contextmanager
+    def writer(self, path: Path, sample: Events, grow: bool = False) -> Iterator[Append]:
+        """Write events as the TTree ``events``, energies and positions as double."""
+        to_gev = to_mev(sample.detector.cell_unit) / to_mev("GeV")
+        with root.created(path, to_texts(sample, self.name, self.energy_unit)) as trees:
+
+            def append(events: Events) -> None:
+                particles = from_conditions(events)
+                hits = hits_of(events)
+                frame = ShowerFrame(particles.vertex, particles.momentum)
+                x, y, z = frame.to_global(hits.counts, np.stack([hits.x, hits.y, hits.z]))
+                energy = hits.energy.astype(np.float64) * to_gev
+                lists = dict(zip(_LEAVES, (energy, x, y, z), strict=True))
+                lists = {f"{_OWN}.{leaf}": values for leaf, values in lists.items()}
+                lists[_CELL] = np.nonzero(events.cells)[1]
+                columns: dict[str, Any] = hit_trees.jagged(hits.counts, lists)
+                one = np.ones(len(events), np.int64)
+                columns |= hit_trees.jagged(one, particles.leaves())
+                columns |= hit_trees.own_columns(events)
+                trees.put(_TREE, columns)
+
+            yield append
+
+
+def _foreign(
+    tree: Any, detector: Detector, mapping: HitMapping, meta: Metadata, factor: float
+) -> Reader:
+    """Prepare to read a tree that another program wrote."""
+    names, notes = _collections(tree, mapping.hits.collections)
+    extra = {name: entry.branch for name, entry in mapping.conditions.items()}
+    hit_trees.require_names(tree, list(extra.values()))
+    particles = read_particles(tree)
+    frame = shower_frames(particles, mapping.frame)
+    conditions = particles.conditions()
+    for name, branch in extra.items():
+        conditions[name] = hit_trees.one_per_event(tree, branch) * mapping.conditions[name].scale
+
+    def part(start: int, stop: int) -> Hits:
+        counts, x, y, z, energy = _read_hits(tree, names, start, stop)
+        x, y, z = frame.to_local(counts, np.stack([x, y, z]), start)
+        return Hits(counts, x, y, z, energy * factor, first_event=start)
+
+    block = root.basket_size(tree, f"{names[0]}.energy")
+    load = hit_trees.load_hits(part, detector, block)
+    return Reader(detector, tree.num_entries, conditions, load, meta.provenance, block, notes)
+
+
+def _require_no_names(mapping: HitMapping) -> None:
+    """Require that the mapping says nothing that EDM4hep says itself."""
+    hits, frame = mapping.hits, mapping.frame
+    said = {
+        "hits.x, y, z, energy": any(hits.names),
+        "hits.axes": hits.axes is not None,
+        "hits.depth": hits.depth is not None,
+        "hits.length_unit": hits.length_unit != "mm",
+        "frame.direction": frame is not None and frame.direction is not None,
+        "frame.point": frame is not None and frame.point is not None,
+    }
+    wrong = [name for name, there in said.items() if there]
+    if wrong:
+        raise ConfigError(
+            f"EDM4hep itself says what {', '.join(wrong)} of the mapping would",
+            remedy="leave them out, or name the format hits-root",
+            value=tuple(wrong),
+        )
+
+
+def _collections(tree: Any, wanted: tuple[str, ...]) -> tuple[list[str], tuple[str, ...]]:
+    """Return the collections of hits to add up, and what is left out, as a note."""
+    there = hit_trees.all_names(tree)
+    leaves = set(there)
+    found = [
+        name
+        for name in (leaf.removesuffix(".energy") for leaf in there if leaf.endswith(".energy"))
+        if "/" not in name
+        and all(f"{name}.{leaf}" in leaves for leaf in _LEAVES)
+        and not any(f"{name}.{leaf}" in leaves for leaf in _NO_HITS)
+        # Flat branches of lists have branches of counts beside, nNAME.energy.
+        and not (name[:1] == "n" and f"{name[1:]}.energy" in leaves)
+    ]
+    if not found:
+        raise MissingError(
+            f"tree '{tree.name}' has no collection of calorimeter hits, with energy and position; "
+            f"it holds {listing(root.branches(tree))}",
+            remedy="name another file",
+        )
+    for name in wanted:
+        if name not in found:
+            raise MissingError(
+                f"tree '{tree.name}' has no collection '{name}' of calorimeter hits"
+                f"{nearest(name, found)}; it has {listing(found)}",
+                remedy="correct hits.collections in the mapping",
+                value=name,
+                constraint=tuple(found),
+            )
+    if wanted:
+        return list(dict.fromkeys(wanted)), ()
+    # A hit after digitisation is the same energy a second time.
+    simulated = [name for name in found if f"{name}.{_DIGITISED}" not in leaves]
+    others = [name for name in found if name not in simulated]
+    if simulated and others:
+        return simulated, (f"collections after digitisation are not read: {listing(others)}",)
+    return found, ()
+
+
+def _read_hits(tree: Any, names: list[str], start: int, stop: int) -> tuple[NDArray[np.int64], ...]:
+    """Return counts, x, y, z [mm] and energy of the hits of all collections, event by event."""
+    parts, events = [], []
+    for name in names:
+        branches = [f"{name}.{leaf}" for leaf in (*_LEAVES[1:], _LEAVES[0])]
+        counts, flat = root.read_jagged(tree, branches, start, stop)
+        parts.append([flat[branch].astype(np.float64) for branch in branches])
+        events.append(np.repeat(np.arange(stop - start), counts))
+    event = np.concatenate(events)
+    columns = [np.concatenate(values) for values in zip(*parts, strict=True)]
+    if len(names) > 1:
+        order = np.argsort(event, kind="stable")
+        columns = [values[order] for values in columns]
+    return np.bincount(event, minlength=stop - start), *columns

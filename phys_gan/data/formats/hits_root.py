@@ -1,0 +1,172 @@
+"""Trees of hits in ROOT: any names, which the user maps, and our own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from phys_gan.data import hit_trees, root
+from phys_gan.data.container import OpenFile
+from phys_gan.data.format import Append, Format, Reader
+from phys_gan.data.frames import ShowerFrame, enter_cylinder
+from phys_gan.data.hits import Hits, hits_of
+from phys_gan.data.mapping import LENGTHS, HitMapping
+from phys_gan.data.metadata import Metadata, choose_detector, to_texts
+from phys_gan.data.units import scale
+from phys_gan.detectors import Detector
+from phys_gan.errors import ConfigError
+from phys_gan.events import Events
+
+__all__ = ["HitsROOT"]
+
+_TREE = "hits"
+_CELL = "cell"
+_AXES = ("x", "y", "z")
+_HITS = (*_AXES, "energy")
+_INCIDENT = "incident_energy"
+
+
+class HitsROOT(Format):
+    """Read a tree with a list of hits per event, from branches of any name; write our own.
+
+    A mapping names the branches of x, y, z and energy, their units, the conditions, and the frame.
+    Hits are summed into the cells of the detector that the user names.
+
+    Files of ours need no mapping. Their TTree ``hits`` has ``x``, ``y``, ``z`` [mm] in the middle
+    of each cell with a signal, in the frame of the shower, its ``energy`` in the unit of the
+    detector and its flat number ``cell``; ``incident_energy`` [MeV], ``condition_<name>`` and
+    ``overflow_<layer>``, one number per event each.
+    """
+
+    name: ClassVar[str] = "hits-root"
+    description: ClassVar[str] = "tree of hits in ROOT: lists x, y, z [mm], energy per event"
+    extensions: ClassVar[tuple[str, ...]] = (".root",)
+    container: ClassVar[str] = "ROOT"
+    needs: ClassVar[tuple[str, ...]] = (*_HITS, _CELL)
+    has_hits: ClassVar[bool] = True
+
+    def recognises(self, file: OpenFile) -> bool:
+        """Return whether phys_gan wrote the file in this layout."""
+        return file.container == self.container and root.metadata(file).format == self.name
+
+    def reader(
+        self, file: OpenFile, detector: Detector | None, mapping: HitMapping | None
+    ) -> Reader:
+        """Prepare to read events."""
+        meta = root.metadata(file)
+        detector = choose_detector(detector, meta.detector)
+        if meta.format == self.name:
+            return self._own(file, meta, detector, mapping)
+        if mapping is None or not mapping.hits.energy:
+            raise ConfigError(
+                "a tree of hits needs a mapping that names its branches",
+                remedy='write hits = { x = "...", y = "...", z = "...", energy = "..." } into a '
+                "TOML file, see docs/formats.md",
+            )
+        return _mapped(file, hit_trees.need_detector(detector), mapping, meta)
+
+    def _own(
+        self,
+        file: OpenFile,
+        meta: Metadata,
+        detector: Detector | None,
+        mapping: HitMapping | None,
+    ) -> Reader:
+        if mapping is not None:
+            raise hit_trees.no_mapping_needed()
+        detector = hit_trees.need_detector(detector)
+        tree = root.open_tree(file, self.needs, _TREE)
+        conditions = hit_trees.own_conditions(tree)
+        if _INCIDENT in root.branches(tree):
+            conditions = {"energy": root.read_scalars(tree, [_INCIDENT])[_INCIDENT], **conditions}
+        factor = scale(meta.cell_unit, "MeV", detector)
+        load = hit_trees.load_cells(tree, _CELL, "energy", detector, factor)
+        block = root.basket_size(tree, _CELL)
+        return Reader(detector, tree.num_entries, conditions, load, meta.provenance, block)
+
+    def obstacles(self, events: Events) -> dict[str, str]:
+        """Return why this layout cannot hold the events; pixels of images are no hits."""
+        odd = hit_trees.unfit_conditions(events)
+        if events.detector.is_image:
+            return {"cells": "must be those of a calorimeter, not pixels of an image", **odd}
+        return odd
+
+    @contextmanager
+    def writer(self, path: Path, sample: Events, grow: bool = False) -> Iterator[Append]:
+        """Write events as the TTree ``hits``, energies and positions as double."""
+        with root.created(path, to_texts(sample, self.name, self.energy_unit)) as trees:
+
+            def append(events: Events) -> None:
+                hits = hits_of(events)
+                lists = {name: getattr(hits, name).astype(np.float64) for name in _HITS}
+                lists[_CELL] = np.nonzero(events.cells)[1].astype(np.int32)
+                columns: dict[str, Any] = hit_trees.jagged(hits.counts, lists)
+                if "energy" in events.conditions:
+                    columns[_INCIDENT] = events.energy
+                columns |= hit_trees.own_columns(events, known=("energy",))
+                trees.put(_TREE, columns)
+
+            yield append
+
+
+def _mapped(file: OpenFile, detector: Detector, mapping: HitMapping, meta: Metadata) -> Reader:
+    """Prepare to read a tree as the user describes it."""
+    where, frame = mapping.hits, mapping.frame
+    if frame and not frame.direction:
+        raise ConfigError(
+            "the frame of the shower needs the direction of the incident particle",
+            remedy='write direction = ["px", "py", "pz"] into [frame] of the mapping',
+        )
+    scalars = [branch.branch for branch in mapping.conditions.values()]
+    scalars += [*(frame.direction or ()), *(frame.point or ())] if frame else []
+    file = replace(file, tree=file.tree or mapping.tree)
+    tree = hit_trees.tree_with(file, [*where.names, *scalars])
+    numbers = {name: hit_trees.one_per_event(tree, name) for name in dict.fromkeys(scalars)}
+    conditions = {
+        name: numbers[branch.branch] * branch.scale for name, branch in mapping.conditions.items()
+    }
+    length, factor = LENGTHS[where.length_unit], scale(where.energy_unit, "MeV", detector)
+    shower = _frame(mapping, numbers, tree.num_entries)
+    counts_layers = where.depth == "layer"
+    order = [(where.axes or "xyz").index(axis) for axis in "xyz"]
+
+    def part(start: int, stop: int) -> Hits:
+        counts, flat = root.read_jagged(tree, where.names, start, stop)
+        points = [flat[where.names[stored]] for stored in order]
+        if length != 1:
+            points = [
+                values if counts_layers and axis == 2 else values * length
+                for axis, values in enumerate(points)
+            ]
+        if shower is not None:
+            points = list(shower.to_local(counts, np.stack(points), start))
+        energy = flat[where.energy] if factor == 1 else flat[where.energy] * np.float64(factor)
+        x, y, z = points
+        return Hits(counts, x, y, z, energy, counts_layers, start)
+
+    block = root.basket_size(tree, where.energy)
+    load = hit_trees.load_hits(part, detector, block)
+    return Reader(detector, tree.num_entries, conditions, load, meta.provenance, block)
+
+
+def _frame(
+    mapping: HitMapping, numbers: dict[str, NDArray[np.float64]], n_events: int
+) -> ShowerFrame | None:
+    """Return the frames of the showers, if the hits are not in them."""
+    frame = mapping.frame
+    if frame is None or frame.direction is None:
+        return None
+    direction = np.stack([numbers[name] for name in frame.direction], axis=1)
+    point = np.zeros((n_events, 3))
+    if frame.point:
+        point = np.stack([numbers[name] for name in frame.point], axis=1)
+        point = point * LENGTHS[mapping.hits.length_unit]
+    if frame.radius:
+        point = enter_cylinder(point, direction, frame.radius, frame.half_length)
+    return ShowerFrame(point, direction)

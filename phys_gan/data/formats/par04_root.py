@@ -1,0 +1,245 @@
+"""The ROOT layout of Geant4's example Par04."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from phys_gan.data import root
+from phys_gan.data.container import OpenFile
+from phys_gan.data.format import Append, Cells, Format, Reader
+from phys_gan.data.formats.par04_hdf5 import PAR04, polar_grid, polar_obstacles
+from phys_gan.data.mapping import HitMapping
+from phys_gan.data.metadata import choose_detector, to_texts
+from phys_gan.data.units import scale, to_mev
+from phys_gan.detectors import Detector, load_detector
+from phys_gan.errors import DataError, DetectorError
+from phys_gan.events import Events
+
+__all__ = ["Par04ROOT"]
+
+_GLOBAL = "global"
+_READOUT = "virtualReadout"
+_ENERGY = "EnergyMC"
+_TIME = "SimTime"
+_DEPOSIT = "EnergyCell"
+_BINS = ("rhoCell", "phiCell", "zCell")
+_CONDITION = "condition_"
+_OVERFLOW = "overflow_"
+_BLOCK_EVENTS = 2000
+_BLOCK_CELLS = 1 << 21
+_LARGEST_BIN = 1 << 31
+
+
+class Par04ROOT(Format):
+    """Read and write the cells with a signal of Geant4's example Par04, by their bin numbers.
+
+    The tree ``global`` has ``EnergyMC`` [MeV]; the tree ``virtualReadout``, a TTree or an RNTuple,
+    has lists per event: ``EnergyCell`` [MeV] and the bins ``rhoCell``, ``phiCell``, ``zCell``.
+    Entries of one cell are added up, those outside the grid count for the overflow of the nearest
+    layer. Written are TTrees with all cells that are not 0, however small; in files of ours
+    further conditions are branches ``condition_<name>`` of ``global``, the overflow of layer k is
+    ``overflow_k``. ``SimTime`` is how long the simulation took: it is not read.
+    """
+
+    name: ClassVar[str] = "par04-root"
+    description: ClassVar[str] = (
+        "Geant4 Par04 ROOT: trees global (EnergyMC [MeV]) and virtualReadout (EnergyCell [MeV] "
+        "and bins per event)"
+    )
+    extensions: ClassVar[tuple[str, ...]] = (".root",)
+    container: ClassVar[str] = "ROOT"
+    needs: ClassVar[tuple[str, ...]] = (_ENERGY, _DEPOSIT, *_BINS)
+
+    def recognises(self, file: OpenFile) -> bool:
+        """Return whether the file has a tree with an energy and one with lists of cells."""
+        if file.container != self.container:
+            return False
+        there = [set(root.branches(tree)) for tree in root.trees(file).values()]
+        return any(_ENERGY in names for names in there) and any(
+            {_DEPOSIT, *_BINS} <= names for names in there
+        )
+
+    def reader(
+        self, file: OpenFile, detector: Detector | None, mapping: HitMapping | None
+    ) -> Reader:
+        """Prepare to read events."""
+        meta = root.metadata(file)
+        readout = root.open_tree(file, (_DEPOSIT, *_BINS), _READOUT)
+        # A tree that the user named is that of the cells.
+        scalars = root.open_tree(replace(file, tree=""), (_ENERGY,), _GLOBAL)
+        n_events = int(scalars.num_entries)
+        if readout.num_entries != n_events:
+            raise DataError(
+                f"tree '{readout.name}' has {readout.num_entries} events, but '{scalars.name}' has "
+                f"{n_events}",
+                remedy="merge the files of all threads of a simulation alike",
+                value=readout.num_entries,
+                constraint=n_events,
+            )
+        detector = choose_detector(detector, meta.detector) or _by_bins(readout)
+        grid = polar_grid(detector)
+        if grid is None:
+            raise DetectorError(
+                f"this layout counts bins in r, phi and z, but the layers of '{detector.name}' do "
+                f"not share one polar grid",
+                remedy=f"name another detector, such as '{PAR04[9, 16, 45]}'",
+                value=detector.name,
+            )
+        there = root.branches(scalars)
+        outside = [f"{_OVERFLOW}{k}" for k in range(detector.n_layers)]
+        stored = set(outside) <= set(there)
+        extras = [name for name in there if name.startswith(_CONDITION)]
+        columns = root.read_scalars(scalars, [_ENERGY, *extras])
+        conditions = {"energy": columns.pop(_ENERGY) * to_mev(meta.energy_unit or self.energy_unit)}
+        conditions |= {name.removeprefix(_CONDITION): values for name, values in columns.items()}
+        factor = scale(meta.cell_unit, "MeV", detector)
+        n_cells, n_layers = detector.n_cells, detector.n_layers
+
+        def load(start: int, stop: int) -> Cells:
+            cells = np.empty((stop - start, n_cells), np.float32)
+            overflow = np.empty((stop - start, n_layers), np.float32)
+            for first in range(start, stop, _BLOCK_EVENTS):
+                last = min(first + _BLOCK_EVENTS, stop)
+                part = slice(first - start, last - start)
+                _sum_up(readout, first, last, grid, factor, cells[part], overflow[part])
+            if stored:
+                values = np.empty((n_layers, stop - start), np.float32)
+                root.read_numbers(scalars, dict(zip(outside, values, strict=True)), start, stop)
+                overflow += values.T
+            return cells, overflow if stored or meta.detector is None else None
+
+        lost = _TIME in there and _CONDITION + _TIME not in there
+        notes = (f"{_TIME} is not kept",) if lost else ()
+        block = root.basket_size(readout, _DEPOSIT)
+        return Reader(detector, n_events, conditions, load, meta.provenance, block, notes)
+
+    def obstacles(self, events: Events) -> dict[str, str]:
+        """Return why this layout cannot hold the events; it needs one polar grid."""
+        odd = {
+            name: "cannot be the name of a branch"
+            for name in events.conditions
+            if not name.isidentifier()
+        }
+        return {**polar_obstacles(events), **odd}
+
+    @contextmanager
+    def writer(self, path: Path, sample: Events, grow: bool = False) -> Iterator[Append]:
+        """Write events as TTrees, energies as double."""
+        import awkward as ak
+
+        grid = polar_grid(sample.detector)
+        assert grid is not None
+        with root.created(path, to_texts(sample, self.name, self.energy_unit)) as trees:
+
+            def append(events: Events) -> None:
+                columns: dict[str, NDArray[Any]] = {_ENERGY: events.energy}
+                if _TIME in events.conditions:
+                    columns[_TIME] = events.conditions[_TIME]
+                for name, values in events.conditions.items():
+                    if name != "energy":
+                        columns[_CONDITION + name] = values
+                if events.overflow is not None:
+                    for k, values in enumerate(events.overflow.T.astype(np.float64)):
+                        columns[f"{_OVERFLOW}{k}"] = values
+                trees.put(_GLOBAL, columns)
+                event, cell = np.nonzero(events.cells)
+                counts = np.bincount(event, minlength=len(events))
+                z, phi, rho = np.unravel_index(cell, grid[::-1])
+                bins = dict(zip(_BINS, (rho, phi, z), strict=True))
+                lists = {_DEPOSIT: events.cells[event, cell].astype(np.float64), **bins}
+                trees.put(_READOUT, {k: ak.unflatten(v, counts) for k, v in lists.items()})
+
+            yield append
+
+
+def _by_bins(readout: Any) -> Detector:
+    """Return the coarser of the two built-in detectors if all bins across fit into it."""
+    coarse, fine = PAR04
+    for start in range(0, readout.num_entries, _BLOCK_EVENTS):
+        stop = min(start + _BLOCK_EVENTS, readout.num_entries)
+        flat = root.read_jagged(readout, _BINS[:2], start, stop)[1]
+        largest = [int(_whole(name, flat[name]).max(initial=0)) for name in _BINS[:2]]
+        if largest[0] >= coarse[0] or largest[1] >= coarse[1]:
+            return load_detector(PAR04[fine])
+    return load_detector(PAR04[coarse])
+
+
+def _sum_up(
+    readout: Any,
+    start: int,
+    stop: int,
+    grid: tuple[int, int, int],
+    factor: float,
+    cells: NDArray[np.float32],
+    overflow: NDArray[np.float32],
+) -> None:
+    """Read some events, and fill in their cells and overflow."""
+    counts, flat = root.read_jagged(readout, (_DEPOSIT, *_BINS), start, stop)
+    energy = _energies(flat[_DEPOSIT], counts, start)
+    if factor != 1:
+        energy = energy * factor
+    rho, phi, z = (_whole(name, flat[name]) for name in _BINS)
+    n_r, n_phi, n_z = grid
+    missed = _beyond(rho, n_r) | _beyond(phi, n_phi) | _beyond(z, n_z)
+    # One bin more than there are cells takes what is outside.
+    number = np.where(missed, n_r * n_phi * n_z, (z * n_phi + phi) * n_r + rho)
+    layer = np.clip(z, 0, n_z - 1)
+    ends = np.concatenate([[0], np.cumsum(counts)])
+    rows = max(1, _BLOCK_CELLS // cells.shape[1])
+    for first in range(0, stop - start, rows):
+        last = min(first + rows, stop - start)
+        part = slice(ends[first], ends[last])
+        event = np.repeat(np.arange(last - first), counts[first:last])
+        cells[first:last] = _sums(event, number[part], energy[part], last - first, cells.shape[1])
+        lost = np.where(missed[part], layer[part], n_z)
+        overflow[first:last] = _sums(event, lost, energy[part], last - first, n_z)
+
+
+def _sums(
+    event: NDArray[np.int64],
+    column: NDArray[np.int64],
+    energy: NDArray[np.float64],
+    n_events: int,
+    n_columns: int,
+) -> NDArray[np.float64]:
+    """Sum energies by event and column, shape (n_events, n_columns); column n_columns is lost."""
+    width = n_columns + 1
+    sums = np.bincount(event * width + column, energy, n_events * width)
+    return np.asarray(sums.reshape(n_events, width)[:, :n_columns], np.float64)
+
+
+def _beyond(bins: NDArray[np.int64], n: int) -> NDArray[np.bool_]:
+    return (bins < 0) | (bins >= n)
+
+
+def _energies(values: NDArray[Any], counts: NDArray[np.int64], start: int) -> NDArray[np.float64]:
+    wrong = ~(np.isfinite(values) & (values >= 0))
+    if wrong.any():
+        events = np.unique(np.repeat(np.arange(len(counts)), counts)[wrong])
+        raise DataError(
+            f"branch '{_DEPOSIT}' holds NaN, infinite or negative energies in {len(events)} events "
+            f"(first: event {start + events[0]})",
+            remedy="find out what the simulation did there, or remove these events",
+            value=float(values[wrong][0]),
+        )
+    return np.asarray(values, np.float64)
+
+
+def _whole(name: str, values: NDArray[Any]) -> NDArray[np.int64]:
+    """Return bin numbers, which some programs store as floating-point numbers."""
+    if values.dtype.kind == "f":
+        wrong = ~((np.abs(values) < _LARGEST_BIN) & (values == np.rint(values)))
+        if wrong.any():
+            raise DataError(
+                f"branch '{name}' holds {values[wrong][0]:g}, but must count bins",
+                remedy="store whole numbers, or name another format",
+                value=float(values[wrong][0]),
+            )
+    return values.astype(np.int64)

@@ -1,0 +1,245 @@
+"""Shuffled batches from files that are larger than memory."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import count
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from phys_gan.data.mapping import HitMapping
+from phys_gan.data.pieces import Group, Piece, Pieces, cut
+from phys_gan.data.reading import How
+from phys_gan.data.source import Paths, find_sources
+from phys_gan.data.survey import Survey, survey
+from phys_gan.detectors import Detector
+from phys_gan.errors import RangeError
+from phys_gan.events import Events
+from phys_gan.randomness import stream as random_stream
+
+__all__ = ["Stream", "stream"]
+
+_MEMORY = 1 << 27
+_PIECES_PER_GROUP = 16
+
+
+def stream(
+    paths: Paths,
+    batch_size: int,
+    *,
+    detector: str | Path | Detector | None = None,
+    format: str | None = None,
+    mapping: str | Path | HitMapping | None = None,
+    seed: int = 0,
+    epochs: int | None = None,
+    rank: int = 0,
+    world: int = 1,
+    memory: int = _MEMORY,
+) -> Stream:
+    """Stream shuffled batches of events from files of any size.
+
+    Arguments:
+        paths: As in :func:`read`.
+        batch_size: Events per batch.
+        detector: As in :func:`read`.
+        format: As in :func:`read`.
+        mapping: As in :func:`read`.
+        seed: Seed of the order.
+        epochs: How often each event comes; without end by default.
+        rank: Number of this process, which reads its own share of the events.
+        world: Number of processes.
+        memory: Bytes that the events in memory may take.
+
+    Raises:
+        PhysGanError: As in :func:`read`.
+        RangeError: A number makes no sense.
+
+    Example:
+        >>> batches = stream("datasets/geant4_calogan_eplus.h5", 2000, seed=1, epochs=1)
+        >>> [len(batch) for batch in batches]
+        [2000, 2000, 1000]
+    """
+    how = How.of(detector, format, mapping)
+    found = survey(find_sources(paths), how)
+    return Stream(found, how, batch_size, seed, epochs, rank, world, memory)
+
+
+@dataclass(frozen=True)
+class Stream:
+    """Batches of events in a random order, read while the batch before is used.
+
+    Files are cut into pieces of neighbouring events. Each epoch takes the pieces in a random
+    order; groups of them, of half the memory each, are shuffled and cut into batches, while a
+    thread reads the next group. The order depends on the seed alone, never on timing, and a
+    stream can begin at any batch without reading those before.
+
+    Files are opened where and when they are read: a stream can be sent to another process.
+
+    Arguments:
+        found: The files.
+        how: How to read them.
+        batch_size: Events per batch.
+        seed: Seed of the order.
+        epochs: How often each event comes, the last batch being what is left; None for without
+            end, and all batches are full then.
+        rank: Number of this process: of the pieces of an epoch, it takes every ``world``-th.
+        world: Number of processes.
+        memory: Bytes that the events in memory may take.
+        chosen: Numbers of the events that take part, in rising order; by default all.
+        first: Number of the first batch.
+
+    Raises:
+        RangeError: A number makes no sense.
+    """
+
+    found: Survey
+    how: How
+    batch_size: int
+    seed: int = 0
+    epochs: int | None = None
+    rank: int = 0
+    world: int = 1
+    memory: int = _MEMORY
+    chosen: NDArray[np.int64] | None = None
+    first: int = 0
+
+    def __post_init__(self) -> None:
+        if self.batch_size < 1 or not 0 <= self.rank < self.world or self.first < 0:
+            raise RangeError(
+                f"batches of {self.batch_size} events for process {self.rank} of {self.world}, "
+                f"from batch {self.first} on, make no sense",
+                remedy="count processes and batches from 0, and give batches at least one event",
+            )
+        if len(self._pieces) < self.world:
+            raise RangeError(
+                f"{self.n_events} events in {len(self._pieces)} pieces cannot be shared by "
+                f"{self.world} processes",
+                remedy="read them into memory, or take fewer processes",
+                value=self.world,
+            )
+
+    @property
+    def detector(self) -> Detector:
+        """The detector of all events."""
+        return self.found.sample.detector
+
+    @property
+    def n_events(self) -> int:
+        """Number of events that take part, of all processes together."""
+        return self.found.n_events if self.chosen is None else len(self.chosen)
+
+    def __len__(self) -> int:
+        """Return the number of batches of this process.
+
+        Raises:
+            TypeError: The stream has no end.
+        """
+        if self.epochs is None:
+            raise TypeError("this stream has no end")
+        events = sum(len(piece) for epoch in range(self.epochs) for piece in self._own(epoch))
+        return max(0, -(-events // self.batch_size) - self.first)
+
+    def __iter__(self) -> Iterator[Events]:
+        rest: list[Events] = []
+        with closing(self._groups()) as groups:
+            for group, order in groups:
+                begin = 0
+                while begin < len(order):
+                    missing = self.batch_size - sum(map(len, rest))
+                    # A copy: the group's memory is used again for the group after the next.
+                    rest.append(group.take(order[begin : begin + missing]))
+                    begin += missing
+                    if begin <= len(order):
+                        yield rest[0] if len(rest) == 1 else Events.concatenate(rest)
+                        rest = []
+        if rest:
+            yield Events.concatenate(rest)
+
+    def events(self, numbers: Sequence[int] | NDArray[np.int64]) -> Events:
+        """Read the events of these numbers (counted over all files), in rising order."""
+        ordered = np.sort(np.asarray(numbers, np.int64))
+        rows, most = self._rows, self._group_events
+        with Pieces(self.found, self.how) as pieces:
+            return pieces.load(cut(self.found, rows, most, ordered)).take(slice(None))
+
+    def totals(self) -> NDArray[np.float64]:
+        """Read the total signal of every event, in order, shape (N,); a pass over all files."""
+        whole = cut(self.found, self._rows, self._group_events)
+        with Pieces(self.found, self.how) as pieces:
+            parts = [pieces.load([piece]).take(slice(None)).total_energy() for piece in whole]
+        return np.concatenate(parts)
+
+    @property
+    def _group_events(self) -> int:
+        return max(1, self.memory // (2 * 4 * self.detector.n_cells))
+
+    @property
+    def _rows(self) -> int:
+        """Events per piece; small files still make pieces enough to be shuffled and shared."""
+        most = -(-self.found.n_events // (4 * self.world))
+        return max(1, min(self._group_events // _PIECES_PER_GROUP, most))
+
+    @cached_property
+    def _pieces(self) -> list[Piece]:
+        return cut(self.found, self._rows, max(1, self._group_events // 2), self.chosen)
+
+    def _own(self, epoch: int) -> list[Piece]:
+        """Return the pieces of this process in an epoch, in order."""
+        order = random_stream(self.seed, f"pieces {epoch}").permutation(len(self._pieces))
+        return [self._pieces[number] for number in order[self.rank :: self.world]]
+
+    def _plan(self) -> Iterator[tuple[list[Piece], NDArray[np.int64]]]:
+        """Yield the pieces of each group, and the order in which its events come."""
+        skip = self.first * self.batch_size
+        for epoch in count() if self.epochs is None else range(self.epochs):
+            own = self._own(epoch)
+            events = sum(map(len, own))
+            if skip >= events:
+                skip -= events
+                continue
+            for number, group in enumerate(_groups_of(own, self._group_events)):
+                size = sum(map(len, group))
+                if skip >= size:
+                    skip -= size
+                    continue
+                name = f"events {epoch} {self.rank} {number}"
+                yield group, random_stream(self.seed, name).permutation(size)[skip:]
+                skip = 0
+
+    def _groups(self) -> Generator[tuple[Group, NDArray[np.int64]]]:
+        """Yield groups of events, each read while the one before is used."""
+        plan = self._plan()
+        most = max(max(map(len, self._pieces), default=0), self._group_events)
+        # Two rooms are used in turn: new memory for each group would cost more than reading.
+        rooms = [np.empty((most, self.detector.n_cells), np.float32) for _ in range(2)]
+        with Pieces(self.found, self.how) as pieces, ThreadPoolExecutor(1) as thread:
+            reading: list[tuple[Future[Group], NDArray[np.int64]]] = []
+            for number in count():
+                upcoming = next(plan, None)
+                if upcoming is not None:
+                    group, order = upcoming
+                    future = thread.submit(pieces.load, group, rooms[number % 2])
+                    reading.append((future, order))
+                if not reading:
+                    return
+                if len(reading) == 2 or upcoming is None:
+                    future, order = reading.pop(0)
+                    yield future.result(), order
+
+
+def _groups_of(pieces: Sequence[Piece], most: int) -> Iterator[list[Piece]]:
+    """Yield consecutive pieces, together not more than ``most`` events where they allow it."""
+    group: list[Piece] = []
+    for piece in pieces:
+        if group and sum(map(len, group)) + len(piece) > most:
+            yield group
+            group = []
+        group.append(piece)
+    if group:
+        yield group
