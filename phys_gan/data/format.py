@@ -45,6 +45,7 @@ class Reader:
         block: Events that are stored together; reading a whole number of blocks is fastest.
         notes: What the file has that events cannot hold, a sentence each.
         direct: Reads the cells into memory that is there already, where the layout can.
+        voxelised: Whether the cells are sums of hits that another program wrote.
     """
 
     detector: Detector
@@ -55,6 +56,7 @@ class Reader:
     block: int = 1
     notes: tuple[str, ...] = ()
     direct: Fill | None = None
+    voxelised: bool = False
 
     def __len__(self) -> int:
         return self.n_events

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -41,8 +41,10 @@ class Inspection:
         response: Mean of E_tot/E_inc and its statistical error; None where there is none.
         cell_range: Smallest and largest cell [the detector's unit].
         occupancy: Share of the cells above the read-out threshold.
-        overflow: Share of the energy that no cell caught; None where the file does not know it.
+        overflow: Share of the energy that no cell caught, of all events and of the worst one; None
+            where the file does not know it.
         provenance: How the events were made.
+        notes: What of the file is not kept, a sentence each.
         warnings: What looks wrong, a sentence each.
     """
 
@@ -55,8 +57,9 @@ class Inspection:
     response: tuple[float, float] | None
     cell_range: tuple[float, float]
     occupancy: float
-    overflow: float | None
+    overflow: tuple[float, float] | None
     provenance: Mapping[str, str]
+    notes: Sequence[str] = ()
     warnings: list[str] = field(default_factory=list)
 
     def lines(self) -> list[str]:
@@ -81,9 +84,11 @@ class Inspection:
         rows.append(("cells", f"{_span(*self.cell_range)} {unit}"))
         rows.append(("cells hit", f"{self.occupancy:.1%} above {detector.threshold:g} {unit}"))
         if self.overflow is not None:
-            what = _signal(detector)
-            rows.append(("overflow", f"{self.overflow:.2%} of the {what} outside the cells"))
+            share, worst = (f"{100 * part:.3g} %" for part in self.overflow)
+            what = f"of the {_signal(detector)} outside the cells"
+            rows.append(("overflow", f"{share} {what}, at most {worst} of one event's"))
         rows += [("provenance", f"{name}: {text}") for name, text in self.provenance.items()]
+        rows += [("note", text) for text in self.notes]
         rows += [("warning", text) for text in self.warnings]
         width = max(len(label) for label, _ in rows)
         return [f"{label:<{width}}  {text}" for label, text in rows]
@@ -120,7 +125,7 @@ def inspect(
         for start in range(0, len(reader), rows):
             events = reader.read(start, start + rows)
             if not start:
-                check(events, layout)
+                check(events, reader, layout)
             seen.add(events)
         return seen.summary(str(sources[0]), layout)
 
@@ -134,7 +139,7 @@ class _Seen:
         self._responses: list[NDArray[np.float64]] = []
         self._low, self._high = math.inf, -math.inf
         self._hit = self._empty = 0
-        self._outside: float | None = None
+        self._outside: list[NDArray[np.float64]] = []
 
     def add(self, events: Events) -> None:
         """Look at some more events."""
@@ -147,8 +152,7 @@ class _Seen:
         self._hit += int(np.count_nonzero(events.cells > events.detector.threshold))
         self._empty += int(np.count_nonzero(~events.cells.any(axis=1)))
         if events.overflow is not None:
-            missed = events.overflow.sum(axis=1, dtype=np.float64)
-            self._outside = (self._outside or 0.0) + float(missed.sum())
+            self._outside.append(events.overflow.sum(axis=1, dtype=np.float64))
 
     def summary(self, source: str, layout: Format) -> Inspection:
         """Return what was seen."""
@@ -159,11 +163,7 @@ class _Seen:
             ratio = np.concatenate(self._responses)
             spread = float(ratio.std(ddof=1)) if len(ratio) > 1 else math.nan
             mean_and_error = float(ratio.mean()), spread / math.sqrt(len(ratio))
-        share = None
-        if self._outside is not None:
-            both = float(total.sum()) + self._outside
-            share = self._outside / both if both else 0.0
-        much = [f"{share:.0%} of the {_signal(detector)} misses every cell"] if share else []
+        shares = _shares(total, np.concatenate(self._outside)) if self._outside else None
         return Inspection(
             source=source,
             format=layout.name,
@@ -177,13 +177,13 @@ class _Seen:
             response=mean_and_error,
             cell_range=(self._low, self._high),
             occupancy=self._hit / (len(reader) * detector.n_cells),
-            overflow=share,
+            overflow=shares,
             provenance=dict(reader.provenance),
+            notes=reader.notes,
             warnings=[
-                *reader.notes,
                 *_strange_response(detector, mean_and_error),
                 *self._strange_events(total),
-                *(much if (share or 0) > _MUCH_OVERFLOW else []),
+                *_much_overflow(detector, shares),
             ],
         )
 
@@ -197,6 +197,19 @@ class _Seen:
         if copies:
             found.append(f"{copies} of {n} events are copies of others")
         return found
+
+
+def _shares(inside: NDArray[np.float64], outside: NDArray[np.float64]) -> tuple[float, float]:
+    """Return the share outside of all events together, and of the one with the largest share."""
+    both = inside + outside
+    each = np.divide(outside, both, out=np.zeros_like(both), where=both != 0)
+    return float(outside.sum() / both.sum()) if both.sum() else 0.0, float(each.max())
+
+
+def _much_overflow(detector: Detector, shares: tuple[float, float] | None) -> list[str]:
+    if shares is None or shares[0] <= _MUCH_OVERFLOW:
+        return []
+    return [f"{shares[0]:.0%} of the {_signal(detector)} misses every cell"]
 
 
 def _strange_response(detector: Detector, measured: tuple[float, float] | None) -> list[str]:

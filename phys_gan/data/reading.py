@@ -100,7 +100,7 @@ def read(
     for source in sources:
         with open_events(source, how) as (reader, layout):
             events = reader.read()
-            check(events, layout)
+            check(events, reader, layout)
         parts.append(events)
     numbers = particle_numbers(sources, parts)
     parts = [with_pdg(part, number) for part, number in zip(parts, numbers, strict=True)]
@@ -128,13 +128,13 @@ def open_events(source: Source, how: How) -> Iterator[tuple[Reader, Format]]:
             ) from error
 
 
-def check(events: Events, layout: Format) -> None:
+def check(events: Events, reader: Reader, layout: Format) -> None:
     """Check that the units are right, and that the hits lie in the detector.
 
     Raises:
         DataError: E_tot/E_inc is far from what the detector describes, or every hit misses.
     """
-    if layout.has_hits and not events.cells.any() and events.overflow is not None:
+    if reader.voxelised and not events.cells.any() and events.overflow is not None:
         outside = float(events.overflow.sum(dtype=np.float64))
         if outside > 0:
             raise DataError(

@@ -57,7 +57,7 @@ def survey(sources: Sequence[Source], how: How) -> Survey:
         with open_events(source, how) as (reader, layout):
             rows = max(1, min(_SAMPLE, _SAMPLE_CELLS // reader.detector.n_cells))
             events = reader.read(0, rows)
-            check(events, layout)
+            check(events, reader, layout)
             firsts.append(events[:1])
             readers.append(reader)
     pdg = particle_numbers(sources, firsts)

@@ -108,6 +108,7 @@ class CaloCloudsHDF5(Format):
             loader(read, detector, stored, exact),
             meta.provenance,
             hdf5.rows_per_chunk(file, _POINTS),
+            voxelised=not exact,
         )
 
     def obstacles(self, events: Events) -> dict[str, str]:

@@ -150,7 +150,16 @@ def _foreign(
 
     block = root.basket_size(tree, f"{names[0]}.energy")
     load = hit_trees.load_hits(part, detector, block)
-    return Reader(detector, tree.num_entries, conditions, load, meta.provenance, block, notes)
+    return Reader(
+        detector,
+        tree.num_entries,
+        conditions,
+        load,
+        {"collections": ", ".join(names), **meta.provenance},
+        block,
+        notes,
+        voxelised=True,
+    )
 
 
 def _require_no_names(mapping: HitMapping) -> None:

@@ -152,7 +152,9 @@ def _mapped(file: OpenFile, detector: Detector, mapping: HitMapping, meta: Metad
 
     block = root.basket_size(tree, where.energy)
     load = hit_trees.load_hits(part, detector, block)
-    return Reader(detector, tree.num_entries, conditions, load, meta.provenance, block)
+    return Reader(
+        detector, tree.num_entries, conditions, load, meta.provenance, block, voxelised=True
+    )
 
 
 def _frame(

@@ -111,6 +111,7 @@ class ShowerDataHDF5(Format):
             meta.provenance,
             hdf5.rows_per_chunk(file, _SHOWERS),
             notes,
+            voxelised=not exact,
         )
 
     def obstacles(self, events: Events) -> dict[str, str]:

@@ -114,7 +114,7 @@ def test_the_second_catalogue(tmp_path: Path) -> None:
     np.testing.assert_allclose(conditions["sersic_n"], 2.5)
     np.testing.assert_allclose(conditions["q"], 0.25)
     np.testing.assert_allclose(conditions["beta"], [0, 0.5, -1])
-    notes = " ".join(inspect(tmp_path / "a.fits").warnings)
+    notes = " ".join(inspect(tmp_path / "a.fits").notes)
     assert "the columns 'PSF_FILENAME' of 'a.fits' are not kept" in notes
     assert "the columns 'HSC_g' of 'a_fits.fits' are not kept" in notes
 
@@ -123,7 +123,7 @@ def test_the_second_catalogue(tmp_path: Path) -> None:
     more["zphot"] = np.array([0.5, np.nan, -1.0])
     save(tmp_path / "a_fits.fits", more)
     assert set(read(tmp_path / "a.fits").conditions) == {"flux", "mag", "flux_radius"}
-    notes = " ".join(inspect(tmp_path / "a.fits").warnings)
+    notes = " ".join(inspect(tmp_path / "a.fits").notes)
     assert "zphot is missing for 2 of 3 galaxies and is not kept as a condition" in notes
     assert "hlr is missing for 1 of 3 galaxies" in notes
     assert "beta is missing for 1 of 3 galaxies" in notes
@@ -134,7 +134,7 @@ def test_the_second_catalogue(tmp_path: Path) -> None:
     more["IDENT"] = np.arange(3) + 1
     save(tmp_path / "a_fits.fits", more)
     assert set(read(tmp_path / "a.fits").conditions) == {"flux", "mag"}
-    assert "'a_fits.fits' holds other galaxies" in " ".join(inspect(tmp_path / "a.fits").warnings)
+    assert "'a_fits.fits' holds other galaxies" in " ".join(inspect(tmp_path / "a.fits").notes)
 
 
 def _change(name: str, values: Any) -> Callable[[Path], None]:

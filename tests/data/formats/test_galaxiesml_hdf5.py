@@ -48,7 +48,7 @@ def test_a_file_of_the_data_set(tmp_path: Path, side: int) -> None:
     }
     found = inspect(path)
     assert found.format == "galaxiesml-hdf5"
-    notes = " ".join(found.warnings)
+    notes = " ".join(found.notes)
     assert "g_sersic_index is missing for 2 of 6 galaxies" in notes
     assert "'specz_name' hold no numbers" in notes
     assert "'x_coord_x' do not hold one value per galaxy" in notes

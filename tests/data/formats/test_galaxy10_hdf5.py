@@ -58,7 +58,7 @@ def test_a_file_of_decals(tmp_path: Path) -> None:
     found = inspect(path)
     assert found.format == "galaxy10-hdf5"
     note = "redshift is missing for 1 of 3 galaxies and is not kept as a condition"
-    assert note in found.warnings
+    assert note in found.notes
 
 
 def test_pixels_of_one_size_belong_to_the_detector(tmp_path: Path) -> None:
@@ -84,7 +84,7 @@ def test_a_known_size_tells_the_survey(
     assert events.detector.layers[2].pixel_scale == scale
     assert set(events.conditions) == {"ans"}
     note = f"the file gives no pxscale: pixels of {scale} arcsec are taken"
-    assert note in inspect(tmp_path / "a.h5").warnings
+    assert note in inspect(tmp_path / "a.h5").notes
 
 
 def test_another_size_needs_a_detector(tmp_path: Path) -> None:
@@ -148,7 +148,7 @@ def test_columns_that_are_no_conditions(tmp_path: Path) -> None:
         short=np.zeros(5),
     )
     assert set(read(tmp_path / "a.h5").conditions) == {"ans"}
-    notes = inspect(tmp_path / "a.h5").warnings
+    notes = inspect(tmp_path / "a.h5").notes
     assert "the data sets 'specz_name' hold no numbers and are not kept as conditions" in notes
     assert any("'coord', 'short' do not hold one value per galaxy" in note for note in notes)
     assert any("'object_id' hold larger numbers than a condition can" in note for note in notes)

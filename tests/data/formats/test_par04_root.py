@@ -82,7 +82,7 @@ def test_cells_of_a_tree(tmp_path: Path) -> None:
     assert not events.overflow.any()
     assert list(events.conditions) == ["energy"]
     np.testing.assert_array_equal(events.energy, [8000, 9000, 10000])
-    assert "SimTime is not kept" in inspect(tmp_path / "a.root").warnings
+    assert "SimTime is not kept" in inspect(tmp_path / "a.root").notes
 
 
 def test_bins_outside_are_overflow(tmp_path: Path) -> None:

@@ -93,7 +93,7 @@ def test_times_are_not_kept(tmp_path: Path) -> None:
     np.testing.assert_array_equal(
         read(path, detector=SMALL).cells, read(make(tmp_path / "b.h5"), detector=SMALL).cells
     )
-    assert any("times" in text for text in inspect(path, detector=SMALL).warnings)
+    assert any("times" in text for text in inspect(path, detector=SMALL).notes)
 
 
 def test_what_may_be_missing(tmp_path: Path) -> None:
