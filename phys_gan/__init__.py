@@ -17,12 +17,14 @@ _HOMES = {
     "PhysGanError": "phys_gan.errors",
     "Recipe": "phys_gan.training",
     "compare": "phys_gan.validation",
+    "convert": "phys_gan.data",
     "inspect": "phys_gan.data",
     "load_detector": "phys_gan.detectors",
     "load_recipe": "phys_gan.training",
     "read": "phys_gan.data",
     "simulate": "phys_gan.simulators",
     "split": "phys_gan.data",
+    "stream": "phys_gan.data",
     "train": "phys_gan.workflows",
     "write": "phys_gan.data",
 }
@@ -36,18 +38,20 @@ __all__ = [
     "Recipe",
     "__version__",
     "compare",
+    "convert",
     "inspect",
     "load_detector",
     "load_recipe",
     "read",
     "simulate",
     "split",
+    "stream",
     "train",
     "write",
 ]
 
 if TYPE_CHECKING:
-    from phys_gan.data import inspect, read, split, write
+    from phys_gan.data import convert, inspect, read, split, stream, write
     from phys_gan.detectors import Detector, load_detector
     from phys_gan.errors import PhysGanError
     from phys_gan.events import Events

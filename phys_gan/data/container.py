@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import codecs
+import re
 import struct
 import warnings
 import zlib
@@ -15,11 +17,25 @@ from typing import Any
 from phys_gan.data.source import Source
 from phys_gan.errors import DataError, MissingError, PhysGanError
 
-__all__ = ["OpenFile", "container_of", "damage_reported", "listing", "naming", "nearest", "opened"]
+__all__ = [
+    "OpenFile",
+    "container_of",
+    "damage_reported",
+    "damaged",
+    "listing",
+    "naming",
+    "nearest",
+    "opened",
+]
 
 _HDF5 = b"\x89HDF\r\n\x1a\n"
 _ROOT = b"root"
 _FITS = b"SIMPLE  ="
+
+# Where what a library says turns from what it met to how it came there.
+_ASIDE = re.compile(
+    r"\.\s|, fix it|,? received \d+ bytes|\s(?:in file|for file path|because|version)\s"
+)
 
 # What h5py and uproot raise when they decode bytes that are not what the writer wrote.
 _FAILURES: tuple[type[Exception], ...] = (
@@ -127,11 +143,21 @@ def damage_reported(container: str) -> Iterator[None]:
     except Exception as error:
         if not isinstance(error, _failures(container)):
             raise
-        detail = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise DataError(
-            f"the {container} file is damaged or cut short ({detail[:160]})",
-            remedy="copy or make it again",
-        ) from error
+        raise damaged(container, _detail(error)) from error
+
+
+def damaged(container: str, detail: str = "") -> DataError:
+    """Return an error that says that the file is damaged."""
+    return DataError(
+        f"the {container} file is damaged or cut short{detail}", remedy="copy or make it again"
+    )
+
+
+def _detail(error: Exception) -> str:
+    """Return what a library says as a clause, or nothing where it says no more than a word."""
+    text = " ".join(_ASIDE.split(str(error).strip(), maxsplit=1)[0].split())
+    text = text.strip(" .,:;")[:160]
+    return f" ({text})" if " " in text else ""
 
 
 def _failures(container: str) -> tuple[type[Exception], ...]:
@@ -191,9 +217,12 @@ def container_of(path: Path) -> str:
 
 
 def _is_text(head: bytes) -> bool:
-    # The last character may have been cut.
-    text = head.decode("utf-8", errors="ignore")
-    return len(text.encode()) >= len(head) - 3 and all(c.isprintable() or c.isspace() for c in text)
+    try:
+        # The last character may have been cut.
+        text = codecs.getincrementaldecoder("utf-8")().decode(head)
+    except UnicodeDecodeError:
+        return False
+    return all(c.isprintable() or c.isspace() for c in text)
 
 
 def nearest(name: str, names: Sequence[str]) -> str:

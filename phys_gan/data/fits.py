@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -12,13 +12,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from phys_gan.data.container import OpenFile, damage_reported, listing, nearest
+from phys_gan.data.container import OpenFile, damage_reported, damaged, listing, nearest
 from phys_gan.data.metadata import Metadata, from_texts
 from phys_gan.errors import DataError, MissingError
 
 __all__ = ["Table", "metadata", "table", "write_table"]
 
 _TEXTS = "PHYS_GAN"
+_BLOCK = 2880
 
 
 @contextmanager
@@ -106,11 +107,26 @@ def table(file: OpenFile) -> Table | None:
     with _astropy():
         for hdu in file.handle:
             if isinstance(hdu, fits.BinTableHDU) and not isinstance(hdu, fits.CompImageHDU):
+                _require_once(hdu.columns.names)
                 data = hdu.data
                 # Copies, as the file may be closed before they are used.
                 columns = {name: np.array(data[name]) for name in data.names}
                 return Table(file.path, columns)
+    if file.path.stat().st_size % _BLOCK:
+        # astropy passes over a header that is cut short.
+        raise damaged("FITS")
     return None
+
+
+def _require_once(names: Sequence[str]) -> None:
+    lower = [name.lower() for name in names]
+    twice = [name for name in names if lower.count(name.lower()) > 1]
+    if twice:
+        raise DataError(
+            f"the table has the column '{twice[0]}' twice (upper and lower case are the same)",
+            remedy="rename one of them",
+            value=twice[0],
+        )
 
 
 def metadata(file: OpenFile) -> Metadata | None:
@@ -121,6 +137,8 @@ def metadata(file: OpenFile) -> Metadata | None:
     """
     with _astropy():
         if _TEXTS not in file.handle:
+            if _TEXTS in file.handle[0].header:
+                raise damaged("FITS")
             return None
         texts = json.loads(np.asarray(file.handle[_TEXTS].data, np.uint8).tobytes())
         texts = {str(name): str(text) for name, text in texts.items()}
@@ -152,4 +170,6 @@ def write_table(path: Path, columns: Mapping[str, NDArray[Any]], texts: Mapping[
         fits.BinTableHDU.from_columns(made),
         fits.ImageHDU(said, name=_TEXTS),
     ]
+    # Without its last HDU a file that is cut short would be taken for one of another program.
+    hdus[0].header[_TEXTS] = (len(said), "bytes in the HDU of this name")
     fits.HDUList(hdus).writeto(path, overwrite=True)

@@ -46,6 +46,7 @@ class Reader:
         notes: What the file has that events cannot hold, a sentence each.
         direct: Reads the cells into memory that is there already, where the layout can.
         voxelised: Whether the cells are sums of hits that another program wrote.
+        hit_unit: Unit in which their energies were taken to be.
     """
 
     detector: Detector
@@ -57,15 +58,23 @@ class Reader:
     notes: tuple[str, ...] = ()
     direct: Fill | None = None
     voxelised: bool = False
+    hit_unit: str = ""
 
     def __len__(self) -> int:
         return self.n_events
 
+    def cells(self, start: int, stop: int) -> Cells:
+        """Read the cells of some events, unchecked, and their overflow."""
+        # What is too large for single precision becomes infinite, which no events may be.
+        with np.errstate(over="ignore", invalid="ignore"):
+            return self.load(start, stop)
+
     def fill(self, start: int, stop: int, out: NDArray[np.float32]) -> NDArray[np.float32] | None:
         """Read the cells of some events into ``out``, (n, n_cells), unchecked; return overflow."""
         if self.direct is not None:
-            return self.direct(start, stop, out)
-        out[:], overflow = self.load(start, stop)
+            with np.errstate(over="ignore", invalid="ignore"):
+                return self.direct(start, stop, out)
+        out[:], overflow = self.cells(start, stop)
         return overflow
 
     def read(self, start: int = 0, stop: int | None = None) -> Events:
@@ -75,7 +84,7 @@ class Reader:
             DataError: The file is damaged, or its values make no sense.
         """
         stop = self.n_events if stop is None else min(stop, self.n_events)
-        cells, overflow = self.load(start, stop)
+        cells, overflow = self.cells(start, stop)
         conditions = {name: values[start:stop] for name, values in self.conditions.items()}
         return Events(cells, conditions, self.detector, overflow, self.provenance)
 

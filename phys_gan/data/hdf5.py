@@ -32,6 +32,7 @@ __all__ = [
     "resizable",
     "rows_per_chunk",
     "shape_of",
+    "unfit_conditions",
     "wrong_shape",
 ]
 
@@ -107,7 +108,7 @@ def wrong_shape(
     name: str, shape: tuple[int, ...], needed: tuple[int | str, ...], remedy: str
 ) -> DataError:
     """Return an error that says which shape a data set must have."""
-    wanted = f"({', '.join(map(str, needed))})"
+    wanted = f"({', '.join(map(str, needed))}{',' if len(needed) == 1 else ''})"
     return DataError(
         f"data set '{name}' has shape {shape}, but must be {wanted}",
         remedy=remedy,
@@ -160,6 +161,20 @@ def read_conditions(file: OpenFile) -> dict[str, NDArray[np.float64]]:
     prefix = f"{_CONDITIONS}/"
     names = [name for name in data_sets(file) if name.startswith(prefix)]
     return {name.removeprefix(prefix): column(file, name) for name in names}
+
+
+def unfit_conditions(events: Events) -> dict[str, str]:
+    """Return which conditions no data set can be named after, and why."""
+    names = list(events.conditions)
+    return {name: "cannot be the name of a data set" for name in names if not _fits(name, names)}
+
+
+def _fits(name: str, names: Collection[str]) -> bool:
+    # A slash makes a group, which cannot have the name of a data set beside it.
+    parts = name.split("/")
+    groups = ["/".join(parts[:count]) for count in range(1, len(parts))]
+    named = all(part not in ("", ".") for part in parts)
+    return named and name.isprintable() and not set(groups) & set(names)
 
 
 def require_length(n_events: int, conditions: Mapping[str, NDArray[np.float64]]) -> None:
@@ -219,6 +234,9 @@ def metadata(file: OpenFile) -> Metadata:
 
 
 def _text(value: Any) -> str:
+    if isinstance(value, str):
+        # h5py turns bytes that are not UTF-8 into characters that nothing else can take.
+        value = value.encode("utf-8", errors="surrogateescape")
     if isinstance(value, bytes):
         return value.decode("utf-8", errors="replace")
     if isinstance(value, np.ndarray):

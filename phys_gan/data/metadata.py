@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from phys_gan import __version__
 from phys_gan.detectors import Detector
-from phys_gan.errors import DetectorError
+from phys_gan.errors import DataError, DetectorError
 from phys_gan.events import Events
 
-__all__ = ["Metadata", "choose_detector", "from_texts", "to_texts"]
+__all__ = ["Metadata", "choose_detector", "from_texts", "joined", "to_texts"]
 
 _DETECTOR = "phys_gan_detector"
 _FORMAT = "phys_gan_format"
 _VERSION = "phys_gan_version"
+_PROVENANCE = "phys_gan_provenance"
+_RESERVED = {_DETECTOR, _FORMAT, _VERSION, _PROVENANCE, "energy_unit", "cell_unit"}
+_LONGEST_NAME = 1000
 
 
 @dataclass(frozen=True)
@@ -38,8 +45,10 @@ class Metadata:
 
 def to_texts(events: Events, format_name: str, energy_unit: str) -> dict[str, str]:
     """Return what a file of ours says about itself, as texts by name."""
+    odd = {n: text for n, text in events.provenance.items() if not _is_plain(n, text)}
     return {
-        **events.provenance,
+        **{n: text for n, text in events.provenance.items() if n not in odd},
+        **({_PROVENANCE: json.dumps(odd)} if odd else {}),
         _FORMAT: format_name,
         _VERSION: __version__,
         _DETECTOR: events.detector.to_toml(),
@@ -48,21 +57,71 @@ def to_texts(events: Events, format_name: str, energy_unit: str) -> dict[str, st
     }
 
 
+def _is_plain(name: str, text: str) -> bool:
+    """Return whether every container can hold a text by this name, beside those of our own."""
+    kept = [t.encode("utf-8", "ignore").decode().replace("\0", "") for t in (name, text)]
+    return kept == [name, text] and name not in _RESERVED and 0 < len(name) <= _LONGEST_NAME
+
+
+def _odd(text: str, source: str) -> dict[str, str]:
+    """Read the provenance that is not plain."""
+    try:
+        return {str(name): str(value) for name, value in json.loads(text).items()}
+    except (json.JSONDecodeError, AttributeError) as error:
+        raise DataError(
+            f"'{source}': '{_PROVENANCE}' does not hold what phys_gan writes there",
+            remedy="remove it from the file",
+        ) from error
+
+
 def from_texts(texts: Mapping[str, str], source: str) -> Metadata:
     """Return what the texts of a file, ours or not, say.
 
     Raises:
         DetectorError: The file carries a detector that is none.
+        DataError: It carries a provenance that is none.
     """
     toml = texts.get(_DETECTOR)
-    reserved = {_DETECTOR, _FORMAT, _VERSION, "energy_unit", "cell_unit"}
+    provenance = {name: text for name, text in texts.items() if name not in _RESERVED}
     return Metadata(
-        detector=Detector.from_toml(toml, f"{source}: {_DETECTOR}") if toml else None,
+        detector=_detector(toml, f"{source}: {_DETECTOR}") if toml else None,
         energy_unit=texts.get("energy_unit") or None,
         cell_unit=texts.get("cell_unit") or None,
-        provenance={name: text for name, text in texts.items() if name not in reserved},
+        provenance=provenance | _odd(texts.get(_PROVENANCE, "{}"), source),
         format=texts.get(_FORMAT, ""),
     )
+
+
+def _detector(toml: str, source: str) -> Detector:
+    try:
+        return Detector.from_toml(toml, source)
+    except DetectorError as error:
+        raise DetectorError(error.problem, remedy="copy or make the file again") from error
+
+
+def joined(
+    native: Mapping[str, NDArray[np.float64]],
+    beside: Mapping[str, NDArray[np.float64]],
+    prefix: str,
+) -> dict[str, NDArray[np.float64]]:
+    """Return the conditions that a layout itself has, and those that a file keeps beside.
+
+    Arguments:
+        native: The former.
+        beside: The latter.
+        prefix: What their names begin with in the file.
+
+    Raises:
+        DataError: One is there twice.
+    """
+    for name in beside:
+        if name in native:
+            raise DataError(
+                f"the condition '{name}' is there twice, the second time as '{prefix}{name}'",
+                remedy="remove one of them from the file",
+                value=name,
+            )
+    return {**native, **beside}
 
 
 def choose_detector(given: Detector | None, stored: Detector | None) -> Detector | None:

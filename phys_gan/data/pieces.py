@@ -178,7 +178,7 @@ class Pieces:
                 if isinstance(piece.chosen, slice):
                     outside = reader.fill(piece.start, piece.stop, cells[part])
                 else:
-                    some, outside = reader.load(piece.start, piece.stop)
+                    some, outside = reader.cells(piece.start, piece.stop)
                     cells[part] = some[piece.chosen]
             if overflow is not None and outside is not None:
                 overflow[part] = outside[piece.chosen]

@@ -13,7 +13,7 @@ from phys_gan.data.container import OpenFile
 from phys_gan.data.format import Cells, Load
 from phys_gan.data.hits import Hits, voxelise
 from phys_gan.data.mapping import LENGTHS, HitMapping
-from phys_gan.data.metadata import choose_detector
+from phys_gan.data.metadata import choose_detector, joined
 from phys_gan.detectors import Detector
 from phys_gan.errors import ConfigError, DataError, DetectorError
 from phys_gan.events import Events
@@ -126,7 +126,7 @@ def scalars(
     conditions = {
         "energy": energy,
         **({} if own else native),
-        **hdf5.read_conditions(file),
+        **joined({"energy": energy}, hdf5.read_conditions(file), "conditions/"),
         **{name: hdf5.column(file, entry.branch) * entry.scale for name, entry in named},
     }
     hdf5.require_length(len(energy), conditions)
@@ -196,7 +196,7 @@ def point_obstacles(events: Events) -> dict[str, str]:
             found["cells"] = f"of '{detector.name}' are too small for single-precision positions"
     if "energy" not in events.conditions:
         found["energy"] = "is needed"
-    return found
+    return {**found, **hdf5.unfit_conditions(events)}
 
 
 def angles(directions: NDArray[np.floating]) -> dict[str, NDArray[np.float64]]:

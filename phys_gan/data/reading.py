@@ -117,7 +117,9 @@ def open_events(source: Source, how: How) -> Iterator[tuple[Reader, Format]]:
     with opened(source) as file:
         try:
             layout = recognise(file, how.format, how.mapping is not None)
-            reader = layout.reader(file, how.detector, how.mapping)
+            # A condition that overflows becomes infinite, which no events may have.
+            with np.errstate(over="ignore", invalid="ignore"):
+                reader = layout.reader(file, how.detector, how.mapping)
             if not len(reader):
                 raise DataError("it holds no events", remedy="check the job that made it")
             yield reader, layout
@@ -144,7 +146,7 @@ def check(events: Events, reader: Reader, layout: Format) -> None:
                 "(docs/formats.md)",
                 value=outside,
             )
-    check_units(events, layout.energy_unit)
+    check_units(events, layout.energy_unit, reader.hit_unit)
 
 
 def particle_numbers(

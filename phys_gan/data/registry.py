@@ -95,21 +95,27 @@ def _no_layout(file: OpenFile) -> MissingError:
     if file.container == "HDF5":
         names = list(hdf5.data_sets(file))
         holds = f"the data sets {listing(names)}" if names else "no data set"
+        declared = hdf5.metadata(file).format
+        remedy = "rename or convert them"
     else:
         trees = root.trees(file)
-        names = [name for tree in trees.values() for name in root.branches(tree)]
+        names = [name for tree in trees.values() for name in root.without_counts(tree)]
         holds = f"the trees {listing(list(trees))} with the branches {listing(names)}"
         holds = holds if trees else "no tree"
+        declared = root.metadata(file).format
+        remedy = "rename or convert them, or say in a mapping where hits are (docs/formats.md)"
     candidates = [layout for layout in FORMATS.values() if layout.container == file.container]
-    similar = max(candidates, key=lambda layout: _similarity(layout, names))
-    if _similarity(similar, names):
-        lacks = [need for need in similar.needs if need not in names]
+    similar = max(candidates, key=lambda one: (one.name == declared, _similarity(one, names)))
+    lacks = [need for need in similar.needs if need not in names]
+    if not lacks:
+        wants = "phys_gan does not know which layout they have"
+    elif _similarity(similar, names):
         wants = f"'{similar.name}' needs " + ", ".join(f"'{n}'{nearest(n, names)}" for n in lacks)
     else:
         wants = f"the layouts are {', '.join(layout.description for layout in candidates)}"
     return MissingError(
         f"'{file.path}' has no layout that phys_gan reads: it holds {holds}; {wants}",
-        remedy="rename or convert them",
+        remedy=remedy if names else "check the job that made it",
         value=tuple(names),
         constraint=similar.needs,
     )

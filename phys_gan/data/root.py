@@ -29,6 +29,7 @@ __all__ = [
     "read_scalars",
     "require_branches",
     "trees",
+    "without_counts",
 ]
 
 _TREES = ("TTree", "TNtuple", "TNtupleD", "TChain", "ROOT::RNTuple")
@@ -47,6 +48,12 @@ def branches(tree: Any) -> list[str]:
     """Return the names of the branches of a tree."""
     with damage_reported("ROOT"):
         return list(dict.fromkeys(tree.keys(recursive=False)))
+
+
+def without_counts(tree: Any) -> list[str]:
+    """Return the branches of a tree but those that count the numbers in a list, nNAME of NAME."""
+    names = branches(tree)
+    return [name for name in names if not (name[:1] == "n" and name[1:] in names)]
 
 
 def find_tree(file: OpenFile, needs: Sequence[str], usual: str) -> str:
@@ -80,6 +87,9 @@ def find_tree(file: OpenFile, needs: Sequence[str], usual: str) -> str:
             remedy=f"name one, such as '{file.path}:{fitting[0]}'",
             value=tuple(fitting),
         )
+    common = {name: len(set(needs) & set(branches(tree))) for name, tree in there.items()}
+    if any(common.values()):
+        require_branches(file, there[max(common, key=lambda name: common[name])], needs)
     raise MissingError(
         f"'{file.path}' has no tree with the branches {listing(needs)}; it holds "
         f"{_described(there)}",
@@ -93,7 +103,7 @@ def _described(there: Mapping[str, Any]) -> str:
         return "no tree at all"
     name, tree = next(iter(there.items()))
     more = f" and {len(there) - 1} more trees" if len(there) > 1 else ""
-    return f"the tree '{name}' with {listing(branches(tree), 4)}{more}"
+    return f"the tree '{name}' with {listing(without_counts(tree), 4)}{more}"
 
 
 def open_tree(file: OpenFile, needs: Sequence[str], usual: str) -> Any:
@@ -119,10 +129,11 @@ def require_branches(file: OpenFile, tree: Any, names: Sequence[str]) -> None:
     there = branches(tree)
     missing = [name for name in names if name not in set(there)]
     if missing:
+        others = without_counts(tree)
         raise MissingError(
             f"tree '{tree.name}' of '{file.path}' lacks {len(missing)} of {len(names)} branches: "
-            f"{listing(missing, 3)}{nearest(missing[0], [n for n in there if n not in names])}",
-            remedy="name another tree, or another format",
+            f"{listing(missing, 3)}{nearest(missing[0], [n for n in others if n not in names])}",
+            remedy="rename them, or name another tree or format",
             value=tuple(missing),
         )
 
@@ -184,6 +195,9 @@ def read_jagged(
     with damage_reported("ROOT"):
         # Nested names are looked up one by one: uproot finds them only from the top.
         arrays = {name: _array(tree[name], start, stop) for name in names}
+        n_events = (tree.num_entries if stop is None else stop) - start
+        if any(len(array) != n_events for array in arrays.values()):
+            raise ValueError("a branch has fewer events than its tree")
     counts, flat = None, {}
     for name, array in arrays.items():
         if array.ndim != 2 or ak.fields(array):

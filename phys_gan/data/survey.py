@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from phys_gan.data.format import Reader
 from phys_gan.data.reading import How, check, open_events, particle_numbers, with_pdg
 from phys_gan.data.source import Source
 from phys_gan.errors import DataError
@@ -58,6 +59,7 @@ def survey(sources: Sequence[Source], how: How) -> Survey:
             rows = max(1, min(_SAMPLE, _SAMPLE_CELLS // reader.detector.n_cells))
             events = reader.read(0, rows)
             check(events, reader, layout)
+            _check_conditions(reader)
             firsts.append(events[:1])
             readers.append(reader)
     pdg = particle_numbers(sources, firsts)
@@ -74,14 +76,6 @@ def survey(sources: Sequence[Source], how: How) -> Survey:
         )
         for name in sample.conditions
     }
-    for name, values in conditions.items():
-        if not np.isfinite(values).all():
-            raise DataError(
-                f"condition '{name}' is NaN or infinite in {np.sum(~np.isfinite(values))} of "
-                f"{len(values)} events",
-                remedy="find out what the simulation did there, or remove these events",
-                value=name,
-            )
     return Survey(
         sources,
         [len(reader) for reader in readers],
@@ -91,3 +85,19 @@ def survey(sources: Sequence[Source], how: How) -> Survey:
         sample,
         [events.overflow is not None for events in firsts],
     )
+
+
+def _check_conditions(reader: Reader) -> None:
+    """Check the conditions of all events, so that none is found wrong hours later."""
+    for name, values in reader.conditions.items():
+        wrong = ~np.isfinite(values)
+        what = "NaN or infinite"
+        if name == "energy" and not wrong.any():
+            wrong, what = values <= 0, "not positive"
+        if wrong.any():
+            raise DataError(
+                f"condition '{name}' is {what} in {wrong.sum()} of {len(values)} events (first: "
+                f"event {np.flatnonzero(wrong)[0]})",
+                remedy="find out what the simulation did there, or remove these events",
+                value=name,
+            )

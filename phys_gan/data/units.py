@@ -71,7 +71,7 @@ def expected_response(detector: Detector) -> float:
     return detector.sampling.response if detector.sampling else 1.0
 
 
-def check_units(events: Events, energy_unit: str) -> None:
+def check_units(events: Events, energy_unit: str, cell_unit: str = "") -> None:
     """Compare the median of E_tot/E_inc with what the detector describes.
 
     Events without any deposit say nothing about units and are left out.
@@ -79,6 +79,8 @@ def check_units(events: Events, energy_unit: str) -> None:
     Arguments:
         events: The events.
         energy_unit: Unit in which the file was taken to give incident energies, for the hint.
+        cell_unit: Unit in which it was taken to give those of the cells; by default that of the
+            detector.
 
     Raises:
         DataError: They differ by more than a factor 200, as a mistaken unit makes them.
@@ -93,12 +95,13 @@ def check_units(events: Events, energy_unit: str) -> None:
         return
     # A ratio 1000 times too small means energies 1000 times too large, or cells in a larger unit.
     steps = (1 if factor > 1 else -1) * max(1, round(abs(math.log10(factor)) / 3))
-    energies, cells = _shifted(energy_unit, steps), _shifted(events.detector.cell_unit, -steps)
+    cell_unit = cell_unit or events.detector.cell_unit
+    energies, cells = _shifted(energy_unit, steps), _shifted(cell_unit, -steps)
     hints = [
         f"the {what} look like {unit} where {taken} is expected"
         for what, unit, taken in (
             ("incident energies", energies, energy_unit),
-            ("cells", cells, events.detector.cell_unit),
+            ("cells", cells, cell_unit),
         )
         if unit
     ]

@@ -12,7 +12,7 @@ from phys_gan.data.format import Append, Format
 from phys_gan.data.reading import How, open_events
 from phys_gan.data.registry import FORMATS, find_format
 from phys_gan.data.source import Source
-from phys_gan.errors import ConfigError, DataError, DetectorError, MissingError
+from phys_gan.errors import ConfigError, DataError, DetectorError, MissingError, OutputError
 from phys_gan.events import Events
 
 __all__ = ["KEPT", "choose_format", "leave_out", "write", "writing"]
@@ -83,6 +83,11 @@ def writing(
         200
     """
     target = Path(path)
+    if target.is_dir():
+        raise OutputError(
+            f"cannot write '{target}': it is a folder",
+            remedy=f"name a file in it, such as '{target / 'events.h5'}'",
+        )
     if not append or not target.exists():
         with choose_format(target, sample, format).writer(target, sample) as add:
             yield add
@@ -134,11 +139,19 @@ def choose_format(target: Path, events: Events, format: str | None = None) -> Fo
     """Return the layout in which events like these are written.
 
     Raises:
-        ConfigError: No layout has this ending.
+        ConfigError: No layout has this ending, or it is that of other layouts than the named one.
         DataError: None of those that have it can hold the events; the message names what.
         MissingError: There is no such layout.
     """
     candidates = _with_ending(target) if format is None else [find_format(format)]
+    usual = {ending for layout in FORMATS.values() for ending in layout.extensions}
+    if target.suffix in usual - {end for layout in candidates for end in layout.extensions}:
+        raise ConfigError(
+            f"'{target}' is no name for a file in format '{format}'",
+            remedy=f"let it end in {' or '.join(candidates[0].extensions)}",
+            value=target.suffix,
+            constraint=candidates[0].extensions,
+        )
     obstacles = {layout.name: layout.obstacles(events) for layout in candidates}
     for layout in candidates:
         if not obstacles[layout.name]:
@@ -158,7 +171,10 @@ def _refusal(target: Path, events: Events, obstacles: dict[str, dict[str, str]])
     if not any(name in least for name in KEPT):
         remedy = "leave it out with " + " ".join(f"--drop {shlex.quote(name)}" for name in least)
     else:
-        possible = [layout.name for layout in FORMATS.values() if not layout.obstacles(events)]
+        found = {layout.name: set(layout.obstacles(events)) for layout in FORMATS.values()}
+        possible = [name for name, lacks in found.items() if not lacks]
+        # Where each layout lacks something, one that lacks only what can be left out.
+        possible = possible or [name for name, lacks in found.items() if not lacks & {*KEPT}]
         remedy = f"choose one of: {_choices(possible)}"
     return DataError(
         f"cannot write these events into '{target}': {reasons}", remedy=remedy, value=obstacles

@@ -1,74 +1,72 @@
+"""What every layout must do: come back whole, say what it is, grow, stream, be inspected."""
+
 from __future__ import annotations
 
-import tempfile
+import shutil
 from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
 import uproot
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from hypothesis.extra import numpy as hnp
 
-from phys_gan.data import FORMATS, read, write
+from phys_gan.data import FORMATS, convert, inspect, read, stream, write
 from phys_gan.detectors import Detector, load_detector
-from phys_gan.errors import DataError
+from phys_gan.errors import DataError, PhysGanError
 from phys_gan.events import Events
 
-CALOGAN = load_detector("calogan")
 SAMPLE = Path(__file__).resolve().parents[2] / "datasets" / "geant4_calogan_eplus.h5"
-SMALL = Detector.from_toml(
+CALOGAN = load_detector("calogan")
+GRID = Detector.from_toml(
     """
-    name = "small"
-    description = "zwei Lagen, £ unequal"
-    threshold = 0.1
-    [sampling]
-    active = { material = "Si", thickness = 0.3 }
-    response = 0.7
-    [[layers]]
-    kind = "polar"
-    z = [0.0, 1.0]
-    r = [0.0, 1.0, 3.0]
-    n_alpha = 3
-    [[layers]]
-    kind = "cartesian"
-    z = [1.0, 3.5]
-    x = [-1.0, 0.1, 1.0]
-    y = [0.0, 1.0]
+    name = "grid"
+    layers = [{ kind = "polar", repeat = 3, z = [0.0, 2.5], r = [0.0, 1.0, 3.0], n_alpha = 4 }]
     """
 )
 
-names = st.text("abcdefgh_", min_size=1, max_size=8).filter(lambda name: name != "energy")
-texts = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=30)
+
+def image(n_bands: int) -> Detector:
+    one = {"kind": "image", "rows": 4, "columns": 5, "pixel_scale": 0.2}
+    layers = [{"name": f"band{k}", **one} for k in range(n_bands)]
+    return Detector.model_validate({"name": "image", "cell_unit": "count", "layers": layers})
 
 
-@st.composite
-def random_events(draw: st.DrawFn, detector: Detector, energies: bool = True) -> Events:
-    n = draw(st.integers(1, 5))
+DETECTORS = {
+    "calogan-hdf5": CALOGAN,
+    "calogan-root": CALOGAN,
+    "hits-root": GRID,
+    "edm4hep-root": GRID,
+    "calochallenge-hdf5": GRID,
+    "galaxy10-hdf5": image(3),
+    "galaxiesml-hdf5": image(5),
+    "cosmos-fits": image(1),
+    "par04-root": GRID,
+    "par04-hdf5": GRID,
+    "showerdata-hdf5": GRID,
+    "caloclouds-hdf5": GRID,
+}
+layouts = pytest.mark.parametrize("layout", DETECTORS)
 
-    def numbers(shape: tuple[int, ...]) -> np.ndarray:
-        floats = st.floats(0, 1e5, width=32, allow_subnormal=True)
-        return draw(hnp.arrays(np.float32, shape, elements=floats, fill=st.just(0.0)))
 
-    wide = st.floats(-1e300, 1e300, allow_nan=False)
-    conditions = {
-        name: draw(hnp.arrays(np.float64, n, elements=wide))
-        for name in draw(st.lists(names, max_size=2, unique=True))
-    }
-    cells = numbers((n, detector.n_cells))
-    if energies:
-        # An energy close to the deposits, so that no mistake of units is suspected.
-        share = draw(hnp.arrays(np.float64, n, elements=st.floats(0.5, 2)))
-        total = cells.sum(axis=1, dtype=float)
-        conditions["energy"] = share * np.where(total > 0, total, 1.0)
-    overflow = numbers((n, detector.n_layers)) if draw(st.booleans()) else None
-    provenance = draw(st.dictionaries(names, texts, max_size=3))
-    return Events(cells, conditions, detector, overflow, provenance)
+def events_for(layout: str, n: int = 20, seed: int = 0, filled: float = 0.4) -> Events:
+    """Return events that the layout holds, no two of them alike."""
+    rng, detector = np.random.default_rng(seed), DETECTORS[layout]
+    cells = rng.exponential(3.0, (n, detector.n_cells)).astype(np.float32)
+    cells[rng.random(cells.shape) > filled] = 0
+    conditions = {"mass": rng.normal(size=n) * 1e200, "number": np.arange(n) + 1000.0 * seed}
+    if detector.is_image:
+        cells = np.minimum(np.round(cells * 20), 255)
+        conditions["ans"] = rng.integers(0, 10, n).astype(float)
+    else:
+        conditions["energy"] = 1 + cells.sum(axis=1, dtype=float)
+        conditions |= {"pdg": rng.choice([22.0, -11.0], n), "theta": rng.uniform(0, 1, n)}
+        conditions["phi"] = rng.uniform(-3, 3, n)
+    overflow = rng.random((n, detector.n_layers)) / 10
+    return Events(cells, conditions, detector, overflow, {"made": f"by seed {seed}"})
 
 
 def assert_same(one: Events, two: Events) -> None:
-    """Cells to the last bit, conditions to 1e-12, and everything else."""
+    """Cells and overflow to the last bit, conditions to 1e-12, and everything else."""
     np.testing.assert_array_equal(one.cells.view(np.uint32), two.cells.view(np.uint32))
     assert set(one.conditions) == set(two.conditions)
     for name, values in one.conditions.items():
@@ -80,86 +78,241 @@ def assert_same(one: Events, two: Events) -> None:
     assert dict(two.provenance) == dict(one.provenance)
 
 
-def through_a_file(events: Events, layout: str) -> Events:
-    with tempfile.TemporaryDirectory() as folder:
-        # The name of the file says nothing: content alone counts when it is read.
-        path = Path(folder) / "file.dat"
-        write(path, events, format=layout)
-        return read(path)
+def with_conditions(events: Events, **conditions: np.ndarray | float) -> Events:
+    more = {name: np.full(len(events), values) for name, values in conditions.items()}
+    return Events(
+        events.cells,
+        {**events.conditions, **more},
+        events.detector,
+        events.overflow,
+        events.provenance,
+    )
 
 
-@settings(max_examples=60, deadline=None)
-@given(random_events(SMALL))
-def test_any_detector_in_the_calochallenge_layout(events: Events) -> None:
-    assert_same(events, through_a_file(events, "calochallenge-hdf5"))
+def without(events: Events, *names: str) -> dict[str, np.ndarray]:
+    return {name: values for name, values in events.conditions.items() if name not in names}
 
 
-@settings(max_examples=20, deadline=None)
-@given(random_events(SMALL, energies=False))
-def test_events_without_energies(events: Events) -> None:
-    assert_same(events, through_a_file(events, "calochallenge-hdf5"))
+def test_every_layout_is_tested() -> None:
+    assert list(DETECTORS) == list(REFUSED) == list(FORMATS)
 
 
-@settings(max_examples=15, deadline=None)
-@given(random_events(CALOGAN.model_copy(update={"threshold": 0.25})))
-def test_calogan_hdf5(events: Events) -> None:
-    assert_same(events, through_a_file(events, "calogan-hdf5"))
+@layouts
+def test_it_is_recognised_by_its_content(layout: str, tmp_path: Path) -> None:
+    events, (ending, *_) = events_for(layout), FORMATS[layout].extensions
+    (tmp_path / "one").mkdir()
+    write(tmp_path / "one" / f"events{ending}", events, layout)
+    # What a file names beside it, as a catalogue its stamps, goes along.
+    shutil.copytree(tmp_path / "one", tmp_path / "two")
+    (tmp_path / "two" / f"events{ending}").rename(tmp_path / "two" / "data")
+    shutil.rmtree(tmp_path / "one")
+    assert inspect(tmp_path / "two" / "data").format == layout
+    assert_same(events, read(tmp_path / "two" / "data"))
 
 
-@settings(max_examples=3, deadline=None)
-@given(random_events(CALOGAN))
-def test_calogan_root(events: Events) -> None:
-    assert_same(events, through_a_file(events, "calogan-root"))
+@layouts
+def test_it_can_be_inspected(layout: str, tmp_path: Path) -> None:
+    events = events_for(layout)
+    write(tmp_path / "data", events, layout)
+    found = inspect(tmp_path / "data")
+    assert (found.format, found.n_events, found.detector) == (layout, 20, events.detector)
+    assert found.cell_range == (events.cells.min(), events.cells.max())
+    assert set(found.conditions) == set(events.conditions)
+    for name, values in events.conditions.items():
+        assert found.conditions[name] == pytest.approx((values.min(), values.max()), rel=1e-12)
+    outside, inside = events.overflow.sum(axis=1, dtype=float), events.total_energy()
+    of_all = outside.sum() / (outside.sum() + inside.sum())
+    assert found.overflow == pytest.approx((of_all, (outside / (outside + inside)).max()))
+    assert found.provenance == events.provenance
+    assert found.warnings == []
+    lines = found.lines()
+    assert all(line.strip() for line in lines)
+    assert any(line.split() == ["events", "20"] for line in lines)
+    assert any(layout in line for line in lines)
 
 
-@pytest.fixture(scope="module")
-def geant4() -> Events:
-    return read(SAMPLE)[:100]
+@layouts
+def test_events_are_added(layout: str, tmp_path: Path) -> None:
+    # Later events have more cells with a signal.
+    parts = [events_for(layout, 6, seed, filled) for seed, filled in enumerate((0.2, 0.5, 0.9))]
+    for part in parts[:2]:
+        write(tmp_path / "data", part, layout, append=True)
+    assert_same(read(tmp_path / "data"), Events.concatenate(parts[:2]))
+    write(tmp_path / "more", parts[2], layout)
+    convert(tmp_path / "more", tmp_path / "data", append=True)
+    assert_same(read(tmp_path / "data"), Events.concatenate(parts))
+    assert inspect(tmp_path / "data").format == layout
 
 
-@pytest.fixture(scope="module")
-def once(geant4: Events) -> dict[str, Events]:
-    return {layout: through_a_file(geant4, layout) for layout in FORMATS}
+@layouts
+def test_a_stream_gives_each_event_once(layout: str, tmp_path: Path) -> None:
+    events = events_for(layout)
+    write(tmp_path / "data", events, layout)
+    batches = list(stream(tmp_path / "data", 7, epochs=1))
+    assert [len(batch) for batch in batches] == [7, 7, 6]
+    streamed = Events.concatenate(batches)
+    order = np.argsort(streamed.conditions["number"])
+    assert not np.array_equal(order, np.arange(20))
+    assert_same(events, streamed[order])
 
 
-@pytest.mark.parametrize("first", FORMATS)
-@pytest.mark.parametrize("second", FORMATS)
-def test_real_showers_through_every_pair(
-    geant4: Events, once: dict[str, Events], first: str, second: str
-) -> None:
-    assert_same(geant4, once[first])
-    assert_same(geant4, through_a_file(once[first], second))
+@layouts
+def test_many_blocks(layout: str, tmp_path: Path) -> None:
+    n = 5200
+    some = events_for(layout, 10)
+    again = np.arange(n) % 10
+    events = Events(
+        some.cells[again],
+        {name: values[again] for name, values in some.conditions.items()},
+        some.detector,
+        some.overflow[again],
+    )
+    events = with_conditions(events, number=np.arange(n, dtype=float))
+    write(tmp_path / "data", events, layout)
+    assert_same(events, read(tmp_path / "data"))
+    chosen = [0, 999, 1000, 1001, 2047, 4096, 4999, 5000, 5199]
+    assert_same(events[chosen], stream(tmp_path / "data", 9).events(chosen))
 
 
-def test_images() -> None:
-    rng = np.random.default_rng(1)
-    stamps = Events(rng.normal(size=(3, 1024)), {"mag": [20, 21, 22]}, load_detector("ccd-32"))
-    assert_same(stamps, through_a_file(stamps, "calochallenge-hdf5"))
+# What a layout refuses
 
 
-def test_a_detector_in_another_unit(geant4: Events) -> None:
-    in_gev = CALOGAN.model_copy(update={"cell_unit": "GeV"})
-    events = Events(geant4.cells / 1000, geant4.conditions, in_gev)
-    assert_same(events, through_a_file(events, "calochallenge-hdf5"))
+ODD = {"ans": 300.0, "a b": 1.0, "a/b": 2.0, "a//b": 3.0, "/": 4.0, "": 5.0, ".": 6.0, "a\0b": 7.0}
+"""Values of conditions that not every layout can hold, because of their names or in themselves."""
+
+NO_LAYOUT = {"a//b", "/", "", ".", "a\0b"}
+REFUSED = {
+    "calogan-hdf5": NO_LAYOUT,
+    "calogan-root": NO_LAYOUT | {"a b", "a/b"},
+    "hits-root": NO_LAYOUT | {"a b", "a/b"},
+    "edm4hep-root": NO_LAYOUT | {"a b", "a/b"},
+    "calochallenge-hdf5": NO_LAYOUT,
+    "galaxy10-hdf5": NO_LAYOUT | {"ans"},
+    "galaxiesml-hdf5": NO_LAYOUT,
+    "cosmos-fits": NO_LAYOUT | {"a b", "a/b"},
+    "par04-root": NO_LAYOUT | {"a b", "a/b"},
+    "par04-hdf5": NO_LAYOUT,
+    "showerdata-hdf5": NO_LAYOUT,
+    "caloclouds-hdf5": NO_LAYOUT,
+}
 
 
-def test_a_long_provenance(geant4: Events) -> None:
-    text = "λ" * 200_000
-    events = Events(geant4.cells, geant4.conditions, CALOGAN, provenance={"history": text})
-    for layout in FORMATS:
-        assert through_a_file(events, layout).provenance == {"history": text}
+@layouts
+def test_a_condition_comes_back_or_is_refused(layout: str, tmp_path: Path) -> None:
+    events = events_for(layout, 3)
+    for name in REFUSED[layout]:
+        odd = with_conditions(events, **{name: ODD[name]})
+        with pytest.raises(DataError, match=f"format '{layout}': '.*; leave it out with --drop "):
+            write(tmp_path / "data", odd, layout)
+    assert not list(tmp_path.iterdir())
+    odd = with_conditions(events, **ODD)
+    write(tmp_path / "data", odd, layout, drop=REFUSED[layout])
+    conditions = without(odd, *REFUSED[layout])
+    rest = Events(odd.cells, conditions, odd.detector, odd.overflow, odd.provenance)
+    assert_same(rest, read(tmp_path / "data"))
 
 
-def test_many_blocks(geant4: Events, tmp_path: Path) -> None:
-    tiled = np.tile(geant4.cells, (52, 1))
-    energy = np.tile(geant4.energy, 52) * np.linspace(1, 1.1, len(tiled))
-    events = Events(tiled, {"energy": energy}, CALOGAN)
-    for layout in FORMATS:
-        write(tmp_path / "file", events, format=layout)
-        assert_same(events, read(tmp_path / "file"))
+@layouts
+def test_what_is_dropped_on_the_way(layout: str, tmp_path: Path) -> None:
+    events = with_conditions(events_for(layout, 3), **{"ans": 300.0, "a b": 1.0})
+    drop = {"ans", "a b"} & REFUSED[layout] | {"mass", "overflow"}
+    write(tmp_path / "any", events, "calochallenge-hdf5")
+    if len(drop) > 2:
+        with pytest.raises(DataError, match="leave it out with --drop"):
+            convert(tmp_path / "any", tmp_path / "data", to=layout)
+    convert(tmp_path / "any", tmp_path / "data", to=layout, drop=drop)
+    rest = Events(events.cells, without(events, *drop), events.detector, None, events.provenance)
+    assert_same(rest, read(tmp_path / "data"))
 
 
-def test_the_layout_is_the_original_one(geant4: Events, tmp_path: Path) -> None:
+def test_a_name_inside_of_another(tmp_path: Path) -> None:
+    events = with_conditions(events_for("par04-hdf5", 2), **{"a": 1.0, "a/b": 2.0})
+    with pytest.raises(DataError, match="'a/b' cannot be the name of a data set; leave it out"):
+        write(tmp_path / "a.h5", events)
+
+
+@pytest.mark.parametrize(
+    ("layout", "spoilt"), [("galaxy10-hdf5", "cells"), ("edm4hep-root", "pdg")]
+)
+def test_what_a_later_event_has(layout: str, spoilt: str, tmp_path: Path) -> None:
+    events = events_for(layout, 30)
+    last = np.arange(30) == 29
+    if spoilt == "cells":
+        cells = events.cells + np.float32(0.5) * last[:, np.newaxis]
+        events = Events(cells, events.conditions, events.detector)
+    else:
+        events = with_conditions(events, pdg=np.where(last, 1000020040, 22.0))
+    write(tmp_path / "any", events, "calochallenge-hdf5")
+    with pytest.raises(PhysGanError, match=r"from 0 to 255|'1000020040' is not a known particle"):
+        convert(tmp_path / "any", tmp_path / "out", to=layout)
+    assert [path.name for path in tmp_path.iterdir()] == ["any"]
+
+
+def test_cells_and_energy_that_a_layout_cannot_hold(tmp_path: Path) -> None:
+    events = events_for("par04-hdf5", 2)
+    with pytest.raises(
+        DataError, match=r"'calogan-root': cells must be those of 'calogan', not of 'grid'; choose"
+    ):
+        write(tmp_path / "a.root", events, "calogan-root")
+    none = Events(np.ones((2, 504)), {}, CALOGAN)
+    with pytest.raises(DataError, match=r"energy is needed; choose one of: hits-root \(.root\), c"):
+        write(tmp_path / "a.root", none, "calogan-root")
+    odd = Events(np.ones((2, 504)), {"": [1, 2]}, CALOGAN)
+    with pytest.raises(DataError, match=r"energy is needed.*; choose one of: hits-root \(.root\)"):
+        write(tmp_path / "a.root", odd, "calogan-root")
+    assert list(tmp_path.iterdir()) == []
+
+
+# Provenance
+
+
+@layouts
+def test_any_provenance_comes_back(layout: str, tmp_path: Path) -> None:
+    events = events_for(layout, 2)
+    texts = {
+        "history": "λ" * 200_000,
+        "nothing": "",
+        "": "no name",
+        "nul\0": "\0",
+        "lone surrogate": "\udcff",
+        "lines": "one\r\n\ttwo ",
+        "energy_unit": "eV",
+        "cell_unit": "GeV",
+        "phys_gan_format": "calochallenge-hdf5",
+        "phys_gan_detector": "none",
+        "n" * 70_000: "long name",
+    }
+    said = Events(events.cells, events.conditions, events.detector, events.overflow, texts)
+    write(tmp_path / "data", said, layout)
+    assert_same(said, read(tmp_path / "data"))
+
+
+def test_attributes_that_are_no_text(tmp_path: Path) -> None:
+    write(tmp_path / "a.h5", events_for("calogan-hdf5", 2))
+    with h5py.File(tmp_path / "a.h5", "r+") as file:
+        file.attrs["fixed"] = np.bytes_(b"a\xff\0b")
+        file.attrs.create("vlen", b"a\xff", dtype=h5py.string_dtype("utf-8"))
+    events = read(tmp_path / "a.h5")
+    assert events.provenance["fixed"] == "a\ufffd\0b"
+    assert events.provenance["vlen"] == "a\ufffd"
+    convert(tmp_path / "a.h5", tmp_path / "b.h5")
+    assert_same(events, read(tmp_path / "b.h5"))
+
+
+def test_a_provenance_that_is_none(tmp_path: Path) -> None:
+    write(tmp_path / "a.h5", events_for("calogan-hdf5", 2))
+    for text in ("{", "[1]", "3"):
+        with h5py.File(tmp_path / "a.h5", "r+") as file:
+            file.attrs["phys_gan_provenance"] = text
+        with pytest.raises(DataError, match=r"a.h5': 'phys_gan_provenance' does not hold what"):
+            read(tmp_path / "a.h5")
+
+
+# The layouts themselves
+
+
+def test_the_layout_is_the_original_one(tmp_path: Path) -> None:
+    geant4 = read(SAMPLE)[:100]
     write(tmp_path / "a.h5", geant4)
     with h5py.File(tmp_path / "a.h5") as file:
         assert file["energy"].shape == (100, 1)
@@ -179,18 +332,3 @@ def test_the_layout_is_the_original_one(geant4: Events, tmp_path: Path) -> None:
         np.testing.assert_array_equal(file["incident_energies"][:, 0], geant4.energy)
         np.testing.assert_array_equal(file["showers"][:], geant4.cells)
         assert Detector.from_toml(file.attrs["phys_gan_detector"]) == CALOGAN
-
-
-def test_what_a_layout_cannot_hold(tmp_path: Path) -> None:
-    events = Events(np.ones((2, SMALL.n_cells)), {"energy": [8, 8]}, SMALL)
-    with pytest.raises(DataError, match=r"'calogan-root': cells must be those of 'calogan', not"):
-        write(tmp_path / "a.root", events)
-    odd = Events(np.ones((2, 504)), {"energy": [8, 8], "a b": [1, 2]}, CALOGAN)
-    with pytest.raises(
-        DataError, match=r"'a b' cannot be .* branch; leave it out with --drop 'a b'"
-    ):
-        write(tmp_path / "a.root", odd)
-    none = Events(np.ones((2, 504)), {}, CALOGAN)
-    with pytest.raises(DataError, match=r"needs the condition 'energy'; choose one of: calochall"):
-        write(tmp_path / "a.root", none)
-    assert list(tmp_path.iterdir()) == []

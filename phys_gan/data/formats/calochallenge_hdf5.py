@@ -14,7 +14,7 @@ from phys_gan.data import hdf5
 from phys_gan.data.container import OpenFile
 from phys_gan.data.format import Append, Cells, Format, Reader
 from phys_gan.data.mapping import HitMapping
-from phys_gan.data.metadata import choose_detector, to_texts
+from phys_gan.data.metadata import choose_detector, joined, to_texts
 from phys_gan.data.units import scale, to_mev
 from phys_gan.detectors import Detector, load_detector
 from phys_gan.errors import DetectorError
@@ -78,7 +78,7 @@ class CaloChallengeHDF5(Format):
         if meta.detector is None or hdf5.has(file, "incident_energies"):
             energy = hdf5.column(file, "incident_energies")
             unit = to_mev(meta.energy_unit or self.energy_unit)
-            conditions = {"energy": energy * unit, **conditions}
+            conditions = joined({"energy": energy * unit}, conditions, "conditions/")
         hdf5.require_length(shape[0], conditions)
         factor = scale(meta.cell_unit, "MeV", detector)
         overflow = hdf5.Overflow(file, shape[0], detector.n_layers, factor)
@@ -97,8 +97,8 @@ class CaloChallengeHDF5(Format):
         return Reader(detector, shape[0], conditions, load, meta.provenance, block, direct=fill)
 
     def obstacles(self, events: Events) -> dict[str, str]:
-        """Return nothing: this layout holds any events."""
-        return {}
+        """Return which conditions this layout cannot hold; it holds any cells."""
+        return hdf5.unfit_conditions(events)
 
     @contextmanager
     def writer(self, path: Path, sample: Events, grow: bool = False) -> Iterator[Append]:

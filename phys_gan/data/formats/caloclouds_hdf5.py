@@ -109,6 +109,7 @@ class CaloCloudsHDF5(Format):
             meta.provenance,
             hdf5.rows_per_chunk(file, _POINTS),
             voxelised=not exact,
+            hit_unit=unit or "GeV",
         )
 
     def obstacles(self, events: Events) -> dict[str, str]:

@@ -14,7 +14,7 @@ from phys_gan.data import hdf5
 from phys_gan.data.container import OpenFile
 from phys_gan.data.format import Append, Cells, Format, Reader
 from phys_gan.data.mapping import HitMapping
-from phys_gan.data.metadata import choose_detector, to_texts
+from phys_gan.data.metadata import choose_detector, joined, to_texts
 from phys_gan.data.units import scale, to_mev
 from phys_gan.detectors import Detector, load_detector
 from phys_gan.errors import DetectorError
@@ -63,7 +63,7 @@ class CaloGanHDF5(Format):
                     constraint=(n_events, *layer.shape),
                 )
         overflow = hdf5.Overflow(file, n_events, detector.n_layers, factor)
-        conditions = {"energy": energy, **hdf5.read_conditions(file)}
+        conditions = joined({"energy": energy}, hdf5.read_conditions(file), "conditions/")
         hdf5.require_length(n_events, conditions)
 
         def fill(start: int, stop: int, out: NDArray[np.float32]) -> NDArray[np.float32] | None:
@@ -82,7 +82,7 @@ class CaloGanHDF5(Format):
 
     def obstacles(self, events: Events) -> dict[str, str]:
         """Return why this layout cannot hold the events; it needs CaloGAN's cells."""
-        return calogan_obstacles(events)
+        return {**calogan_obstacles(events), **hdf5.unfit_conditions(events)}
 
     @contextmanager
     def writer(self, path: Path, sample: Events, grow: bool = False) -> Iterator[Append]:

@@ -15,7 +15,7 @@ from phys_gan.data.container import OpenFile
 from phys_gan.data.format import Append, Cells, Format, Reader
 from phys_gan.data.formats.calogan_hdf5 import calogan_obstacles
 from phys_gan.data.mapping import HitMapping
-from phys_gan.data.metadata import choose_detector, to_texts
+from phys_gan.data.metadata import choose_detector, joined, to_texts
 from phys_gan.data.units import to_mev
 from phys_gan.detectors import Detector, load_detector
 from phys_gan.errors import DetectorError
@@ -75,7 +75,8 @@ class CaloGanROOT(Format):
         scalars = [_ENERGY, *(branch for branch in there if branch.startswith(_CONDITION))]
         columns = root.read_scalars(tree, scalars)
         conditions = {"energy": columns.pop(_ENERGY) * to_mev(meta.energy_unit or self.energy_unit)}
-        conditions |= {key.removeprefix(_CONDITION): values for key, values in columns.items()}
+        more = {key.removeprefix(_CONDITION): values for key, values in columns.items()}
+        conditions = joined(conditions, more, _CONDITION)
 
         def load(start: int, stop: int) -> Cells:
             # One row per branch while reading: baskets are then decoded into contiguous memory.

@@ -159,6 +159,7 @@ def _foreign(
         block,
         notes,
         voxelised=True,
+        hit_unit=mapping.hits.energy_unit or "GeV",
     )
 
 

@@ -14,7 +14,7 @@ from phys_gan.data import galaxies, hdf5
 from phys_gan.data.container import OpenFile
 from phys_gan.data.format import Append, Cells, Format, Reader
 from phys_gan.data.mapping import HitMapping
-from phys_gan.data.metadata import choose_detector, to_texts
+from phys_gan.data.metadata import choose_detector, joined, to_texts
 from phys_gan.data.units import scale
 from phys_gan.detectors import Detector
 from phys_gan.events import Events
@@ -23,6 +23,8 @@ __all__ = ["GalaxiesMLHDF5"]
 
 _IMAGE = "image"
 _OTHERS = (_IMAGE, "overflow", "conditions")
+# Data sets of these names would make the file look like one of another layout.
+_ELSEWHERE = ("images", "showers", "events", "layer_0")
 _BANDS = "grizy"
 _PIXEL_SCALE = 0.168
 
@@ -46,11 +48,14 @@ class GalaxiesMLHDF5(Format):
     needs: ClassVar[tuple[str, ...]] = (_IMAGE, "specz_redshift")
 
     def recognises(self, file: OpenFile) -> bool:
-        """Return whether the file has images with the bands first."""
+        """Return whether the file has images with the bands first, or says what it is."""
         if file.container != self.container or not hdf5.has(file, _IMAGE):
             return False
         shape = tuple(file.handle[_IMAGE].shape or ())
-        return len(shape) == 4 and shape[1] == len(_BANDS)
+        if len(shape) == 4 and shape[1] == len(_BANDS):
+            return True
+        # The reader says what is wrong with the images.
+        return hdf5.has(file, *self.needs) or hdf5.metadata(file).format == self.name
 
     def reader(
         self, file: OpenFile, detector: Detector | None, mapping: HitMapping | None
@@ -74,7 +79,7 @@ class GalaxiesMLHDF5(Format):
         galaxies.require_bands(chosen, f"data set '{_IMAGE}'", len(_BANDS), size)
         scale(meta.cell_unit, "count", chosen)
         conditions, notes = galaxies.columns(file, n_events, _OTHERS)
-        conditions |= hdf5.read_conditions(file)
+        conditions = joined(conditions, hdf5.read_conditions(file), "conditions/")
         hdf5.require_length(n_events, conditions)
         overflow = hdf5.Overflow(file, n_events, len(_BANDS))
 
@@ -94,12 +99,13 @@ class GalaxiesMLHDF5(Format):
     def obstacles(self, events: Events) -> dict[str, str]:
         """Return why this layout cannot hold the events; it needs an image of five bands."""
         bands = galaxies.band_obstacle(events.detector, len(_BANDS))
-        return {"cells": bands} if bands else {}
+        return {**({"cells": bands} if bands else {}), **hdf5.unfit_conditions(events)}
 
     @contextmanager
     def writer(self, path: Path, sample: Events, grow: bool = False) -> Iterator[Append]:
         """Write events; conditions as float64, so that they come back as they were."""
-        native = [name for name in sample.conditions if name.isidentifier() and name not in _OTHERS]
+        taken = {*_OTHERS, *_ELSEWHERE}
+        native = [name for name in sample.conditions if name.isidentifier() and name not in taken]
         with hdf5.created(path, to_texts(sample, self.name, self.energy_unit), grow) as tables:
 
             def append(events: Events) -> None:

@@ -14,7 +14,7 @@ from phys_gan.data import galaxies, hdf5
 from phys_gan.data.container import OpenFile, damage_reported
 from phys_gan.data.format import Append, Cells, Format, Reader
 from phys_gan.data.mapping import HitMapping
-from phys_gan.data.metadata import choose_detector, to_texts
+from phys_gan.data.metadata import choose_detector, joined, to_texts
 from phys_gan.data.units import scale
 from phys_gan.detectors import Detector, ImageLayer
 from phys_gan.errors import DataError, DetectorError
@@ -65,7 +65,7 @@ class Galaxy10HDF5(Format):
             )
         n_events, size = shape[0], (shape[1], shape[2])
         conditions, notes = galaxies.columns(file, n_events, (_IMAGES, "overflow"))
-        conditions |= hdf5.read_conditions(file)
+        conditions = joined(conditions, hdf5.read_conditions(file), "conditions/")
         hdf5.require_length(n_events, conditions)
         chosen = meta.detector and choose_detector(detector, meta.detector)
         if chosen is None:
@@ -95,7 +95,7 @@ class Galaxy10HDF5(Format):
             found["cells"] = bands or "must be whole numbers from 0 to 255"
         if "ans" in events.conditions and not _are_bytes(events.conditions["ans"]):
             found["ans"] = "must be whole numbers from 0 to 255"
-        return found
+        return {**found, **hdf5.unfit_conditions(events)}
 
     @contextmanager
     def writer(self, path: Path, sample: Events, grow: bool = False) -> Iterator[Append]:

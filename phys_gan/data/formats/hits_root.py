@@ -17,7 +17,7 @@ from phys_gan.data.format import Append, Format, Reader
 from phys_gan.data.frames import ShowerFrame, enter_cylinder
 from phys_gan.data.hits import Hits, hits_of
 from phys_gan.data.mapping import LENGTHS, HitMapping
-from phys_gan.data.metadata import Metadata, choose_detector, to_texts
+from phys_gan.data.metadata import Metadata, choose_detector, joined, to_texts
 from phys_gan.data.units import scale
 from phys_gan.detectors import Detector
 from phys_gan.errors import ConfigError
@@ -84,7 +84,8 @@ class HitsROOT(Format):
         tree = root.open_tree(file, self.needs, _TREE)
         conditions = hit_trees.own_conditions(tree)
         if _INCIDENT in root.branches(tree):
-            conditions = {"energy": root.read_scalars(tree, [_INCIDENT])[_INCIDENT], **conditions}
+            energy = root.read_scalars(tree, [_INCIDENT])[_INCIDENT]
+            conditions = joined({"energy": energy}, conditions, "condition_")
         factor = scale(meta.cell_unit, "MeV", detector)
         load = hit_trees.load_cells(tree, _CELL, "energy", detector, factor)
         block = root.basket_size(tree, _CELL)
@@ -153,7 +154,14 @@ def _mapped(file: OpenFile, detector: Detector, mapping: HitMapping, meta: Metad
     block = root.basket_size(tree, where.energy)
     load = hit_trees.load_hits(part, detector, block)
     return Reader(
-        detector, tree.num_entries, conditions, load, meta.provenance, block, voxelised=True
+        detector,
+        tree.num_entries,
+        conditions,
+        load,
+        meta.provenance,
+        block,
+        voxelised=True,
+        hit_unit=where.energy_unit or "MeV",
     )
 
 

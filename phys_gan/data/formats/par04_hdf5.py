@@ -13,7 +13,7 @@ from phys_gan.data import hdf5
 from phys_gan.data.container import OpenFile
 from phys_gan.data.format import Append, Cells, Format, Reader
 from phys_gan.data.mapping import HitMapping
-from phys_gan.data.metadata import choose_detector, to_texts
+from phys_gan.data.metadata import choose_detector, joined, to_texts
 from phys_gan.data.units import scale, to_mev
 from phys_gan.detectors import Detector, PolarLayer, load_detector
 from phys_gan.errors import DetectorError
@@ -71,7 +71,7 @@ class Par04HDF5(Format):
                 constraint=polar_grid(detector),
             )
         energy = hdf5.column(file, _ENERGY) * to_mev(meta.energy_unit or self.energy_unit)
-        conditions = {"energy": energy, **hdf5.read_conditions(file)}
+        conditions = joined({"energy": energy}, hdf5.read_conditions(file), "conditions/")
         hdf5.require_length(n_events, conditions)
         factor = scale(meta.cell_unit, "MeV", detector)
         overflow = hdf5.Overflow(file, n_events, detector.n_layers, factor)
@@ -95,7 +95,7 @@ class Par04HDF5(Format):
 
     def obstacles(self, events: Events) -> dict[str, str]:
         """Return why this layout cannot hold the events; it needs one polar grid."""
-        return polar_obstacles(events)
+        return {**polar_obstacles(events), **hdf5.unfit_conditions(events)}
 
     @contextmanager
     def writer(self, path: Path, sample: Events, grow: bool = False) -> Iterator[Append]:

@@ -16,7 +16,7 @@ from phys_gan.data.container import OpenFile
 from phys_gan.data.format import Append, Cells, Format, Reader
 from phys_gan.data.formats.par04_hdf5 import PAR04, polar_grid, polar_obstacles
 from phys_gan.data.mapping import HitMapping
-from phys_gan.data.metadata import choose_detector, to_texts
+from phys_gan.data.metadata import choose_detector, joined, to_texts
 from phys_gan.data.units import scale, to_mev
 from phys_gan.detectors import Detector, load_detector
 from phys_gan.errors import DataError, DetectorError
@@ -98,7 +98,8 @@ class Par04ROOT(Format):
         extras = [name for name in there if name.startswith(_CONDITION)]
         columns = root.read_scalars(scalars, [_ENERGY, *extras])
         conditions = {"energy": columns.pop(_ENERGY) * to_mev(meta.energy_unit or self.energy_unit)}
-        conditions |= {name.removeprefix(_CONDITION): values for name, values in columns.items()}
+        more = {name.removeprefix(_CONDITION): values for name, values in columns.items()}
+        conditions = joined(conditions, more, _CONDITION)
         factor = scale(meta.cell_unit, "MeV", detector)
         n_cells, n_layers = detector.n_cells, detector.n_layers
 
@@ -222,10 +223,10 @@ def _beyond(bins: NDArray[np.int64], n: int) -> NDArray[np.bool_]:
 def _energies(values: NDArray[Any], counts: NDArray[np.int64], start: int) -> NDArray[np.float64]:
     wrong = ~(np.isfinite(values) & (values >= 0))
     if wrong.any():
-        events = np.unique(np.repeat(np.arange(len(counts)), counts)[wrong])
+        event = np.repeat(np.arange(len(counts)), counts)[wrong][0]
         raise DataError(
-            f"branch '{_DEPOSIT}' holds NaN, infinite or negative energies in {len(events)} events "
-            f"(first: event {start + events[0]})",
+            f"branch '{_DEPOSIT}' holds NaN, infinite or negative energies "
+            f"(first: event {start + event})",
             remedy="find out what the simulation did there, or remove these events",
             value=float(values[wrong][0]),
         )

@@ -112,6 +112,7 @@ class ShowerDataHDF5(Format):
             hdf5.rows_per_chunk(file, _SHOWERS),
             notes,
             voxelised=not exact,
+            hit_unit=unit or "GeV",
         )
 
     def obstacles(self, events: Events) -> dict[str, str]:
@@ -172,9 +173,10 @@ def _width(file: OpenFile) -> int:
         return _WIDTHS[0]
     shape = hdf5.column(file, "shape")
     if shape.shape != (3,) or shape[2] not in _WIDTHS:
+        listed = f"({', '.join(f'{value:g}' for value in shape)})"
         raise DataError(
-            f"data set 'shape' holds {shape.tolist()}, but must hold the numbers of showers, of "
-            f"points and of values per point, which is 4 or 5",
+            f"data set 'shape' holds {listed}, but must hold the numbers of showers, of points and "
+            f"of values per point, which is 4 or 5",
             remedy="correct it, or leave it out where there are 4",
             value=tuple(shape.tolist()),
             constraint=("N", "points", _WIDTHS),

@@ -217,7 +217,7 @@ def test_wrong_files(tmp_path: Path) -> None:
     for bad in (np.nan, np.inf, -1.0):
         make(path, EnergyCell=[[1.0, 2.0, 3.0], [], [bad]])
         message = complain(path, DataError)
-        assert "NaN, infinite or negative energies in 1 events (first: event 2)" in message
+        assert "NaN, infinite or negative energies (first: event 2)" in message
     make(path)
     message = complain(path, DetectorError, detector="calogan")
     assert "the layers of 'calogan' do not share one polar grid" in message

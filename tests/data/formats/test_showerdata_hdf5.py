@@ -218,7 +218,7 @@ def test_wrong_files(tmp_path: Path) -> None:
     make(path, num_points=np.array([3, 2]))
     assert "2 values of 'num_points' for 3" in complain(path, DataError, detector=SMALL)
     make(path, energies=np.ones(2))
-    assert "'showers' has shape (3,), but must be (2)" in complain(path, DataError, detector=SMALL)
+    assert "'showers' has shape (3,), but must be (2,)" in complain(path, DataError, detector=SMALL)
     make(path, pdg=np.ones(2))
     assert "2 values of 'pdg' for 3 events" in complain(path, DataError, detector=SMALL)
     make(path, directions=np.ones((2, 3)))
@@ -227,7 +227,7 @@ def test_wrong_files(tmp_path: Path) -> None:
     assert "3 of 3 events have no direction" in complain(path, DataError, detector=SMALL)
     for wrong in ([3, 3, 6], [3, 4]):
         make(path, shape=np.array(wrong))
-        assert f"'shape' holds {[float(w) for w in wrong]}" in complain(
+        assert f"'shape' holds ({', '.join(map(str, wrong))})" in complain(
             path, DataError, detector=SMALL
         )
     for bad, what in ((np.nan, "NaN or infinite values of energy"), (-1, "negative energies")):
@@ -242,4 +242,4 @@ def test_wrong_files(tmp_path: Path) -> None:
         file["energies"] = np.ones(2)
         file["showers"] = np.ones((2, 3))
     message = complain(path, DataError, detector=SMALL, format="showerdata-hdf5")
-    assert "shape (2, 3), but must be (N); store a list of numbers per event" in message
+    assert "shape (2, 3), but must be (N,); store a list of numbers per event" in message
