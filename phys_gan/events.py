@@ -91,7 +91,9 @@ class Events:
 
     def _array(self, what: str, values: ArrayLike, dtype: type[Any]) -> NDArray[Any]:
         """Return a read-only array of ``dtype`` after a check of every value."""
-        array = np.asarray(values, dtype=dtype).view()
+        with np.errstate(over="ignore"):
+            # What is too large for single precision becomes infinite, and is refused below.
+            array = np.asarray(values, dtype=dtype).view()
         # The smallest and largest value tell about NaN and infinities without a temporary array.
         low, high = (array.min(), array.max()) if array.size else (0.0, 0.0)
         if not (np.isfinite(low) and np.isfinite(high)):

@@ -16,7 +16,7 @@ import typer
 import uproot
 
 from phys_gan.data import read, write
-from phys_gan.data.container import container_of
+from phys_gan.data.containers.opening import container_of
 
 __all__ = ["main"]
 

@@ -12,7 +12,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from phys_gan.data.container import OpenFile
+from phys_gan.data.containers.opening import OpenFile
 from phys_gan.data.mapping import HitMapping
 from phys_gan.detectors import Detector
 from phys_gan.events import Events

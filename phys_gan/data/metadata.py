@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -94,9 +95,16 @@ def from_texts(texts: Mapping[str, str], source: str) -> Metadata:
 
 def _detector(toml: str, source: str) -> Detector:
     try:
-        return Detector.from_toml(toml, source)
+        return _parsed(toml)
     except DetectorError as error:
-        raise DetectorError(error.problem, remedy="copy or make the file again") from error
+        problem = error.problem.replace("'detector'", f"'{source}'", 1)
+        raise DetectorError(problem, remedy="copy or make the file again") from error
+
+
+@lru_cache(8)
+def _parsed(toml: str) -> Detector:
+    # A conversion meets the same text several times, and many layers take a while.
+    return Detector.from_toml(toml)
 
 
 def joined(

@@ -12,7 +12,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from phys_gan.data.container import naming
+from phys_gan.data.containers.opening import naming
 from phys_gan.data.format import Reader
 from phys_gan.data.reading import How, open_events
 from phys_gan.data.survey import Survey

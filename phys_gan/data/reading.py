@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from phys_gan.data.container import opened
+from phys_gan.data.containers.opening import opened
 from phys_gan.data.format import Format, Reader
 from phys_gan.data.mapping import HitMapping, load_mapping
 from phys_gan.data.registry import find_format, recognise

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from phys_gan.data import hdf5, root
-from phys_gan.data.container import OpenFile, listing, nearest
+from phys_gan.data.containers import hdf5, root
+from phys_gan.data.containers.opening import OpenFile, listing, nearest
 from phys_gan.data.format import Format
 from phys_gan.data.formats.calochallenge_hdf5 import CaloChallengeHDF5
 from phys_gan.data.formats.caloclouds_hdf5 import CaloCloudsHDF5
@@ -112,7 +112,7 @@ def _no_layout(file: OpenFile) -> MissingError:
     elif _similarity(similar, names):
         wants = f"'{similar.name}' needs " + ", ".join(f"'{n}'{nearest(n, names)}" for n in lacks)
     else:
-        wants = f"the layouts are {', '.join(layout.description for layout in candidates)}"
+        wants = f"phys_gan knows {', '.join(layout.name for layout in candidates)}"
     return MissingError(
         f"'{file.path}' has no layout that phys_gan reads: it holds {holds}; {wants}",
         remedy=remedy if names else "check the job that made it",

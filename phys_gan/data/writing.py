@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from phys_gan.data import hdf5
+from phys_gan.data.containers import hdf5_tables
 from phys_gan.data.format import Append, Format
 from phys_gan.data.reading import How, open_events
 from phys_gan.data.registry import FORMATS, find_format
@@ -106,7 +106,7 @@ def writing(
         # Texts that differ are joined, as those of several files are.
         both = Events.concatenate([old, sample[:1]])
         rows = max(1, _BLOCK_CELLS // sample.detector.n_cells)
-        if layout.grows and hdf5.resizable(target):
+        if layout.grows and hdf5_tables.resizable(target):
             with layout.writer(target, both, grow=True) as add:
                 yield add
             return

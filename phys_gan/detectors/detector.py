@@ -273,7 +273,9 @@ class Detector(BaseModel):
         try:
             return cls.model_validate(tomllib.loads(text))
         except tomllib.TOMLDecodeError as error:
-            raise DetectorError(f"'{source}' is not TOML: {error}") from error
+            raise DetectorError(
+                f"'{source}' is not TOML: {error}", remedy="correct the file"
+            ) from error
         except ValidationError as error:
             raise DetectorError(
                 f"'{source}' is not a detector: {first_problem(error)}",

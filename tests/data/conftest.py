@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from phys_gan.data import FORMATS, convert, inspect, read, stream, write
-from phys_gan.data.galaxies import image_detector
+from phys_gan.data.formats.galaxies import image_detector
 from phys_gan.detectors import Detector, load_detector
 from phys_gan.errors import PhysGanError
 from phys_gan.events import Events

@@ -176,7 +176,7 @@ BAD_HDF5: dict[str, tuple[Callable[[Path], Any], type[PhysGanError], str]] = {
     "no data sets": (
         calogan(energy=None, layer_0=None, layer_1=None, layer_2=None),
         MissingError,
-        "it holds no data set; the layouts are CaloGAN HDF5",
+        "it holds no data set; phys_gan knows calogan-hdf5",
     ),
     "other data sets": (
         calogan(energy=None, energies=np.ones(4)),

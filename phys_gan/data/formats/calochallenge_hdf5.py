@@ -10,8 +10,8 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from phys_gan.data import hdf5
-from phys_gan.data.container import OpenFile
+from phys_gan.data.containers import hdf5, hdf5_tables
+from phys_gan.data.containers.opening import OpenFile
 from phys_gan.data.format import Append, Cells, Format, Reader
 from phys_gan.data.mapping import HitMapping
 from phys_gan.data.metadata import choose_detector, joined, to_texts
@@ -103,7 +103,9 @@ class CaloChallengeHDF5(Format):
     @contextmanager
     def writer(self, path: Path, sample: Events, grow: bool = False) -> Iterator[Append]:
         """Write events; energies as float64, so that they come back as they were."""
-        with hdf5.created(path, to_texts(sample, self.name, self.energy_unit), grow) as tables:
+        with hdf5_tables.created(
+            path, to_texts(sample, self.name, self.energy_unit), grow
+        ) as tables:
 
             def append(events: Events) -> None:
                 if "energy" in events.conditions:

@@ -10,13 +10,10 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from phys_gan.data import hdf5
-from phys_gan.data.container import OpenFile, damage_reported
+from phys_gan.data.containers import hdf5, hdf5_tables
+from phys_gan.data.containers.opening import OpenFile, damage_reported
 from phys_gan.data.format import Append, Format, Reader
-from phys_gan.data.hits import Hits
-from phys_gan.data.mapping import HitMapping
-from phys_gan.data.metadata import to_texts
-from phys_gan.data.points import (
+from phys_gan.data.formats.points import (
     Columns,
     angles,
     directions_of,
@@ -26,6 +23,9 @@ from phys_gan.data.points import (
     require_detector,
     scalars,
 )
+from phys_gan.data.hits import Hits
+from phys_gan.data.mapping import HitMapping
+from phys_gan.data.metadata import to_texts
 from phys_gan.data.units import scale, to_mev
 from phys_gan.detectors import Detector
 from phys_gan.events import Events
@@ -119,7 +119,9 @@ class CaloCloudsHDF5(Format):
     @contextmanager
     def writer(self, path: Path, sample: Events, grow: bool = False) -> Iterator[Append]:
         """Write events; energies as float64, so that they come back as they were."""
-        with hdf5.created(path, to_texts(sample, self.name, self.energy_unit), grow) as tables:
+        with hdf5_tables.created(
+            path, to_texts(sample, self.name, self.energy_unit), grow
+        ) as tables:
 
             def append(events: Events) -> None:
                 counts, points = points_of(events, _AXES, _MIDDLE)

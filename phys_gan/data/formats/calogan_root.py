@@ -10,9 +10,10 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from phys_gan.data import root
-from phys_gan.data.container import OpenFile
+from phys_gan.data.containers import root, root_trees
+from phys_gan.data.containers.opening import OpenFile
 from phys_gan.data.format import Append, Cells, Format, Reader
+from phys_gan.data.formats import own_branches
 from phys_gan.data.formats.calogan_hdf5 import calogan_obstacles
 from phys_gan.data.mapping import HitMapping
 from phys_gan.data.metadata import choose_detector, joined, to_texts
@@ -25,7 +26,6 @@ __all__ = ["CaloGanROOT"]
 
 _TREE = "fancy_tree"
 _ENERGY = "TotalEnergy"
-_CONDITION = "condition_"
 
 
 class CaloGanROOT(Format):
@@ -72,11 +72,10 @@ class CaloGanROOT(Format):
         with_overflow = set(overflow_names) <= set(there)
         cell_names = _cell_names(0, calogan.n_cells) + (overflow_names if with_overflow else [])
         root.require_branches(file, tree, cell_names)
-        scalars = [_ENERGY, *(branch for branch in there if branch.startswith(_CONDITION))]
-        columns = root.read_scalars(tree, scalars)
-        conditions = {"energy": columns.pop(_ENERGY) * to_mev(meta.energy_unit or self.energy_unit)}
-        more = {key.removeprefix(_CONDITION): values for key, values in columns.items()}
-        conditions = joined(conditions, more, _CONDITION)
+        energy = root.read_scalars(tree, [_ENERGY])[_ENERGY]
+        energy = energy * to_mev(meta.energy_unit or self.energy_unit)
+        own = own_branches.read_conditions(tree)
+        conditions = joined({"energy": energy}, own, own_branches.CONDITION)
 
         def load(start: int, stop: int) -> Cells:
             # One row per branch while reading: baskets are then decoded into contiguous memory.
@@ -91,12 +90,7 @@ class CaloGanROOT(Format):
 
     def obstacles(self, events: Events) -> dict[str, str]:
         """Return why this layout cannot hold the events; it needs CaloGAN's cells."""
-        odd = {
-            name: "cannot be the name of a branch"
-            for name in events.conditions
-            if not name.isidentifier()
-        }
-        return {**calogan_obstacles(events), **odd}
+        return {**calogan_obstacles(events), **own_branches.unfit_conditions(events)}
 
     @contextmanager
     def writer(self, path: Path, sample: Events, grow: bool = False) -> Iterator[Append]:
@@ -104,7 +98,7 @@ class CaloGanROOT(Format):
         detector = sample.detector
         cell_names = _cell_names(0, detector.n_cells)
         overflow_names = _cell_names(detector.n_cells, detector.n_layers)
-        with root.created(path, to_texts(sample, self.name, self.energy_unit)) as trees:
+        with root_trees.created(path, to_texts(sample, self.name, self.energy_unit)) as trees:
 
             def append(events: Events) -> None:
                 columns: dict[str, NDArray[Any]] = dict(
@@ -114,9 +108,7 @@ class CaloGanROOT(Format):
                     overflow = events.overflow.T.astype(np.float64)
                     columns |= dict(zip(overflow_names, overflow, strict=True))
                 columns[_ENERGY] = events.energy / to_mev(self.energy_unit)
-                for name, values in events.conditions.items():
-                    if name != "energy":
-                        columns[_CONDITION + name] = values
+                columns |= own_branches.columns(events, ("energy",), overflow=False)
                 trees.put(_TREE, columns)
 
             yield append

@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from phys_gan.data import fits, galaxies
-from phys_gan.data.container import listing, opened
+from phys_gan.data.containers import fits
+from phys_gan.data.containers.opening import listing, opened
+from phys_gan.data.formats import galaxies
 from phys_gan.data.source import Source
 
 __all__ = ["conditions_of"]

@@ -11,12 +11,13 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from phys_gan.data import fits, galaxies
-from phys_gan.data.container import OpenFile
-from phys_gan.data.fits_images import Images
+from phys_gan.data.containers import fits
+from phys_gan.data.containers.opening import OpenFile
 from phys_gan.data.format import Append, Cells, Format, Reader
+from phys_gan.data.formats import galaxies
 from phys_gan.data.formats.cosmos_catalogue import conditions_of
 from phys_gan.data.formats.cosmos_stamps import Stamps, find_stamps
+from phys_gan.data.formats.fits_images import Images
 from phys_gan.data.mapping import HitMapping
 from phys_gan.data.metadata import Metadata, choose_detector, to_texts
 from phys_gan.detectors import Detector, ImageLayer

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from phys_gan.data import fits
-from phys_gan.data.container import damage_reported
-from phys_gan.data.fits_images import Image, find_images
+from phys_gan.data.containers import fits
+from phys_gan.data.containers.opening import damage_reported
+from phys_gan.data.formats.fits_images import Image, find_images
 from phys_gan.errors import DataError, MissingError
 
 __all__ = ["Stamps", "find_stamps"]

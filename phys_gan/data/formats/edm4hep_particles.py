@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from phys_gan.data import hit_trees, root
+from phys_gan.data.containers import root
+from phys_gan.data.formats import hit_trees
 from phys_gan.data.frames import ShowerFrame, enter_cylinder
 from phys_gan.data.mapping import Frame
 from phys_gan.errors import ConfigError, DataError

@@ -11,9 +11,10 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from phys_gan.data import hit_trees, root
-from phys_gan.data.container import OpenFile, listing, nearest
+from phys_gan.data.containers import root, root_trees
+from phys_gan.data.containers.opening import OpenFile, listing, nearest
 from phys_gan.data.format import Append, Format, Reader
+from phys_gan.data.formats import hit_trees, own_branches
 from phys_gan.data.formats.edm4hep_particles import from_conditions, read_particles, shower_frames
 from phys_gan.data.frames import ShowerFrame
 from phys_gan.data.hits import Hits, hits_of
@@ -84,7 +85,7 @@ class EDM4hepROOT(Format):
         )
         factor = scale(mapping.hits.energy_unit, "GeV", detector)
         if own:
-            conditions = hit_trees.own_conditions(tree)
+            conditions = own_branches.read_conditions(tree)
             load = hit_trees.load_cells(tree, _CELL, f"{_OWN}.energy", detector, factor)
             block = root.basket_size(tree, _CELL)
             return Reader(detector, tree.num_entries, conditions, load, meta.provenance, block)
@@ -92,7 +93,7 @@ class EDM4hepROOT(Format):
 
     def obstacles(self, events: Events) -> dict[str, str]:
         """Return why this layout cannot hold the events; it needs energies of known particles."""
-        found = hit_trees.unfit_conditions(events)
+        found = own_branches.unfit_conditions(events)
         if events.detector.is_image or events.detector.cell_unit not in MEV:
             found["cells"] = f"must be energies, not '{events.detector.cell_unit}' of an image"
         if "energy" not in events.conditions:
@@ -110,7 +111,7 @@ class EDM4hepROOT(Format):
     def writer(self, path: Path, sample: Events, grow: bool = False) -> Iterator[Append]:
         """Write events as the TTree ``events``, energies and positions as double."""
         to_gev = to_mev(sample.detector.cell_unit) / to_mev("GeV")
-        with root.created(path, to_texts(sample, self.name, self.energy_unit)) as trees:
+        with root_trees.created(path, to_texts(sample, self.name, self.energy_unit)) as trees:
 
             def append(events: Events) -> None:
                 particles = from_conditions(events)
@@ -121,10 +122,10 @@ class EDM4hepROOT(Format):
                 lists = dict(zip(_LEAVES, (energy, x, y, z), strict=True))
                 lists = {f"{_OWN}.{leaf}": values for leaf, values in lists.items()}
                 lists[_CELL] = np.nonzero(events.cells)[1]
-                columns: dict[str, Any] = hit_trees.jagged(hits.counts, lists)
+                columns: dict[str, Any] = own_branches.jagged(hits.counts, lists)
                 one = np.ones(len(events), np.int64)
-                columns |= hit_trees.jagged(one, particles.leaves())
-                columns |= hit_trees.own_columns(events)
+                columns |= own_branches.jagged(one, particles.leaves())
+                columns |= own_branches.columns(events)
                 trees.put(_TREE, columns)
 
             yield append

@@ -10,9 +10,10 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from phys_gan.data import galaxies, hdf5
-from phys_gan.data.container import OpenFile
+from phys_gan.data.containers import hdf5, hdf5_tables
+from phys_gan.data.containers.opening import OpenFile
 from phys_gan.data.format import Append, Cells, Format, Reader
+from phys_gan.data.formats import galaxies
 from phys_gan.data.mapping import HitMapping
 from phys_gan.data.metadata import choose_detector, joined, to_texts
 from phys_gan.data.units import scale
@@ -106,7 +107,9 @@ class GalaxiesMLHDF5(Format):
         """Write events; conditions as float64, so that they come back as they were."""
         taken = {*_OTHERS, *_ELSEWHERE}
         native = [name for name in sample.conditions if name.isidentifier() and name not in taken]
-        with hdf5.created(path, to_texts(sample, self.name, self.energy_unit), grow) as tables:
+        with hdf5_tables.created(
+            path, to_texts(sample, self.name, self.energy_unit), grow
+        ) as tables:
 
             def append(events: Events) -> None:
                 shape = events.detector.layers[0].shape

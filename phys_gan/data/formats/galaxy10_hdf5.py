@@ -10,9 +10,10 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from phys_gan.data import galaxies, hdf5
-from phys_gan.data.container import OpenFile, damage_reported
+from phys_gan.data.containers import hdf5, hdf5_tables
+from phys_gan.data.containers.opening import OpenFile, damage_reported
 from phys_gan.data.format import Append, Cells, Format, Reader
+from phys_gan.data.formats import galaxies
 from phys_gan.data.mapping import HitMapping
 from phys_gan.data.metadata import choose_detector, joined, to_texts
 from phys_gan.data.units import scale
@@ -100,7 +101,9 @@ class Galaxy10HDF5(Format):
     @contextmanager
     def writer(self, path: Path, sample: Events, grow: bool = False) -> Iterator[Append]:
         """Write events; their images as bytes."""
-        with hdf5.created(path, to_texts(sample, self.name, self.energy_unit), grow) as tables:
+        with hdf5_tables.created(
+            path, to_texts(sample, self.name, self.energy_unit), grow
+        ) as tables:
 
             def append(events: Events) -> None:
                 for what, why in self.obstacles(events).items():

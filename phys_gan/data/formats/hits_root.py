@@ -11,9 +11,10 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from phys_gan.data import hit_trees, root
-from phys_gan.data.container import OpenFile
+from phys_gan.data.containers import root, root_trees
+from phys_gan.data.containers.opening import OpenFile
 from phys_gan.data.format import Append, Format, Reader
+from phys_gan.data.formats import hit_trees, own_branches
 from phys_gan.data.frames import ShowerFrame, enter_cylinder
 from phys_gan.data.hits import Hits, hits_of
 from phys_gan.data.mapping import LENGTHS, HitMapping
@@ -82,7 +83,7 @@ class HitsROOT(Format):
             raise hit_trees.no_mapping_needed()
         detector = hit_trees.need_detector(detector)
         tree = root.open_tree(file, self.needs, _TREE)
-        conditions = hit_trees.own_conditions(tree)
+        conditions = own_branches.read_conditions(tree)
         if _INCIDENT in root.branches(tree):
             energy = root.read_scalars(tree, [_INCIDENT])[_INCIDENT]
             conditions = joined({"energy": energy}, conditions, "condition_")
@@ -93,7 +94,7 @@ class HitsROOT(Format):
 
     def obstacles(self, events: Events) -> dict[str, str]:
         """Return why this layout cannot hold the events; pixels of images are no hits."""
-        odd = hit_trees.unfit_conditions(events)
+        odd = own_branches.unfit_conditions(events)
         if events.detector.is_image:
             return {"cells": "must be those of a calorimeter, not pixels of an image", **odd}
         return odd
@@ -101,16 +102,16 @@ class HitsROOT(Format):
     @contextmanager
     def writer(self, path: Path, sample: Events, grow: bool = False) -> Iterator[Append]:
         """Write events as the TTree ``hits``, energies and positions as double."""
-        with root.created(path, to_texts(sample, self.name, self.energy_unit)) as trees:
+        with root_trees.created(path, to_texts(sample, self.name, self.energy_unit)) as trees:
 
             def append(events: Events) -> None:
                 hits = hits_of(events)
                 lists = {name: getattr(hits, name).astype(np.float64) for name in _HITS}
                 lists[_CELL] = np.nonzero(events.cells)[1].astype(np.int32)
-                columns: dict[str, Any] = hit_trees.jagged(hits.counts, lists)
+                columns: dict[str, Any] = own_branches.jagged(hits.counts, lists)
                 if "energy" in events.conditions:
                     columns[_INCIDENT] = events.energy
-                columns |= hit_trees.own_columns(events, known=("energy",))
+                columns |= own_branches.columns(events, known=("energy",))
                 trees.put(_TREE, columns)
 
             yield append

@@ -9,8 +9,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from phys_gan.data import hdf5
-from phys_gan.data.container import OpenFile
+from phys_gan.data.containers import hdf5, hdf5_tables
+from phys_gan.data.containers.opening import OpenFile
 from phys_gan.data.format import Append, Cells, Format, Reader
 from phys_gan.data.mapping import HitMapping
 from phys_gan.data.metadata import choose_detector, joined, to_texts
@@ -102,7 +102,9 @@ class Par04HDF5(Format):
         """Write events; energies as float64, so that they come back as they were."""
         grid = polar_grid(sample.detector)
         assert grid is not None
-        with hdf5.created(path, to_texts(sample, self.name, self.energy_unit), grow) as tables:
+        with hdf5_tables.created(
+            path, to_texts(sample, self.name, self.energy_unit), grow
+        ) as tables:
 
             def append(events: Events) -> None:
                 tables.put(_ENERGY, events.energy)

@@ -11,9 +11,10 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from phys_gan.data import root
-from phys_gan.data.container import OpenFile
+from phys_gan.data.containers import root, root_trees
+from phys_gan.data.containers.opening import OpenFile
 from phys_gan.data.format import Append, Cells, Format, Reader
+from phys_gan.data.formats import own_branches
 from phys_gan.data.formats.par04_hdf5 import PAR04, polar_grid, polar_obstacles
 from phys_gan.data.mapping import HitMapping
 from phys_gan.data.metadata import choose_detector, joined, to_texts
@@ -30,8 +31,6 @@ _ENERGY = "EnergyMC"
 _TIME = "SimTime"
 _DEPOSIT = "EnergyCell"
 _BINS = ("rhoCell", "phiCell", "zCell")
-_CONDITION = "condition_"
-_OVERFLOW = "overflow_"
 _BLOCK_EVENTS = 2000
 _BLOCK_CELLS = 1 << 21
 _LARGEST_BIN = 1 << 31
@@ -92,14 +91,11 @@ class Par04ROOT(Format):
                 remedy=f"name another detector, such as '{PAR04[9, 16, 45]}'",
                 value=detector.name,
             )
-        there = root.branches(scalars)
-        outside = [f"{_OVERFLOW}{k}" for k in range(detector.n_layers)]
-        stored = set(outside) <= set(there)
-        extras = [name for name in there if name.startswith(_CONDITION)]
-        columns = root.read_scalars(scalars, [_ENERGY, *extras])
-        conditions = {"energy": columns.pop(_ENERGY) * to_mev(meta.energy_unit or self.energy_unit)}
-        more = {name.removeprefix(_CONDITION): values for name, values in columns.items()}
-        conditions = joined(conditions, more, _CONDITION)
+        stored = own_branches.Overflow(scalars, detector.n_layers)
+        energy = root.read_scalars(scalars, [_ENERGY])[_ENERGY]
+        energy = energy * to_mev(meta.energy_unit or self.energy_unit)
+        own = own_branches.read_conditions(scalars)
+        conditions = joined({"energy": energy}, own, own_branches.CONDITION)
         factor = scale(meta.cell_unit, "MeV", detector)
         n_cells, n_layers = detector.n_cells, detector.n_layers
 
@@ -110,52 +106,38 @@ class Par04ROOT(Format):
                 last = min(first + _BLOCK_EVENTS, stop)
                 part = slice(first - start, last - start)
                 _sum_up(readout, first, last, grid, factor, cells[part], overflow[part])
-            if stored:
-                values = np.empty((n_layers, stop - start), np.float32)
-                root.read_numbers(scalars, dict(zip(outside, values, strict=True)), start, stop)
-                overflow += values.T
-            return cells, overflow if stored or meta.detector is None else None
+            known = stored.read(start, stop)
+            if known is not None:
+                overflow += known
+            return cells, overflow if stored.known or meta.detector is None else None
 
-        lost = _TIME in there and _CONDITION + _TIME not in there
+        lost = _TIME in root.branches(scalars) and _TIME not in own
         notes = (f"{_TIME} is not kept",) if lost else ()
         block = root.basket_size(readout, _DEPOSIT)
         return Reader(detector, n_events, conditions, load, meta.provenance, block, notes)
 
     def obstacles(self, events: Events) -> dict[str, str]:
         """Return why this layout cannot hold the events; it needs one polar grid."""
-        odd = {
-            name: "cannot be the name of a branch"
-            for name in events.conditions
-            if not name.isidentifier()
-        }
-        return {**polar_obstacles(events), **odd}
+        return {**polar_obstacles(events), **own_branches.unfit_conditions(events)}
 
     @contextmanager
     def writer(self, path: Path, sample: Events, grow: bool = False) -> Iterator[Append]:
         """Write events as TTrees, energies as double."""
-        import awkward as ak
-
         grid = polar_grid(sample.detector)
         assert grid is not None
-        with root.created(path, to_texts(sample, self.name, self.energy_unit)) as trees:
+        with root_trees.created(path, to_texts(sample, self.name, self.energy_unit)) as trees:
 
             def append(events: Events) -> None:
-                columns: dict[str, NDArray[Any]] = {_ENERGY: events.energy}
+                columns = {_ENERGY: events.energy, **own_branches.columns(events, ("energy",))}
                 if _TIME in events.conditions:
                     columns[_TIME] = events.conditions[_TIME]
-                for name, values in events.conditions.items():
-                    if name != "energy":
-                        columns[_CONDITION + name] = values
-                if events.overflow is not None:
-                    for k, values in enumerate(events.overflow.T.astype(np.float64)):
-                        columns[f"{_OVERFLOW}{k}"] = values
                 trees.put(_GLOBAL, columns)
                 event, cell = np.nonzero(events.cells)
                 counts = np.bincount(event, minlength=len(events))
                 z, phi, rho = np.unravel_index(cell, grid[::-1])
                 bins = dict(zip(_BINS, (rho, phi, z), strict=True))
                 lists = {_DEPOSIT: events.cells[event, cell].astype(np.float64), **bins}
-                trees.put(_READOUT, {k: ak.unflatten(v, counts) for k, v in lists.items()})
+                trees.put(_READOUT, own_branches.jagged(counts, lists))
 
             yield append
 

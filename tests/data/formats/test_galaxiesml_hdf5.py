@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from phys_gan.data import inspect, read, write
-from phys_gan.data.galaxies import image_detector
+from phys_gan.data.formats.galaxies import image_detector
 from phys_gan.errors import DataError, DetectorError
 from phys_gan.events import Events
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from phys_gan.data import inspect, read, write, writing
-from phys_gan.data.galaxies import image_detector
+from phys_gan.data.formats.galaxies import image_detector
 from phys_gan.errors import DataError, DetectorError, PhysGanError
 from phys_gan.events import Events
 

@@ -1,26 +1,22 @@
-"""ROOT: find the tree in a file, read its branches of numbers and lists of numbers, write them."""
+"""ROOT: find the tree in a file, read its branches of numbers and lists of numbers."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from phys_gan.data.container import OpenFile, damage_reported, listing, nearest
+from phys_gan.data.containers.opening import OpenFile, damage_reported, listing, nearest
 from phys_gan.data.metadata import Metadata, from_texts
 from phys_gan.errors import DataError, MissingError
-from phys_gan.files import atomic_file
 
 __all__ = [
-    "Trees",
+    "METADATA",
     "basket_size",
     "branches",
-    "created",
     "find_tree",
     "metadata",
     "open_tree",
@@ -33,7 +29,7 @@ __all__ = [
 ]
 
 _TREES = ("TTree", "TNtuple", "TNtupleD", "TChain", "ROOT::RNTuple")
-_METADATA = "phys_gan"
+METADATA = "phys_gan"
 _BLOCK = 5000
 
 
@@ -270,71 +266,15 @@ def _not_one_number(name: str) -> DataError:
 def metadata(file: OpenFile) -> Metadata:
     """Read what a file of ours says about itself; nothing where another program wrote it."""
     with damage_reported("ROOT"):
-        kind = file.handle.classnames(cycle=False).get(_METADATA)
-        text = str(file.handle[_METADATA]) if kind == "TObjString" else "{}"
+        kind = file.handle.classnames(cycle=False).get(METADATA)
+        text = str(file.handle[METADATA]) if kind == "TObjString" else "{}"
     try:
         texts = json.loads(text)
     except json.JSONDecodeError:
         texts = None
     if not isinstance(texts, dict):
         raise DataError(
-            f"the entry '{_METADATA}' does not hold what phys_gan writes there",
+            f"the entry '{METADATA}' does not hold what phys_gan writes there",
             remedy="remove it from the file",
         )
     return from_texts({str(name): str(value) for name, value in texts.items()}, str(file.path))
-
-
-@contextmanager
-def created(path: Path, texts: Mapping[str, str]) -> Iterator[Trees]:
-    """Yield the trees of a new ROOT file; it appears at ``path`` when the block succeeds.
-
-    Arguments:
-        path: The file.
-        texts: What it says about itself, stored as JSON.
-
-    Raises:
-        OutputError: The file cannot be written; what stood there is untouched.
-    """
-    import uproot
-
-    with atomic_file(path) as temporary, uproot.recreate(temporary) as handle:
-        handle[_METADATA] = json.dumps(dict(texts))
-        yield Trees(handle)
-
-
-class Trees:
-    """Trees that grow event by event.
-
-    Arguments:
-        handle: The open ROOT file.
-    """
-
-    def __init__(self, handle: Any) -> None:
-        self._handle = handle
-        self._trees: dict[str, Any] = {}
-
-    def put(self, tree: str, columns: Mapping[str, Any]) -> None:
-        """Append events to a TTree.
-
-        Arguments:
-            tree: Its name.
-            columns: By branch, a NumPy array (n,), or a jagged awkward array with a list of
-                numbers per event, for which ROOT wants a branch of counts, ``n<branch>``, beside.
-
-        Raises:
-            OSError: The disk is full.
-        """
-        if tree not in self._trees:
-            types = {name: _branch_type(values) for name, values in columns.items()}
-            self._trees[tree] = self._handle.mktree(tree, types)
-        for start in range(0, len(next(iter(columns.values()))), _BLOCK):
-            part = {name: values[start : start + _BLOCK] for name, values in columns.items()}
-            self._trees[tree].extend(part)
-
-
-def _branch_type(values: Any) -> Any:
-    if isinstance(values, np.ndarray):
-        return values.dtype
-    import awkward as ak
-
-    return f"var * {np.asarray(ak.flatten(values)).dtype}"

@@ -5,7 +5,7 @@ from pathlib import Path
 import h5py
 import pytest
 
-from phys_gan.data.container import container_of, damage_reported, listing, nearest, opened
+from phys_gan.data.containers.opening import container_of, damage_reported, listing, nearest, opened
 from phys_gan.data.source import Source
 from phys_gan.errors import DataError, DetectorError, MissingError
 

@@ -7,8 +7,8 @@ from collections.abc import Collection, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from phys_gan.data import hdf5
-from phys_gan.data.container import OpenFile, damage_reported, listing
+from phys_gan.data.containers import hdf5
+from phys_gan.data.containers.opening import OpenFile, damage_reported, listing
 from phys_gan.detectors import Detector, ImageLayer
 from phys_gan.errors import DetectorError
 

@@ -85,7 +85,7 @@ def test_no_such_tree(tmp_path: Path) -> None:
     )
     with uproot.recreate(path) as file:
         file["text"] = "hello"
-    assert "it holds no tree; the layouts are CaloGAN ROOT" in complain(path, MissingError)
+    assert "it holds no tree; phys_gan knows calogan-root" in complain(path, MissingError)
 
 
 def test_missing_branches(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import h5py
 import numpy as np
 import pytest
 
-from phys_gan.data.storage import Storage
+from phys_gan.data.containers.storage import Storage
 
 
 class FullDisk(io.FileIO):

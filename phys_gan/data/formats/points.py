@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from phys_gan.data import hdf5
-from phys_gan.data.container import OpenFile
+from phys_gan.data.containers import hdf5
+from phys_gan.data.containers.opening import OpenFile
 from phys_gan.data.format import Cells, Load
 from phys_gan.data.hits import Hits, voxelise
 from phys_gan.data.mapping import LENGTHS, HitMapping

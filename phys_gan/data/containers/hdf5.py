@@ -1,35 +1,29 @@
-"""HDF5: what its layouts share, from columns and blocks of rows to attributes."""
+"""HDF5: what its layouts share in reading, from columns and blocks of rows to attributes."""
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from phys_gan.data.container import OpenFile, damage_reported, listing, nearest
+from phys_gan.data.containers.opening import OpenFile, damage_reported, listing, nearest
 from phys_gan.data.metadata import Metadata, from_texts
-from phys_gan.data.storage import Storage
 from phys_gan.errors import DataError, MissingError
 from phys_gan.events import Events
-from phys_gan.files import atomic_file
 
 __all__ = [
+    "CONDITIONS",
+    "OVERFLOW",
     "Overflow",
-    "Tables",
     "column",
-    "created",
     "data_sets",
     "has",
     "metadata",
     "read_conditions",
     "read_rows",
     "require_length",
-    "resizable",
     "rows_per_chunk",
     "shape_of",
     "unfit_conditions",
@@ -37,10 +31,8 @@ __all__ = [
 ]
 
 _BLOCK_BYTES = 1 << 25
-_CHUNK_BYTES = 1 << 20
-_SMALLEST_CHUNK = 64
-_CONDITIONS = "conditions"
-_OVERFLOW = "overflow"
+CONDITIONS = "conditions"
+OVERFLOW = "overflow"
 
 
 def data_sets(file: OpenFile) -> dict[str, tuple[int, ...]]:
@@ -156,9 +148,9 @@ def read_rows(file: OpenFile, name: str, out: NDArray[np.float32], start: int = 
 
 def read_conditions(file: OpenFile) -> dict[str, NDArray[np.float64]]:
     """Read the conditions other than energy that files of ours keep in a group."""
-    if file.handle.get(_CONDITIONS, getclass=True) is None:
+    if file.handle.get(CONDITIONS, getclass=True) is None:
         return {}
-    prefix = f"{_CONDITIONS}/"
+    prefix = f"{CONDITIONS}/"
     names = [name for name in data_sets(file) if name.startswith(prefix)]
     return {name.removeprefix(prefix): column(file, name) for name in names}
 
@@ -208,11 +200,11 @@ class Overflow:
 
     def __init__(self, file: OpenFile, n_events: int, n_layers: int, factor: float = 1.0) -> None:
         self._file, self._factor, self._n_layers = file, factor, n_layers
-        self.known = has(file, _OVERFLOW)
-        if self.known and shape_of(file, _OVERFLOW) != (n_events, n_layers):
+        self.known = has(file, OVERFLOW)
+        if self.known and shape_of(file, OVERFLOW) != (n_events, n_layers):
             raise wrong_shape(
-                _OVERFLOW,
-                shape_of(file, _OVERFLOW),
+                OVERFLOW,
+                shape_of(file, OVERFLOW),
                 (n_events, n_layers),
                 "store one value per event and layer, or none",
             )
@@ -222,7 +214,7 @@ class Overflow:
         if not self.known:
             return None
         values = np.empty((stop - start, self._n_layers), np.float32)
-        read_rows(self._file, _OVERFLOW, values, start)
+        read_rows(self._file, OVERFLOW, values, start)
         return values if self._factor == 1 else values * np.float32(self._factor)
 
 
@@ -243,133 +235,3 @@ def _text(value: Any) -> str:
         return ", ".join(_text(entry) for entry in value.ravel())
     # An attribute without a value comes as h5py.Empty.
     return str(value) if getattr(value, "shape", ()) is not None else ""
-
-
-@contextmanager
-def created(path: Path, texts: Mapping[str, str], grow: bool = False) -> Iterator[Tables]:
-    """Yield the tables of an HDF5 file; it appears at ``path`` when the block succeeds.
-
-    Arguments:
-        path: The file.
-        texts: Its attributes.
-        grow: Begin with a copy of what stands at ``path``.
-
-    Raises:
-        OutputError: The file cannot be written; what stood there is untouched.
-    """
-    import h5py
-
-    with atomic_file(path) as temporary:
-        if grow:
-            shutil.copyfile(path, temporary)
-        with Storage(temporary, "r+b" if grow else "w+b") as storage:
-            with h5py.File(storage, "r+" if grow else "w") as handle:
-                for name, text in texts.items():
-                    handle.attrs[name] = text
-                yield Tables(handle, storage)
-            storage.check()
-
-
-def resizable(path: Path) -> bool:
-    """Return whether all data sets of a file can take more events."""
-    import h5py
-
-    fixed: list[str] = []
-
-    def note(name: str, entry: Any) -> None:
-        if isinstance(entry, h5py.Dataset) and entry.ndim and entry.maxshape[0] is not None:
-            fixed.append(name)
-
-    with damage_reported("HDF5"), h5py.File(path, "r") as handle:
-        handle.visititems(note)
-    return not fixed
-
-
-class Tables:
-    """Data sets that grow event by event.
-
-    Arguments:
-        handle: The open HDF5 file.
-        storage: Where it is stored.
-    """
-
-    def __init__(self, handle: Any, storage: Storage) -> None:
-        self._handle, self._storage = handle, storage
-
-    def put(self, name: str, values: NDArray[Any], dtype: Any = None) -> None:
-        """Append an array (n, ...) to a data set; compressed in chunks of about one MiB.
-
-        Arguments:
-            name: Name of the data set.
-            values: The array; of objects where each event has an array of its own length.
-            dtype: How to store it, ``h5py.vlen_dtype(...)`` for such objects.
-
-        Raises:
-            OSError: The disk is full.
-        """
-        if name not in self._handle:
-            row_bytes = max(1, values[:1].nbytes)
-            rows = max(1, min(max(len(values), _SMALLEST_CHUNK), _CHUNK_BYTES // row_bytes))
-            self._handle.create_dataset(
-                name,
-                shape=(0, *values.shape[1:]),
-                maxshape=(None,) * values.ndim,
-                dtype=dtype or values.dtype,
-                chunks=(rows, *values.shape[1:]),
-                compression="gzip",
-                compression_opts=1,
-                shuffle=True,
-            )
-        data_set = self._handle[name]
-        first = len(data_set)
-        data_set.resize(first + len(values), axis=0)
-        if values.dtype == object and len(values):
-            # Item assignment takes arrays that happen to be of one length for a table.
-            data_set.write_direct(values.astype(data_set.dtype), dest_sel=np.s_[first:])
-        else:
-            data_set[first:] = values
-        self._storage.check()
-
-    def width(self, name: str) -> int | None:
-        """Return how many entries per event a data set (N, P, ...) has room for; None if new."""
-        return int(self._handle[name].shape[1]) if name in self._handle else None
-
-    def widen(self, name: str, width: int) -> None:
-        """Make room for ``width`` entries per event in a data set (N, P, ...).
-
-        The entries that are there move to the end; zeros take their place.
-        """
-        data_set = self._handle[name]
-        more = width - data_set.shape[1]
-        if more <= 0:
-            return
-        data_set.resize(width, axis=1)
-        rows = data_set.chunks[0]
-        for start in range(0, len(data_set), rows):
-            data_set[start : start + rows] = np.roll(data_set[start : start + rows], more, axis=1)
-        self._storage.check()
-
-    def put_extras(self, events: Events, known: Collection[str] = ("energy",)) -> None:
-        """Append the conditions that the layout itself does not hold, (n, 1) each, and overflow.
-
-        Arguments:
-            events: The events.
-            known: Names of the conditions that the layout holds.
-        """
-        for name, values in events.conditions.items():
-            if name not in known:
-                self.put(f"{_CONDITIONS}/{name}", values[:, np.newaxis])
-        if events.overflow is not None:
-            self.put(_OVERFLOW, events.overflow)
-
-    def get(self, name: str) -> NDArray[Any] | None:
-        """Return a small array that is there already, or None."""
-        return np.asarray(self._handle[name][()]) if name in self._handle else None
-
-    def set(self, name: str, values: NDArray[Any]) -> None:
-        """Store a small array that says something about the whole file; replace an earlier one."""
-        if name in self._handle:
-            del self._handle[name]
-        # As all others it may be replaced when the file grows.
-        self._handle.create_dataset(name, data=values, maxshape=(None,) * values.ndim or None)
-        self._storage.check()

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from phys_gan.data.container import OpenFile, damage_reported, damaged, listing, nearest
+from phys_gan.data.containers.opening import OpenFile, damage_reported, damaged, listing, nearest
 from phys_gan.data.metadata import Metadata, from_texts
 from phys_gan.errors import DataError, MissingError
 

@@ -2,37 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from phys_gan.data import root
-from phys_gan.data.container import OpenFile, damage_reported, listing, nearest
+from phys_gan.data.containers import root
+from phys_gan.data.containers.opening import OpenFile, damage_reported, listing, nearest
 from phys_gan.data.format import Cells, Load
+from phys_gan.data.formats import own_branches
 from phys_gan.data.hits import Hits, voxelise
 from phys_gan.detectors import Detector
 from phys_gan.errors import ConfigError, DataError, DetectorError, MissingError
-from phys_gan.events import Events
 
 __all__ = [
     "all_names",
-    "jagged",
     "load_cells",
     "load_hits",
     "need_detector",
     "no_mapping_needed",
     "one_per_event",
-    "own_columns",
-    "own_conditions",
     "require_names",
     "tree_with",
-    "unfit_conditions",
 ]
 
-_CONDITION = "condition_"
-_OVERFLOW = "overflow_"
 _ROWS = 1000
 
 
@@ -161,45 +155,6 @@ def no_mapping_needed() -> ConfigError:
     )
 
 
-def unfit_conditions(events: Events) -> dict[str, str]:
-    """Return which conditions a tree cannot hold, and why."""
-    return {
-        name: "cannot be the name of a branch"
-        for name in events.conditions
-        if not name.isidentifier()
-    }
-
-
-def own_columns(events: Events, known: Collection[str] = ()) -> dict[str, Any]:
-    """Return overflow, and conditions as they are, as branches.
-
-    Arguments:
-        events: The events.
-        known: Names of the conditions that the layout holds exactly.
-    """
-    columns: dict[str, Any] = {
-        _CONDITION + name: values for name, values in events.conditions.items() if name not in known
-    }
-    if events.overflow is not None:
-        for k, values in enumerate(events.overflow.T):
-            columns[f"{_OVERFLOW}{k}"] = values.astype(np.float64)
-    return columns
-
-
-def own_conditions(tree: Any) -> dict[str, NDArray[np.float64]]:
-    """Read the conditions that :func:`own_columns` wrote."""
-    names = [name for name in root.branches(tree) if name.startswith(_CONDITION)]
-    columns = root.read_scalars(tree, names)
-    return {name.removeprefix(_CONDITION): values for name, values in columns.items()}
-
-
-def jagged(counts: NDArray[np.int64], columns: Mapping[str, NDArray[Any]]) -> dict[str, Any]:
-    """Return values one after the other as branches with a list per event."""
-    import awkward as ak
-
-    return {name: ak.unflatten(values, counts) for name, values in columns.items()}
-
-
 def load_cells(tree: Any, cell: str, energy: str, detector: Detector, factor: float = 1.0) -> Load:
     """Return what reads cells from hits of ours, each of which knows the number of its cell.
 
@@ -210,8 +165,7 @@ def load_cells(tree: Any, cell: str, energy: str, detector: Detector, factor: fl
         detector: The detector.
         factor: From the unit of the file to that of the detector.
     """
-    names = [f"{_OVERFLOW}{k}" for k in range(detector.n_layers)]
-    with_overflow = set(names) <= set(root.branches(tree))
+    overflow = own_branches.Overflow(tree, detector.n_layers)
 
     def load(start: int, stop: int) -> Cells:
         counts, flat = root.read_jagged(tree, [cell, energy], start, stop)
@@ -225,10 +179,6 @@ def load_cells(tree: Any, cell: str, energy: str, detector: Detector, factor: fl
         cells = np.zeros((stop - start, detector.n_cells), np.float32)
         event = np.repeat(np.arange(stop - start), counts)
         cells[event, number] = flat[energy] if factor == 1 else flat[energy] * factor
-        if not with_overflow:
-            return cells, None
-        columns = {name: np.empty(stop - start, np.float32) for name in names}
-        root.read_numbers(tree, columns, start, stop)
-        return cells, np.stack([columns[name] for name in names], axis=1)
+        return cells, overflow.read(start, stop)
 
     return load
