@@ -15,7 +15,7 @@ import typer
 from numpy.typing import NDArray
 
 from phys_gan.data import Hits, hits_of, voxelise
-from phys_gan.detectors import CartesianLayer, Detector, PolarLayer, load_detector
+from phys_gan.detectors import CartesianLayer, Detector, ImageLayer, PolarLayer, load_detector
 from phys_gan.events import Events
 from phys_gan.randomness import stream
 from phys_gan.simulators import simulate
@@ -108,16 +108,22 @@ def _across(detector: Detector, k: int) -> tuple[NDArray[np.float64], NDArray[np
     return np.asarray(layer.x), np.asarray(layer.y), False
 
 
+def _fronts(detector: Detector) -> NDArray[np.float64]:
+    """Return where the layers, one behind the other, begin and the last one ends."""
+    depths = [layer.z for layer in detector.layers if not isinstance(layer, ImageLayer)]
+    return np.array([*(front for front, _ in depths), depths[-1][1]])
+
+
 def _by_histogram2d(hits: Hits, detector: Detector) -> NDArray[np.float32]:
     ends = np.concatenate([[0], np.cumsum(hits.counts)])
     cells = np.zeros((len(hits), detector.n_cells), np.float32)
     grids = [_across(detector, k) for k in range(detector.n_layers)]
+    fronts = _fronts(detector)
     for i in range(len(hits)):
         part = slice(ends[i], ends[i + 1])
         x, y, z, energy = hits.x[part], hits.y[part], hits.z[part], hits.energy[part]
-        for k, layer in enumerate(detector.layers):
-            front, back = layer.z  # type: ignore[union-attr]
-            here = (z >= front) & (z < back)
+        for k in range(detector.n_layers):
+            here = (z >= fronts[k]) & (z < fronts[k + 1])
             first, second, polar = grids[k]
             u, v = x[here], y[here]
             if polar:
@@ -131,8 +137,7 @@ def _by_digitize(hits: Hits, detector: Detector) -> NDArray[np.float32]:
     ends = np.concatenate([[0], np.cumsum(hits.counts)])
     cells = np.zeros((len(hits), detector.n_cells), np.float32)
     grids = [_across(detector, k) for k in range(detector.n_layers)]
-    depths = [layer.z for layer in detector.layers]  # type: ignore[union-attr]
-    fronts = np.array([*(front for front, _ in depths), depths[-1][1]])
+    fronts = _fronts(detector)
     for i in range(len(hits)):
         part = slice(ends[i], ends[i + 1])
         x, y, energy = hits.x[part], hits.y[part], hits.energy[part]
@@ -154,8 +159,7 @@ def _by_histogramdd(hits: Hits, detector: Detector) -> NDArray[np.float32]:
     ends = np.concatenate([[0], np.cumsum(hits.counts)])
     cells = np.zeros((len(hits), detector.n_cells), np.float32)
     alpha, r, _ = _across(detector, 0)
-    depths = [layer.z for layer in detector.layers]  # type: ignore[union-attr]
-    z = np.array([*(front for front, _ in depths), depths[-1][1]])
+    z = _fronts(detector)
     for i in range(len(hits)):
         part = slice(ends[i], ends[i + 1])
         x, y = hits.x[part], hits.y[part]

@@ -236,10 +236,12 @@ class Stream:
 def _groups_of(pieces: Sequence[Piece], most: int) -> Iterator[list[Piece]]:
     """Yield consecutive pieces, together not more than ``most`` events where they allow it."""
     group: list[Piece] = []
+    events = 0
     for piece in pieces:
-        if group and sum(map(len, group)) + len(piece) > most:
+        if group and events + len(piece) > most:
             yield group
-            group = []
+            group, events = [], 0
         group.append(piece)
+        events += len(piece)
     if group:
         yield group

@@ -74,13 +74,15 @@ def writing(
         PhysGanError: As in :func:`write`.
 
     Example:
+        >>> from tempfile import TemporaryDirectory
         >>> from phys_gan.data import read
         >>> events = read("datasets/geant4_calogan_eplus.h5")
-        >>> with writing("/tmp/phys_gan_example.h5", events) as add:
-        ...     add(events[:100])
-        ...     add(events[100:200])
-        >>> len(read("/tmp/phys_gan_example.h5"))
-        200
+        >>> with TemporaryDirectory() as folder:
+        ...     with writing(f"{folder}/some.h5", events) as add:
+        ...         add(events[:100])
+        ...         add(events[100:200])
+        ...     read(f"{folder}/some.h5")
+        Events(200 x 504 cells, calogan, energy)
     """
     target = Path(path)
     if target.is_dir():

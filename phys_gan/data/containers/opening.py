@@ -19,6 +19,7 @@ from phys_gan.errors import DataError, MissingError, PhysGanError
 
 __all__ = [
     "OpenFile",
+    "astropy_fits",
     "container_of",
     "damage_reported",
     "damaged",
@@ -102,20 +103,31 @@ def naming(path: Path) -> Iterator[None]:
         ) from error
 
 
+def astropy_fits(path: Path) -> Any:
+    """Return ``astropy.io.fits``, which not everybody has installed.
+
+    Raises:
+        MissingError: It is not installed.
+    """
+    try:
+        from astropy.io import fits
+    except ImportError as error:
+        raise MissingError(
+            f"'{path}' is a FITS file, which needs astropy and GalSim",
+            remedy="install them with: pip install 'phys_gan[galaxies]'",
+        ) from error
+    return fits
+
+
 def _open(path: Path, container: str) -> Any:
     if container == "HDF5":
         import h5py
 
         return h5py.File(path, "r")
     if container == "FITS":
-        try:
-            from astropy.io import fits
-            from astropy.utils.exceptions import AstropyUserWarning
-        except ImportError as error:
-            raise MissingError(
-                f"'{path}' is a FITS file, which needs astropy and GalSim",
-                remedy="install them with: pip install 'phys_gan[galaxies]'",
-            ) from error
+        fits = astropy_fits(path)
+        from astropy.utils.exceptions import AstropyUserWarning
+
         # What is damaged shows itself when the table is read, and then as an error of ours.
         with ExitStack() as stack, warnings.catch_warnings():
             warnings.simplefilter("ignore", AstropyUserWarning)

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from phys_gan.data.containers import fits
-from phys_gan.data.containers.opening import OpenFile
+from phys_gan.data.containers.opening import OpenFile, astropy_fits
 from phys_gan.data.format import Append, Cells, Format, Reader
 from phys_gan.data.formats import galaxies
 from phys_gan.data.formats.cosmos_catalogue import conditions_of
@@ -239,10 +239,4 @@ def _require_writable(path: Path, beside: Path) -> None:
             f"cannot write '{path}': a FITS catalogue names its stamps '{beside.name}' in ASCII",
             remedy="choose a name without other characters",
         )
-    try:
-        import astropy.io.fits  # noqa: F401
-    except ImportError as error:
-        raise MissingError(
-            f"'{path}' is a FITS file, which needs astropy and GalSim",
-            remedy="install them with: pip install 'phys_gan[galaxies]'",
-        ) from error
+    astropy_fits(path)
