@@ -216,9 +216,14 @@ class Events:
             first.detector,
             np.concatenate(with_overflow) if len(with_overflow) == len(parts) else None,
             {
-                name: "; ".join(
-                    dict.fromkeys(p.provenance[name] for p in parts if name in p.provenance)
-                )
+                name: _joined([p.provenance[name] for p in parts if name in p.provenance])
                 for name in names
             },
         )
+
+
+def _joined(texts: Sequence[str]) -> str:
+    """Join texts by semicolons, each once, also where some are joined already."""
+    if len(set(texts)) == 1:
+        return texts[0]
+    return "; ".join(dict.fromkeys(part for text in texts for part in text.split("; ")))

@@ -145,3 +145,15 @@ def test_concatenation_after_positions_were_asked_for() -> None:
     for copy in copies:
         assert copy.positions.shape == (504, 2)
     assert len(Events.concatenate(parts)) == 8
+
+
+def test_a_text_is_joined_once():
+    def said(text):
+        return Events(np.ones((1, 504)), {"energy": [600.0]}, CALOGAN, provenance={"by": text})
+
+    def joined(*texts):
+        return Events.concatenate([said(text) for text in texts]).provenance["by"]
+
+    assert joined("a", "b", "a") == "a; b"
+    assert joined(joined("a", "b"), "b", "c") == "a; b; c"
+    assert joined("a; a", "a; a") == "a; a"
