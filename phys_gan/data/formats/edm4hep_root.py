@@ -50,7 +50,7 @@ class EDM4hepROOT(Format):
 
     Files of ours have flat branches with EDM4hep's names: a hit in the middle of each cell, in the
     frame of the experiment, and one particle from the origin, along theta and phi or else z.
-    They are read by uproot, RDataFrame and phys_gan, but not by podio, which needs its own classes
+    They are read by uproot and phys_gan, but not by podio, which needs its own classes
     of objects that uproot cannot write. Conditions and overflow stand beside.
     """
 
