@@ -71,7 +71,8 @@ def read(
     """Read the events of one or several files, in order.
 
     Files of different particles get the condition ``pdg``: where a file says of itself with which
-    particle its events began, or where the user does (``"photons.h5@gamma"``).
+    particle its events began, or where the user does (``"photons.h5@gamma"``). The energy outside
+    the cells is kept when every file knows it.
 
     Arguments:
         paths: A file or several; each may be a pattern (``"runs/*.h5"``), and may name a tree
