@@ -11,11 +11,11 @@ from phys_gan.errors import DetectorError, RangeError
 from phys_gan.events import Events
 from phys_gan.validation.comparison import Comparison, Side
 from phys_gan.validation.histograms import Histogram, scalar_pair, spectrum_pair
-from phys_gan.validation.metrics import METRICS
 from phys_gan.validation.observables import Observable, measure, select
 from phys_gan.validation.profiles import make_profiles
-from phys_gan.validation.response import ResponseCurve, energy_edges, response_curve
-from phys_gan.validation.uncertainty import Result, assess, draw_replicas, undefined
+from phys_gan.validation.statistics.metrics import METRICS
+from phys_gan.validation.statistics.response import ResponseCurve, energy_edges, response_curve
+from phys_gan.validation.statistics.uncertainty import Result, assess, draw_replicas, undefined
 
 __all__ = ["compare"]
 

@@ -13,8 +13,8 @@ from phys_gan.detectors import Detector
 from phys_gan.files import atomic_file
 from phys_gan.validation.histograms import Histogram
 from phys_gan.validation.profiles import Profiles
-from phys_gan.validation.response import ResponseCurve
-from phys_gan.validation.uncertainty import ALPHA, Result
+from phys_gan.validation.statistics.response import ResponseCurve
+from phys_gan.validation.statistics.uncertainty import ALPHA, Result
 
 __all__ = ["Comparison", "Side"]
 

@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from phys_gan.events import Events
-from phys_gan.validation.binning import counts, extended
 from phys_gan.validation.observables import Observable
-from phys_gan.validation.samples import Scalars, Spectra
-from phys_gan.validation.spectrum import spectrum_edges, spectrum_per_event
+from phys_gan.validation.observables.binning import counts, extended
+from phys_gan.validation.observables.spectrum import spectrum_edges, spectrum_per_event
+from phys_gan.validation.statistics.samples import Scalars, Spectra
 
 __all__ = ["Histogram", "scalar_pair", "spectrum_pair"]
 

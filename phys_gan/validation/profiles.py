@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from phys_gan.detectors import PolarLayer
 from phys_gan.events import Events
-from phys_gan.validation.showers import blocks
+from phys_gan.validation.observables.showers import blocks
 
 __all__ = ["Profile", "Profiles", "make_profiles"]
 

@@ -6,9 +6,9 @@ import numpy as np
 
 from phys_gan.errors import DetectorError
 from phys_gan.events import Events
-from phys_gan.validation.metrics import ks
 from phys_gan.validation.observables import measure, select
-from phys_gan.validation.spectrum import spectrum_edges, spectrum_per_event
+from phys_gan.validation.observables.spectrum import spectrum_edges, spectrum_per_event
+from phys_gan.validation.statistics.metrics import ks
 
 __all__ = ["physics_score"]
 

@@ -11,12 +11,12 @@ from matplotlib.figure import Figure
 
 from phys_gan import __version__
 from phys_gan.detectors import Detector, PolarLayer
-from phys_gan.validation import images, plots
-from phys_gan.validation.metrics import METRICS
 from phys_gan.validation.observables import MANY_LAYERS, OBSERVABLES
-from phys_gan.validation.response_plot import response_figure
-from phys_gan.validation.style import as_png, as_svg, figure_style
-from phys_gan.validation.uncertainty import ALPHA, Result
+from phys_gan.validation.report import images, plots
+from phys_gan.validation.report.response_plot import response_figure
+from phys_gan.validation.report.style import as_png, as_svg, figure_style
+from phys_gan.validation.statistics.metrics import METRICS
+from phys_gan.validation.statistics.uncertainty import ALPHA, Result
 
 if TYPE_CHECKING:
     from phys_gan.validation.comparison import Comparison
@@ -42,7 +42,7 @@ class _Picture:
 def render(comparison: Comparison) -> str:
     """Return the report on a comparison as one HTML page with images and style inside."""
     environment = Environment(
-        loader=PackageLoader("phys_gan.validation", "."),
+        loader=PackageLoader("phys_gan.validation.report", "."),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

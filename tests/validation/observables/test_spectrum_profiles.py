@@ -5,9 +5,9 @@ import pytest
 
 from phys_gan.detectors import load_detector
 from phys_gan.events import Events
-from phys_gan.validation import showers
+from phys_gan.validation.observables import showers
+from phys_gan.validation.observables.spectrum import spectrum_edges, spectrum_per_event
 from phys_gan.validation.profiles import make_profiles
-from phys_gan.validation.spectrum import spectrum_edges, spectrum_per_event
 
 
 def toy(name: str, n: int = 40, seed: int = 0) -> Events:

@@ -3,7 +3,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from phys_gan.validation.response import EnergyBin, energy_edges, fit_resolution, response_curve
+from phys_gan.validation.statistics.response import (
+    EnergyBin,
+    energy_edges,
+    fit_resolution,
+    response_curve,
+)
 
 
 def shower_responses(n: int, a: float, b: float, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:

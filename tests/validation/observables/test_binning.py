@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from phys_gan.validation.binning import Binning, counts, extended
+from phys_gan.validation.observables.binning import Binning, counts, extended
 
 
 @given(

@@ -8,8 +8,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, NullFormatter
 from numpy.typing import NDArray
 
-from phys_gan.validation.response import ResponseCurve
-from phys_gan.validation.style import CANDIDATE, REFERENCE, REFERENCE_FILL
+from phys_gan.validation.report.style import CANDIDATE, REFERENCE, REFERENCE_FILL
+from phys_gan.validation.statistics.response import ResponseCurve
 
 __all__ = ["response_figure"]
 

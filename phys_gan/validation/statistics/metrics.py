@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import rel_entr
 from scipy.stats import ks_2samp
 
-from phys_gan.validation.pooled import Pooled, two_samples
+from phys_gan.validation.statistics.pooled import Pooled, two_samples
 
 __all__ = [
     "METRICS",

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from phys_gan.events import Events
-from phys_gan.validation.showers import blocks
+from phys_gan.validation.observables.showers import blocks
 
 __all__ = ["spectrum_edges", "spectrum_per_event"]
 

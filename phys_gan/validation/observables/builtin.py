@@ -1,4 +1,4 @@
-"""What is compared: the observables of showers with labels, units and binning rules."""
+"""The observables of showers that come with the package."""
 
 from __future__ import annotations
 
@@ -6,19 +6,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from phys_gan.detectors import CartesianLayer, Layer, PolarLayer
-from phys_gan.validation.binning import Binning
-from phys_gan.validation.registry import (
-    MANY_LAYERS,
-    OBSERVABLES,
-    Observable,
-    measure,
-    observable,
-    select,
-)
-from phys_gan.validation.showers import Showers, ratio
+from phys_gan.validation.observables.binning import Binning
+from phys_gan.validation.observables.registry import observable
+from phys_gan.validation.observables.showers import Showers, ratio
 
-# Whoever needs the registry imports it from here, and so finds it filled.
-__all__ = ["MANY_LAYERS", "OBSERVABLES", "Observable", "measure", "observable", "select"]
+__all__: list[str] = []
 
 
 def _cartesian(layer: Layer) -> bool:

@@ -7,8 +7,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from phys_gan.validation.metrics import binned
-from phys_gan.validation.pooled import Pooled
+from phys_gan.validation.statistics.metrics import binned
+from phys_gan.validation.statistics.pooled import Pooled
 
 __all__ = ["Sample", "Scalars", "Spectra", "Weights"]
 

@@ -10,9 +10,9 @@ import pytest
 
 from phys_gan.detectors import Detector, load_detector
 from phys_gan.events import Events
-from phys_gan.validation import Comparison, compare, images, plots
-from phys_gan.validation.report import render
-from phys_gan.validation.style import as_png, as_svg, figure_style
+from phys_gan.validation import Comparison, compare
+from phys_gan.validation.report import images, plots, render
+from phys_gan.validation.report.style import as_png, as_svg, figure_style
 
 DETECTORS = ["calogan", "calochallenge-1-photons", "calochallenge-2"]
 # Drawing takes nearly all of the time.

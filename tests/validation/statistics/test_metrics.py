@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import integrate, stats
 
-from phys_gan.validation import metrics
+from phys_gan.validation.statistics import metrics
 
 SAMPLES = st.lists(st.integers(-20, 20), min_size=2, max_size=40)
 COUNTS = st.lists(st.tuples(st.integers(0, 50), st.integers(0, 50)), min_size=2, max_size=20)

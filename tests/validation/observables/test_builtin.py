@@ -6,8 +6,14 @@ import pytest
 from phys_gan.detectors import Detector, load_detector
 from phys_gan.errors import ConfigError, DetectorError, MissingError
 from phys_gan.events import Events
-from phys_gan.validation import observables, showers
-from phys_gan.validation.observables import OBSERVABLES, Observable, measure, observable, select
+from phys_gan.validation.observables import (
+    OBSERVABLES,
+    Observable,
+    measure,
+    observable,
+    select,
+    showers,
+)
 
 
 def calogan(cells: dict[int, float], energy: float = 1000.0) -> Events:
@@ -173,6 +179,6 @@ def test_layers_without_unique_names_are_numbered() -> None:
 
 
 def test_every_observable_has_a_label_and_a_description() -> None:
-    for entry in observables.OBSERVABLES.values():
+    for entry in OBSERVABLES.values():
         assert entry.label
         assert entry.description.endswith(".")

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from scipy.special import gammainccinv
 
 from phys_gan.randomness import stream
-from phys_gan.validation.metrics import METRICS
-from phys_gan.validation.samples import Sample, Weights
+from phys_gan.validation.statistics.metrics import METRICS
+from phys_gan.validation.statistics.samples import Sample, Weights
 
 __all__ = ["ALPHA", "Replicas", "Result", "assess", "draw_replicas", "undefined"]
 

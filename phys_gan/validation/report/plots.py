@@ -10,7 +10,8 @@ from matplotlib.figure import Figure
 
 from phys_gan.detectors import Detector, ImageLayer, PolarLayer
 from phys_gan.validation.histograms import Histogram
-from phys_gan.validation.panels import (
+from phys_gan.validation.profiles import Profile, Profiles
+from phys_gan.validation.report.panels import (
     Bars,
     draw,
     head_room,
@@ -18,9 +19,8 @@ from phys_gan.validation.panels import (
     log_where_needed,
     two_panels,
 )
-from phys_gan.validation.profiles import Profile, Profiles
-from phys_gan.validation.style import CANDIDATE, REFERENCE, REFERENCE_FILL
-from phys_gan.validation.uncertainty import Result
+from phys_gan.validation.report.style import CANDIDATE, REFERENCE, REFERENCE_FILL
+from phys_gan.validation.statistics.uncertainty import Result
 
 __all__ = ["histogram_figure", "layer_figure", "longitudinal_figure", "radial_figure"]
 

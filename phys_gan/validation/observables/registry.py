@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from phys_gan.detectors import Detector, Layer
 from phys_gan.errors import ConfigError, DetectorError, MissingError
 from phys_gan.events import Events
-from phys_gan.validation.binning import Binning
-from phys_gan.validation.showers import Showers, blocks
+from phys_gan.validation.observables.binning import Binning
+from phys_gan.validation.observables.showers import Showers, blocks
 
 __all__ = ["MANY_LAYERS", "OBSERVABLES", "Observable", "measure", "observable", "select"]
 

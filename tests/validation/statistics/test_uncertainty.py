@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from phys_gan.validation.binning import Binning
-from phys_gan.validation.metrics import METRICS
-from phys_gan.validation.samples import Scalars, Spectra
-from phys_gan.validation.uncertainty import Result, assess, draw_replicas, undefined
+from phys_gan.validation.observables.binning import Binning
+from phys_gan.validation.statistics.metrics import METRICS
+from phys_gan.validation.statistics.samples import Scalars, Spectra
+from phys_gan.validation.statistics.uncertainty import Result, assess, draw_replicas, undefined
 
 
 def judged(

@@ -1,0 +1,1 @@
+"""Distances between samples in many dimensions at once, on features of any kind."""

@@ -1,0 +1,1 @@
+"""Numbers that can be judged: distances, errors, floors, response."""
