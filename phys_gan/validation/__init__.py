@@ -5,7 +5,7 @@ from phys_gan.validation.comparison import Comparison
 from phys_gan.validation.observables import OBSERVABLES, Observable, measure, observable, select
 from phys_gan.validation.requirements import Check, Requirement, evaluate, parse
 from phys_gan.validation.score import physics_score
-from phys_gan.validation.statistics.uncertainty import Result
+from phys_gan.validation.statistics.result import Result
 
 __all__ = [
     "OBSERVABLES",

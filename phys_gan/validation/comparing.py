@@ -15,7 +15,8 @@ from phys_gan.validation.observables import Observable, measure, select
 from phys_gan.validation.profiles import make_profiles
 from phys_gan.validation.statistics.metrics import METRICS
 from phys_gan.validation.statistics.response import ResponseCurve, energy_edges, response_curve
-from phys_gan.validation.statistics.uncertainty import Result, assess, draw_replicas, undefined
+from phys_gan.validation.statistics.result import Result
+from phys_gan.validation.statistics.uncertainty import assess, draw_replicas, undefined
 
 __all__ = ["compare"]
 

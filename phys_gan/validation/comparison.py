@@ -14,7 +14,8 @@ from phys_gan.files import atomic_file
 from phys_gan.validation.histograms import Histogram
 from phys_gan.validation.profiles import Profiles
 from phys_gan.validation.statistics.response import ResponseCurve
-from phys_gan.validation.statistics.uncertainty import ALPHA, Result
+from phys_gan.validation.statistics.result import Result
+from phys_gan.validation.statistics.uncertainty import ALPHA
 
 __all__ = ["Comparison", "Side"]
 

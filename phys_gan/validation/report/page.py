@@ -16,7 +16,8 @@ from phys_gan.validation.report import images, plots
 from phys_gan.validation.report.response_plot import response_figure
 from phys_gan.validation.report.style import as_png, as_svg, figure_style
 from phys_gan.validation.statistics.metrics import METRICS
-from phys_gan.validation.statistics.uncertainty import ALPHA, Result
+from phys_gan.validation.statistics.result import Result
+from phys_gan.validation.statistics.uncertainty import ALPHA
 
 if TYPE_CHECKING:
     from phys_gan.validation.comparison import Comparison

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from phys_gan.validation.report.style import CANDIDATE, REFERENCE, REFERENCE_FILL
-from phys_gan.validation.statistics.uncertainty import Result
+from phys_gan.validation.statistics.result import Result
 
 __all__ = ["Bars", "draw", "head_room", "legend_with_ks", "log_where_needed", "two_panels"]
 

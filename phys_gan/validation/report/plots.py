@@ -20,7 +20,7 @@ from phys_gan.validation.report.panels import (
     two_panels,
 )
 from phys_gan.validation.report.style import CANDIDATE, REFERENCE, REFERENCE_FILL
-from phys_gan.validation.statistics.uncertainty import Result
+from phys_gan.validation.statistics.result import Result
 
 __all__ = ["histogram_figure", "layer_figure", "longitudinal_figure", "radial_figure"]
 

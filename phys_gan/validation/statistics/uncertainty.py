@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,51 +10,15 @@ from scipy.special import gammainccinv
 
 from phys_gan.randomness import stream
 from phys_gan.validation.statistics.metrics import METRICS
+from phys_gan.validation.statistics.result import Result
 from phys_gan.validation.statistics.samples import Sample, Weights
 
-__all__ = ["ALPHA", "Replicas", "Result", "assess", "draw_replicas", "undefined"]
+__all__ = ["ALPHA", "Replicas", "assess", "draw_replicas", "undefined"]
 
 ALPHA = 0.01
 """Probability that equal samples differ in any metric of a whole comparison."""
 
 _CHUNK_VALUES = 2**20
-
-
-@dataclass(frozen=True)
-class Result:
-    """A metric that can be judged.
-
-    Attributes:
-        value: The metric.
-        error: Its bootstrap standard error, from resampling the events of both samples.
-        floor: Its mean between two samples of these sizes, both drawn from the reference.
-        floor_error: The standard deviation of the same.
-        limit: The largest value that still counts as within the floor.
-        n_reference: Events of the reference for which the observable is defined.
-        n_candidate: The same for the candidate.
-        within_floor: Whether ``value <= limit``.
-    """
-
-    value: float
-    error: float
-    floor: float
-    floor_error: float
-    limit: float
-    n_reference: int
-    n_candidate: int
-    within_floor: bool
-
-    @property
-    def severity(self) -> float:
-        """The value over its limit: above 1 both samples differ."""
-        if self.value == 0:
-            return 0.0
-        return self.value / self.limit if self.limit > 0 else float("inf")
-
-    def as_dict(self) -> dict[str, float | int | bool | None]:
-        """Return the fields for JSON, which knows no NaN and no infinity: they become None."""
-        fields = asdict(self).items()
-        return {name: value if np.isfinite(value) else None for name, value in fields}
 
 
 @dataclass(frozen=True)

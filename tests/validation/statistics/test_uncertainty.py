@@ -6,8 +6,9 @@ from scipy import stats
 
 from phys_gan.validation.observables.binning import Binning
 from phys_gan.validation.statistics.metrics import METRICS
+from phys_gan.validation.statistics.result import Result
 from phys_gan.validation.statistics.samples import Scalars, Spectra
-from phys_gan.validation.statistics.uncertainty import Result, assess, draw_replicas, undefined
+from phys_gan.validation.statistics.uncertainty import assess, draw_replicas, undefined
 
 
 def judged(
