@@ -1,152 +1,201 @@
-"""Compare two sets of events in all observables, with errors, floors and a verdict."""
+"""Compare events of one or several generators with a reference."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 import numpy as np
-from numpy.typing import NDArray
 
 from phys_gan.errors import DetectorError, RangeError
-from phys_gan.events import Events
-from phys_gan.validation.comparison import Comparison, Side
-from phys_gan.validation.histograms import Histogram, scalar_pair, spectrum_pair
-from phys_gan.validation.observables import Observable, measure, select
-from phys_gan.validation.profiles import make_profiles
-from phys_gan.validation.statistics.metrics import METRICS
+from phys_gan.validation.comparison import Comparison, Comparisons, Side
+from phys_gan.validation.distributions import (
+    MIN_EVENTS,
+    SPECTRUM,
+    Distributions,
+    Selection,
+    assess_all,
+    choose_bins,
+)
+from phys_gan.validation.measuring import KEPT_BYTES, Measured, Source, measure_sample
+from phys_gan.validation.observables import Observable
+from phys_gan.validation.slicing import Slices, make_cuts
+from phys_gan.validation.statistics.resampling import draw_replicas
 from phys_gan.validation.statistics.response import ResponseCurve, energy_edges, response_curve
-from phys_gan.validation.statistics.result import Result
-from phys_gan.validation.statistics.uncertainty import assess, draw_replicas, undefined
 
-__all__ = ["compare"]
+__all__ = ["Report", "compare", "compare_all"]
 
-MIN_EVENTS = 20
-"""Fewer events, or fewer for which an observable is defined, are not compared."""
-
-SPECTRUM = "cell_energy"
+Report = Callable[[str, int], None]
+"""Called with what is being done, and how many events or parts of it are done."""
 
 
 def compare(
-    reference: Events,
-    candidate: Events,
+    reference: Source,
+    candidate: Source,
     *,
     seed: int = 0,
     observables: Sequence[str | Observable] | None = None,
+    slices: Slices | Sequence[str] = ("energy",),
 ) -> Comparison:
     """Compare a candidate with a reference in all observables of their detector.
 
     Arguments:
-        reference: Events of full simulation, or whatever is taken as the truth.
+        reference: Events of full simulation, or whatever is taken as the truth; in memory, or in
+            blocks such as ``phys_gan.stream(files, 10_000, epochs=1)`` gives.
         candidate: Events to judge, of the same detector.
         seed: Seed of bootstrap and floors: equal input and seed give equal output.
         observables: Names of registered observables, or own ones; all that apply when None.
             ``"cell_energy"`` is the spectrum of the cells.
+        slices: Conditions in slices of which everything is compared again: names, or names with
+            edges; conditions that are not known are left out when no edges are given.
 
     Raises:
         DetectorError: The detectors differ, or no observable exists for them.
         RangeError: A sample has fewer than 20 events.
         MissingError: An observable is not known.
     """
-    detector = reference.detector
-    _check(reference, candidate)
-    shared = [name for name in reference.conditions if name in candidate.conditions]
+    return compare_all(
+        reference, {"candidate": candidate}, seed=seed, observables=observables, slices=slices
+    )["candidate"]
+
+
+def compare_all(
+    reference: Source,
+    candidates: Mapping[str, Source],
+    *,
+    seed: int = 0,
+    observables: Sequence[str | Observable] | None = None,
+    slices: Slices | Sequence[str] = ("energy",),
+    kept_bytes: int = KEPT_BYTES,
+    report: Report | None = None,
+) -> Comparisons:
+    """Compare several candidates with one reference, which is measured once.
+
+    Arguments and errors as in :func:`compare`, and:
+
+    Arguments:
+        reference: The reference.
+        candidates: Name to events.
+        seed: Seed.
+        observables: What to compare.
+        slices: Conditions to slice.
+        kept_bytes: What the cells of the events of one sample may take that stay in memory for
+            everything that looks at whole events.
+        report: Called to show progress.
+    """
+    names = None if observables is None else [o for o in observables if o != SPECTRUM]
     with_spectrum = observables is None or SPECTRUM in observables
-    if observables is not None:
-        observables = [name for name in observables if name != SPECTRUM]
-    chosen = select(detector, shared, observables)
+
+    def measured(source: Source, name: str) -> Measured:
+        shown = None if report is None else partial(report, f"measuring {name}")
+        return measure_sample(
+            source, name, observables=names, seed=seed, kept_bytes=kept_bytes, report=shown
+        )
+
+    truth = measured(reference, "reference")
+    others = [measured(source, name) for name, source in candidates.items()]
+    for other in others:
+        _check(truth, other)
+    cuts = make_cuts(truth, _wanted(slices, truth, others))
+    selections = [
+        (cut, choose_bins(truth, others, cut, spectrum=with_spectrum)) for cut in (None, *cuts)
+    ]
+    found = {}
+    for done, other in enumerate(others):
+        if report is not None:
+            report(f"comparing {other.name}", done)
+        found[other.name] = _compare(truth, other, selections, seed)
+    return Comparisons(found)
+
+
+def _compare(
+    reference: Measured, candidate: Measured, selections: Sequence[Selection], seed: int
+) -> Comparison:
     replicas = draw_replicas(len(reference), len(candidate), seed)
-    n_comparisons = (len(chosen) + with_spectrum) * len(METRICS)
-    histograms: dict[str, Histogram] = {}
-    results: dict[str, dict[str, Result]] = {}
-    values = measure(reference, chosen), measure(candidate, chosen)
-    for o in chosen:
-        first, second = (side[o.name] for side in values)
-        good = np.isfinite(first), np.isfinite(second)
-        results[o.name] = {}
-        if not (good[0].all() and good[1].all()):
-            results[o.name]["undefined"] = undefined(~good[0], ~good[1], n_comparisons)
-        histograms[o.name], pool = scalar_pair(o, first, second)
-        sizes = int(good[0].sum()), int(good[1].sum())
-        if min(sizes) >= MIN_EVENTS:
-            whole = sizes == (len(reference), len(candidate))
-            weights = replicas if whole else draw_replicas(*sizes, seed)
-            found = assess(pool, sizes, weights, n_comparisons)
-            results[o.name] = found | results[o.name]
-    if with_spectrum:
-        histograms[SPECTRUM], spectra = spectrum_pair(reference, candidate)
-        dark = _without_hits(reference), _without_hits(candidate)
-        if spectra is not None and min(int((~d).sum()) for d in dark) >= MIN_EVENTS:
-            sizes = len(reference), len(candidate)
-            results[SPECTRUM] = assess(spectra, sizes, replicas, n_comparisons)
-        else:
-            results[SPECTRUM] = {"undefined": undefined(*dark, n_comparisons)}
-    curves = _curves(reference, candidate) if "energy" in shared else (None, None)
+    shared = [o for o in reference.observables if o.name in candidate.values]
+    # Slices repeat what the whole shows: they are a family of their own.
+    (whole,) = assess_all(shared, reference, candidate, selections[:1], replicas)
+    slices = assess_all(shared, reference, candidate, selections[1:], replicas)
+    curves = _curves(reference, candidate)
     return Comparison(
         reference=_make_side(reference, curves[0]),
         candidate=_make_side(candidate, curves[1]),
-        detector=detector,
-        histograms=histograms,
-        results=results,
-        warnings=_warnings(shared, results),
+        detector=reference.detector,
+        whole=whole,
+        slices=slices,
+        warnings=_warnings(reference, candidate, whole),
         seed=seed,
     )
 
 
-def _check(reference: Events, candidate: Events) -> None:
+def _wanted(
+    slices: Slices | Sequence[str], reference: Measured, others: Sequence[Measured]
+) -> Slices:
+    wanted = slices if isinstance(slices, Mapping) else dict.fromkeys(slices)
+    known = set(reference.conditions).intersection(*(other.conditions for other in others))
+    # What nobody asked for by edges is a suggestion only.
+    return {name: edges for name, edges in wanted.items() if name in known or edges is not None}
+
+
+def _check(reference: Measured, candidate: Measured) -> None:
     if not reference.detector.same_cells(candidate.detector):
         raise DetectorError(
             f"cannot compare events of '{reference.detector.name}' with events of "
             f"'{candidate.detector.name}'",
-            remedy="give two samples of one detector",
+            remedy="give samples of one detector",
         )
-    for what, events in (("reference", reference), ("candidate", candidate)):
-        if len(events) < MIN_EVENTS:
+    for sample in (reference, candidate):
+        if len(sample) < MIN_EVENTS:
             raise RangeError(
-                f"the {what} has {len(events)} events, but a comparison needs at least "
+                f"the {sample.name} has {len(sample)} events, but a comparison needs at least "
                 f"{MIN_EVENTS}",
                 remedy="give more events",
-                value=len(events),
+                value=len(sample),
                 constraint=MIN_EVENTS,
             )
 
 
-def _curves(reference: Events, candidate: Events) -> tuple[ResponseCurve, ResponseCurve]:
-    edges = energy_edges(reference.energy)
+def _curves(
+    reference: Measured, candidate: Measured
+) -> tuple[ResponseCurve, ResponseCurve] | tuple[None, None]:
+    if "energy" not in reference.conditions or "energy" not in candidate.conditions:
+        return None, None
+    edges = energy_edges(reference.conditions["energy"])
     first, second = (
-        response_curve(events.energy, events.total_energy() / events.energy, edges)
-        for events in (reference, candidate)
+        response_curve(energy, sample.layer_energies.sum(axis=1) / energy, edges)
+        for sample in (reference, candidate)
+        for energy in [sample.conditions["energy"]]
     )
     return first, second
 
 
-def _without_hits(events: Events) -> NDArray[np.bool_]:
-    return np.asarray(events.cells.max(axis=1) <= events.detector.threshold, np.bool_)
-
-
-def _make_side(events: Events, curve: ResponseCurve | None) -> Side:
+def _make_side(sample: Measured, curve: ResponseCurve | None) -> Side:
     energy = None
-    if "energy" in events.conditions:
-        low, middle, high = np.quantile(events.energy, [0, 0.5, 1]).tolist()
+    if "energy" in sample.conditions:
+        low, middle, high = np.quantile(sample.conditions["energy"], [0, 0.5, 1]).tolist()
         energy = (low, middle, high)
-    outside = None
-    if events.overflow is not None:
-        lost: NDArray[np.float64] = events.overflow.sum(axis=1, dtype=np.float64)
-        total = lost.sum() + events.cells.sum(dtype=np.float64)
-        outside = float(lost.sum() / total) if total > 0 else 0.0
-    return Side(len(events), dict(events.provenance), energy, outside, make_profiles(events), curve)
+    return Side(
+        name=sample.name,
+        n=len(sample),
+        provenance=dict(sample.provenance),
+        energy=energy,
+        outside=sample.outside,
+        profiles=sample.profiles,
+        response=curve,
+    )
 
 
-def _warnings(conditions: Sequence[str], results: Mapping[str, dict[str, Result]]) -> list[str]:
-    warnings = []
-    if "energy" not in conditions:
-        warnings.append(
+def _warnings(reference: Measured, candidate: Measured, whole: Distributions) -> list[str]:
+    if "energy" not in reference.conditions or "energy" not in candidate.conditions:
+        return [
             "The incident energies of both samples are not known: nothing tells whether the "
             "observables may be compared."
-        )
-    elif "E_inc" in results and not results["E_inc"]["ks"].within_floor:
-        warnings.append(
-            "The incident energies of both samples differ (KS "
-            f"{results['E_inc']['ks'].value:.3f}): differences of the observables need not come "
-            "from the generator. Generate the candidate with the energies of the reference."
-        )
-    return warnings
+        ]
+    ks = whole.results.get("E_inc", {}).get("ks")
+    if ks is None or ks.within_floor:
+        return []
+    return [
+        f"The incident energies of both samples differ (KS {ks.value:.3f}): differences of the "
+        "observables need not come from the generator. Generate the candidate with the energies "
+        "of the reference."
+    ]

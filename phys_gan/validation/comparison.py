@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,20 +11,23 @@ from typing import Any
 from phys_gan import __version__
 from phys_gan.detectors import Detector
 from phys_gan.files import atomic_file
+from phys_gan.validation.distributions import Distributions
 from phys_gan.validation.histograms import Histogram
 from phys_gan.validation.profiles import Profiles
+from phys_gan.validation.requirements import Check
 from phys_gan.validation.statistics.response import ResponseCurve
 from phys_gan.validation.statistics.result import Result
 from phys_gan.validation.statistics.uncertainty import ALPHA
 
-__all__ = ["Comparison", "Side"]
+__all__ = ["Comparison", "Comparisons", "Side"]
 
 
 @dataclass(frozen=True)
 class Side:
-    """One of the two samples.
+    """One of the samples.
 
     Attributes:
+        name: What it is called in tables and legends.
         n: Number of events.
         provenance: How the events were made.
         energy: Smallest, median and largest incident energy [MeV], where known.
@@ -33,6 +36,7 @@ class Side:
         response: Response and resolution, where the incident energies are known.
     """
 
+    name: str
     n: int
     provenance: Mapping[str, str]
     energy: tuple[float, float, float] | None
@@ -49,8 +53,9 @@ class Comparison:
         reference: The reference, such as full simulation.
         candidate: What is judged against it.
         detector: The detector of both.
-        histograms: Observable name to the histograms of both.
-        results: Observable name to metric name to result.
+        whole: All observables, of all events.
+        slices: The same in slices of conditions.
+        multivariate: Metric name to result, for what looks at all observables together.
         warnings: What limits the meaning of the comparison, as sentences.
         seed: Seed of the resampling.
     """
@@ -58,28 +63,31 @@ class Comparison:
     reference: Side
     candidate: Side
     detector: Detector
-    histograms: dict[str, Histogram]
-    results: dict[str, dict[str, Result]]
+    whole: Distributions
+    slices: list[Distributions] = field(default_factory=list)
+    multivariate: dict[str, Result] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
     seed: int = 0
 
-    def severity(self, name: str) -> float:
-        """Return the largest ratio of a metric of one observable to its limit."""
-        return max(result.severity for result in self.results[name].values())
+    @property
+    def histograms(self) -> dict[str, Histogram]:
+        """Observable name to the histograms of both samples."""
+        return self.whole.histograms
+
+    @property
+    def results(self) -> dict[str, dict[str, Result]]:
+        """Observable name to metric name to result."""
+        return self.whole.results
 
     @property
     def ranking(self) -> list[str]:
         """Names of the observables, the worst first."""
-        return sorted(self.results, key=self.severity, reverse=True)
+        return self.whole.ranking
 
     @property
     def outside(self) -> list[str]:
         """Observables with any metric outside its floor, the worst first."""
-        return [
-            name
-            for name in self.ranking
-            if not all(result.within_floor for result in self.results[name].values())
-        ]
+        return self.whole.outside
 
     @property
     def within_floor(self) -> bool:
@@ -92,11 +100,19 @@ class Comparison:
         return {
             "reference": _side(self.reference),
             "candidate": _side(self.candidate),
-            "observables": {
-                name: {metric: result.as_dict() for metric, result in results.items()}
-                for name, results in self.results.items()
-            },
-            "multivariate": {},
+            "observables": _results(self.results),
+            "multivariate": {name: r.as_dict() for name, r in self.multivariate.items()},
+            "slices": [
+                {
+                    "condition": part.cut.condition,
+                    "low": part.cut.low,
+                    "high": part.cut.high,
+                    "observables": _results(part.results),
+                    "outside_floor": part.outside,
+                }
+                for part in self.slices
+                if part.cut is not None
+            ],
             "response": {
                 side: None if curve is None else curve.as_dict()
                 for side, curve in (
@@ -110,6 +126,8 @@ class Comparison:
                 "detector": self.detector.name,
                 "seed": self.seed,
                 "alpha": ALPHA,
+                "n_comparisons": self.whole.n_comparisons,
+                "p_value": self.whole.p_value,
                 "within_floor": self.within_floor,
                 "outside_floor": self.outside,
                 "warnings": list(self.warnings),
@@ -119,8 +137,9 @@ class Comparison:
     def summary(self) -> str:
         """Return a short table, the worst observables first."""
         lines = [
-            f"{len(self.results) - len(self.outside)} of {len(self.results)} observables within "
-            f"the floor ({self.reference.n} reference, {self.candidate.n} candidate events)",
+            f"{self.candidate.name}: {len(self.results) - len(self.outside)} of "
+            f"{len(self.results)} observables within the floor ({self.reference.n} reference, "
+            f"{self.candidate.n} candidate events)",
             *self.warnings,
             "",
             f"{'observable':<16} {'KS':>18} {'floor':>18}   verdict",
@@ -134,8 +153,12 @@ class Comparison:
             lines.append(f"{name:<16} {value:>18} {floor:>18}   {verdict}")
         return "\n".join(lines)
 
-    def save(self, directory: str | Path) -> Path:
+    def save(self, directory: str | Path, checks: Sequence[Check] = ()) -> Path:
         """Write ``index.html`` and ``metrics.json``; other files of the folder stay as they are.
+
+        Arguments:
+            directory: Folder, made where there is none.
+            checks: Requirements that were checked, for the traffic lights of the table.
 
         Returns:
             The path of ``index.html``.
@@ -143,11 +166,61 @@ class Comparison:
         Raises:
             OutputError: The folder cannot be written.
         """
+        return Comparisons({self.candidate.name: self}).save(
+            directory, {self.candidate.name: checks}
+        )
+
+
+@dataclass(frozen=True)
+class Comparisons(Mapping[str, Comparison]):
+    """Several candidates against one reference, by name.
+
+    Attributes:
+        by_name: Name of the candidate to what was found; at least one.
+    """
+
+    by_name: dict[str, Comparison]
+
+    def __getitem__(self, name: str) -> Comparison:
+        return self.by_name[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.by_name)
+
+    def __len__(self) -> int:
+        return len(self.by_name)
+
+    @property
+    def metrics(self) -> dict[str, Any]:
+        """Content of metrics.json.
+
+        Of one candidate that is ``Comparison.metrics``; of several, ``candidates`` holds it for
+        each of them by name.
+        """
+        each = {name: comparison.metrics for name, comparison in self.items()}
+        if len(each) == 1:
+            return next(iter(each.values()))
+        first = next(iter(each.values()))
+        return {"reference": first["reference"], "candidates": each}
+
+    def summary(self) -> str:
+        """Return the tables of all candidates."""
+        return "\n\n".join(comparison.summary() for comparison in self.values())
+
+    def save(
+        self, directory: str | Path, checks: Mapping[str, Sequence[Check]] | None = None
+    ) -> Path:
+        """Write ``index.html`` and ``metrics.json``, as :meth:`Comparison.save` does.
+
+        Arguments:
+            directory: Folder, made where there is none.
+            checks: Candidate name to the requirements that were checked on it.
+        """
         # The report needs matplotlib, which a pipeline that only wants numbers does not.
         from phys_gan.validation.report import render
 
         folder = Path(directory)
-        page = render(self)
+        page = render(next(iter(self.values())))
         with atomic_file(folder / "metrics.json") as temporary:
             text = json.dumps(self.metrics, indent=1, ensure_ascii=False, allow_nan=False)
             temporary.write_text(text + "\n", encoding="utf-8")
@@ -156,11 +229,19 @@ class Comparison:
         return folder / "index.html"
 
 
+def _results(results: Mapping[str, Mapping[str, Result]]) -> dict[str, Any]:
+    return {
+        name: {metric: result.as_dict() for metric, result in by_metric.items()}
+        for name, by_metric in results.items()
+    }
+
+
 def _side(side: Side) -> dict[str, Any]:
     energy = None
     if side.energy is not None:
         energy = dict(zip(("min", "median", "max"), side.energy, strict=True))
     return {
+        "name": side.name,
         "n": side.n,
         "energy": energy,
         "energy_outside_cells": side.outside,

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from phys_gan.events import Events
 from phys_gan.validation.observables import Observable
 from phys_gan.validation.observables.binning import counts, extended
-from phys_gan.validation.observables.spectrum import spectrum_edges, spectrum_per_event
-from phys_gan.validation.statistics.samples import Scalars, Spectra
 
-__all__ = ["Histogram", "scalar_pair", "spectrum_pair"]
+__all__ = ["Histogram", "bin_edges", "scalar_histogram", "spectrum_histogram"]
+
+Values = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -39,16 +39,16 @@ class Histogram:
 
     label: str
     description: str
-    edges: NDArray[np.float64]
-    reference: NDArray[np.float64]
-    candidate: NDArray[np.float64]
-    reference_error: NDArray[np.float64]
-    candidate_error: NDArray[np.float64]
+    edges: Values
+    reference: Values
+    candidate: Values
+    reference_error: Values
+    candidate_error: Values
     undefined: tuple[int, int]
     n_events: tuple[int, int]
     layer: int | None = None
     family: str = ""
-    moments: NDArray[np.float64] | None = None
+    moments: Values | None = None
     per_event: bool = False
 
     @property
@@ -70,18 +70,26 @@ class Histogram:
         }
 
 
-def scalar_pair(
-    observable: Observable, reference: NDArray[np.float64], candidate: NDArray[np.float64]
-) -> tuple[Histogram, Scalars]:
-    """Bin an observable of both samples, NaN where not defined, shapes (n,) and (m,)."""
+def bin_edges(observable: Observable, reference: Values, candidates: Sequence[Values]) -> Values:
+    """Choose bins from the defined values of the reference, continued to those of all candidates.
+
+    Without a defined reference value the candidates alone can say where the bins belong.
+    """
+    guide = next((values for values in (reference, *candidates) if len(values)), None)
+    edges = np.array([0.0, 1.0]) if guide is None else observable.binning.edges(guide)
+    for values in candidates:
+        edges = extended(edges, values)
+    return edges
+
+
+def scalar_histogram(
+    observable: Observable, edges: Values, reference: Values, candidate: Values
+) -> Histogram:
+    """Fill an observable of both samples, NaN where not defined, shapes (n,) and (m,)."""
     p, q = (values[np.isfinite(values)] for values in (reference, candidate))
-    # Without a defined reference value the candidate alone can say where the bins belong.
-    guide = p if len(p) else q
-    edges = observable.binning.edges(guide) if len(guide) else np.array([0.0, 1.0])
-    edges = extended(edges, q)
     first, second = (counts(values, edges).astype(np.float64) for values in (p, q))
     moments = np.array([[v.mean(), v.std()] if len(v) else [np.nan, np.nan] for v in (p, q)])
-    histogram = Histogram(
+    return Histogram(
         label=observable.axis_label,
         description=observable.description,
         edges=edges,
@@ -95,19 +103,20 @@ def scalar_pair(
         family=observable.family,
         moments=moments,
     )
-    spread = float(p.std()) if len(p) else 0.0
-    return histogram, Scalars(np.concatenate([p, q]), edges, spread)
 
 
-def spectrum_pair(reference: Events, candidate: Events) -> tuple[Histogram, Spectra | None]:
-    """Bin the energies of all cells above the threshold; no sample when either has no hits."""
-    edges = spectrum_edges(reference)
-    per_event = [spectrum_per_event(events, edges) for events in (reference, candidate)]
+def spectrum_histogram(
+    unit: str,
+    edges: Values,
+    reference: NDArray[np.unsignedinteger],
+    candidate: NDArray[np.unsignedinteger],
+) -> Histogram:
+    """Add up the hits of all events, given per event and bin, shapes (n, n_bins + 2), (m, ...)."""
+    per_event = reference, candidate
     entries = [h.sum(axis=0, dtype=np.float64) for h in per_event]
     # Cells of one event fluctuate together: the error is the spread over events.
     errors = [np.sqrt(len(h)) * h.std(axis=0, dtype=np.float64) for h in per_event]
-    unit = reference.detector.cell_unit
-    histogram = Histogram(
+    return Histogram(
         label=rf"$E_\mathrm{{cell}}$ [{unit}]",
         description="Energy of every cell above the read-out threshold.",
         edges=edges,
@@ -119,10 +128,3 @@ def spectrum_pair(reference: Events, candidate: Events) -> tuple[Histogram, Spec
         n_events=(len(reference), len(candidate)),
         per_event=True,
     )
-    if min(h.sum() for h in entries) == 0 or entries[0][1:-1].sum() == 0:
-        return histogram, None
-    positions = np.log10(edges)
-    centres = (positions[:-1] + positions[1:]) / 2
-    middle = np.average(centres, weights=entries[0][1:-1])
-    spread = float(np.sqrt(np.average((centres - middle) ** 2, weights=entries[0][1:-1])))
-    return histogram, Spectra(np.concatenate(per_event), positions, spread)

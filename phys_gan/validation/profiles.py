@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from phys_gan.detectors import PolarLayer
+from phys_gan.detectors import Detector, PolarLayer
 from phys_gan.events import Events
-from phys_gan.validation.observables.showers import blocks
+from phys_gan.validation.observables.showers import Showers, blocks
 
-__all__ = ["Profile", "Profiles", "make_profiles"]
+__all__ = ["Profile", "ProfileSums", "Profiles", "make_profiles"]
 
 
 @dataclass(frozen=True)
@@ -42,22 +42,40 @@ class Profiles:
     radius: dict[int, Profile]
 
 
+class ProfileSums:
+    """Sum cells, layers and rings over blocks of events, in float64."""
+
+    def __init__(self, detector: Detector) -> None:
+        polar = {k: x for k, x in enumerate(detector.layers) if isinstance(x, PolarLayer)}
+        self.n = 0
+        self._cells = _Sums(detector.n_cells)
+        self._depth = _Sums(detector.n_layers)
+        self._radius = {k: _Sums(layer.shape[1]) for k, layer in polar.items()}
+
+    def add(self, showers: Showers) -> None:
+        """Add a block of events."""
+        self.n += len(showers.events)
+        self._cells.add(showers.events.cells.astype(np.float64))
+        self._depth.add(showers.layer_energy)
+        for k, sums in self._radius.items():
+            sums.add(showers.events.layer(k).sum(axis=1, dtype=np.float64))
+
+    def profiles(self) -> Profiles:
+        """Return the average of all events added."""
+        n = self.n
+        return Profiles(
+            self._cells.profile(n),
+            self._depth.profile(n),
+            {k: sums.profile(n) for k, sums in self._radius.items()},
+        )
+
+
 def make_profiles(events: Events) -> Profiles:
     """Average events in blocks with bounded temporary memory; sums run in float64."""
-    detector = events.detector
-    polar = {k: layer for k, layer in enumerate(detector.layers) if isinstance(layer, PolarLayer)}
-    cells = _Sums(detector.n_cells)
-    depth = _Sums(detector.n_layers)
-    radius = {k: _Sums(layer.shape[1]) for k, layer in polar.items()}
+    sums = ProfileSums(events.detector)
     for _, showers in blocks(events):
-        cells.add(showers.events.cells.astype(np.float64))
-        depth.add(showers.layer_energy)
-        for k, sums in radius.items():
-            sums.add(showers.events.layer(k).sum(axis=1, dtype=np.float64))
-    n = len(events)
-    return Profiles(
-        cells.profile(n), depth.profile(n), {k: sums.profile(n) for k, sums in radius.items()}
-    )
+        sums.add(showers)
+    return sums.profiles()
 
 
 class _Sums:

@@ -184,12 +184,22 @@ def measure(events: Events, observables: Sequence[Observable]) -> dict[str, NDAr
     """
     values = {o.name: np.empty(len(events)) for o in observables}
     for rows, showers in blocks(events):
-        done: dict[Compute, NDArray[np.float64]] = {}
-        for o in observables:
-            if o.compute not in done:
-                done[o.compute] = o.compute(showers)
-            result = done[o.compute]
-            values[o.name][rows] = result if o.layer is None else result[:, o.layer]
+        for name, result in measure_block(showers, observables).items():
+            values[name][rows] = result
+    return values
+
+
+def measure_block(
+    showers: Showers, observables: Sequence[Observable]
+) -> dict[str, NDArray[np.float64]]:
+    """Compute observables of one block of showers: name to values of shape (N,)."""
+    done: dict[Compute, NDArray[np.float64]] = {}
+    values = {}
+    for o in observables:
+        if o.compute not in done:
+            done[o.compute] = o.compute(showers)
+        result = done[o.compute]
+        values[o.name] = result if o.layer is None else result[:, o.layer]
     return values
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from phys_gan.detectors import Detector
 from phys_gan.events import Events
 from phys_gan.validation.observables.showers import blocks
 
-__all__ = ["spectrum_edges", "spectrum_per_event"]
+__all__ = ["open_edges", "spectrum_edges", "spectrum_per_event", "trimmed"]
 
 _BINS_PER_DECADE = 10
 _MAX_DECADES = 8
@@ -35,6 +36,18 @@ def spectrum_edges(events: Events) -> NDArray[np.float64]:
     start = int(np.floor(_BINS_PER_DECADE * np.log10(low)))
     start = max(start, stop - _BINS_PER_DECADE * _MAX_DECADES)
     return np.asarray(10.0 ** (np.arange(start, stop + 1) / _BINS_PER_DECADE))
+
+
+def open_edges(detector: Detector) -> NDArray[np.float64]:
+    """Return fixed logarithmic edges [MeV] that reach far beyond the hits of any sample."""
+    low = detector.threshold or 1e-6
+    return np.asarray(low * 10.0 ** (np.arange(13 * _BINS_PER_DECADE) / _BINS_PER_DECADE))
+
+
+def trimmed(edges: NDArray[np.float64], counts: NDArray[np.generic]) -> slice:
+    """Return which edges to keep: those around the filled bins, counts of shape (n_bins + 2,)."""
+    filled = np.flatnonzero(counts[1:-1])
+    return slice(filled[0], filled[-1] + 2) if len(filled) else slice(0, 2)
 
 
 def spectrum_per_event(events: Events, edges: NDArray[np.float64]) -> NDArray[np.float32]:

@@ -16,12 +16,16 @@ class Pooled:
 
     Arguments:
         values: Finite values, shape (N,).
+
+    Attributes:
+        order: Numbers of the values in rising order, shape (N,).
+        ordered: The values in that order, shape (N,).
     """
 
     def __init__(self, values: ArrayLike) -> None:
         values = np.ravel(np.asarray(values, np.float64))
-        self._order = np.argsort(values, kind="stable")
-        ordered = values[self._order]
+        self.order = np.argsort(values, kind="stable")
+        self.ordered = ordered = values[self.order]
         # Of equal values only the last one shows the cumulative distribution.
         last = np.append(ordered[1:] != ordered[:-1], True)
         self._ends = None if last.all() else np.flatnonzero(last)
@@ -39,7 +43,7 @@ class Pooled:
         Returns:
             Two arrays of shape (R,).
         """
-        difference = np.take(_unit(first) - _unit(second), self._order, axis=1)
+        difference = np.take(_unit(first) - _unit(second), self.order, axis=1)
         np.cumsum(difference, axis=1, out=difference)
         if self._ends is not None:
             difference = difference[:, self._ends]

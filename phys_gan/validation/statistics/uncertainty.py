@@ -2,104 +2,158 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import gammainccinv
+from scipy.special import gammaincc, gammainccinv
 
-from phys_gan.randomness import stream
 from phys_gan.validation.statistics.metrics import METRICS
+from phys_gan.validation.statistics.resampling import Replicas
 from phys_gan.validation.statistics.result import Result
-from phys_gan.validation.statistics.samples import Sample, Weights
+from phys_gan.validation.statistics.samples import Sample
 
-__all__ = ["ALPHA", "Replicas", "assess", "draw_replicas", "undefined"]
+__all__ = [
+    "ALPHA",
+    "Null",
+    "Raw",
+    "assess",
+    "effective_number",
+    "global_p_value",
+    "judge",
+    "undefined",
+]
 
 ALPHA = 0.01
 """Probability that equal samples differ in any metric of a whole comparison."""
 
-_CHUNK_VALUES = 2**20
+
+@dataclass(frozen=True)
+class Null:
+    """How a metric is distributed between equal samples: a shifted gamma distribution.
+
+    It has three given moments. Starting at zero, as a distance must, a gamma distribution has at
+    least the skewness 2 spread / mean, which therefore bounds that of a few hundred draws. It is
+    exact for sums of squares of Gaussians such as chi2, and falls more slowly than the
+    distributions of KS and Wasserstein-1.
+
+    Attributes:
+        mean: Mean.
+        spread: Standard deviation.
+        skewness: Skewness.
+    """
+
+    mean: float
+    spread: float
+    skewness: float
+
+    @classmethod
+    def of(cls, values: NDArray[np.float64]) -> Null:
+        """Return the distribution with the moments of these values."""
+        mean, spread = float(values.mean()), float(values.std(ddof=1))
+        if spread <= 1e-12 * abs(mean):
+            return cls(mean, 0.0, 0.0)
+        return cls(mean, spread, float(np.mean(((values - mean) / spread) ** 3)))
+
+    def p_value(self, value: NDArray[np.float64] | float) -> NDArray[np.float64]:
+        """Return the probability of a larger value."""
+        value = np.asarray(value, np.float64)
+        if self.spread <= 0 or self.mean <= 0:
+            # Rounding must not tell equal samples apart.
+            return np.where(value <= self.mean * (1 + 1e-9) + 1e-12, 1.0, 0.0)
+        skewness = self._bounded_skewness
+        x = (value - self.mean) / self.spread * 2 / skewness + 4 / skewness**2
+        return np.asarray(gammaincc(4 / skewness**2, np.maximum(x, 0.0)), np.float64)
+
+    def quantile(self, p_value: float) -> float:
+        """Return the value that is exceeded with this probability."""
+        if self.spread <= 0 or self.mean <= 0:
+            return self.mean
+        skewness = self._bounded_skewness
+        x = float(gammainccinv(4 / skewness**2, p_value))
+        return self.mean + self.spread * (x * skewness / 2 - 2 / skewness)
+
+    @property
+    def _bounded_skewness(self) -> float:
+        return max(self.skewness, 2 * self.spread / self.mean)
 
 
 @dataclass(frozen=True)
-class Replicas:
-    """Weights of the pooled events, reference first, shared by observables of the same sizes.
+class Raw:
+    """A metric before the verdict, which needs to know how many others there are.
 
     Attributes:
-        reference: How often each reference event occurs in each replica, shape (R, n).
-        candidate: The same for the candidate, shape (R, m).
-        halves: 1 for the reference events of the first half, 0 for the others, shape (R, n).
-        shuffles: 1 for n of the pooled events, 0 for the others, shape (2R, n + m):
-            the verdict depends on their skewness, which needs more of them.
+        value: The metric.
+        error: Its standard error.
+        floor: Mean between samples of these sizes from the reference.
+        floor_error: Standard deviation of the same.
+        null: Distribution between random parts of the pooled samples.
+        draws: p-values of these random parts themselves, shape (R,); empty when there were none.
+        n_equivalent: As in :class:`Result`.
+        sizes: Events of reference and candidate.
     """
 
-    reference: Weights
-    candidate: Weights
-    halves: Weights
-    shuffles: Weights
+    value: float
+    error: float
+    floor: float
+    floor_error: float
+    null: Null
+    draws: NDArray[np.float64]
+    n_equivalent: float | None
+    sizes: tuple[int, int]
+
+    @property
+    def p_value(self) -> float:
+        """Probability of a larger value between equal samples."""
+        return float(self.null.p_value(self.value))
 
 
-def draw_replicas(n: int, m: int, seed: int, number: int = 100) -> Replicas:
-    """Draw bootstrap replicas, random halves of the reference and random splits of the pool.
-
-    Arguments:
-        n: Events in the reference.
-        m: Events in the candidate.
-        seed: Seed.
-        number: R, the number of replicas and of halves.
-    """
-    return Replicas(
-        _bootstrap(n, number, stream(seed, "validation/bootstrap-reference")),
-        _bootstrap(m, number, stream(seed, "validation/bootstrap-candidate")),
-        _splits(n // 2, n, number, stream(seed, "validation/halves")),
-        _splits(n, n + m, 2 * number, stream(seed, "validation/shuffles")),
-    )
-
-
-def assess(
-    pool: Sample, sizes: tuple[int, int], replicas: Replicas, n_comparisons: int
-) -> dict[str, Result]:
-    r"""Return every metric between reference and candidate with error, floor and verdict.
+def assess(sample: Sample, sizes: tuple[int, int], replicas: Replicas) -> dict[str, Raw]:
+    r"""Return every metric between reference and candidate with error, floor and null.
 
     The **error** is the standard deviation over bootstrap replicas of both samples. The **floor**
     is the metric between random halves of the reference, scaled to the sizes at hand by
     :math:`((1/n + 1/m) / (4/n))^{power}` with power 1/2 for KS and Wasserstein-1, 1 for the
-    divergences, 0 for chi2/ndf. The **limit** asks whether both samples could be random parts
-    of one: it is the quantile :math:`1 - \alpha / n_\mathrm{comparisons}` (Bonferroni) of the
-    shifted gamma distribution that has the mean, the standard deviation and the skewness of the
-    metric over random splits of the pooled events into n and m. Such splits hold for any sizes
-    and tails, where scaled halves do not; the gamma distribution is exact for sums of squares of
-    Gaussians such as chi2, and falls more slowly than those of KS and Wasserstein-1.
+    divergences, 0 for chi2/ndf. The same law gives the **equivalent number** of showers: the N at
+    which two samples of the reference of N events each differ as much on average. The **null**
+    asks whether both samples could be random parts of one: it is fitted to the metric between
+    random splits of the pooled events into n and m. Such splits hold for any sizes and tails,
+    where scaled halves do not.
 
     Arguments:
-        pool: The observable of the n reference events, followed by the m candidate events.
+        sample: The observable of both samples.
         sizes: n and m.
-        replicas: Weights of these events.
-        n_comparisons: Number of metrics judged in the whole comparison.
+        replicas: Weights of the events.
     """
     n, m = sizes
-    first = np.repeat(np.array([1, 0], np.uint8), sizes)[None]
-    plain = pool.measure(first, 1 - first)
-    boot = _measure(pool, *_padded(replicas))
-    halves = _measure(pool[:n], replicas.halves, 1 - replicas.halves)
-    splits = _measure(pool, replicas.shuffles, 1 - replicas.shuffles)
-    results = {}
+    values = sample.measure()
+    first, second = sample.replicas(replicas)
+    columns = replicas.columns
+    boot = sample.distances(first[columns.bootstrap], second[columns.bootstrap])
+    half, whole = first[columns.halves], first[columns.whole]
+    floors = sample.distances(half, whole - half)
+    part = first[columns.splits] + second[columns.splits]
+    splits = sample.distances(part, whole + second[columns.whole] - part)
+    found = {}
     for name, metric in METRICS.items():
+        null = Null.of(splits[name])
         scale = ((1 / n + 1 / m) / (4 / n)) ** metric.power
-        results[name] = _judged(
-            float(plain[name][0]),
-            float(boot[name].std(ddof=1)),
-            float(scale * halves[name].mean()),
-            float(scale * halves[name].std(ddof=1)),
-            _limit(*_moments(splits[name]), n_comparisons),
-            sizes,
+        typical = float(floors[name].mean())
+        found[name] = Raw(
+            value=values[name],
+            error=float(boot[name].std(ddof=1)),
+            floor=scale * typical,
+            floor_error=scale * float(floors[name].std(ddof=1)),
+            null=null,
+            draws=null.p_value(splits[name]),
+            n_equivalent=_equivalent(values[name], typical, n, metric.power),
+            sizes=sizes,
         )
-    return results
+    return found
 
 
-def undefined(
-    reference: NDArray[np.bool_], candidate: NDArray[np.bool_], n_comparisons: int
-) -> Result:
+def undefined(reference: NDArray[np.bool_], candidate: NDArray[np.bool_]) -> Raw:
     """Return the difference of the fractions of events for which an observable is not defined.
 
     Its floor is that of two binomial fractions with a common expectation, which is estimated
@@ -108,7 +162,6 @@ def undefined(
     Arguments:
         reference: True where not defined, shape (n,).
         candidate: The same, shape (m,).
-        n_comparisons: As in :func:`assess`.
     """
     n, m = len(reference), len(candidate)
     first, second = float(reference.mean()), float(candidate.mean())
@@ -117,61 +170,59 @@ def undefined(
     sigma = float(np.sqrt(common * (1 - common) * (1 / n + 1 / m)))
     # Mean and standard deviation of |x| for a Gaussian x of width sigma.
     floor, spread = sigma * (2 / np.pi) ** 0.5, sigma * (1 - 2 / np.pi) ** 0.5
-    limit = _limit(floor, spread, 0.0, n_comparisons)
-    return _judged(abs(first - second), error, floor, spread, limit, (n, m))
+    null = Null(floor, spread, 0.0)
+    return Raw(abs(first - second), error, floor, spread, null, np.empty(0), None, (n, m))
 
 
-def _limit(mean: float, spread: float, skewness: float, n_comparisons: int) -> float:
-    """Return the quantile of the shifted gamma distribution with these three moments."""
-    if mean <= 0 or spread <= 0:
-        return mean
-    # Starting at zero, as a distance must, the gamma distribution has this skewness at least.
-    skewness = max(skewness, 2 * spread / mean)
-    quantile = float(gammainccinv(4 / skewness**2, ALPHA / n_comparisons))
-    return mean + spread * (quantile * skewness / 2 - 2 / skewness)
+def effective_number(metrics: Sequence[Raw]) -> float:
+    """Return how many independent metrics have the smallest p-value that these have.
+
+    Metrics of one observable say nearly the same, and observables are correlated. The same random
+    splits serve all of them, so the smallest p-value of each split shows by how much: for k
+    independent metrics its mean is 1/(k + 1) (the idea of Westfall and Young, Resampling-Based
+    Multiple Testing, 1993). Metrics without splits count as independent.
+    """
+    drawn = [raw.draws for raw in metrics if len(raw.draws)]
+    alone = len(metrics) - len(drawn)
+    if not drawn:
+        return float(max(1, alone))
+    smallest = float(np.min(drawn, axis=0).mean())
+    return float(np.clip(1 / max(smallest, 1e-12) - 1, 1, len(drawn))) + alone
 
 
-def _moments(values: NDArray[np.float64]) -> tuple[float, float, float]:
-    """Return mean, standard deviation and skewness."""
-    mean, spread = float(values.mean()), float(values.std(ddof=1))
-    if spread <= 0:
-        return mean, 0.0, 0.0
-    return mean, spread, float(np.mean(((values - mean) / spread) ** 3))
+def judge(raw: Raw, n_comparisons: float) -> Result:
+    """Return a metric with its verdict: within the floor up to p = ALPHA / n_comparisons.
 
-
-def _judged(
-    value: float, error: float, floor: float, spread: float, limit: float, sizes: tuple[int, int]
-) -> Result:
-    # Rounding must not decide between equal samples, where value and limit are both 0.
-    within = bool(value <= limit * (1 + 1e-9) + 1e-12)
-    return Result(value, error, floor, spread, limit, *sizes, within)
-
-
-def _bootstrap(n: int, number: int, generator: np.random.Generator) -> Weights:
-    draws = (np.bincount(generator.integers(0, n, n), minlength=n) for _ in range(number))
-    return np.stack([draw.astype(np.uint8) for draw in draws])
-
-
-def _splits(part: int, total: int, number: int, generator: np.random.Generator) -> Weights:
-    row = np.zeros(total, np.uint8)
-    row[:part] = 1
-    return generator.permuted(np.tile(row, (number, 1)), axis=1)
-
-
-def _padded(replicas: Replicas) -> tuple[Weights, Weights]:
-    """Return the bootstrap weights of either sample as weights of the pool."""
-    reference, candidate = replicas.reference, replicas.candidate
-    return (
-        np.pad(reference, ((0, 0), (0, candidate.shape[1]))),
-        np.pad(candidate, ((0, 0), (reference.shape[1], 0))),
+    Arguments:
+        raw: The metric.
+        n_comparisons: Effective number of metrics that are judged together (Bonferroni).
+    """
+    p_value = raw.p_value
+    return Result(
+        value=raw.value,
+        error=raw.error,
+        floor=raw.floor,
+        floor_error=raw.floor_error,
+        limit=raw.null.quantile(ALPHA / n_comparisons),
+        n_reference=raw.sizes[0],
+        n_candidate=raw.sizes[1],
+        within_floor=p_value >= ALPHA / n_comparisons,
+        p_value=p_value,
+        n_equivalent=raw.n_equivalent,
     )
 
 
-def _measure(pool: Sample, first: Weights, second: Weights) -> dict[str, NDArray[np.float64]]:
-    """Measure all replicas, few enough at a time to stay in bounded memory."""
-    rows = max(1, _CHUNK_VALUES // len(pool))
-    measured = [
-        pool.measure(first[start : start + rows], second[start : start + rows])
-        for start in range(0, len(first), rows)
-    ]
-    return {name: np.concatenate([part[name] for part in measured]) for name in METRICS}
+def global_p_value(metrics: Mapping[str, Mapping[str, Result]], n_comparisons: float) -> float:
+    """Return the probability that equal samples differ this much in any metric."""
+    smallest = min(
+        (r.p_value for found in metrics.values() for r in found.values() if r.p_value is not None),
+        default=1.0,
+    )
+    return float(-np.expm1(n_comparisons * np.log1p(-min(smallest, 1 - 1e-12))))
+
+
+def _equivalent(value: float, typical: float, n: int, power: float) -> float | None:
+    """Return N from the floor between halves of n events, which falls as (2/N)^power."""
+    if power == 0 or value <= 0 or typical <= 0:
+        return None
+    return float(n / 2 * (typical / value) ** (1 / power))

@@ -1,0 +1,252 @@
+"""All observables of two samples, or of a slice of them, as histograms and metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from phys_gan.validation.histograms import (
+    Histogram,
+    bin_edges,
+    scalar_histogram,
+    spectrum_histogram,
+)
+from phys_gan.validation.measuring import Measured
+from phys_gan.validation.observables import Observable
+from phys_gan.validation.observables.spectrum import trimmed
+from phys_gan.validation.slicing import Cut
+from phys_gan.validation.statistics.resampling import Replicas
+from phys_gan.validation.statistics.result import Result
+from phys_gan.validation.statistics.samples import Sample, Scalars, Spectra
+from phys_gan.validation.statistics.uncertainty import (
+    Raw,
+    assess,
+    effective_number,
+    global_p_value,
+    judge,
+    undefined,
+)
+
+__all__ = [
+    "MIN_EVENTS",
+    "SPECTRUM",
+    "Binnings",
+    "Distributions",
+    "Selection",
+    "assess_all",
+    "choose_bins",
+]
+
+MIN_EVENTS = 20
+"""Fewer events, or fewer for which an observable is defined, are not compared."""
+
+SPECTRUM = "cell_energy"
+
+_THREADS = 2
+
+Rows = NDArray[np.int64]
+Binnings = dict[str, NDArray[np.float64]]
+Selection = tuple[Cut | None, Binnings]
+"""Some of the events, and the bins of every observable there."""
+
+
+@dataclass(frozen=True)
+class Distributions:
+    """The observables of both samples, compared one by one.
+
+    Attributes:
+        cut: The selection of events; None for all.
+        n_events: Events of reference and candidate.
+        histograms: Observable name to the histograms of both.
+        results: Observable name to metric name to result.
+        n_comparisons: Effective number of metrics that were judged together.
+        p_value: Probability that equal samples differ this much in any metric of these.
+    """
+
+    cut: Cut | None
+    n_events: tuple[int, int]
+    histograms: dict[str, Histogram]
+    results: dict[str, dict[str, Result]]
+    n_comparisons: float
+    p_value: float
+
+    def severity(self, name: str) -> float:
+        """Return the largest ratio of a metric of one observable to its limit."""
+        return max(result.severity for result in self.results[name].values())
+
+    @property
+    def ranking(self) -> list[str]:
+        """Names of the observables, the worst first."""
+        return sorted(self.results, key=self.severity, reverse=True)
+
+    @property
+    def outside(self) -> list[str]:
+        """Observables with any metric outside its floor, the worst first."""
+        return [
+            name
+            for name in self.ranking
+            if not all(result.within_floor for result in self.results[name].values())
+        ]
+
+
+def choose_bins(
+    reference: Measured,
+    candidates: Sequence[Measured],
+    cut: Cut | None,
+    *,
+    spectrum: bool,
+) -> Binnings:
+    """Choose the bins of every observable, the same for all candidates."""
+    samples = [reference, *candidates]
+    rows = [None if cut is None else cut.rows(sample) for sample in samples]
+    chosen = {}
+    for o in reference.observables:
+        first, *others = (
+            _finite(_taken(sample.values[o.name], r))
+            for sample, r in zip(samples, rows, strict=True)
+            if o.name in sample.values
+        )
+        chosen[o.name] = bin_edges(o, first, others)
+    if spectrum:
+        entries = _taken(reference.spectrum, rows[0]).sum(axis=0, dtype=np.float64)
+        kept = trimmed(reference.spectrum_edges, entries)
+        chosen[SPECTRUM] = reference.spectrum_edges[kept]
+    return chosen
+
+
+def assess_all(
+    observables: Sequence[Observable],
+    reference: Measured,
+    candidate: Measured,
+    selections: Sequence[Selection],
+    replicas: Replicas,
+) -> list[Distributions]:
+    """Compare all observables in several selections of events, judged as one family.
+
+    Arguments:
+        observables: What both samples were measured in.
+        reference: The reference.
+        candidate: The candidate.
+        selections: The cuts, with the bins of every observable there.
+        replicas: Weights of all events.
+    """
+    found = []
+    for cut, binnings in selections:
+        rows = (None, None) if cut is None else (cut.rows(reference), cut.rows(candidate))
+        found.append(_assess(observables, reference, candidate, binnings, rows, replicas))
+    n_comparisons = effective_number(
+        [raw for _, _, raws in found for by_metric in raws.values() for raw in by_metric.values()]
+    )
+    result = []
+    for (cut, _), (n_events, histograms, raws) in zip(selections, found, strict=True):
+        judged = {
+            name: {metric: judge(raw, n_comparisons) for metric, raw in by_metric.items()}
+            for name, by_metric in raws.items()
+        }
+        result.append(
+            Distributions(
+                cut,
+                n_events,
+                histograms,
+                judged,
+                n_comparisons,
+                global_p_value(judged, n_comparisons),
+            )
+        )
+    return result
+
+
+def _assess(
+    observables: Sequence[Observable],
+    reference: Measured,
+    candidate: Measured,
+    binnings: Binnings,
+    rows: tuple[Rows | None, Rows | None],
+    replicas: Replicas,
+) -> tuple[tuple[int, int], dict[str, Histogram], dict[str, Mapping[str, Raw]]]:
+    n_events = (
+        len(reference) if rows[0] is None else len(rows[0]),
+        len(candidate) if rows[1] is None else len(rows[1]),
+    )
+
+    def one(o: Observable) -> tuple[Histogram, Mapping[str, Raw]]:
+        values = reference.values[o.name], candidate.values[o.name]
+        return _assess_values(o, binnings[o.name], values, rows, replicas)
+
+    with ThreadPoolExecutor(_THREADS) as pool:
+        done = list(pool.map(one, observables))
+    histograms = {o.name: histogram for o, (histogram, _) in zip(observables, done, strict=True)}
+    raws = {o.name: raw for o, (_, raw) in zip(observables, done, strict=True) if raw}
+    if SPECTRUM in binnings:
+        histograms[SPECTRUM], raws[SPECTRUM] = _assess_spectrum(
+            reference, candidate, binnings[SPECTRUM], rows, replicas
+        )
+    return n_events, histograms, raws
+
+
+def _assess_values(
+    o: Observable,
+    edges: NDArray[np.float64],
+    values: tuple[NDArray[np.float64], NDArray[np.float64]],
+    rows: tuple[Rows | None, Rows | None],
+    replicas: Replicas,
+) -> tuple[Histogram, Mapping[str, Raw]]:
+    first, second = (_taken(v, r) for v, r in zip(values, rows, strict=True))
+    histogram = scalar_histogram(o, edges, first, second)
+    good = np.isfinite(first), np.isfinite(second)
+    whole = bool(good[0].all() and good[1].all())
+    raw: dict[str, Raw] = {}
+    sizes = int(good[0].sum()), int(good[1].sum())
+    if min(sizes) >= MIN_EVENTS:
+        places = rows if whole else (_narrowed(rows[0], good[0]), _narrowed(rows[1], good[1]))
+        sample = Scalars(first[good[0]], second[good[1]], edges, *places)
+        raw = assess(sample, sizes, replicas)
+    if not whole and min(len(first), len(second)):
+        raw["undefined"] = undefined(~good[0], ~good[1])
+    return histogram, raw
+
+
+def _assess_spectrum(
+    reference: Measured,
+    candidate: Measured,
+    edges: NDArray[np.float64],
+    rows: tuple[Rows | None, Rows | None],
+    replicas: Replicas,
+) -> tuple[Histogram, Mapping[str, Raw]]:
+    low = int(np.searchsorted(reference.spectrum_edges, edges[0]))
+    first, second = (
+        _narrow(_taken(sample.spectrum, r), low, low + len(edges) - 1)
+        for sample, r in zip((reference, candidate), rows, strict=True)
+    )
+    histogram = spectrum_histogram(reference.detector.cell_unit, edges, first, second)
+    dark = [h.sum(axis=1) == 0 for h in (first, second)]
+    if min(int((~d).sum()) for d in dark) < MIN_EVENTS:
+        return histogram, {"undefined": undefined(dark[0], dark[1])} if len(second) else {}
+    sample: Sample = Spectra(first, second, np.log10(edges), *rows)
+    return histogram, assess(sample, (len(first), len(second)), replicas)
+
+
+def _narrow(
+    spectrum: NDArray[np.unsignedinteger], low: int, high: int
+) -> NDArray[np.unsignedinteger]:
+    """Keep the bins low to high - 1 (edges low to high) and add the others to the flow bins."""
+    below = spectrum[:, : low + 1].sum(axis=1, dtype=spectrum.dtype)
+    above = spectrum[:, high + 1 :].sum(axis=1, dtype=spectrum.dtype)
+    return np.concatenate([below[:, None], spectrum[:, low + 1 : high + 1], above[:, None]], axis=1)
+
+
+def _narrowed(rows: Rows | None, good: NDArray[np.bool_]) -> Rows:
+    chosen = np.flatnonzero(good)
+    return chosen if rows is None else rows[chosen]
+
+
+def _taken(values: NDArray, rows: Rows | None) -> NDArray:  # type: ignore[type-arg]
+    return values if rows is None else values[rows]
+
+
+def _finite(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    return values[np.isfinite(values)]

@@ -1,0 +1,112 @@
+"""Which events make up each replica: drawn once, and shared by all observables."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from phys_gan.randomness import stream
+
+__all__ = ["Columns", "Replicas", "draw_replicas"]
+
+_GROUPS = 40_000
+_MIN_GROUPS = 100
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Where each kind of replica stands among the columns of the weights.
+
+    Attributes:
+        whole: The sample itself.
+        bootstrap: Replicas of the sample, drawn with replacement.
+        splits: First parts of random splits of both samples together.
+        halves: First halves of random splits of the reference (empty for the candidate).
+    """
+
+    whole: slice
+    bootstrap: slice
+    splits: slice
+    halves: slice
+
+
+@dataclass(frozen=True)
+class Replicas:
+    """How often every group of events occurs in each replica.
+
+    Groups are random: resampling them has the moments of resampling events, and bounds the memory
+    for samples of any size. Up to 40,000 events of both samples together, each is its own group.
+
+    Attributes:
+        reference_groups: Group of each reference event, shape (n,).
+        candidate_groups: Group of each candidate event, shape (m,).
+        reference: Weights of the groups of the reference, shape (G_n, R_n).
+        candidate: Weights of the groups of the candidate, shape (G_m, R_m).
+        columns: The kinds of replicas among the columns; those of the candidate end before
+            the halves.
+    """
+
+    reference_groups: NDArray[np.int32]
+    candidate_groups: NDArray[np.int32]
+    reference: NDArray[np.float32]
+    candidate: NDArray[np.float32]
+    columns: Columns
+
+
+def draw_replicas(n: int, m: int, seed: int, number: int = 100) -> Replicas:
+    """Draw bootstrap replicas, random splits of the pool and random halves of the reference.
+
+    Arguments:
+        n: Events in the reference.
+        m: Events in the candidate.
+        seed: Seed.
+        number: Number of bootstrap replicas and of halves; there are twice as many splits, because
+            the verdict depends on their skewness.
+    """
+    size = max(1, min(-(-(n + m) // _GROUPS), min(n, m) // _MIN_GROUPS))
+    n_groups, m_groups = -(-n // size), -(-m // size)
+    boot = [
+        _bootstrap(groups, number, stream(seed, f"validation/bootstrap-{name}"))
+        for groups, name in ((n_groups, "reference"), (m_groups, "candidate"))
+    ]
+    splits = _parts(n_groups, n_groups + m_groups, 2 * number, stream(seed, "validation/splits"))
+    halves = _parts(n_groups // 2, n_groups, number, stream(seed, "validation/halves"))
+    return Replicas(
+        _groups(n, n_groups, stream(seed, "validation/groups-reference")),
+        _groups(m, m_groups, stream(seed, "validation/groups-candidate")),
+        np.concatenate([_whole(n_groups), boot[0], splits[:n_groups], halves], axis=1),
+        np.concatenate([_whole(m_groups), boot[1], splits[n_groups:]], axis=1),
+        Columns(
+            whole=slice(0, 1),
+            bootstrap=slice(1, 1 + number),
+            splits=slice(1 + number, 1 + 3 * number),
+            halves=slice(1 + 3 * number, 1 + 4 * number),
+        ),
+    )
+
+
+def _groups(n: int, n_groups: int, generator: np.random.Generator) -> NDArray[np.int32]:
+    if n == n_groups:
+        return np.arange(n, dtype=np.int32)
+    # Files are often in the order of energy: neighbours must not be resampled together.
+    return np.asarray(generator.permutation(n) % n_groups, np.int32)
+
+
+def _whole(n_groups: int) -> NDArray[np.float32]:
+    return np.ones((n_groups, 1), np.float32)
+
+
+def _bootstrap(n: int, number: int, generator: np.random.Generator) -> NDArray[np.float32]:
+    draws = [np.bincount(generator.integers(0, n, n), minlength=n) for _ in range(number)]
+    return np.stack(draws, axis=1).astype(np.float32)
+
+
+def _parts(
+    part: int, total: int, number: int, generator: np.random.Generator
+) -> NDArray[np.float32]:
+    result = np.zeros((total, number), np.float32)
+    for column in range(number):
+        result[generator.permutation(total)[:part], column] = 1
+    return result
