@@ -16,7 +16,9 @@ _HOMES = {
     "FastSim": "phys_gan.generation",
     "PhysGanError": "phys_gan.errors",
     "Recipe": "phys_gan.training",
+    "blocks": "phys_gan.data",
     "compare": "phys_gan.validation",
+    "compare_all": "phys_gan.validation",
     "convert": "phys_gan.data",
     "inspect": "phys_gan.data",
     "load_detector": "phys_gan.detectors",
@@ -37,7 +39,9 @@ __all__ = [
     "PhysGanError",
     "Recipe",
     "__version__",
+    "blocks",
     "compare",
+    "compare_all",
     "convert",
     "inspect",
     "load_detector",
@@ -51,14 +55,14 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from phys_gan.data import convert, inspect, read, split, stream, write
+    from phys_gan.data import blocks, convert, inspect, read, split, stream, write
     from phys_gan.detectors import Detector, load_detector
     from phys_gan.errors import PhysGanError
     from phys_gan.events import Events
     from phys_gan.generation import FastSim
     from phys_gan.simulators import simulate
     from phys_gan.training import Recipe, load_recipe
-    from phys_gan.validation import Comparison, compare
+    from phys_gan.validation import Comparison, compare, compare_all
     from phys_gan.workflows import train
 
 

@@ -3,7 +3,8 @@
 # The order of these imports is the order of the commands in the help.
 from phys_gan.cli.demo import demo  # isort: skip
 from phys_gan.cli.events import convert, inspect, simulate  # isort: skip
-from phys_gan.cli.models import generate, train, validate  # isort: skip
+from phys_gan.cli.models import generate, train  # isort: skip
+from phys_gan.cli.validation import validate  # isort: skip
 from phys_gan.cli.app import app, main  # isort: skip
 
 __all__ = ["app", "convert", "demo", "generate", "inspect", "main", "simulate", "train", "validate"]

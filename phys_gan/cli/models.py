@@ -1,4 +1,4 @@
-"""Commands about models: train, generate, validate."""
+"""Commands about models: train, generate."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from typing import Annotated
 import numpy as np
 import typer
 
-from phys_gan.cli.app import DetectorOption, FormatOption, MappingOption, Seed, Set, app
+from phys_gan.cli.app import FormatOption, MappingOption, Seed, Set, app
 from phys_gan.cli.progress import progress
 from phys_gan.errors import ConfigError
 from phys_gan.units import format_energy, parse_energies, parse_size
 
-__all__ = ["generate", "train", "validate"]
+__all__ = ["generate", "train"]
 
 
 @app.command()
@@ -110,38 +110,3 @@ def generate(
         f"{format_energy(events.energy.min())} to {format_energy(events.energy.max())} to {out} "
         f"({len(events) / max(seconds, 1e-9):,.0f} events per second without the file)"
     )
-
-
-@app.command()
-def validate(
-    reference: Annotated[str, typer.Argument(help="Events of full simulation.")],
-    candidate: Annotated[str, typer.Argument(help="Events to judge.")],
-    out: Annotated[Path, typer.Option(help="Directory for index.html and metrics.json.")],
-    require: Annotated[
-        list[str] | None, typer.Option(help="Fail unless this holds, such as 'ks.max<0.1'.")
-    ] = None,
-    detector: DetectorOption = None,
-    seed: Seed = 0,
-) -> None:
-    """Compare generated with simulated events in a report with errors and floors.
-
-    Exits with 1 when a requirement is not met.
-
-    Example: `phys-gan validate geant4.h5 fast.h5 --out report --require 'ks.max<0.1'`
-    """
-    from phys_gan.data import read
-    from phys_gan.validation import compare, evaluate, parse
-
-    requirements = [parse(text) for text in require or []]
-    result = compare(
-        read(reference, detector=detector), read(candidate, detector=detector), seed=seed
-    )
-    result.save(out)
-    typer.echo(result.summary())
-    typer.echo(f"\nOpen the report: {(out / 'index.html').resolve()}")
-    checks = [evaluate(requirement, result.metrics) for requirement in requirements]
-    for check in checks:
-        verdict = "met" if check.met else "NOT met"
-        typer.echo(f"requirement {check.requirement.text}: {verdict} ({check.value:.4g})")
-    if not all(check.met for check in checks):
-        raise typer.Exit(1)

@@ -1,15 +1,17 @@
-"""A progress bar for training."""
+"""Progress bars."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from rich.progress import TaskID
+
     from phys_gan.training.loop import Report
 
-__all__ = ["progress"]
+__all__ = ["progress", "stages"]
 
 
 @contextmanager
@@ -44,5 +46,29 @@ def progress(total: int) -> Iterator[Report]:
                     f"loss D {scalars['loss_d']:.3f}  G {scalars['loss_g']:.3f}",
                     highlight=False,
                 )
+
+        yield report
+
+
+@contextmanager
+def stages() -> Iterator[Callable[[str, int], None]]:
+    """Show what is being done, for how long, and how much of it is done."""
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        TextColumn("{task.completed:,}"),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, transient=True) as bar:
+        tasks: dict[str, TaskID] = {}
+
+        def report(stage: str, done: int) -> None:
+            if stage not in tasks:
+                for task in tasks.values():
+                    bar.stop_task(task)
+                tasks[stage] = bar.add_task(stage, total=None)
+            bar.update(tasks[stage], completed=done)
 
         yield report

@@ -3,6 +3,7 @@
 h5py, uproot and astropy are imported when the first file of their kind is opened.
 """
 
+from phys_gan.data.blockwise import Blocks, blocks
 from phys_gan.data.converting import convert
 from phys_gan.data.format import Format, Reader
 from phys_gan.data.hits import Hits, hits_of, voxelise
@@ -16,12 +17,14 @@ from phys_gan.data.writing import write, writing
 
 __all__ = [
     "FORMATS",
+    "Blocks",
     "Format",
     "HitMapping",
     "Hits",
     "Inspection",
     "Reader",
     "Stream",
+    "blocks",
     "convert",
     "hits_of",
     "inspect",

@@ -5,17 +5,14 @@ from __future__ import annotations
 from collections.abc import Collection
 from pathlib import Path
 
+from phys_gan.data.blockwise import blocks
 from phys_gan.data.mapping import HitMapping
-from phys_gan.data.reading import How, open_events, with_pdg
-from phys_gan.data.source import Paths, find_sources
-from phys_gan.data.survey import survey
+from phys_gan.data.source import Paths
 from phys_gan.data.writing import leave_out, writing
 from phys_gan.detectors import Detector
 from phys_gan.errors import DataError
 
 __all__ = ["convert"]
-
-_BLOCK_CELLS = 1 << 24
 
 
 def convert(
@@ -47,8 +44,8 @@ def convert(
     Raises:
         PhysGanError: As in :func:`read` and :func:`write`; ``out`` is untouched then.
     """
-    how = How.of(detector, format, mapping)
-    found = survey(find_sources(paths), how)
+    parts = blocks(paths, detector=detector, format=format, mapping=mapping)
+    found = parts.found
     if any(found.overflow) and not all(found.overflow) and "overflow" not in drop:
         without = found.sources[found.overflow.index(False)]
         raise DataError(
@@ -56,10 +53,6 @@ def convert(
             remedy="leave it out of all with --drop overflow",
         )
     with writing(out, leave_out(found.sample, drop), to, append=append) as add:
-        for source, number in zip(found.sources, found.pdg, strict=True):
-            with open_events(source, how) as (reader, _):
-                rows = max(1, _BLOCK_CELLS // reader.detector.n_cells)
-                for start in range(0, len(reader), rows):
-                    events = with_pdg(reader.read(start, start + rows), number)
-                    add(leave_out(events, drop))
+        for events in parts:
+            add(leave_out(events, drop))
     return found.n_events

@@ -1,7 +1,7 @@
 """Observables, metrics with errors and floors, plots and the report; for any generator's events."""
 
-from phys_gan.validation.comparing import compare
-from phys_gan.validation.comparison import Comparison
+from phys_gan.validation.comparing import Options, Report, compare, compare_all
+from phys_gan.validation.comparison import Comparison, Comparisons
 from phys_gan.validation.observables import OBSERVABLES, Observable, measure, observable, select
 from phys_gan.validation.requirements import Check, Requirement, evaluate, parse
 from phys_gan.validation.score import physics_score
@@ -11,10 +11,14 @@ __all__ = [
     "OBSERVABLES",
     "Check",
     "Comparison",
+    "Comparisons",
     "Observable",
+    "Options",
+    "Report",
     "Requirement",
     "Result",
     "compare",
+    "compare_all",
     "evaluate",
     "measure",
     "observable",

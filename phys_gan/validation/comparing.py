@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
 
 from phys_gan.errors import DetectorError, RangeError
 from phys_gan.validation.comparison import Comparison, Comparisons, Side
+from phys_gan.validation.diagnosis import diagnose
 from phys_gan.validation.distributions import (
     MIN_EVENTS,
     SPECTRUM,
@@ -19,14 +21,47 @@ from phys_gan.validation.distributions import (
 )
 from phys_gan.validation.measuring import KEPT_BYTES, Measured, Source, measure_sample
 from phys_gan.validation.observables import Observable
+from phys_gan.validation.pathologies import Evidence
 from phys_gan.validation.slicing import Slices, make_cuts
 from phys_gan.validation.statistics.resampling import draw_replicas
 from phys_gan.validation.statistics.response import ResponseCurve, energy_edges, response_curve
 
-__all__ = ["Report", "compare", "compare_all"]
+__all__ = ["Options", "Report", "compare", "compare_all"]
 
 Report = Callable[[str, int], None]
 """Called with what is being done, and how many events or parts of it are done."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """What is compared, and how.
+
+    Attributes:
+        seed: Seed of bootstrap, floors and classifiers: equal input and seed give equal output.
+        observables: Names of registered observables, own ones, or plain functions of
+            :class:`~phys_gan.validation.observables.Showers`; all that apply when None.
+            ``"cell_energy"`` is the spectrum of the cells.
+        slices: Conditions in slices of which everything is compared again: names, or names with
+            edges. Conditions that are not known are left out when no edges are given.
+        multivariate: Compare all observables together as well, the correlations of layers and
+            cells, and single events.
+        classifiers: Forms of the events that a classifier is trained on to tell the samples
+            apart: ``"high"``, ``"low"`` and ``"low-normalised"``. This takes minutes.
+        preset: Settings of the classifier: ``"quick"``, or ``"challenge"`` for those of the
+            CaloChallenge.
+        device: Where classifiers are trained, such as ``"cpu"`` or ``"cuda"``.
+        kept_bytes: What the cells of the events of one sample may take that stay in memory for
+            everything that looks at whole events.
+    """
+
+    seed: int = 0
+    observables: Sequence[str | Observable] | None = None
+    slices: Slices | Sequence[str] = ("energy",)
+    multivariate: bool = True
+    classifiers: Sequence[str] = ()
+    preset: str = "quick"
+    device: str = "cpu"
+    kept_bytes: int = KEPT_BYTES
 
 
 def compare(
@@ -35,68 +70,76 @@ def compare(
     *,
     seed: int = 0,
     observables: Sequence[str | Observable] | None = None,
-    slices: Slices | Sequence[str] = ("energy",),
+    training: Source | None = None,
+    options: Options | None = None,
 ) -> Comparison:
     """Compare a candidate with a reference in all observables of their detector.
 
     Arguments:
-        reference: Events of full simulation, or whatever is taken as the truth; in memory, or in
-            blocks such as ``phys_gan.stream(files, 10_000, epochs=1)`` gives.
+        reference: Events of full simulation, or whatever is taken as the truth; in memory, or
+            block by block, such as ``phys_gan.blocks(files)``.
         candidate: Events to judge, of the same detector.
-        seed: Seed of bootstrap and floors: equal input and seed give equal output.
-        observables: Names of registered observables, or own ones; all that apply when None.
-            ``"cell_energy"`` is the spectrum of the cells.
-        slices: Conditions in slices of which everything is compared again: names, or names with
-            edges; conditions that are not known are left out when no edges are given.
+        seed: Seed of bootstrap and floors.
+        observables: What to compare, as in :class:`Options`.
+        training: Events that the candidate was trained on, to look for copies of them.
+        options: All further options; ``seed`` and ``observables`` above come first.
 
     Raises:
         DetectorError: The detectors differ, or no observable exists for them.
         RangeError: A sample has fewer than 20 events.
-        MissingError: An observable is not known.
+        MissingError: An observable, or a condition to slice, is not known.
     """
-    return compare_all(
-        reference, {"candidate": candidate}, seed=seed, observables=observables, slices=slices
-    )["candidate"]
+    chosen = replace(
+        options or Options(),
+        seed=seed or (options.seed if options else 0),
+        observables=observables or (options.observables if options else None),
+    )
+    found = compare_all(reference, {"candidate": candidate}, training=training, options=chosen)
+    return found["candidate"]
 
 
 def compare_all(
     reference: Source,
     candidates: Mapping[str, Source],
     *,
-    seed: int = 0,
-    observables: Sequence[str | Observable] | None = None,
-    slices: Slices | Sequence[str] = ("energy",),
-    kept_bytes: int = KEPT_BYTES,
+    training: Source | None = None,
+    options: Options | None = None,
     report: Report | None = None,
 ) -> Comparisons:
     """Compare several candidates with one reference, which is measured once.
 
-    Arguments and errors as in :func:`compare`, and:
-
     Arguments:
-        reference: The reference.
+        reference: As in :func:`compare`.
         candidates: Name to events.
-        seed: Seed.
-        observables: What to compare.
-        slices: Conditions to slice.
-        kept_bytes: What the cells of the events of one sample may take that stay in memory for
-            everything that looks at whole events.
+        training: As in :func:`compare`.
+        options: What is compared, and how.
         report: Called to show progress.
+
+    Raises:
+        PhysGanError: As in :func:`compare`.
     """
-    names = None if observables is None else [o for o in observables if o != SPECTRUM]
-    with_spectrum = observables is None or SPECTRUM in observables
+    options = options or Options()
+    wanted = options.observables
+    names = None if wanted is None else [o for o in wanted if o != SPECTRUM]
+    with_spectrum = wanted is None or SPECTRUM in wanted
 
     def measured(source: Source, name: str) -> Measured:
         shown = None if report is None else partial(report, f"measuring {name}")
         return measure_sample(
-            source, name, observables=names, seed=seed, kept_bytes=kept_bytes, report=shown
+            source,
+            name,
+            observables=names,
+            seed=options.seed,
+            kept_bytes=options.kept_bytes,
+            report=shown,
         )
 
     truth = measured(reference, "reference")
     others = [measured(source, name) for name, source in candidates.items()]
-    for other in others:
+    known = None if training is None else measured(training, "training")
+    for other in [*others, *([] if known is None else [known])]:
         _check(truth, other)
-    cuts = make_cuts(truth, _wanted(slices, truth, others))
+    cuts = make_cuts(truth, _wanted(options.slices, truth, others))
     selections = [
         (cut, choose_bins(truth, others, cut, spectrum=with_spectrum)) for cut in (None, *cuts)
     ]
@@ -104,27 +147,33 @@ def compare_all(
     for done, other in enumerate(others):
         if report is not None:
             report(f"comparing {other.name}", done)
-        found[other.name] = _compare(truth, other, selections, seed)
+        found[other.name] = _compare(truth, other, known, selections, options)
     return Comparisons(found)
 
 
 def _compare(
-    reference: Measured, candidate: Measured, selections: Sequence[Selection], seed: int
+    reference: Measured,
+    candidate: Measured,
+    training: Measured | None,
+    selections: Sequence[Selection],
+    options: Options,
 ) -> Comparison:
-    replicas = draw_replicas(len(reference), len(candidate), seed)
+    replicas = draw_replicas(len(reference), len(candidate), options.seed)
     shared = [o for o in reference.observables if o.name in candidate.values]
     # Slices repeat what the whole shows: they are a family of their own.
     (whole,) = assess_all(shared, reference, candidate, selections[:1], replicas)
     slices = assess_all(shared, reference, candidate, selections[1:], replicas)
     curves = _curves(reference, candidate)
+    findings = diagnose(Evidence(reference, candidate, curves))
     return Comparison(
-        reference=_make_side(reference, curves[0]),
-        candidate=_make_side(candidate, curves[1]),
+        reference=_make_side(reference, curves and curves[0]),
+        candidate=_make_side(candidate, curves and curves[1]),
         detector=reference.detector,
         whole=whole,
         slices=slices,
+        findings=findings,
         warnings=_warnings(reference, candidate, whole),
-        seed=seed,
+        seed=options.seed,
     )
 
 
@@ -155,11 +204,9 @@ def _check(reference: Measured, candidate: Measured) -> None:
             )
 
 
-def _curves(
-    reference: Measured, candidate: Measured
-) -> tuple[ResponseCurve, ResponseCurve] | tuple[None, None]:
+def _curves(reference: Measured, candidate: Measured) -> tuple[ResponseCurve, ResponseCurve] | None:
     if "energy" not in reference.conditions or "energy" not in candidate.conditions:
-        return None, None
+        return None
     edges = energy_edges(reference.conditions["energy"])
     first, second = (
         response_curve(energy, sample.layer_energies.sum(axis=1) / energy, edges)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from phys_gan import __version__
 from phys_gan.detectors import Detector
 from phys_gan.files import atomic_file
+from phys_gan.validation.diagnosis import Finding
 from phys_gan.validation.distributions import Distributions
 from phys_gan.validation.histograms import Histogram
 from phys_gan.validation.profiles import Profiles
@@ -18,6 +19,11 @@ from phys_gan.validation.requirements import Check
 from phys_gan.validation.statistics.response import ResponseCurve
 from phys_gan.validation.statistics.result import Result
 from phys_gan.validation.statistics.uncertainty import ALPHA
+
+if TYPE_CHECKING:
+    from phys_gan.validation.classifier.two_sample import ClassifierResult
+    from phys_gan.validation.gallery import Gallery
+    from phys_gan.validation.statistics.correlations import Correlations
 
 __all__ = ["Comparison", "Comparisons", "Side"]
 
@@ -56,6 +62,10 @@ class Comparison:
         whole: All observables, of all events.
         slices: The same in slices of conditions.
         multivariate: Metric name to result, for what looks at all observables together.
+        findings: Known failures of generators that the candidate shows.
+        correlations: Between layers and between cells, of both samples.
+        classifiers: Form of the input to what a classifier made of it.
+        gallery: Single events to look at.
         warnings: What limits the meaning of the comparison, as sentences.
         seed: Seed of the resampling.
     """
@@ -66,6 +76,10 @@ class Comparison:
     whole: Distributions
     slices: list[Distributions] = field(default_factory=list)
     multivariate: dict[str, Result] = field(default_factory=dict)
+    findings: list[Finding] = field(default_factory=list)
+    correlations: Correlations | None = None
+    classifiers: dict[str, ClassifierResult] = field(default_factory=dict)
+    gallery: Gallery | None = None
     warnings: list[str] = field(default_factory=list)
     seed: int = 0
 
@@ -102,6 +116,7 @@ class Comparison:
             "candidate": _side(self.candidate),
             "observables": _results(self.results),
             "multivariate": {name: r.as_dict() for name, r in self.multivariate.items()},
+            "findings": [finding.as_dict() for finding in self.findings],
             "slices": [
                 {
                     "condition": part.cut.condition,
@@ -141,6 +156,7 @@ class Comparison:
             f"{len(self.results)} observables within the floor ({self.reference.n} reference, "
             f"{self.candidate.n} candidate events)",
             *self.warnings,
+            *(f"{finding.name}: {finding.text}" for finding in self.findings),
             "",
             f"{'observable':<16} {'KS':>18} {'floor':>18}   verdict",
         ]
@@ -153,12 +169,15 @@ class Comparison:
             lines.append(f"{name:<16} {value:>18} {floor:>18}   {verdict}")
         return "\n".join(lines)
 
-    def save(self, directory: str | Path, checks: Sequence[Check] = ()) -> Path:
+    def save(
+        self, directory: str | Path, checks: Sequence[Check] = (), *, figures: bool = True
+    ) -> Path:
         """Write ``index.html`` and ``metrics.json``; other files of the folder stay as they are.
 
         Arguments:
             directory: Folder, made where there is none.
             checks: Requirements that were checked, for the traffic lights of the table.
+            figures: Write every figure as PDF and PNG too, in the folder ``figures``.
 
         Returns:
             The path of ``index.html``.
@@ -167,7 +186,7 @@ class Comparison:
             OutputError: The folder cannot be written.
         """
         return Comparisons({self.candidate.name: self}).save(
-            directory, {self.candidate.name: checks}
+            directory, {self.candidate.name: checks}, figures=figures
         )
 
 
@@ -208,13 +227,20 @@ class Comparisons(Mapping[str, Comparison]):
         return "\n\n".join(comparison.summary() for comparison in self.values())
 
     def save(
-        self, directory: str | Path, checks: Mapping[str, Sequence[Check]] | None = None
+        self,
+        directory: str | Path,
+        checks: Mapping[str, Sequence[Check]] | None = None,
+        *,
+        figures: bool = True,
+        report: Callable[[str, int], None] | None = None,
     ) -> Path:
         """Write ``index.html`` and ``metrics.json``, as :meth:`Comparison.save` does.
 
         Arguments:
             directory: Folder, made where there is none.
             checks: Candidate name to the requirements that were checked on it.
+            figures: Write every figure as PDF and PNG too, in the folder ``figures``.
+            report: Called to show progress.
         """
         # The report needs matplotlib, which a pipeline that only wants numbers does not.
         from phys_gan.validation.report import render

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from phys_gan.detectors import Detector, PolarLayer
+from phys_gan.errors import DataError
 from phys_gan.events import Events
-from phys_gan.validation.observables.showers import Showers, blocks
+from phys_gan.validation.observables.showers import Showers, map_blocks
 
 __all__ = ["Profile", "ProfileSums", "Profiles", "make_profiles"]
 
@@ -19,8 +21,8 @@ class Profile:
     """A mean per bin with its statistical error.
 
     Attributes:
-        mean: Mean energy per event [MeV], shape (n_bins,).
-        error: Standard error of the mean over events [MeV], shape (n_bins,).
+        mean: Mean energy per event in the unit of the cells, shape (n_bins,).
+        error: Standard error of the mean over events in the same unit, shape (n_bins,).
     """
 
     mean: NDArray[np.float64]
@@ -43,43 +45,86 @@ class Profiles:
 
 
 class ProfileSums:
-    """Sum cells, layers and rings over blocks of events, in float64."""
+    """Sums over events from which the average shower follows; they run in double precision.
+
+    Sums of different blocks of events may be made side by side and merged.
+
+    Arguments:
+        detector: The detector of all events.
+    """
 
     def __init__(self, detector: Detector) -> None:
-        polar = {k: x for k, x in enumerate(detector.layers) if isinstance(x, PolarLayer)}
         self.n = 0
         self._cells = _Sums(detector.n_cells)
         self._depth = _Sums(detector.n_layers)
-        self._radius = {k: _Sums(layer.shape[1]) for k, layer in polar.items()}
+        self._radius = {
+            k: _Sums(layer.shape[1])
+            for k, layer in enumerate(detector.layers)
+            if isinstance(layer, PolarLayer)
+        }
 
-    def add(self, showers: Showers) -> None:
-        """Add a block of events."""
-        self.n += len(showers.events)
-        self._cells.add(showers.events.cells.astype(np.float64))
-        self._depth.add(showers.layer_energy)
+    def add(self, showers: Showers) -> ProfileSums:
+        """Add a block of events; return self."""
+        self.n += len(showers)
+        cells, detector = showers.doubles, showers.detector
+        self._cells.add(cells)
+        self._depth.add(showers.layer_sums)
         for k, sums in self._radius.items():
-            sums.add(showers.events.layer(k).sum(axis=1, dtype=np.float64))
+            sums.add(cells[:, detector.slice(k)] @ _rings(detector.layers[k].shape))
+        return self
+
+    def merge(self, other: ProfileSums) -> ProfileSums:
+        """Add the events of other sums; return self."""
+        self.n += other.n
+        for mine, theirs in zip(self._all(), other._all(), strict=True):
+            mine.first += theirs.first
+            mine.second += theirs.second
+        return self
 
     def profiles(self) -> Profiles:
-        """Return the average of all events added."""
-        n = self.n
+        """Return the average of all events added.
+
+        Raises:
+            DataError: There are none.
+        """
+        if not self.n:
+            raise DataError("there are no events to average", remedy="add some first")
         return Profiles(
-            self._cells.profile(n),
-            self._depth.profile(n),
-            {k: sums.profile(n) for k, sums in self._radius.items()},
+            self._cells.profile(self.n),
+            self._depth.profile(self.n),
+            {k: sums.profile(self.n) for k, sums in self._radius.items()},
         )
 
+    def _all(self) -> list[_Sums]:
+        return [self._cells, self._depth, *self._radius.values()]
 
-def make_profiles(events: Events) -> Profiles:
-    """Average events in blocks with bounded temporary memory; sums run in float64."""
-    sums = ProfileSums(events.detector)
-    for _, showers in blocks(events):
-        sums.add(showers)
-    return sums.profiles()
+
+def make_profiles(events: Events, *, threads: int | None = None) -> Profiles:
+    """Average events in blocks with bounded temporary memory.
+
+    Arguments:
+        events: At least one event.
+        threads: As in :func:`phys_gan.validation.observables.showers.map_blocks`; the result does
+            not depend on it.
+
+    Raises:
+        DataError: There are no events.
+    """
+    total = ProfileSums(events.detector)
+    for _, sums in map_blocks(events, lambda s: ProfileSums(s.detector).add(s), threads):
+        total.merge(sums)
+    return total.profiles()
+
+
+@lru_cache
+def _rings(shape: tuple[int, int]) -> NDArray[np.float64]:
+    """Return the matrix that adds up the cells of each ring, shape (n_cells, n_rings)."""
+    n_alpha, n_rings = shape
+    return np.tile(np.eye(n_rings), (n_alpha, 1))
 
 
 class _Sums:
-    """Sum values and their squares over events."""
+    """Sums of values and of their squares over events."""
 
     def __init__(self, n_bins: int) -> None:
         self.first = np.zeros(n_bins)
@@ -87,7 +132,7 @@ class _Sums:
 
     def add(self, values: NDArray[np.float64]) -> None:
         self.first += values.sum(axis=0)
-        self.second += (values**2).sum(axis=0)
+        self.second += np.einsum("ij,ij->j", values, values)
 
     def profile(self, n: int) -> Profile:
         mean = self.first / n

@@ -25,7 +25,7 @@ _STATISTICS: dict[str, Callable[[list[float]], float]] = {
     "mean": lambda values: sum(values) / len(values),
 }
 _PATTERN = re.compile(
-    r"""\s*(?P<metric>\w+)
+    r"""\s*(?P<slices>slices\.)?(?P<metric>\w+)
     (?:\.(?P<statistic>\w+)|\[\s*(?P<quote>["']?)(?P<observable>[^"'\]]+?)(?P=quote)\s*\])?
     \s*(?P<operator><=|>=|<|>)
     \s*(?P<bound>[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*""",
@@ -40,7 +40,8 @@ class Requirement:
 
     Attributes:
         text: As the user wrote it.
-        metric: Name of a metric, or ``outside_floor``.
+        in_slices: Whether the worst of the slices is meant instead of all events.
+        metric: Name of a metric, or ``outside_floor``, ``findings`` or ``p_value``.
         statistic: ``max``, ``min`` or ``mean`` over all observables.
         observable: Name of the one observable that is meant.
         operator: ``<``, ``<=``, ``>`` or ``>=``.
@@ -48,6 +49,7 @@ class Requirement:
     """
 
     text: str
+    in_slices: bool
     metric: str
     statistic: str | None
     observable: str | None
@@ -74,8 +76,10 @@ def parse(text: str) -> Requirement:
     """Read a requirement: what, a comparison sign, a number.
 
     What is ``METRIC.max``, ``METRIC.min`` or ``METRIC.mean`` over all observables,
-    ``METRIC[OBSERVABLE]``, a multivariate ``METRIC``, or ``outside_floor``, the number of
-    observables outside the floor.
+    ``METRIC[OBSERVABLE]``, a multivariate ``METRIC``, ``outside_floor`` (the number of observables
+    outside the floor), ``findings`` (the number of known failures that were found) or ``p_value``
+    (that of all observables together). After ``slices.`` the first, second and fourth of these are
+    taken over all slices.
 
     Raises:
         ConfigError: The text cannot be read.
@@ -96,6 +100,7 @@ def parse(text: str) -> Requirement:
         )
     return Requirement(
         text=text.strip(),
+        in_slices=match["slices"] is not None,
         metric=match["metric"],
         statistic=statistic,
         observable=match["observable"],
@@ -125,23 +130,38 @@ def evaluate(requirement: str | Requirement, metrics: Mapping[str, Any]) -> Chec
 
 
 def _values(requirement: Requirement, metrics: Mapping[str, Any]) -> list[Any]:
-    observables: Mapping[str, Mapping[str, Any]] = metrics["observables"]
     name, observable = requirement.metric, requirement.observable
-    if name == "outside_floor":
-        return [sum(not _all_within(results) for results in observables.values())]
+    selections: list[Mapping[str, Mapping[str, Any]]] = [metrics["observables"]]
+    if requirement.in_slices:
+        selections = [part["observables"] for part in metrics.get("slices", [])]
     if observable is None and requirement.statistic is None:
-        multivariate = metrics.get("multivariate", {})
-        if name not in multivariate:
-            raise _unknown(name, requirement, ["outside_floor", *multivariate])
-        return [multivariate[name]["value"]]
+        if name == "outside_floor":
+            return [
+                sum(not _all_within(results) for part in selections for results in part.values())
+            ]
+        return [_single(requirement, metrics)]
     if name not in (*METRICS, "undefined"):
         raise _unknown(name, requirement, [*METRICS, "undefined"])
     if observable is None:
-        return [results[name]["value"] for results in observables.values() if name in results]
-    if observable not in observables:
-        raise _unknown(observable, requirement, list(observables))
+        return [r[name]["value"] for part in selections for r in part.values() if name in r]
+    if observable not in metrics["observables"]:
+        raise _unknown(observable, requirement, list(metrics["observables"]))
     # A requirement on a metric that too few events define is not met.
-    return [observables[observable][name]["value"]] if name in observables[observable] else []
+    found = [part.get(observable, {}).get(name) for part in selections]
+    return [] if None in found else [result["value"] for result in found if result is not None]
+
+
+def _single(requirement: Requirement, metrics: Mapping[str, Any]) -> Any:
+    """Return the one number that a name without observable or statistic means."""
+    name = requirement.metric
+    if name == "findings" and not requirement.in_slices:
+        return len(metrics.get("findings", []))
+    if name == "p_value" and not requirement.in_slices:
+        return metrics["provenance"][name]
+    multivariate = metrics.get("multivariate", {})
+    if name not in multivariate or requirement.in_slices:
+        raise _unknown(name, requirement, ["outside_floor", "findings", "p_value", *multivariate])
+    return multivariate[name]["value"]
 
 
 def _all_within(results: Mapping[str, Any]) -> bool:

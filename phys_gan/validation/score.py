@@ -7,7 +7,7 @@ import numpy as np
 from phys_gan.errors import DetectorError
 from phys_gan.events import Events
 from phys_gan.validation.observables import measure, select
-from phys_gan.validation.observables.spectrum import spectrum_edges, spectrum_per_event
+from phys_gan.validation.observables.spectrum import open_edges, spectrum_per_event
 from phys_gan.validation.statistics.metrics import ks
 
 __all__ = ["physics_score"]
@@ -47,7 +47,7 @@ def physics_score(reference: Events, candidate: Events) -> float:
 
 
 def _spectrum_distance(reference: Events, candidate: Events) -> float:
-    edges = spectrum_edges(reference)
+    edges = open_edges(reference.detector)
     entries = [
         spectrum_per_event(events, edges).sum(axis=0, dtype=np.float64)
         for events in (reference, candidate)

@@ -30,11 +30,13 @@ class Cut:
         condition: Name of the condition.
         low: Smallest value.
         high: Values end before this one.
+        single: Whether ``low`` is the only value inside.
     """
 
     condition: str
     low: float
     high: float
+    single: bool = False
 
     def rows(self, sample: Measured) -> NDArray[np.int64]:
         """Return the numbers of the events inside."""
@@ -45,7 +47,10 @@ class Cut:
     def label(self) -> str:
         """The selection in words; incident energies in GeV."""
         if self.condition == "energy":
-            return f"{self.low / 1000:.4g} to {self.high / 1000:.4g} GeV"
+            low, high = f"{self.low / 1000:.4g}", f"{self.high / 1000:.4g}"
+            return f"{low} GeV" if self.single else f"{low} to {high} GeV"
+        if self.single:
+            return f"{self.condition} = {self.low:.6g}"
         return f"{self.condition} from {self.low:.4g} to {self.high:.4g}"
 
 
@@ -72,7 +77,9 @@ def make_cuts(reference: Measured, slices: Slices) -> list[Cut]:
                 value=name,
             )
         edges = _chosen(reference.conditions[name]) if given is None else _given(name, given)
-        cuts += [Cut(name, float(low), float(high)) for low, high in pairwise(edges)]
+        values = reference.conditions[name]
+        single = given is None and len(np.unique(values)) <= _MAX_VALUES
+        cuts += [Cut(name, float(low), float(high), single) for low, high in pairwise(edges)]
     return cuts
 
 

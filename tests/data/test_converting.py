@@ -8,8 +8,8 @@ import h5py
 import numpy as np
 import pytest
 
+from phys_gan.data import blockwise as module
 from phys_gan.data import convert, read, write, writing
-from phys_gan.data import converting as module
 from phys_gan.detectors import load_detector
 from phys_gan.errors import ConfigError, DataError, DetectorError, MissingError, OutputError
 from phys_gan.events import Events

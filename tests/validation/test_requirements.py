@@ -19,6 +19,12 @@ METRICS: dict[str, Any] = {
         "EC_x_2": {"undefined": entry(0.5, within=False)},
     },
     "multivariate": {"fpd": entry(0.003)},
+    "findings": [{"name": "dead cells", "text": "1 cell never fires."}],
+    "provenance": {"p_value": 0.2},
+    "slices": [
+        {"observables": {"E_tot/E_inc": {"ks": entry(0.3, within=False)}}},
+        {"observables": {"E_tot/E_inc": {"ks": entry(0.25)}}},
+    ],
 }
 
 
@@ -37,6 +43,12 @@ METRICS: dict[str, Any] = {
         ("outside_floor<3", 2, True),
         ("undefined.max<1", 0.5, True),
         ("fpd<0.01", 0.003, True),
+        ("findings<=0", 1, False),
+        ("p_value>0.01", 0.2, True),
+        ("slices.ks.max<0.31", 0.3, True),
+        ("slices.ks.mean<0.27", 0.275, False),
+        ("slices.ks[E_tot/E_inc]<0.2", 0.3, False),
+        ("slices.outside_floor<=0", 1, False),
     ],
 )
 def test_requirements_are_evaluated(text: str, value: float, met: bool) -> None:
@@ -46,7 +58,7 @@ def test_requirements_are_evaluated(text: str, value: float, met: bool) -> None:
     assert check.requirement.text == text.strip()
 
 
-@pytest.mark.parametrize("text", ["js.max<1", "js[depth]<1", "ks[EC_x_2]<1"])
+@pytest.mark.parametrize("text", ["js.max<1", "js[depth]<1", "ks[EC_x_2]<1", "slices.ks[depth]<1"])
 def test_what_is_not_defined_is_never_met(text: str) -> None:
     assert not evaluate(text, METRICS).met
 
@@ -60,7 +72,7 @@ def test_what_cannot_be_read_is_said_with_an_example(text: str) -> None:
         parse(text)
 
 
-@pytest.mark.parametrize("text", ["kss.max<1", "ks[dept]<1", "ks<1"])
+@pytest.mark.parametrize("text", ["kss.max<1", "ks[dept]<1", "ks<1", "slices.fpd<1"])
 def test_unknown_names_are_answered_with_the_known_ones(text: str) -> None:
     with pytest.raises(MissingError, match=r"does not exist; available: .*(ks|depth|fpd)"):
         evaluate(text, METRICS)

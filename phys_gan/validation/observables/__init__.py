@@ -2,13 +2,29 @@
 
 # Whoever asks for the registry finds it filled.
 from phys_gan.validation.observables import builtin as _builtin  # noqa: F401
+from phys_gan.validation.observables import calogan as _calogan  # noqa: F401
 from phys_gan.validation.observables.registry import (
-    MANY_LAYERS,
     OBSERVABLES,
+    Compute,
     Observable,
     measure,
+    measure_block,
     observable,
-    select,
 )
+from phys_gan.validation.observables.selecting import MANY_LAYERS, Wanted, select
+from phys_gan.validation.observables.showers import Showers, blocks, map_blocks
 
-__all__ = ["MANY_LAYERS", "OBSERVABLES", "Observable", "measure", "observable", "select"]
+__all__ = [
+    "MANY_LAYERS",
+    "OBSERVABLES",
+    "Compute",
+    "Observable",
+    "Showers",
+    "Wanted",
+    "blocks",
+    "map_blocks",
+    "measure",
+    "measure_block",
+    "observable",
+    "select",
+]

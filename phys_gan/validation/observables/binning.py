@@ -37,7 +37,9 @@ class Binning:
     def edges(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return bin edges for finite reference values, shape (n_bins + 1,)."""
         n_bins = int(np.clip(round(2 * len(values) ** (1 / 3)), 10, 50))
-        positive = values[values > 0]
+        # All that follows asks for quantiles and neighbours.
+        values = np.sort(values)
+        positive = values[np.searchsorted(values, 0.0, side="right") :]
         if self._is_log(values, positive):
             low, high = self._range(positive)
             return np.geomspace(low, max(high, low * 1.1), n_bins + 1)
@@ -45,7 +47,7 @@ class Binning:
         step = _lattice(values)
         if step:
             # Quantiles fall between lattice points; bins must begin half a step before one.
-            low = float(values.min() + step * np.floor((low - values.min()) / step))
+            low = float(values[0] + step * np.floor((low - values[0]) / step))
             width = step * max(1, np.ceil((high - low) / step / n_bins))
             return _regular(low - step / 2, high + step / 2, width)
         width = _round_up((high - low) / n_bins) if high > low else max(abs(low), 1.0) / 10
@@ -54,16 +56,14 @@ class Binning:
     def _is_log(self, values: NDArray[np.float64], positive: NDArray[np.float64]) -> bool:
         if self.scale != "auto" or len(positive) < len(values) / 2:
             return self.scale == "log" and len(positive) > 0
-        low, high = np.quantile(positive, [0.1, 0.9])
-        return bool(high > 30 * low)
+        return _quantile(positive, 0.9) > 30 * _quantile(positive, 0.1)
 
     def _range(self, values: NDArray[np.float64]) -> tuple[float, float]:
         # A tail bin that holds too few reference entries would tell n from m, not p from q.
         outside = min(0.1, max(self.outside, 5 / len(values)))
-        low, high = np.quantile(values, [outside, 1 - outside])
         return (
-            float(low if self.low is None else self.low),
-            float(high if self.high is None else self.high),
+            _quantile(values, outside) if self.low is None else self.low,
+            _quantile(values, 1 - outside) if self.high is None else self.high,
         )
 
 
@@ -98,13 +98,20 @@ def extended(edges: NDArray[np.float64], values: NDArray[np.float64]) -> NDArray
     return np.concatenate([front, edges, back])
 
 
-def _lattice(values: NDArray[np.float64]) -> float:
-    """Return the step of the lattice that the values lie on, or 0 when they lie on none."""
-    unique = np.unique(values)
-    if not 2 <= len(unique) <= max(20, len(values) // 4):
+def _quantile(ordered: NDArray[np.float64], part: float) -> float:
+    """Return a quantile of sorted values, interpolated between neighbours."""
+    below, share = divmod(part * (len(ordered) - 1), 1)
+    low, high = ordered[[int(below), min(int(below) + 1, len(ordered) - 1)]]
+    return float(low + share * (high - low))
+
+
+def _lattice(ordered: NDArray[np.float64]) -> float:
+    """Return the step of the lattice that sorted values lie on, or 0 when they lie on none."""
+    gaps = np.diff(ordered)
+    gaps = gaps[gaps > 0]
+    if not 1 <= len(gaps) < max(20, len(ordered) // 4):
         return 0.0
-    gaps = np.diff(unique)
-    gaps = gaps[gaps > 1e-9 * (unique[-1] - unique[0])]
+    gaps = gaps[gaps > 1e-9 * (ordered[-1] - ordered[0])]
     multiples = gaps / gaps.min()
     return float(gaps.min()) if np.all(np.abs(multiples - multiples.round()) < 0.01) else 0.0
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from phys_gan.detectors import CartesianLayer, Layer, PolarLayer
 from phys_gan.validation.observables.binning import Binning
 from phys_gan.validation.observables.registry import observable
-from phys_gan.validation.observables.showers import Showers, ratio
+from phys_gan.validation.observables.showers import Showers, ratio, spread
 
 __all__: list[str] = []
 
@@ -47,17 +47,17 @@ def response(showers: Showers) -> NDArray[np.float64]:
     return ratio(showers.total, showers.incident)
 
 
-@observable("depth", label=r"$\langle z\rangle$", unit="mm")
+@observable("depth", label=r"$\langle z\rangle$", unit="mm", min_layers=2)
 def depth(showers: Showers) -> NDArray[np.float64]:
     """Longitudinal depth: energy-weighted mean of the layer centres."""
     return ratio(showers.layer_energy @ showers.detector.depths, showers.total)
 
 
-@observable("depth_width", label=r"$\sigma_z$", unit="mm")
+@observable("depth_width", label=r"$\sigma_z$", unit="mm", min_layers=2)
 def depth_width(showers: Showers) -> NDArray[np.float64]:
     """Longitudinal width: energy-weighted standard deviation of the layer centres."""
     second = ratio(showers.layer_energy @ showers.detector.depths**2, showers.total)
-    return np.sqrt(np.maximum(0.0, second - depth(showers) ** 2))
+    return spread(depth(showers), second)
 
 
 @observable("sparsity", label="sparsity")
@@ -69,7 +69,7 @@ def sparsity(showers: Showers) -> NDArray[np.float64]:
 # Per layer
 
 
-@observable("E_{k}/E_tot", label=r"$E_{k}/E_\mathrm{tot}$", binning=Binning("auto"))
+@observable("E_{k}/E_tot", label=r"$E_{k}/E_\mathrm{tot}$", binning=Binning("auto"), min_layers=2)
 def layer_fraction(showers: Showers) -> NDArray[np.float64]:
     """Energy in layer {k} over the energy in all cells."""
     return ratio(showers.layer_energy, showers.total[:, None])

@@ -1,4 +1,4 @@
-"""The registry of observables: what one is, which exist for a detector, how they are computed."""
+"""The registry of observables: what one is, how a user adds one, how they are computed."""
 
 from __future__ import annotations
 
@@ -8,16 +8,13 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from phys_gan.detectors import Detector, Layer
-from phys_gan.errors import ConfigError, DetectorError, MissingError
+from phys_gan.detectors import Layer
+from phys_gan.errors import ConfigError, DataError
 from phys_gan.events import Events
 from phys_gan.validation.observables.binning import Binning
-from phys_gan.validation.observables.showers import Showers, blocks
+from phys_gan.validation.observables.showers import Showers, map_blocks
 
-__all__ = ["MANY_LAYERS", "OBSERVABLES", "Observable", "measure", "observable", "select"]
-
-MANY_LAYERS = 7
-"""Above this number of layers only the essential per-layer observables are compared."""
+__all__ = ["OBSERVABLES", "Compute", "Observable", "measure", "measure_block", "observable"]
 
 Compute = Callable[[Showers], NDArray[np.float64]]
 
@@ -33,14 +30,16 @@ class Observable:
     Attributes:
         name: Name; ``{k}`` stands for the name of the layer in one that exists per layer.
         compute: Showers to values of shape (N,), or (N, n_layers) when per layer; NaN where the
-            observable is not defined, such as the centre of an empty layer.
+            observable is not defined, such as the centre of an empty layer. Blocks of events are
+            computed in several threads: a pure function.
         label: LaTeX label for axes, with ``{k}`` as in the name.
         unit: Unit of the values; empty for pure numbers.
         binning: Rule that turns reference values into bin edges.
         description: One sentence for captions.
         applies: Which layers it exists for.
         conditions: Conditions that it needs.
-        essential: Whether it is compared in every layer of a detector with many layers.
+        essential: Whether it is compared also in a detector with many layers.
+        min_layers: Number of layers that a detector must have for it to mean anything.
         layer: Number of the layer, once chosen.
         family: Name with ``{k}``, once chosen.
     """
@@ -54,6 +53,7 @@ class Observable:
     applies: Callable[[Layer], bool] = _is_shower
     conditions: tuple[str, ...] = ()
     essential: bool = True
+    min_layers: int = 1
     layer: int | None = None
     family: str = ""
 
@@ -73,6 +73,32 @@ class Observable:
             family=self.name,
         )
 
+    @classmethod
+    def from_function(cls, compute: Compute) -> Observable:
+        """Make an observable of a plain function: its name, and the first line of its docstring.
+
+        It applies to any detector, images included.
+
+        Raises:
+            ConfigError: The function has no name, as a lambda has none.
+
+        Example:
+            >>> def all_hits(showers):
+            ...     '''Number of cells above the threshold.'''
+            ...     return showers.hits.sum(axis=1)
+            >>> Observable.from_function(all_hits).label
+            'all hits'
+        """
+        name = getattr(compute, "__name__", "")
+        if not name.isidentifier():
+            raise ConfigError(
+                f"{compute!r} has no name to call an observable by",
+                remedy="give Observable(name, function, label)",
+                value=compute,
+            )
+        label, text = name.replace("_", " "), _first_line(compute)
+        return cls(name, compute, label, description=text or label, applies=lambda layer: True)
+
 
 OBSERVABLES: dict[str, Observable] = {}
 """All known observables in the order in which a report shows them."""
@@ -87,6 +113,7 @@ def observable(
     applies: Callable[[Layer], bool] | None = None,
     conditions: tuple[str, ...] = (),
     essential: bool = True,
+    min_layers: int = 1,
 ) -> Callable[[Compute], Compute]:
     r"""Register a function of :class:`Showers` as an observable; its docstring describes it.
 
@@ -116,76 +143,40 @@ def observable(
             label=label,
             unit=unit,
             binning=binning or Binning(),
-            description=(compute.__doc__ or "").strip().split("\n")[0],
+            description=_first_line(compute),
             applies=applies or _is_shower,
             conditions=conditions,
             essential=essential,
+            min_layers=min_layers,
         )
         return compute
 
     return register
 
 
-def select(
-    detector: Detector,
-    conditions: Sequence[str] = ("energy",),
-    names: Sequence[str | Observable] | None = None,
-) -> list[Observable]:
-    """Choose the observables that exist for a detector, one entry per layer where they have one.
+def measure(
+    events: Events, observables: Sequence[Observable], *, threads: int | None = None
+) -> dict[str, NDArray[np.float64]]:
+    """Compute observables in blocks of events with bounded temporary memory.
 
-    By default all of the registry; of a detector with more than 7 layers only the essential ones
-    per layer (energy fraction, width and sparsity, which every known failure of a generator
-    reaches), because ten observables in 45 layers are a report that nobody reads.
+    The values do not depend on the number of threads.
 
     Arguments:
-        detector: The detector.
-        conditions: Names of the conditions that both samples have.
-        names: Names (``"E_tot/E_inc"``, ``"EC_x_0"``, ``"EC_x_{k}"`` for all layers), or own
-            observables; all registered ones when None.
-
-    Raises:
-        MissingError: A name is not known for this detector.
-        DetectorError: No observable exists for this detector.
-    """
-    known: dict[str, list[Observable]] = {}
-    for definition in OBSERVABLES.values():
-        known[definition.name] = _expand(definition, detector, conditions)
-    if names is None:
-        many = detector.n_layers > MANY_LAYERS
-        chosen = [o for found in known.values() for o in found if o.essential or not many]
-        if not chosen:
-            raise DetectorError(
-                f"there are no observables for the detector '{detector.name}'",
-                remedy="give own ones, made with phys_gan.validation.Observable",
-            )
-        return chosen
-    single = {o.name: [o] for found in known.values() for o in found}
-    chosen = []
-    for name in names:
-        if isinstance(name, Observable):
-            chosen += _expand(name, detector, conditions)
-            continue
-        found = single.get(name) or known.get(name)
-        if not found:
-            raise MissingError(
-                f"'{name}' is not an observable of the detector '{detector.name}'; available: "
-                f"{', '.join(single)}",
-                value=name,
-            )
-        chosen += found
-    return chosen
-
-
-def measure(events: Events, observables: Sequence[Observable]) -> dict[str, NDArray[np.float64]]:
-    """Compute observables in blocks of events with bounded temporary memory.
+        events: The events.
+        observables: What to compute, from :func:`select`.
+        threads: As in :func:`phys_gan.validation.observables.showers.map_blocks`.
 
     Returns:
         Name to values of shape (N,); NaN where not defined.
+
+    Raises:
+        DataError: The function of an observable returns an array of a wrong shape.
+        MissingError: The events lack a condition that an observable needs.
     """
     values = {o.name: np.empty(len(events)) for o in observables}
-    for rows, showers in blocks(events):
-        for name, result in measure_block(showers, observables).items():
-            values[name][rows] = result
+    for rows, block in map_blocks(events, lambda s: measure_block(s, observables), threads):
+        for name, column in block.items():
+            values[name][rows] = column
     return values
 
 
@@ -197,23 +188,29 @@ def measure_block(
     values = {}
     for o in observables:
         if o.compute not in done:
-            done[o.compute] = o.compute(showers)
+            done[o.compute] = _computed(o, showers)
         result = done[o.compute]
-        values[o.name] = result if o.layer is None else result[:, o.layer]
+        # A copy, because a view would keep the values of all layers in memory.
+        values[o.name] = result if o.layer is None else result[:, o.layer].copy()
     return values
 
 
-def _expand(
-    definition: Observable, detector: Detector, conditions: Sequence[str]
-) -> list[Observable]:
-    if not set(definition.conditions) <= set(conditions):
-        return []
-    if "{k}" not in definition.name:
-        return [definition] if all(map(definition.applies, detector.layers)) else []
-    names = [layer.name for layer in detector.layers]
-    unique = all(names) and len(set(names)) == len(names)
-    return [
-        definition.in_layer(k, layer.name if unique else str(k))
-        for k, layer in enumerate(detector.layers)
-        if definition.applies(layer)
-    ]
+def _computed(o: Observable, showers: Showers) -> NDArray[np.float64]:
+    # NaN is how an observable says that it is not defined.
+    with np.errstate(divide="ignore", invalid="ignore"):
+        values = np.asarray(o.compute(showers), np.float64)
+    n = len(showers)
+    shape = (n,) if o.layer is None else (n, showers.detector.n_layers)
+    if values.shape != shape:
+        raise DataError(
+            f"the observable '{o.name}' has values of shape {values.shape} for {n} showers, "
+            f"not {shape}",
+            remedy="return one value per event, and one per event and layer where the name has {k}",
+            value=values.shape,
+            constraint=shape,
+        )
+    return values
+
+
+def _first_line(compute: Compute) -> str:
+    return (compute.__doc__ or "").strip().split("\n")[0]

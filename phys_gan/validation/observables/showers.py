@@ -2,36 +2,55 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cached_property
-from typing import Literal
+from typing import Literal, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from phys_gan.detectors import Detector, PolarLayer
 from phys_gan.events import Events
+from phys_gan.units import MEV
 
-__all__ = ["Direction", "Showers", "blocks", "ratio"]
+__all__ = ["Direction", "Showers", "blocks", "map_blocks", "ratio", "spread"]
 
+T = TypeVar("T")
 Direction = Literal["x", "y", "r"]
 _COLUMNS = {"x": 0, "y": 1, "r": 2}
-_BLOCK_VALUES = 2**21
+
+_BLOCK_VALUES = 2**18
+"""Cells in a block: in double precision they fill two megabytes and stay in the cache."""
+_MIN_EVENTS = 16
+_MOST_THREADS = 4
+_PRODUCT = 2**17
+"""Multiplications at which BLAS still works in one thread; more would fight with ours."""
+_ROUNDING = 1e-13
+"""What is left of <x^2> when <x>^2 is taken away and only rounding errors remain."""
 
 
 class Showers:
-    """Offer what observables need of a block of showers. Sums run in float64.
+    """Offer what observables need of a block of showers. Sums run in double precision.
 
     Energies are those of all cells, also of those below the read-out threshold; only hits know
-    the threshold.
+    the threshold. They are in MeV whatever energy unit the cells of the detector have.
 
     Arguments:
         events: The events of this block, N of them in L layers.
+        powers: Powers of the positions of cells, shared by blocks of one detector.
     """
 
-    def __init__(self, events: Events) -> None:
+    def __init__(self, events: Events, powers: _Powers | None = None) -> None:
         self.events = events
         self.detector: Detector = events.detector
+        self._powers = powers or _Powers(events.detector)
+        self._mev = MEV.get(events.detector.cell_unit, 1.0)
+
+    def __len__(self) -> int:
+        return len(self.events)
 
     @cached_property
     def incident(self) -> NDArray[np.float64]:
@@ -39,9 +58,19 @@ class Showers:
         return self.events.energy
 
     @cached_property
+    def doubles(self) -> NDArray[np.float64]:
+        """Cells in double precision in the unit of the detector, shape (N, n_cells)."""
+        return self.events.cells.astype(np.float64)
+
+    @cached_property
+    def layer_sums(self) -> NDArray[np.float64]:
+        """Sum over the cells of each layer in their own unit, shape (N, L)."""
+        return np.ascontiguousarray(self._sums[:, :, 0])
+
+    @cached_property
     def layer_energy(self) -> NDArray[np.float64]:
         """Energy in the cells of each layer [MeV], shape (N, L)."""
-        return self.events.layer_energies()
+        return self.layer_sums * self._mev
 
     @cached_property
     def total(self) -> NDArray[np.float64]:
@@ -49,17 +78,37 @@ class Showers:
         return np.asarray(self.layer_energy.sum(axis=1), np.float64)
 
     @cached_property
+    def above(self) -> NDArray[np.bool_]:
+        """Which cells are hit, that is above the threshold, shape (N, n_cells)."""
+        return np.asarray(self.events.cells > self.detector.threshold)
+
+    @cached_property
     def hits(self) -> NDArray[np.int64]:
         """Number of cells above the threshold in each layer, shape (N, L)."""
-        above = self.events.cells > self.detector.threshold
         starts = np.array(self.detector.offsets[:-1])
-        return np.add.reduceat(above, starts, axis=1, dtype=np.int64)
+        return np.add.reduceat(self.above, starts, axis=1, dtype=np.int64)
 
     @cached_property
     def brightest(self) -> NDArray[np.float64]:
         """Energy of the brightest cell of each layer [MeV], shape (N, L)."""
         starts = np.array(self.detector.offsets[:-1])
-        return np.maximum.reduceat(self.events.cells, starts, axis=1).astype(np.float64)
+        highest = np.maximum.reduceat(self.events.cells, starts, axis=1)
+        return highest.astype(np.float64) * self._mev
+
+    @cached_property
+    def second_brightest(self) -> NDArray[np.float64]:
+        """Energy of the next cell after the brightest [MeV], shape (N, L).
+
+        It equals the brightest where two are equally bright, and is 0 in a layer of one cell.
+        """
+        second = np.zeros((len(self), self.detector.n_layers))
+        event = np.arange(len(self))
+        for k, layer in enumerate(self.detector.layers):
+            if layer.n_cells > 1:
+                cells = self.events.cells[:, self.detector.slice(k)].copy()
+                cells[event, cells.argmax(axis=1)] = -np.inf
+                second[:, k] = cells.max(axis=1)
+        return second * self._mev
 
     def centre(self, direction: Direction) -> NDArray[np.float64]:
         r"""Return :math:`\sum_i E_i x_i / \sum_i E_i` of each layer [mm], shape (N, L).
@@ -74,22 +123,41 @@ class Showers:
         NaN where a layer is empty.
         """
         first, second = (moment[:, :, _COLUMNS[direction]] for moment in self._moments)
-        return np.sqrt(np.maximum(0.0, second - first**2))
+        return spread(first, second)
 
     @cached_property
     def _moments(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Energy-weighted means of (x, y, r) and of their squares, shapes (N, L, 3)."""
-        detector = self.detector
-        sums = np.empty((2, len(self.events), detector.n_layers, 3))
-        for k, layer in enumerate(detector.layers):
+        energy = self._sums[:, :, :1]
+        return ratio(self._sums[:, :, 1:4], energy), ratio(self._sums[:, :, 4:], energy)
+
+    @cached_property
+    def _sums(self) -> NDArray[np.float64]:
+        """Sums of E, E x, E y, E r, E x^2, E y^2 and E r^2 in each layer, shape (N, L, 7)."""
+        sums = np.empty((len(self), self.detector.n_layers, 7))
+        for k, powers in enumerate(self._powers.by_layer):
+            cells = self.doubles[:, self.detector.slice(k)]
+            step = max(1, _PRODUCT // powers.size)
+            for start in range(0, len(self), step):
+                sums[start : start + step, k] = cells[start : start + step] @ powers
+        return sums
+
+
+class _Powers:
+    """The powers 1, x, y, r, x^2, y^2 and r^2 of the positions of cells, layer by layer."""
+
+    def __init__(self, detector: Detector) -> None:
+        self._detector = detector
+
+    @cached_property
+    def by_layer(self) -> list[NDArray[np.float64]]:
+        """One array of shape (n_cells of the layer, 7) for each layer."""
+        result = []
+        for layer in self._detector.layers:
             x, y = layer.positions.T
             r = layer.radii if isinstance(layer, PolarLayer) else np.hypot(x, y)
-            places = np.stack([x, y, r], axis=1)
-            cells = self.events.cells[:, detector.slice(k)].astype(np.float64)
-            sums[0, :, k] = cells @ places
-            sums[1, :, k] = cells @ places**2
-        energy = self.layer_energy[:, :, None]
-        return ratio(sums[0], energy), ratio(sums[1], energy)
+            result.append(np.stack([np.ones_like(x), x, y, r, x**2, y**2, r**2], axis=1))
+        return result
 
 
 def ratio(numerator: ArrayLike, denominator: ArrayLike) -> NDArray[np.float64]:
@@ -99,9 +167,60 @@ def ratio(numerator: ArrayLike, denominator: ArrayLike) -> NDArray[np.float64]:
     return np.asarray(np.divide(numerator, denominator, out=undefined, where=denominator > 0))
 
 
+def spread(first: NDArray[np.float64], second: NDArray[np.float64]) -> NDArray[np.float64]:
+    r"""Return :math:`\sqrt{\langle x^2\rangle - \langle x\rangle^2}`, where NaN stays NaN.
+
+    What remains of a single position is a rounding error, which becomes exactly 0.
+    """
+    variance = second - first**2
+    return np.sqrt(np.where(variance <= _ROUNDING * second, 0.0, variance))
+
+
 def blocks(events: Events) -> Iterator[tuple[slice, Showers]]:
-    """Yield the events in blocks whose temporary arrays stay at some ten megabytes."""
-    size = max(1, _BLOCK_VALUES // events.detector.n_cells)
-    for start in range(0, len(events), size):
-        rows = slice(start, min(start + size, len(events)))
-        yield rows, Showers(events[rows])
+    """Yield the events in blocks that fit the cache, with the rows that they stand in."""
+    powers = _Powers(events.detector)
+    for rows in _cuts(events):
+        yield rows, Showers(events[rows], powers)
+
+
+def map_blocks(
+    events: Events, work: Callable[[Showers], T], threads: int | None = None
+) -> Iterator[tuple[slice, T]]:
+    """Apply a function to blocks of events in several threads; yield its results in order.
+
+    Where blocks begin does not depend on the number of threads, so neither do the results. Only
+    a few blocks are in work or wait at any time, so that memory stays bounded.
+
+    Arguments:
+        events: The events.
+        work: Pure function of a block of showers.
+        threads: Number of threads; by default one per CPU core, but at most 4.
+    """
+    threads = threads or min(os.cpu_count() or 1, _MOST_THREADS)
+    cuts = _cuts(events)
+    if min(threads, len(cuts)) < 2:
+        for rows, showers in blocks(events):
+            yield rows, work(showers)
+        return
+    powers = _Powers(events.detector)
+    waiting: deque[tuple[slice, Future[T]]] = deque()
+    with ThreadPoolExecutor(threads) as pool:
+        try:
+            for rows in cuts:
+                task = pool.submit(lambda part: work(Showers(events[part], powers)), rows)
+                waiting.append((rows, task))
+                if len(waiting) > 2 * threads:
+                    first, done = waiting.popleft()
+                    yield first, done.result()
+            while waiting:
+                first, done = waiting.popleft()
+                yield first, done.result()
+        finally:
+            for _, task in waiting:
+                task.cancel()
+
+
+def _cuts(events: Events) -> list[slice]:
+    size = max(_MIN_EVENTS, _BLOCK_VALUES // events.detector.n_cells)
+    n = len(events)
+    return [slice(start, min(start + size, n)) for start in range(0, n, size)]

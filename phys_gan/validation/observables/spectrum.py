@@ -7,62 +7,99 @@ from numpy.typing import NDArray
 
 from phys_gan.detectors import Detector
 from phys_gan.events import Events
-from phys_gan.validation.observables.showers import blocks
+from phys_gan.units import MEV
+from phys_gan.validation.observables.lookup import bin_table
+from phys_gan.validation.observables.showers import Showers, map_blocks
 
-__all__ = ["open_edges", "spectrum_edges", "spectrum_per_event", "trimmed"]
+__all__ = ["open_edges", "spectrum_block", "spectrum_per_event", "trimmed"]
 
 _BINS_PER_DECADE = 10
-_MAX_DECADES = 8
-
-
-def spectrum_edges(events: Events) -> NDArray[np.float64]:
-    """Return regular logarithmic edges [MeV] that cover the hits of the reference.
-
-    They start at the read-out threshold, or, without one, below all but the softest 0.1 % of the
-    hits, and end above the hardest hit. Softer entries go to the underflow.
-    """
-    threshold = events.detector.threshold
-    _, first = next(blocks(events))
-    hits = first.events.cells[first.events.cells > threshold].astype(np.float64)
-    highest = float(events.cells.max()) if len(events) else 0.0
-    if not len(hits) or highest <= threshold:
-        return np.array([0.1, 1.0])
-    low = threshold or float(np.quantile(hits, 0.001))
-    high = max(highest, 1.5 * low)
-    stop = int(np.ceil(_BINS_PER_DECADE * np.log10(high) + 1e-9))
-    if threshold:
-        n_bins = min(stop - _BINS_PER_DECADE * np.log10(low), _BINS_PER_DECADE * _MAX_DECADES)
-        return np.geomspace(low, 10 ** (stop / _BINS_PER_DECADE), int(max(1, round(n_bins))) + 1)
-    start = int(np.floor(_BINS_PER_DECADE * np.log10(low)))
-    start = max(start, stop - _BINS_PER_DECADE * _MAX_DECADES)
-    return np.asarray(10.0 ** (np.arange(start, stop + 1) / _BINS_PER_DECADE))
+_LOWEST, _HIGHEST = 1e-9, 1e8
+"""Energies [MeV] (or pixels in their own unit) beyond which no edge is needed: 1 meV, 100 TeV."""
+_SOFTEST = 0.001
 
 
 def open_edges(detector: Detector) -> NDArray[np.float64]:
-    """Return fixed logarithmic edges [MeV] that reach far beyond the hits of any sample."""
-    low = detector.threshold or 1e-6
-    return np.asarray(low * 10.0 ** (np.arange(13 * _BINS_PER_DECADE) / _BINS_PER_DECADE))
+    """Return logarithmic edges of cell energies that depend on the detector alone.
+
+    Events that come in blocks can thus be counted in one pass: ten bins per decade from the
+    read-out threshold, or, without one, from far below any energy that matters, to far above.
+    :func:`trimmed` says afterwards which of them a plot needs.
+
+    Returns:
+        Edges in the unit of the cells, shape (n_bins + 1,).
+
+    Example:
+        >>> from phys_gan.detectors import load_detector
+        >>> open_edges(load_detector("calochallenge-1-photons"))[[0, 10, 20]].tolist()
+        [1.0, 10.0, 100.0]
+    """
+    unit = MEV.get(detector.cell_unit, 1.0)
+    lowest = detector.threshold or _LOWEST / unit
+    decades = max(1, int(np.ceil(np.log10(_HIGHEST / unit / lowest))))
+    steps = np.arange(decades * _BINS_PER_DECADE + 1) / _BINS_PER_DECADE
+    return np.asarray(lowest * 10.0**steps)
 
 
-def trimmed(edges: NDArray[np.float64], counts: NDArray[np.generic]) -> slice:
-    """Return which edges to keep: those around the filled bins, counts of shape (n_bins + 2,)."""
-    filled = np.flatnonzero(counts[1:-1])
-    return slice(filled[0], filled[-1] + 2) if len(filled) else slice(0, 2)
+def trimmed(
+    edges: NDArray[np.float64], counts: NDArray[np.generic], *, threshold: float = 0.0
+) -> slice:
+    """Return the range of edges between which a plot shows what there is.
+
+    It begins at the read-out threshold, or, without one, below all but the softest 0.1 % of the
+    hits, and ends above the hardest hit. Entries outside belong to the under- and overflow.
+
+    Arguments:
+        edges: Edges, shape (n_bins + 1,).
+        counts: Hits of the reference with under- and overflow, shape (n_bins + 2,).
+        threshold: Read-out threshold, at which ``edges`` then begin; 0 for none.
+
+    Example:
+        >>> edges = np.array([1.0, 10.0, 100.0, 1000.0, 10000.0])
+        >>> edges[trimmed(edges, np.array([0, 0, 7, 2, 0, 0]))].tolist()
+        [10.0, 100.0, 1000.0]
+    """
+    entries = np.asarray(counts, np.float64)
+    n_bins = len(edges) - 1
+    if not entries[1:-1].any():
+        return slice(0, 2)
+    last = n_bins if entries[-1] else int(np.flatnonzero(entries[:-1])[-1])
+    first = 0
+    if not threshold:
+        softer = np.cumsum(entries)[:-1]
+        first = int(np.flatnonzero(softer <= _SOFTEST * entries.sum())[-1:].sum())
+    return slice(min(first, last - 1), last + 1)
 
 
-def spectrum_per_event(events: Events, edges: NDArray[np.float64]) -> NDArray[np.float32]:
+def spectrum_per_event(
+    events: Events, edges: NDArray[np.float64], *, threads: int | None = None
+) -> NDArray[np.unsignedinteger]:
     """Count the cells above the threshold per event and bin, shape (N, n_bins + 2).
 
     The first and last column are under- and overflow; cells at or below the read-out threshold
-    are not entries.
+    are not entries. A bin holds its lower edge. Small integers are enough for the cells of one
+    event; sums over events need ``dtype=np.float64`` or ``np.int64``.
+
+    Arguments:
+        events: The events.
+        edges: Bin edges in the unit of the cells.
+        threads: As in :func:`phys_gan.validation.observables.showers.map_blocks`.
     """
+    counts = np.empty((len(events), len(edges) + 1), _counter(events.detector))
+    for rows, block in map_blocks(events, lambda s: spectrum_block(s, edges), threads):
+        counts[rows] = block
+    return counts
+
+
+def spectrum_block(showers: Showers, edges: NDArray[np.float64]) -> NDArray[np.unsignedinteger]:
+    """Do what :func:`spectrum_per_event` does for one block of showers."""
     n_columns = len(edges) + 1
-    result = np.empty((len(events), n_columns), np.float32)
-    for rows, showers in blocks(events):
-        event, cell = np.nonzero(showers.events.cells > events.detector.threshold)
-        energy = showers.events.cells[event, cell]
-        column = np.searchsorted(edges, energy, side="right")
-        n_events = rows.stop - rows.start
-        flat = np.bincount(event * n_columns + column, minlength=n_events * n_columns)
-        result[rows] = flat.reshape(n_events, n_columns)
-    return result
+    hits = np.flatnonzero(showers.above)
+    columns = bin_table(edges).find(showers.events.cells.reshape(-1).take(hits))
+    columns += hits // showers.detector.n_cells * n_columns
+    counts = np.bincount(columns, minlength=len(showers) * n_columns)
+    return counts.reshape(len(showers), n_columns).astype(_counter(showers.detector))
+
+
+def _counter(detector: Detector) -> type[np.unsignedinteger]:
+    return np.uint16 if detector.n_cells < 2**16 else np.uint32

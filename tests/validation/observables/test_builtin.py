@@ -4,16 +4,8 @@ import numpy as np
 import pytest
 
 from phys_gan.detectors import Detector, load_detector
-from phys_gan.errors import ConfigError, DetectorError, MissingError
 from phys_gan.events import Events
-from phys_gan.validation.observables import (
-    OBSERVABLES,
-    Observable,
-    measure,
-    observable,
-    select,
-    showers,
-)
+from phys_gan.validation.observables import OBSERVABLES, measure, select
 
 
 def calogan(cells: dict[int, float], energy: float = 1000.0) -> Events:
@@ -84,18 +76,6 @@ def test_cells_at_the_threshold_are_not_hits() -> None:
     assert values_of(events, "E_tot/E_inc") == pytest.approx([0.3])
 
 
-def test_blocks_do_not_change_the_values(monkeypatch: pytest.MonkeyPatch) -> None:
-    detector = load_detector("calogan")
-    generator = np.random.default_rng(1)
-    cells = generator.exponential(size=(50, 504)) * (generator.random((50, 504)) < 0.1)
-    events = Events(cells, {"energy": generator.uniform(1, 9, 50)}, detector)
-    chosen = select(detector)
-    whole = measure(events, chosen)
-    monkeypatch.setattr(showers, "_BLOCK_VALUES", 7 * 504)
-    for name, values in measure(events, chosen).items():
-        np.testing.assert_allclose(values, whole[name], rtol=1e-12, atol=1e-12, err_msg=name)
-
-
 def test_widths_and_centres_equal_the_obvious_computation() -> None:
     detector = load_detector("calogan")
     cells = np.random.default_rng(2).exponential(size=(4, 504)).astype(np.float32)
@@ -109,12 +89,64 @@ def test_widths_and_centres_equal_the_obvious_computation() -> None:
         assert measured["width_y_0"][i] == pytest.approx(sigma)
 
 
+def calogan_events(cells: dict[int, float]) -> list[float]:
+    names = ["depth_energy", "layer_depth", "layer_depth_width", "deepest_layer"]
+    return values_of(calogan(cells), *names, "E_ratio_0", "E_ratio_1")
+
+
+def test_calogan_observables_by_hand() -> None:
+    # 10 and 5 MeV in layer 0, 20 in layer 1, 30 in layer 2.
+    found = calogan_events({0: 10.0, 7: 5.0, 288: 20.0, 503: 30.0})
+    mean = (20 + 2 * 30) / 65
+    width = np.sqrt((20 + 4 * 30) / 65 - mean**2)
+    assert found == pytest.approx([0.08, mean, width, 2, 5 / 15, 1])
+
+
+def test_calogan_observables_of_ties_and_nothing() -> None:
+    assert calogan_events({0: 4.0, 200: 4.0, 100: 1.0})[3:5] == [0, 0]
+    assert calogan_events({300: 4.0})[:4] == pytest.approx([0.004, 1, 0, 1])
+    nothing = calogan_events({})
+    assert nothing[0] == 0
+    assert np.isnan(nothing[1:]).all()
+
+
+def test_a_narrow_shower_far_from_the_origin_keeps_its_width() -> None:
+    x = (1900 + 0.5 * np.arange(9)).tolist()
+    detector = Detector.model_validate(
+        {"name": "far", "layers": [{"kind": "cartesian", "x": x, "y": [0, 1], "z": (0, 1)}]}
+    )
+    generator = np.random.default_rng(1)
+    cells = generator.exponential(size=(50, 8)) * 10.0 ** generator.uniform(-6, 0, (50, 8))
+    events = Events(cells, {"energy": np.ones(50)}, detector)
+    measured = measure(events, select(detector, names=["width_x_0"]))["width_x_0"]
+    for i, row in enumerate(events.cells.astype(np.float64)):
+        place = detector.positions[:, 0]
+        mean = np.average(place, weights=row)
+        expected = np.sqrt(np.average((place - mean) ** 2, weights=row))
+        assert measured[i] == pytest.approx(expected, rel=1e-5)
+    single = np.zeros((1, 8))
+    single[0, 3] = 0.1
+    alone = Events(single, {"energy": [1.0]}, detector)
+    assert measure(alone, select(detector, names=["width_x_0"]))["width_x_0"] == 0
+
+
+@pytest.mark.parametrize(("unit", "factor"), [("keV", 1e3), ("GeV", 1e-3)])
+def test_the_unit_of_the_cells_does_not_matter(unit: str, factor: float) -> None:
+    events = calogan({0: 10.0, 7: 5.0, 288: 20.0, 503: 30.0})
+    detector = events.detector.model_copy(update={"cell_unit": unit})
+    other = Events(events.cells * np.float32(factor), dict(events.conditions), detector)
+    chosen = select(events.detector)
+    expected = measure(events, chosen)
+    for name, values in measure(other, chosen).items():
+        assert values == pytest.approx(expected[name], rel=1e-6, nan_ok=True), name
+
+
 @pytest.mark.parametrize(
     ("name", "number", "present", "absent"),
     [
-        ("calogan", 29, "EC_x_0", "EC_eta_0"),
+        ("calogan", 36, "EC_x_0", "EC_eta_0"),
         ("calochallenge-1-photons", 37, "EC_eta_12", "EC_eta_0"),
-        ("calochallenge-2", 140, "width_r_44", "EC_eta_3"),
+        ("calochallenge-2", 141, "width_r_44", "EC_eta_3"),
     ],
 )
 def test_selection_follows_the_detector(name: str, number: int, present: str, absent: str) -> None:
@@ -127,55 +159,6 @@ def test_selection_follows_the_detector(name: str, number: int, present: str, ab
     assert len(names) == len(set(names)) == number
     assert present in names
     assert absent not in names
-
-
-def test_without_energies_the_response_is_left_out() -> None:
-    names = [o.name for o in select(load_detector("calogan"), ())]
-    assert "E_tot/E_inc" not in names
-    assert "E_inc" not in names
-    assert "depth" in names
-
-
-def test_names_select_single_observables_and_families() -> None:
-    detector = load_detector("calochallenge-2")
-    names = [o.name for o in select(detector, ("energy",), ["depth", "EC_eta_3"])]
-    assert names == ["depth", "EC_eta_3"]
-    assert len(select(detector, ("energy",), ["EC_phi_{k}"])) == 45
-    with pytest.raises(MissingError, match=r"'dept' is not an observable.*depth"):
-        select(detector, ("energy",), ["dept"])
-
-
-def test_images_have_no_observables_of_their_own_yet() -> None:
-    with pytest.raises(DetectorError, match=r"no observables for the detector 'ccd-32'"):
-        select(load_detector("ccd-32"))
-
-
-def test_a_user_adds_observables() -> None:
-    @observable("test_hits", label="hits")
-    def hits(block: showers.Showers) -> np.ndarray:
-        """Count the hits."""
-        return block.hits.sum(axis=1)
-
-    try:
-        with pytest.raises(ConfigError, match="exists already"):
-            observable("test_hits", label="again")(hits)
-        own = Observable("half", lambda block: block.total / 2, "half")
-        events = calogan({3: 8.0, 4: 2.0})
-        chosen = select(events.detector, ("energy",), ["test_hits", own])
-        assert {k: v.tolist() for k, v in measure(events, chosen).items()} == {
-            "test_hits": [2.0],
-            "half": [5.0],
-        }
-    finally:
-        OBSERVABLES.pop("test_hits")
-
-
-def test_layers_without_unique_names_are_numbered() -> None:
-    layer = {"kind": "cartesian", "x": [0, 1, 2], "y": [0, 1], "name": "same"}
-    detector = Detector.model_validate(
-        {"name": "two", "layers": [{**layer, "z": (0, 1)}, {**layer, "z": (1, 2)}]}
-    )
-    assert "E_1" in [o.name for o in select(detector)]
 
 
 def test_every_observable_has_a_label_and_a_description() -> None:

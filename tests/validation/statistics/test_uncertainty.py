@@ -6,17 +6,29 @@ from scipy import stats
 
 from phys_gan.validation.observables.binning import Binning
 from phys_gan.validation.statistics.metrics import METRICS
+from phys_gan.validation.statistics.resampling import draw_replicas
 from phys_gan.validation.statistics.result import Result
 from phys_gan.validation.statistics.samples import Scalars, Spectra
-from phys_gan.validation.statistics.uncertainty import assess, draw_replicas, undefined
+from phys_gan.validation.statistics.uncertainty import (
+    Null,
+    Raw,
+    assess,
+    effective_number,
+    global_p_value,
+    judge,
+    undefined,
+)
+
+
+def raw(p: np.ndarray, q: np.ndarray, seed: int = 0, number: int = 100) -> dict[str, Raw]:
+    sample = Scalars(p, q, Binning("auto").edges(p))
+    return assess(sample, (len(p), len(q)), draw_replicas(len(p), len(q), seed, number))
 
 
 def judged(
-    p: np.ndarray, q: np.ndarray, seed: int = 0, n_comparisons: int = 8, number: int = 100
+    p: np.ndarray, q: np.ndarray, seed: int = 0, n_comparisons: float = 8, number: int = 100
 ) -> dict[str, Result]:
-    pool = Scalars(np.concatenate([p, q]), Binning("auto").edges(p), float(p.std()))
-    replicas = draw_replicas(len(p), len(q), seed, number)
-    return assess(pool, (len(p), len(q)), replicas, n_comparisons)
+    return {name: judge(r, n_comparisons) for name, r in raw(p, q, seed, number).items()}
 
 
 def toys(generator: np.random.Generator, n: int) -> dict[str, np.ndarray]:
@@ -78,15 +90,89 @@ def test_the_ks_floor_follows_kolmogorov() -> None:
 
 
 @pytest.mark.parametrize(("n", "m"), [(500, 500), (300, 1200)])
-def test_equal_samples_are_within_the_floor_in_99_percent_of_comparisons(n: int, m: int) -> None:
+def test_the_verdict_on_equal_samples_has_its_nominal_rate(n: int, m: int) -> None:
     generator = np.random.default_rng(4)
-    trials, fired = 40, 0
-    for seed in range(trials):
+    values = []
+    for seed in range(60):
         p, q = toys(generator, n), toys(generator, m)
-        judgements = [judged(p[name], q[name], seed, 8 * len(p)) for name in p]
-        fired += any(not r.within_floor for results in judgements for r in results.values())
-    # Of 40 trials with a probability of 1 %, more than 3 happen once in 1,600 times.
-    assert fired <= 3
+        found = {name: raw(p[name], q[name], seed) for name in p}
+        number = effective_number([r for metrics in found.values() for r in metrics.values()])
+        assert 4 < number < 48
+        results = {
+            name: {metric: judge(r, number) for metric, r in metrics.items()}
+            for name, metrics in found.items()
+        }
+        p_value = global_p_value(results, number)
+        fired = any(not r.within_floor for found in results.values() for r in found.values())
+        assert fired == (p_value < -np.expm1(number * np.log1p(-0.01 / number)))
+        values.append(p_value)
+    # p-values of equal samples are uniform: 1 % of the verdicts fire, 20 % below 0.2, and so on.
+    assert stats.kstest(values, "uniform").pvalue > 0.01
+    assert np.mean(np.array(values) < 0.01) < 0.07
+
+
+def test_p_values_of_continuous_values_agree_with_scipy() -> None:
+    generator = np.random.default_rng(13)
+    for shift in (0.0, 0.05, 0.1):
+        p, q = generator.normal(size=2000), generator.normal(shift, 1, size=1500)
+        ours = judged(p, q, number=400)["ks"].p_value
+        theirs = stats.ks_2samp(p, q, method="asymp").pvalue
+        assert ours is not None
+        assert np.log10(ours) == pytest.approx(np.log10(theirs), abs=0.35 + 0.1 * -np.log10(theirs))
+
+
+def test_copies_of_one_metric_count_once_and_independent_ones_each() -> None:
+    generator = np.random.default_rng(14)
+    draws = generator.random((30, 200))
+    null = Null(1.0, 0.5, 1.0)
+
+    def entry(p_values: np.ndarray) -> Raw:
+        return Raw(1.0, 0.1, 1.0, 0.5, null, p_values, None, (10, 10))
+
+    assert effective_number([entry(draws[0])] * 30) == pytest.approx(1, abs=0.2)
+    assert effective_number([entry(row) for row in draws]) == pytest.approx(30, rel=0.2)
+    assert effective_number([entry(np.empty(0))] * 3) == 3
+
+
+def test_the_null_has_the_p_values_of_a_gamma_distribution() -> None:
+    chi2 = Null(10.0, 20**0.5, (8 / 10) ** 0.5)
+    for value in (3.0, 10.0, 30.0):
+        assert float(chi2.p_value(value)) == pytest.approx(stats.chi2.sf(value, 10), rel=1e-9)
+    assert chi2.quantile(0.001) == pytest.approx(stats.chi2.isf(0.001, 10), rel=1e-9)
+
+
+def test_the_equivalent_number_is_where_the_floor_meets_the_value() -> None:
+    generator = np.random.default_rng(15)
+    n, numbers = 4000, {"ks": [], "w1": []}
+    for seed in range(25):
+        p, q = generator.normal(size=(2, n))
+        for name, found in numbers.items():
+            found.append(judged(p, q, seed)[name].n_equivalent)
+    # Equal samples differ as much as their own number of events makes them.
+    for name, found in numbers.items():
+        assert 0.5 * n < np.median(found) < 2 * n, name
+    shifted = judged(generator.normal(size=20_000), generator.normal(0.3, 1, 20_000))["ks"]
+    assert shifted.n_equivalent is not None
+    # KS of this shift is 0.119, and the mean KS between two samples of N is 1.23 / sqrt(N).
+    assert shifted.n_equivalent == pytest.approx((1.2283 / 0.1192) ** 2, rel=0.2)
+    assert (
+        judged(generator.normal(size=100), generator.normal(size=100))["chi2_ndf"].n_equivalent
+        is None
+    )
+
+
+def test_groups_of_events_have_the_errors_of_events() -> None:
+    """60,000 events are resampled in groups of two; sorted files must not matter."""
+    generator = np.random.default_rng(16)
+    n = 40_000
+    p = np.sort(generator.normal(size=n))
+    q = np.sort(generator.normal(0.01, 1, size=n))
+    replicas = draw_replicas(n, n, 0)
+    assert len(replicas.reference) == n // 2
+    result = judged(p, q)["ks"]
+    scale = (2 / n) ** 0.5
+    assert result.floor == pytest.approx(np.sqrt(np.pi / 2) * np.log(2) * scale, rel=0.1)
+    assert result.floor_error == pytest.approx(0.2603 * scale, rel=0.25)
 
 
 def test_small_differences_are_seen_with_enough_events() -> None:
@@ -128,27 +214,26 @@ def test_few_undefined_events_are_within_the_floor_and_many_are_not() -> None:
     def mask(number: int) -> np.ndarray:
         return np.arange(2000) < number
 
-    assert undefined(mask(0), mask(3), 300).within_floor
-    assert undefined(mask(100), mask(120), 300).within_floor
-    assert not undefined(mask(0), mask(60), 300).within_floor
-    assert undefined(mask(0), mask(60), 300).value == pytest.approx(0.03)
+    assert judge(undefined(mask(0), mask(3)), 300).within_floor
+    assert judge(undefined(mask(100), mask(120)), 300).within_floor
+    assert not judge(undefined(mask(0), mask(60)), 300).within_floor
+    assert undefined(mask(0), mask(60)).value == pytest.approx(0.03)
 
 
 def test_entries_of_one_event_are_resampled_together() -> None:
     """Events whose entries all fall into one bin fluctuate more than independent entries."""
     generator = np.random.default_rng(9)
     n, entries, bins = 400, 100, 6
-    clumped = np.zeros((2 * n, bins), np.float32)
+    clumped = np.zeros((2 * n, bins), np.uint16)
     clumped[np.arange(2 * n), generator.integers(1, bins - 1, 2 * n)] = entries
     spread = generator.multinomial(entries, [0, 0.25, 0.25, 0.25, 0.25, 0], 2 * n)
     floors = [
         assess(
-            Spectra(histograms.astype(np.float32), np.linspace(0, 1, bins - 1), 0.3),
+            Spectra(h[:n].astype(np.uint16), h[n:].astype(np.uint16), np.linspace(0, 1, bins - 1)),
             (n, n),
             draw_replicas(n, n, 0),
-            8,
         )["chi2_ndf"].floor
-        for histograms in (clumped, spread)
+        for h in (clumped, spread)
     ]
     assert floors[0] == pytest.approx(entries, rel=0.3)
     assert floors[1] == pytest.approx(1, rel=0.3)

@@ -1,0 +1,129 @@
+"""The command that compares generated with simulated events."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from phys_gan.cli.app import DetectorOption, FormatOption, MappingOption, Seed, app
+from phys_gan.cli.progress import stages
+from phys_gan.errors import ConfigError, PhysGanError
+from phys_gan.units import parse_energy, parse_size
+
+if TYPE_CHECKING:
+    from phys_gan.validation import Check
+
+__all__ = ["validate"]
+
+
+@app.command()
+def validate(
+    reference: Annotated[str, typer.Argument(help="Events of full simulation.")],
+    candidates: Annotated[list[str], typer.Argument(help="Events to judge; one file or several.")],
+    out: Annotated[Path, typer.Option(help="Directory for index.html and metrics.json.")],
+    require: Annotated[
+        list[str] | None, typer.Option(help="Fail unless this holds, such as 'ks.max<0.1'.")
+    ] = None,
+    observable: Annotated[
+        list[str] | None, typer.Option(help="Compare this one only; may be repeated.")
+    ] = None,
+    slice_: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--slice",
+            metavar="NAME[=EDGES]",
+            help="Compare again in slices of a condition, such as energy=1GeV,10GeV,100GeV.",
+        ),
+    ] = None,
+    classifier: Annotated[
+        list[str] | None,
+        typer.Option(help="Train a classifier on this form: high, low or low-normalised."),
+    ] = None,
+    preset: Annotated[
+        str, typer.Option(help="Settings of the classifier: quick or challenge.")
+    ] = "quick",
+    training: Annotated[
+        str | None, typer.Option(help="Events the model learnt from, to look for copies.")
+    ] = None,
+    figures: Annotated[
+        bool, typer.Option(help="Write every figure as PDF and PNG beside the page.")
+    ] = True,
+    detector: DetectorOption = None,
+    format: FormatOption = None,
+    mapping: MappingOption = None,
+    memory: Annotated[
+        str, typer.Option(help="What the events of one sample may take, such as 1GB.")
+    ] = "256MB",
+    device: Annotated[str, typer.Option(help="Where to train classifiers.")] = "cpu",
+    seed: Seed = 0,
+) -> None:
+    """Compare generated with simulated events in a report with errors and floors.
+
+    Several candidates are shown side by side. Exits with 1 when a requirement is not met.
+
+    Example: `phys-gan validate geant4.h5 fast.h5 --out report --require 'ks.max<0.1'`
+    """
+    from phys_gan.validation import Options
+    from phys_gan.workflows import validate as run
+
+    options = Options(
+        seed=seed,
+        observables=observable or None,
+        slices=dict(map(_slice, slice_)) if slice_ else ("energy",),
+        classifiers=tuple(classifier or ()),
+        preset=preset,
+        device=device,
+        kept_bytes=parse_size(memory),
+    )
+    with stages() as report:
+        verdict = run(
+            reference,
+            candidates,
+            out,
+            require=require or [],
+            training=training,
+            options=options,
+            figures=figures,
+            detector=detector,
+            format=format,
+            mapping=mapping,
+            report=report,
+        )
+    typer.echo(verdict.comparisons.summary())
+    _print_checks(verdict.checks)
+    typer.echo(f"\nOpen the report: {verdict.page.resolve()}")
+    if not verdict.met:
+        raise typer.Exit(1)
+
+
+def _slice(text: str) -> tuple[str, list[float] | None]:
+    """Read ``NAME`` or ``NAME=EDGE,EDGE,...``; energies with their unit."""
+    name, equals, edges = text.partition("=")
+    if not equals:
+        return name, None
+    try:
+        if name == "energy":
+            return name, [parse_energy(edge) for edge in edges.split(",")]
+        return name, [float(edge) for edge in edges.split(",")]
+    except (ValueError, PhysGanError) as error:
+        raise ConfigError(
+            f"cannot read the edges of the slices '{text}'",
+            remedy="write them like 'energy=1GeV,10GeV,100GeV' or 'theta=0,0.5,1'",
+            value=text,
+        ) from error
+
+
+def _print_checks(checks: Mapping[str, Sequence[Check]]) -> None:
+    rows = [(name, check) for name, found in checks.items() for check in found]
+    if not rows:
+        return
+    failed = sum(not check.met for _, check in rows)
+    typer.echo(f"\n{len(rows) - failed} of {len(rows)} requirements are met")
+    width = max(len(check.requirement.text) for _, check in rows)
+    for name, check in sorted(rows, key=lambda row: row[1].met):
+        verdict = "met" if check.met else "NOT met"
+        where = f"   ({name})" if len(checks) > 1 else ""
+        typer.echo(f"  {check.requirement.text:<{width}}  {check.value:>10.4g}  {verdict}{where}")

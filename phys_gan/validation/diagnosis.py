@@ -1,0 +1,46 @@
+"""Known failures of generators, each found and called by its name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+
+from phys_gan.validation import pathologies
+from phys_gan.validation.pathologies import Evidence
+
+__all__ = ["DIAGNOSES", "Finding", "diagnose"]
+
+DIAGNOSES: dict[str, Callable[[Evidence], str | None]] = {
+    "mean response": pathologies.mean_response,
+    "resolution": pathologies.resolution,
+    "energy dependence": pathologies.energy_dependence,
+    "dead cells": pathologies.dead_cells,
+    "layer order": pathologies.layer_order,
+    "low-energy tail": pathologies.low_energy_tail,
+    "mode collapse": pathologies.collapse,
+    "memorised events": pathologies.memorisation,
+}
+"""Name of a failure to what looks for it and says what it saw, or None."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A failure that was found.
+
+    Attributes:
+        name: Its name, a key of :data:`DIAGNOSES`.
+        text: What was seen, with its size, in one sentence.
+    """
+
+    name: str
+    text: str
+
+    def as_dict(self) -> dict[str, str]:
+        """Return the fields for JSON."""
+        return asdict(self)
+
+
+def diagnose(evidence: Evidence) -> list[Finding]:
+    """Return the known failures that the candidate shows; each is rare between equal samples."""
+    texts = ((name, find(evidence)) for name, find in DIAGNOSES.items())
+    return [Finding(name, text) for name, text in texts if text is not None]

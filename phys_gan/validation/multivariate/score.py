@@ -1,0 +1,65 @@
+"""Inception score for any classifier: are events clear, and are all classes there?"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.special import entr
+
+from phys_gan.errors import DataError
+from phys_gan.randomness import stream
+from phys_gan.validation.multivariate.estimate import Estimate, as_features
+
+__all__ = ["inception_score"]
+
+_TOLERANCE = 1e-3
+
+
+def inception_score(
+    probabilities: ArrayLike, *, seed: int, splits: int = 1, replicas: int = 100
+) -> Estimate:
+    r"""Return :math:`\exp(E_x\, KL(p(y|x) \,\|\, p(y)))` of a classifier's predictions.
+
+    Salimans et al., arXiv:1606.03498, sec. 4: 1 when the classifier says the same of all events,
+    the number of classes when it is sure of each and all classes are equally frequent. With
+    Inception-v3 on images this is the Inception score; with a classifier of the reference's
+    conditions (bins of incident energy, particles) its analogue. There is no reference in it:
+    compare it with the score of as many reference events.
+
+    Arguments:
+        probabilities: Class probabilities, shape (n, n_classes), rows of sum 1.
+        seed: Seed of the splits and of the bootstrap.
+        splits: Random parts whose scores are averaged. The usual 10 are there for an error, and
+            lower the score of few events; the bootstrap needs no parts.
+        replicas: Bootstrap replicas of the events for the error.
+
+    Raises:
+        DataError: Values are negative or not finite, rows do not sum to 1, or there are fewer
+            events than splits.
+    """
+    (p,) = as_features(probability=probabilities)
+    if p.min() < 0 or np.abs(p.sum(axis=1) - 1).max() > _TOLERANCE:
+        raise DataError(
+            f"probabilities must not be negative and sum to 1 per event, not up to "
+            f"{p.sum(axis=1).max():g}",
+            remedy="give the output of a softmax",
+            value=float(p.sum(axis=1).max()),
+        )
+    if len(p) < splits:
+        raise DataError(
+            f"{len(p)} events cannot be cut into {splits} parts", remedy="choose fewer splits"
+        )
+    generator = stream(seed, "validation/inception-score")
+    parts = np.array_split(generator.permutation(len(p)), splits)
+    own = entr(p).sum(axis=1)
+    value = float(np.mean([_score(p[part].mean(axis=0), own[part].mean()) for part in parts]))
+    scores = []
+    for _ in range(replicas):
+        weights = np.bincount(generator.integers(0, len(p), len(p)), minlength=len(p)) / len(p)
+        scores.append(_score(weights @ p, weights @ own))
+    return Estimate(value, float(np.std(scores, ddof=1)))
+
+
+def _score(marginal: ArrayLike, own: float) -> float:
+    """Return the exponential of the mutual information: entropy of the mean less mean entropy."""
+    return float(np.exp(entr(marginal).sum() - own))

@@ -1,0 +1,302 @@
+"""Known failures of generators: each function says in one sentence what it saw, or None."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import linear_sum_assignment
+
+from phys_gan.validation.measuring import Measured
+from phys_gan.validation.statistics.response import ResponseCurve
+from phys_gan.validation.statistics.result import Result
+
+__all__ = [
+    "Evidence",
+    "collapse",
+    "dead_cells",
+    "energy_dependence",
+    "layer_order",
+    "low_energy_tail",
+    "mean_response",
+    "memorisation",
+    "resolution",
+]
+
+COLLAPSE = ("duplicates", "distinct", "diversity")
+MEMORISATION = ("memorisation", "copies")
+
+_SIGMAS = 4.0
+"""In units of its error, where a difference counts: by chance once in 16,000 times."""
+
+_MANY_SIGMAS = 5.0
+"""The same where many cells or layers are looked at."""
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What a diagnosis may look at.
+
+    Attributes:
+        reference: The reference.
+        candidate: The candidate.
+        curves: Response of both, where the incident energies are known.
+        multivariate: Results of what looks at whole events.
+    """
+
+    reference: Measured
+    candidate: Measured
+    curves: tuple[ResponseCurve, ResponseCurve] | None = None
+    multivariate: Mapping[str, Result] | None = None
+
+
+def mean_response(evidence: Evidence) -> str | None:
+    """Compare the mean response in bins of incident energy, averaged by their errors."""
+    found = _average_ratio(evidence.curves, "mean")
+    if found is None:
+        return None
+    off, error = found
+    side = "above" if off > 0 else "below"
+    return (
+        f"The mean response E_tot/E_inc is {_percent(abs(off), error)} {side} that of the "
+        "reference."
+    )
+
+
+def resolution(evidence: Evidence) -> str | None:
+    """Compare the width of the response at equal incident energies.
+
+    RMS90 of E_tot/E_inc around its median in bins of incident energy, as the field takes it
+    (arXiv:0907.3577): unlike the standard deviation it hardly knows the tails, and is more
+    precise where there are any.
+    """
+    if evidence.curves is None:
+        return None
+    edges = np.array(evidence.curves[0].edges)
+    first, second = (_residuals(s, edges) for s in (evidence.reference, evidence.candidate))
+    scale = np.array([_rms90(values) for values in first])
+    usable = [k for k in range(len(scale)) if scale[k] > 0 and len(second[k]) > 1]
+    if not usable:
+        return None
+    joined = [np.concatenate([part[k] / scale[k] for k in usable]) for part in (first, second)]
+    widths = [_rms90(values) for values in joined]
+    errors = [_rms90_error(values) for values in joined]
+    off = widths[1] / widths[0] - 1
+    error = float(np.hypot(errors[1], errors[0] * widths[1] / widths[0])) / widths[0]
+    if abs(off) <= _SIGMAS * error:
+        return None
+    what = "worse" if off > 0 else "better"
+    return (
+        f"The energy resolution (RMS90 of E_tot/E_inc) is "
+        f"{_percent(abs(off), error)} {what} than that of the reference."
+    )
+
+
+def energy_dependence(evidence: Evidence) -> str | None:
+    """Ask whether the deposited energy follows the incident energy."""
+    pairs = []
+    for sample in (evidence.reference, evidence.candidate):
+        energy = sample.conditions.get("energy")
+        if energy is None or energy.std() == 0:
+            return None
+        total = sample.layer_energies.sum(axis=1)
+        pairs.append(float(np.corrcoef(energy, total)[0, 1]) if total.std() > 0 else 0.0)
+    # Fisher's transform makes the error of a correlation independent of its value.
+    n, m = len(evidence.reference), len(evidence.candidate)
+    error = (1 / max(1, n - 3) + 1 / max(1, m - 3)) ** 0.5
+    first, second = (float(np.arctanh(np.clip(r, -0.999999, 0.999999))) for r in pairs)
+    if first - second < _SIGMAS * error or pairs[1] > 0.5 * pairs[0]:
+        return None
+    return (
+        f"The deposited energy hardly depends on the incident energy: their correlation is "
+        f"{pairs[1]:.2f}, but {pairs[0]:.2f} in the reference."
+    )
+
+
+def dead_cells(evidence: Evidence) -> str | None:
+    """Look for cells that never fire although those of the reference do, and the reverse."""
+    texts = []
+    pair = evidence.reference, evidence.candidate
+    for (first, second), words in (
+        (pair, "never fire, but do in the reference"),
+        (pair[::-1], "fire, but never do in the reference"),
+    ):
+        mean, error = first.profiles.cells.mean, first.profiles.cells.error
+        silent = second.profiles.cells.mean <= 0
+        # The mean over its error is the root of the effective number of entries.
+        ratio = (len(second) / len(first)) ** 0.5
+        with np.errstate(invalid="ignore", divide="ignore"):
+            known = (mean > 0) & (ratio * mean / error > _MANY_SIGMAS)
+        cells = np.flatnonzero(silent & known)
+        if len(cells):
+            verb = words if len(cells) > 1 else words.replace("fire", "fires", 1)
+            verb = verb if len(cells) > 1 else verb.replace("but do ", "but does ")
+            texts.append(f"{_named(cells, first)} {verb}.")
+    return " ".join(texts) or None
+
+
+def layer_order(evidence: Evidence) -> str | None:
+    """Ask whether the mean layer energies agree once the layers are put into another order."""
+    samples = evidence.reference, evidence.candidate
+    n_layers = evidence.reference.detector.n_layers
+    if n_layers < 2:
+        return None
+    # Fractions of the total vary from event to event much less than energies do.
+    fractions = [
+        energies / energies.sum(axis=1, keepdims=True)
+        for energies in (s.layer_energies[_lit(s)] for s in samples)
+    ]
+    if min(map(len, fractions)) < 2:
+        return None
+    first, second = (f.mean(axis=0) for f in fractions)
+    errors = [f.std(axis=0) / len(f) ** 0.5 + 1e-12 for f in fractions]
+    pull = (second[:, None] - first) / np.hypot(errors[1][:, None], errors[0])
+    cost = pull**2
+    layer, place = linear_sum_assignment(cost)
+    # Neighbours that are alike may change places by chance; only what was far off counts.
+    moved = np.flatnonzero((layer != place) & (np.diag(cost) > _MANY_SIGMAS**2))
+    if len(moved) < 2 or cost[moved, place[moved]].mean() > 0.1 * np.diag(cost)[moved].mean():
+        return None
+    layers = evidence.reference.detector.layers
+    shown = [
+        f"{layers[k].name or k} looks like {layers[j].name or j}"
+        for k, j in zip(moved.tolist(), place[moved].tolist(), strict=True)
+    ]
+    return f"The layers are in another order: {_some(shown)}."
+
+
+def low_energy_tail(evidence: Evidence) -> str | None:
+    """Ask whether the candidate has its share of events and cells of low energy."""
+    texts = []
+    values = evidence.reference.values.get("E_tot/E_inc")
+    other = evidence.candidate.values.get("E_tot/E_inc")
+    if values is not None and other is not None:
+        # Relative to the median: a shift of all events is another failure.
+        values, other = (v[np.isfinite(v)] / np.nanmedian(v) for v in (values, other))
+        share = 0.01 if len(values) >= 5000 else 0.05
+        edge = float(np.quantile(values, share))
+        expected = float(np.mean(values < edge))
+        found = int(np.sum(other < edge))
+        if _too_few(found, len(other), expected, len(values)):
+            texts.append(
+                f"The tail of low E_tot/E_inc is missing: {100 * found / len(other):.2f} % of the "
+                f"events are below {edge:.4g} of the median, but {100 * expected:.2f} % of the "
+                "reference."
+            )
+    spectra = [s.spectrum.astype(np.float64) for s in (evidence.reference, evidence.candidate)]
+    per_event = [h.sum(axis=0) / len(h) for h in spectra]
+    hits = float(per_event[0].sum())
+    if hits > 0:
+        last = int(np.searchsorted(np.cumsum(per_event[0]), 0.1 * hits))
+        counts = [h[:, : last + 1].sum(axis=1) for h in spectra]
+        error = sum(c.var() / len(c) for c in counts) ** 0.5
+        first, second = (float(c.mean()) for c in counts)
+        if first > 0 and second < 0.5 * first and first - second > _SIGMAS * error:
+            edges = evidence.reference.spectrum_edges
+            edge = edges[min(last, len(edges) - 1)]
+            texts.append(
+                f"Cells of low energy are missing: {second:.3g} per event below {edge:.3g} "
+                f"{evidence.reference.detector.cell_unit}, but {first:.3g} in the reference."
+            )
+    return " ".join(texts) or None
+
+
+def collapse(evidence: Evidence) -> str | None:
+    """Ask whether the candidate repeats a few events."""
+    return _results_outside(evidence, COLLAPSE, "The candidate repeats itself")
+
+
+def memorisation(evidence: Evidence) -> str | None:
+    """Ask whether the candidate lies closer to the training events than to others."""
+    return _results_outside(evidence, MEMORISATION, "The candidate repeats its training events")
+
+
+def _results_outside(evidence: Evidence, names: Sequence[str], text: str) -> str | None:
+    bad = [
+        f"{name} {result.value:.3g} ± {result.error:.2g}, floor {result.floor:.3g}"
+        for name, result in (evidence.multivariate or {}).items()
+        if name in names and not result.within_floor
+    ]
+    return f"{text}: {'; '.join(bad)}." if bad else None
+
+
+def _average_ratio(
+    curves: tuple[ResponseCurve, ResponseCurve] | None, name: str
+) -> tuple[float, float] | None:
+    """Return candidate / reference - 1, averaged over energy, and its error, where it counts."""
+    if curves is None:
+        return None
+    first, second = (curve.array(name) for curve in curves)
+    errors = [curve.array(f"{name}_error") for curve in curves]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        off = second / first - 1
+        error = second / first * np.hypot(errors[0] / first, errors[1] / second)
+    good = np.isfinite(off) & np.isfinite(error) & (error > 0)
+    if not good.any():
+        return None
+    weights = error[good] ** -2
+    average, sigma = float(np.average(off[good], weights=weights)), float(weights.sum() ** -0.5)
+    return (average, sigma) if abs(average) > _SIGMAS * sigma else None
+
+
+def _residuals(sample: Measured, edges: NDArray[np.float64]) -> list[NDArray[np.float64]]:
+    """Return E_tot/E_inc over its median - 1 in each bin of incident energy."""
+    energy = sample.conditions["energy"]
+    response = sample.layer_energies.sum(axis=1) / energy
+    place = np.searchsorted(edges, energy, side="right") - 1
+    parts = [response[place == k] for k in range(len(edges) - 1)]
+    medians = [float(np.median(part)) if len(part) else 0.0 for part in parts]
+    return [
+        part / median - 1 if median > 0 else part[:0]
+        for part, median in zip(parts, medians, strict=True)
+    ]
+
+
+def _rms90(values: NDArray[np.float64]) -> float:
+    """Return the standard deviation in the shortest interval that holds 90 % of the values."""
+    if len(values) < 2:
+        return 0.0
+    ordered = np.sort(values)
+    inside = max(2, int(np.ceil(0.9 * len(ordered))))
+    first = int(np.argmin(ordered[inside - 1 :] - ordered[: len(ordered) - inside + 1]))
+    return float(np.std(ordered[first : first + inside]))
+
+
+def _rms90_error(values: NDArray[np.float64]) -> float:
+    """Return its error from the spread over groups of values."""
+    n_groups = min(40, len(values) // 10)
+    if n_groups < 2:
+        return float("inf")
+    groups = [_rms90(values[start::n_groups]) for start in range(n_groups)]
+    return float(np.std(groups, ddof=1)) / n_groups**0.5
+
+
+def _lit(sample: Measured) -> NDArray[np.bool_]:
+    return np.asarray(sample.layer_energies.sum(axis=1) > 0, np.bool_)
+
+
+def _too_few(found: int, n: int, expected: float, n_reference: int) -> bool:
+    """Return whether a binomial count is too low, the expectation being known from n_reference."""
+    spread = (n * expected * (1 - expected) * (1 + n / n_reference)) ** 0.5
+    return bool(found < n * expected - _SIGMAS * spread)
+
+
+def _named(cells: NDArray[np.int64], sample: Measured) -> str:
+    layers = np.searchsorted(sample.detector.offsets, cells, side="right") - 1
+    shown = [
+        f"{cell - sample.detector.offsets[k]} of layer {sample.detector.layers[k].name or k}"
+        for cell, k in zip(cells.tolist(), layers.tolist(), strict=True)
+    ]
+    return f"{len(cells)} cell{'s' if len(cells) > 1 else ''} ({_some(shown)})"
+
+
+def _percent(value: float, error: float) -> str:
+    """Write a fraction in per cent with two figures of its error."""
+    places = int(np.clip(1 - np.floor(np.log10(100 * error)), 0, 6)) if error > 0 else 2
+    return f"{100 * value:.{places}f} ± {100 * error:.{places}f} %"
+
+
+def _some(texts: Sequence[str]) -> str:
+    return ", ".join(texts[:5]) + (f" and {len(texts) - 5} more" if len(texts) > 5 else "")

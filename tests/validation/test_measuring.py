@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from phys_gan.detectors import load_detector
+from phys_gan.errors import DataError, DetectorError
+from phys_gan.events import Events
+from phys_gan.validation.measuring import measure_sample
+
+CALOGAN = load_detector("calogan")
+
+
+def toy(n: int, seed: int = 0, overflow: bool = True) -> Events:
+    generator = np.random.default_rng(seed)
+    cells = generator.exponential(20, (n, 504)) * (generator.random((n, 504)) < 0.3)
+    energy = generator.uniform(1e3, 1e5, n)
+    lost = generator.random((n, 3)) if overflow else None
+    return Events(cells, {"energy": energy, "theta": energy / 1e5}, CALOGAN, lost, {"by": "toy"})
+
+
+@pytest.mark.parametrize("cuts", [[500], [0, 1, 250, 251, 600], list(range(0, 700, 50))])
+def test_what_is_measured_does_not_depend_on_how_events_are_cut(cuts: list[int]) -> None:
+    events = toy(700)
+    whole = measure_sample(events, "all", kept_bytes=4 * 504 * 120, seed=3)
+    borders = sorted({0, *cuts, 700})
+    parts = (events[a:b] for a, b in pairwise(borders))
+    cut = measure_sample(parts, "all", kept_bytes=4 * 504 * 120, seed=3)
+    for name, values in whole.values.items():
+        np.testing.assert_array_equal(cut.values[name], values, err_msg=name)
+    for name, values in whole.conditions.items():
+        np.testing.assert_array_equal(cut.conditions[name], values)
+    np.testing.assert_array_equal(cut.spectrum, whole.spectrum)
+    np.testing.assert_allclose(cut.profiles.cells.mean, whole.profiles.cells.mean, rtol=1e-12)
+    np.testing.assert_array_equal(cut.rows, whole.rows)
+    np.testing.assert_array_equal(cut.kept.cells, whole.kept.cells)
+    assert cut.outside == pytest.approx(whole.outside)
+    assert len(cut) == 700
+
+
+def test_kept_events_are_a_random_choice_in_order() -> None:
+    events = toy(2000)
+    sample = measure_sample(
+        (events[k : k + 100] for k in range(0, 2000, 100)), "a", kept_bytes=4 * 504 * 200
+    )
+    assert len(sample.kept) == len(sample.rows) == 200
+    assert np.all(np.diff(sample.rows) > 0)
+    np.testing.assert_array_equal(sample.kept.cells, events.cells[sample.rows])
+    np.testing.assert_array_equal(sample.kept.energy, events.energy[sample.rows])
+    # Every part of the stream has its share, also the last.
+    assert np.histogram(sample.rows, 4, (0, 2000))[0].min() > 25
+
+
+def test_events_in_memory_are_not_copied() -> None:
+    events = toy(100)
+    assert measure_sample(events, "a").kept is events
+
+
+def test_sums_are_those_of_the_events() -> None:
+    events = toy(300)
+    sample = measure_sample(events, "a")
+    np.testing.assert_allclose(sample.layer_energies, events.layer_energies(), rtol=1e-6)
+    lost = events.overflow.sum(dtype=np.float64)  # type: ignore[union-attr]
+    assert sample.outside == pytest.approx(lost / (lost + events.cells.sum(dtype=np.float64)))
+    assert sample.spectrum.sum() == np.count_nonzero(events.cells > CALOGAN.threshold)
+    assert measure_sample(toy(30, overflow=False), "a").outside is None
+    assert sample.provenance == {"by": "toy"}
+
+
+def test_progress_ends_at_the_number_of_events() -> None:
+    seen: list[int] = []
+    measure_sample((toy(50, k) for k in range(3)), "a", report=seen.append)
+    assert seen[-1] == 150
+    assert seen == sorted(seen)
+
+
+def test_blocks_that_do_not_belong_together_are_refused() -> None:
+    events = toy(30)
+    other = load_detector("calochallenge-2")
+    foreign = Events(np.ones((5, other.n_cells)), {"energy": np.ones(5)}, other)
+    with pytest.raises(DetectorError, match="'calogan' and of 'calochallenge-2'"):
+        measure_sample(iter([events, foreign]), "mixture")
+    bare = Events(events.cells, {"energy": events.energy}, CALOGAN)
+    with pytest.raises(DataError, match="same conditions"):
+        measure_sample(iter([events, bare]), "mixture")
+    with pytest.raises(DataError, match="mixture has no events"):
+        measure_sample(iter([]), "mixture")
