@@ -19,6 +19,7 @@ from phys_gan.validation.distributions import (
     assess_all,
     choose_bins,
 )
+from phys_gan.validation.jointly import Together, classify, compare_together
 from phys_gan.validation.measuring import KEPT_BYTES, Measured, Source, measure_sample
 from phys_gan.validation.observables import Observable
 from phys_gan.validation.pathologies import Evidence
@@ -164,14 +165,31 @@ def _compare(
     (whole,) = assess_all(shared, reference, candidate, selections[:1], replicas)
     slices = assess_all(shared, reference, candidate, selections[1:], replicas)
     curves = _curves(reference, candidate)
-    findings = diagnose(Evidence(reference, candidate, curves))
+    together = Together({}, None, None)
+    if options.multivariate:
+        together = compare_together(reference, candidate, training, seed=options.seed)
+    classifiers = classify(
+        reference,
+        candidate,
+        options.classifiers,
+        preset=options.preset,
+        seed=options.seed,
+        device=options.device,
+    )
+    multivariate = dict(together.results)
+    for form, found in classifiers.items():
+        multivariate |= {f"{name}_{form}": result for name, result in found.results.items()}
     return Comparison(
         reference=_make_side(reference, curves and curves[0]),
         candidate=_make_side(candidate, curves and curves[1]),
         detector=reference.detector,
         whole=whole,
         slices=slices,
-        findings=findings,
+        multivariate=multivariate,
+        findings=diagnose(Evidence(reference, candidate, curves, multivariate)),
+        correlations=together.correlations,
+        cell_correlations=together.cell_correlations,
+        classifiers=classifiers,
         warnings=_warnings(reference, candidate, whole),
         seed=options.seed,
     )

@@ -21,8 +21,9 @@ from phys_gan.validation.statistics.result import Result
 from phys_gan.validation.statistics.uncertainty import ALPHA
 
 if TYPE_CHECKING:
-    from phys_gan.validation.classifier.two_sample import ClassifierResult
+    from phys_gan.validation.classifier.outcome import ClassifierResult
     from phys_gan.validation.gallery import Gallery
+    from phys_gan.validation.statistics.cell_correlations import CellCorrelations
     from phys_gan.validation.statistics.correlations import Correlations
 
 __all__ = ["Comparison", "Comparisons", "Side"]
@@ -63,7 +64,8 @@ class Comparison:
         slices: The same in slices of conditions.
         multivariate: Metric name to result, for what looks at all observables together.
         findings: Known failures of generators that the candidate shows.
-        correlations: Between layers and between cells, of both samples.
+        correlations: Between the layers of both samples.
+        cell_correlations: Between cells against their distance, of both samples.
         classifiers: Form of the input to what a classifier made of it.
         gallery: Single events to look at.
         warnings: What limits the meaning of the comparison, as sentences.
@@ -78,6 +80,7 @@ class Comparison:
     multivariate: dict[str, Result] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
     correlations: Correlations | None = None
+    cell_correlations: CellCorrelations | None = None
     classifiers: dict[str, ClassifierResult] = field(default_factory=dict)
     gallery: Gallery | None = None
     warnings: list[str] = field(default_factory=list)
@@ -117,6 +120,7 @@ class Comparison:
             "observables": _results(self.results),
             "multivariate": {name: r.as_dict() for name, r in self.multivariate.items()},
             "findings": [finding.as_dict() for finding in self.findings],
+            "classifiers": {form: found.as_dict() for form, found in self.classifiers.items()},
             "slices": [
                 {
                     "condition": part.cut.condition,

@@ -26,7 +26,7 @@ __all__ = [
 ]
 
 COLLAPSE = ("duplicates", "distinct", "diversity")
-MEMORISATION = ("memorisation", "copies")
+MEMORISATION = ("closer_to_training", "training_distance", "training_copies")
 
 _SIGMAS = 4.0
 """In units of its error, where a difference counts: by chance once in 16,000 times."""

@@ -84,6 +84,6 @@ def demo(
     write(out / "held_out.h5", judge_by)
 
     say("Comparing them with the held-out showers")
-    comparison = compare(judge_by, generated)
+    comparison = compare(judge_by, generated, training=learn)
     comparison.save(out / "report")
     return Demo(comparison, out)

@@ -24,7 +24,7 @@ class Calibration:
         observed: Fraction of candidates, shape (B,).
         error: Standard error of the fraction, shape (B,).
         counts: Events in the bin, shape (B,).
-        expected_error: Expected calibration error, the mean of \\|observed - predicted\\| over events.
+        expected_error: Expected calibration error: mean modulus of observed - predicted.
         floor: What it is on average for perfect probabilities and these numbers of events.
     """
 
@@ -47,9 +47,7 @@ class Calibration:
         }
 
 
-def calibration_curve(
-    reference: ArrayLike, candidate: ArrayLike, n_bins: int = 10
-) -> Calibration:
+def calibration_curve(reference: ArrayLike, candidate: ArrayLike, n_bins: int = 10) -> Calibration:
     """Return the reliability of a classifier's logits.
 
     The error of a fraction k/n is taken at (k + 1)/(n + 2), so that 0 and 1 have one too.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -48,7 +49,7 @@ class Network(nn.Module):
         self.register_buffer("matrix", torch.from_numpy(scaling.matrix))
         sizes = [scaling.n_outputs, *hidden]
         layers: list[nn.Module] = []
-        for before, behind in zip(sizes[:-1], sizes[1:], strict=True):
+        for before, behind in pairwise(sizes):
             layers += [nn.Linear(before, behind), nn.LeakyReLU()]
             if dropout:
                 layers.append(nn.Dropout(dropout))

@@ -86,9 +86,7 @@ def fit_scaling(
     return Scaling(mean.astype(np.float32), matrix.astype(np.float32))
 
 
-def _blocks(
-    inputs: NDArray[np.float32], rows: NDArray[np.int64]
-) -> Iterator[NDArray[np.float64]]:
+def _blocks(inputs: NDArray[np.float32], rows: NDArray[np.int64]) -> Iterator[NDArray[np.float64]]:
     size = max(1, _BLOCK_VALUES // inputs.shape[1])
     for start in range(0, len(rows), size):
         yield inputs[rows[start : start + size]].astype(np.float64)

@@ -6,7 +6,10 @@ from dataclasses import dataclass
 
 from phys_gan.errors import ConfigError
 
-__all__ = ["CHALLENGE", "PRESETS", "QUICK", "Settings"]
+__all__ = ["CHALLENGE", "MIN_EVENTS", "PRESETS", "QUICK", "Settings"]
+
+MIN_EVENTS = 200
+"""With fewer events nothing is left to learn from or to judge with."""
 
 
 @dataclass(frozen=True)

@@ -60,6 +60,7 @@ def split(n: int, number: int, seed: int) -> Parts:
 def train(
     inputs: NDArray[np.float32],
     labels: NDArray[np.int64],
+    n_classes: int,
     parts: Parts,
     hidden: Sequence[int],
     settings: Settings,
@@ -76,7 +77,8 @@ def train(
 
     Arguments:
         inputs: Inputs, shape (N, F).
-        labels: Classes from 0, shape (N,). Two classes share one output, the logit of class 1.
+        labels: Classes from 0, shape (N,).
+        n_classes: Number of classes. Two share one output, the logit of class 1.
         parts: Which events serve what.
         hidden: Nodes of the hidden layers.
         settings: Of the training.
@@ -84,12 +86,11 @@ def train(
         device: Where to train.
         report: Is told about epochs.
     """
-    n_classes = int(labels.max()) + 1
     scaling = fit_scaling(inputs, parts.train, whiten=settings.whiten)
     with _own_randomness(seed, device):
-        network = Network(
-            scaling, hidden, 1 if n_classes == 2 else n_classes, settings.dropout
-        ).to(device)
+        network = Network(scaling, hidden, 1 if n_classes == 2 else n_classes, settings.dropout).to(
+            device
+        )
         x, y = torch.from_numpy(inputs).to(device), torch.from_numpy(labels).to(device)
         _fit(network, x, y, parts, settings, stream(seed, "classifier/order"), report)
     return network.eval()

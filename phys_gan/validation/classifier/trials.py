@@ -35,11 +35,13 @@ class Trial:
     Attributes:
         test: Logits of the test events.
         calibrated: The same, calibrated on the validation events.
-        whitened: Whether the inputs were decorrelated.
+        n_inputs: Number of inputs.
+        whitened: Whether they were decorrelated.
     """
 
     test: Logits
     calibrated: Logits
+    n_inputs: int
     whitened: bool
 
 
@@ -80,6 +82,7 @@ def run_trials(
         network = train(
             inputs,
             labels,
+            2,
             Parts(*(np.concatenate([part, part + n]) for part in parts)),
             [settings.width] * (settings.layers + 1),
             settings,
@@ -93,5 +96,12 @@ def run_trials(
         )[:, 0]
         test = Logits(*np.split(logits, 2))
         slope, offset = platt(*np.split(validation, 2))
-        trials.append(Trial(test, test.mapped(slope, offset), network.matrix.ndim == 2))
+        trials.append(
+            Trial(
+                test,
+                test.mapped(slope, offset),
+                n_inputs=inputs.shape[1],
+                whitened=network.matrix.ndim == 2,
+            )
+        )
     return trials

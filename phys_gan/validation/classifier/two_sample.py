@@ -1,32 +1,29 @@
-"""The two-sample classifier test: can a network tell a candidate from the reference?"""
+"""The two-sample classifier test: a network tells a candidate from the reference, or not."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy.stats import norm
 
 from phys_gan.errors import DetectorError, RangeError
 from phys_gan.events import Events
 from phys_gan.randomness import stream
 from phys_gan.validation.classifier import scores
-from phys_gan.validation.classifier.calibration import Calibration, calibration_curve
 from phys_gan.validation.classifier.inputs import Form, find_form
-from phys_gan.validation.classifier.outcome import ClassifierResult, Roc
-from phys_gan.validation.classifier.settings import QUICK, Settings
+from phys_gan.validation.classifier.judging import (
+    judge_accuracy,
+    judge_auc,
+    judge_jsd,
+    mean_roc,
+    reliability,
+)
+from phys_gan.validation.classifier.outcome import ClassifierResult
+from phys_gan.validation.classifier.settings import MIN_EVENTS, QUICK, Settings
 from phys_gan.validation.classifier.training import Report, silent, to_device
-from phys_gan.validation.classifier.trials import Logits, Trial, run_trials
-from phys_gan.validation.statistics.result import Result, against_floor
+from phys_gan.validation.classifier.trials import Trial, run_trials
 
-__all__ = ["MIN_EVENTS", "two_sample_test"]
-
-MIN_EVENTS = 200
-"""With fewer events of either sample nothing is left to learn from or to judge with."""
-
-_SIGMAS = 3.0
+__all__ = ["two_sample_test"]
 
 
 def two_sample_test(
@@ -51,14 +48,12 @@ def two_sample_test(
       samples the AUC of any classifier has mean 1/2 and standard deviation
       :math:`\sqrt{(2n+1)/(12 n^2)}` for n test events of each (Mann and Whitney), and the mean of
       several trainings has that or less. The limit is three of them; ``p_value`` is one-sided.
-    * **control**: the same for random halves of the reference, with as many events as there are.
-      It tests the test.
-    * **JSD** (as trained and calibrated): the floor is that of the halves, raised to 0 where it
-      is negative, as the expectation for equal samples is at any number of events.
+    * **control**: the same for random halves of the reference. It tests the test.
+    * **JSD**, as trained and calibrated: the floor is that of the halves, but not below 0.
     * **accuracy**: binomial floor at 1/2.
 
-    A classifier only shows differences that it finds: AUC = 1/2 of a small network on few events
-    is no proof. Above 1/2 it has seen what it needs.
+    A classifier shows the differences that it finds. Outside the floor there is one; within the
+    floor this network saw none in these events.
 
     References:
         CaloFlow (Krause and Shih, 2021), https://arxiv.org/abs/2106.05285;
@@ -68,7 +63,7 @@ def two_sample_test(
         reference: Events of full simulation, or whatever is taken as the truth.
         candidate: Events to judge, of the same detector.
         form: Name of an input form (``"low"``, ``"low-normalised"``, ``"high"``) or a function.
-        conditions: Conditions that the classifier sees, beside the incident energy, which it sees
+        conditions: Conditions that the classifier sees beside the incident energy, which it sees
             where both samples have it.
         settings: Settings of the classifier, such as ``PRESETS["challenge"]``.
         seed: Seed of everything: equal input and seed give equal output.
@@ -77,51 +72,77 @@ def two_sample_test(
 
     Raises:
         DetectorError: The detectors differ, or the form does not exist for them.
-        RangeError: A sample has fewer than 200 events.
+        RangeError: Fewer than 200 events of either sample can be used.
         MissingError: The form, or a condition in one of the samples, does not exist.
         ConfigError: There is no such device.
     """
-    _check(reference, candidate, settings)
+    _check(reference, candidate)
     where, tell = to_device(device), report or silent
-    shown = _conditions(reference, candidate, conditions)
-    make = find_form(form)
+    make, shown = find_form(form), _shown(reference, candidate, conditions)
     n = min(len(reference), len(candidate), settings.max_events or len(reference))
     half = min(n, len(reference) // 2)
+    order = stream(seed, "classifier/halves").permutation(len(reference))
     epochs = settings.seeds * settings.epochs
 
-    x_reference = make(_chosen(reference, n, seed), shown)
-    trials = run_trials(
-        x_reference,
-        make(_chosen(candidate, n, seed), shown),
-        settings,
-        seed=seed,
-        device=where,
-        report=lambda done, _: tell(done, 2 * epochs),
-    )
-    order = stream(seed, "classifier/halves").permutation(len(reference))
-    halves = run_trials(
-        make(reference[order[:half]], shown),
-        make(reference[order[half : 2 * half]], shown),
-        settings,
-        seed=seed,
-        device=where,
-        report=lambda done, _: tell(epochs + done, 2 * epochs),
-    )
-    areas, _ = _each(scores.auc_with_error, [trial.test for trial in trials])
+    def trained(first: Events, second: Events, done_before: int) -> list[Trial]:
+        # The inputs live no longer than this call: low-level ones are large.
+        return run_trials(
+            make(first, shown),
+            make(second, shown),
+            settings,
+            seed=seed,
+            device=where,
+            report=lambda done, _: tell(done_before + done, 2 * epochs),
+        )
+
+    trials = trained(_chosen(reference, n, seed), _chosen(candidate, n, seed), 0)
+    halves = trained(reference[order[:half]], reference[order[half : 2 * half]], epochs)
+    tests, calibrated = [t.test for t in trials], [t.calibrated for t in trials]
     return ClassifierResult(
         form=form if isinstance(form, str) else getattr(form, "__name__", "own"),
-        conditions=tuple(shown),
-        n_inputs=x_reference.shape[1],
+        conditions=shown,
+        n_inputs=trials[0].n_inputs,
         whitened=trials[0].whitened,
         settings=settings,
         seed=seed,
-        auc=_auc(trials, n),
-        jsd=_jsd([t.test for t in trials], [t.test for t in halves], n),
-        jsd_calibrated=_jsd([t.calibrated for t in trials], [t.calibrated for t in halves], n),
-        accuracy=_accuracy(trials, n),
-        aucs=tuple(areas.tolist()),
-        control=_auc(halves, half),
-        roc=_mean_roc(trials),
-        calibration=_reliability([trial.test for trial in trials]),
-        recalibrated=_reliability([trial.calibrated for trial in trials]),
+        auc=judge_auc(tests, n),
+        jsd=judge_jsd(tests, [t.test for t in halves], n),
+        jsd_calibrated=judge_jsd(calibrated, [t.calibrated for t in halves], n),
+        accuracy=judge_accuracy(tests, n),
+        aucs=tuple(scores.auc(t.reference, t.candidate) for t in tests),
+        control=judge_auc([t.test for t in halves], half),
+        roc=mean_roc(tests),
+        calibration=reliability(tests),
+        recalibrated=reliability(calibrated),
     )
+
+
+def _check(reference: Events, candidate: Events) -> None:
+    if not reference.detector.same_cells(candidate.detector):
+        raise DetectorError(
+            f"cannot compare events of '{reference.detector.name}' with events of "
+            f"'{candidate.detector.name}'",
+            remedy="give two samples of one detector",
+        )
+    for what, events in (("reference", reference), ("candidate", candidate)):
+        if len(events) < MIN_EVENTS:
+            raise RangeError(
+                f"the {what} has {len(events)} events, but a classifier test needs at least "
+                f"{MIN_EVENTS}",
+                remedy="give more events",
+                value=len(events),
+                constraint=MIN_EVENTS,
+            )
+
+
+def _shown(reference: Events, candidate: Events, further: Sequence[str]) -> tuple[str, ...]:
+    """Return the conditions that the classifier sees, the incident energy first."""
+    energy = "energy" in reference.conditions and "energy" in candidate.conditions
+    return tuple(dict.fromkeys([*(["energy"] if energy else []), *further]))
+
+
+def _chosen(events: Events, n: int, seed: int) -> Events:
+    """Return n events: the same numbers of both samples where they have the same length."""
+    if len(events) == n:
+        return events
+    return events[np.sort(stream(seed, "classifier/events").choice(len(events), n, replace=False))]

@@ -16,6 +16,7 @@ _MAX_SIZE = 50_000
 _SMALLEST = 0.4
 _N_SIZES = 10
 _N_GROUPS = 100
+_BLOCK_VALUES = 2**20
 
 
 def frechet_distance(
@@ -71,7 +72,9 @@ def fpd(
     extrapolated to is the distance of the samples, not that of their distributions.
 
     Groups of 1 % of N are drawn, not single events: a batch then is a sum of moments. On the
-    features of Inception-v3, without normalisation, this is the extrapolated FID.
+    features of Inception-v3, without normalisation, this is the extrapolated FID; the plain FID
+    is :func:`frechet_distance` of two samples. Time grows with the third power of the number of
+    features.
 
     Arguments:
         reference: Features, shape (n, d).
@@ -94,9 +97,9 @@ def fpd(
     centre = first.mean(axis=0)
     smaller = min(len(first), len(second), _MAX_SIZE)
     size = max(1, smaller // _N_GROUPS)
-    moments = [group_moments(f - centre, max(1, len(f) // size)) for f in (first, second)]
+    one, two = (group_moments(f - centre, len(f) // size) for f in (first, second))
     generator = stream(seed, "validation/fpd")
-    value, error = fpd_of_groups(*moments, smaller // size, generator, batches)
+    value, error = fpd_of_groups(one, two, smaller // size, generator, batches)
     return Estimate(max(0.0, value), error)
 
 
@@ -158,12 +161,19 @@ def fpd_of_groups(
         generator: Draws the batches.
         batches: Batches per size.
     """
-    inverse = np.linspace(1, 1 / _SMALLEST, _N_SIZES)
-    counts = np.maximum(1, np.rint(largest / inverse)).astype(int)
-    n1, mean1, cov1 = first.gaussians(_draws(len(first.n), counts, batches, generator))
-    n2, mean2, cov2 = second.gaussians(_draws(len(second.n), counts, batches, generator))
-    distances = frechet_distance(mean1, cov1, mean2, cov2).reshape(_N_SIZES, batches)
-    inverse = ((1 / n1 + 1 / n2) / 2).reshape(_N_SIZES, batches).mean(axis=1)
+    parts = 1 / np.linspace(1, 1 / _SMALLEST, _N_SIZES)
+    counts = np.maximum(1, np.rint(largest * parts)).astype(int)
+    draws = [_draws(len(m.n), counts, batches, generator) for m in (first, second)]
+    inverse, distances = np.empty((2, _N_SIZES * batches))
+    rows = max(1, _BLOCK_VALUES // first.second[0].size)
+    for start in range(0, len(inverse), rows):
+        part = slice(start, start + rows)
+        n1, mean1, cov1 = first.gaussians(draws[0][part])
+        n2, mean2, cov2 = second.gaussians(draws[1][part])
+        distances[part] = frechet_distance(mean1, cov1, mean2, cov2)
+        inverse[part] = (1 / n1 + 1 / n2) / 2
+    distances = distances.reshape(_N_SIZES, batches)
+    inverse = inverse.reshape(_N_SIZES, batches).mean(axis=1)
     value, fit_error = _intercept(inverse, distances.mean(axis=1))
     # The bootstrap error of N drawn events is that of n events times sqrt(n / N).
     n = min(first.n.sum(), second.n.sum())
@@ -174,9 +184,18 @@ def fpd_of_groups(
 def _draws(
     n_groups: int, counts: NDArray[np.int_], batches: int, generator: np.random.Generator
 ) -> NDArray[np.float64]:
-    """Return how often each group is drawn, shape (n_sizes * batches, n_groups)."""
-    sizes = np.repeat(counts, batches)
-    return generator.multinomial(sizes, np.full(n_groups, 1 / n_groups)).astype(np.float64)
+    """Return how often each group is drawn, shape (n_sizes * batches, n_groups).
+
+    All batches of a size together hold every group equally often (balanced bootstrap, Davison et
+    al., Biometrika 73, 1986, 555): what is linear in the weights then does not fluctuate.
+    """
+    weights = []
+    for count in counts:
+        whole, rest = divmod(count * batches, n_groups)
+        pool = [np.tile(np.arange(n_groups), whole), generator.permutation(n_groups)[:rest]]
+        batch = generator.permutation(np.concatenate(pool)).reshape(batches, count)
+        weights += [np.bincount(row, minlength=n_groups) for row in batch]
+    return np.array(weights, np.float64)
 
 
 def _intercept(x: NDArray[np.float64], y: NDArray[np.float64]) -> Estimate:

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from phys_gan.errors import DetectorError, MissingError
 from phys_gan.events import Events
-
-if TYPE_CHECKING:
-    import torch
 
 __all__ = ["WEIGHTS", "InceptionFeatures"]
 
@@ -32,7 +30,8 @@ class InceptionFeatures:
 
     Szegedy et al., arXiv:1512.00567; Heusel et al., arXiv:1706.08500. Pixels are cut to a range
     of the reference and scaled to grey levels from 0 to 255. Nothing is downloaded: the weights
-    must lie in the hub folder of torch, or be given.
+    must lie in the hub folder of torch, or be given. torch-fidelity unpickles that file: take it
+    from a source that you trust.
 
     Attributes:
         low: Pixel value that becomes black, in the unit of the detector.
@@ -80,21 +79,20 @@ class InceptionFeatures:
         return np.concatenate(features)
 
     @cached_property
-    def _network(self) -> torch.nn.Module:
-        from torch_fidelity.utils import create_feature_extractor
-
-        network: Any = create_feature_extractor(
+    def _network(self) -> Any:
+        # An extra that may not be installed: fit() has said so before.
+        create = importlib.import_module("torch_fidelity.utils").create_feature_extractor
+        return create(
             "inception-v3-compat",
             ["2048"],
             cuda=False,
             verbose=False,
             feature_extractor_weights_path=str(self.weights),
         )
-        return network  # type: ignore[no-any-return]
 
     def _grey(self, pixels: NDArray[np.float32]) -> NDArray[np.uint8]:
         scaled = (pixels - self.low) / (self.high - self.low)
-        return np.rint(255 * np.clip(scaled, 0, 1)).astype(np.uint8)
+        return np.asarray(np.rint(255 * np.clip(scaled, 0, 1)), np.uint8)
 
 
 def _weights(weights: str | Path | None) -> Path:

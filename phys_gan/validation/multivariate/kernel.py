@@ -167,13 +167,13 @@ def _by_pairs(groups: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
     for a, u in enumerate(groups):
         # The sums are symmetric: only groups from the own one on.
         others = everything[starts[a] :].T
-        columns = np.zeros(others.shape[1])
-        rows = max(1, _BLOCK_VALUES // others.shape[1])
-        for start in range(0, len(u), rows):
-            kernel = u[start : start + rows] @ others
+        columns = np.empty(others.shape[1])
+        width = max(1, _BLOCK_VALUES // len(u))
+        for start in range(0, len(columns), width):
+            kernel = u @ others[:, start : start + width]
             np.square(kernel, out=kernel)
             np.square(kernel, out=kernel)
-            columns += kernel.sum(axis=0)
+            columns[start : start + width] = kernel.sum(axis=0)
         sums[a, a:] = np.add.reduceat(columns, starts[a:-1] - starts[a])
         sums[a:, a] = sums[a, a:]
     return sums

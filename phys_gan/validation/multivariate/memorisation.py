@@ -1,4 +1,4 @@
-"""Did the generator learn its training events by heart? Neighbours in training and held-out."""
+"""Whether a generator knows its training events by heart: neighbours there and elsewhere."""
 
 from __future__ import annotations
 

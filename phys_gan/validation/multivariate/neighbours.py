@@ -48,7 +48,7 @@ def distance_blocks(
 def rounding(*samples: NDArray[np.float64]) -> float:
     """Return how far squared distances may be off through rounding."""
     largest = max(float((features**2).sum(axis=1).max()) for features in samples)
-    return 1e-14 * samples[0].shape[1] * (1 + largest)
+    return float(1e-14 * samples[0].shape[1] * (1 + largest))
 
 
 def nearest(
@@ -86,7 +86,7 @@ def nearest(
             continue
         by_group.partition(kept - 1, axis=2)
         found[part, :, :kept] = np.sort(by_group[:, :, :kept], axis=2)
-    return np.maximum(found, 0)
+    return np.asarray(np.maximum(found, 0))
 
 
 def close_counts(

@@ -1,9 +1,9 @@
-"""Inception score for any classifier: are events clear, and are all classes there?"""
+"""Inception score for any classifier: whether events are clear, and all classes there."""
 
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from scipy.special import entr
 
 from phys_gan.errors import DataError
@@ -52,14 +52,16 @@ def inception_score(
     generator = stream(seed, "validation/inception-score")
     parts = np.array_split(generator.permutation(len(p)), splits)
     own = entr(p).sum(axis=1)
-    value = float(np.mean([_score(p[part].mean(axis=0), own[part].mean()) for part in parts]))
+    value = float(
+        np.mean([_score(p[part].mean(axis=0), float(own[part].mean())) for part in parts])
+    )
     scores = []
     for _ in range(replicas):
         weights = np.bincount(generator.integers(0, len(p), len(p)), minlength=len(p)) / len(p)
-        scores.append(_score(weights @ p, weights @ own))
+        scores.append(_score(weights @ p, float(weights @ own)))
     return Estimate(value, float(np.std(scores, ddof=1)))
 
 
-def _score(marginal: ArrayLike, own: float) -> float:
+def _score(marginal: NDArray[np.float64], own: float) -> float:
     """Return the exponential of the mutual information: entropy of the mean less mean entropy."""
     return float(np.exp(entr(marginal).sum() - own))

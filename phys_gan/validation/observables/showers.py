@@ -22,8 +22,8 @@ T = TypeVar("T")
 Direction = Literal["x", "y", "r"]
 _COLUMNS = {"x": 0, "y": 1, "r": 2}
 
-_BLOCK_VALUES = 2**18
-"""Cells in a block: in double precision they fill two megabytes and stay in the cache."""
+_BLOCK_VALUES = 2**19
+"""Cells in a block: in double precision they fill four megabytes and stay in the cache."""
 _MIN_EVENTS = 16
 _MOST_THREADS = 4
 _PRODUCT = 2**17

@@ -1,0 +1,90 @@
+"""From the logits of repeated trainings to metrics with errors, floors and verdicts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import norm
+
+from phys_gan.validation.classifier import scores
+from phys_gan.validation.classifier.calibration import Calibration, calibration_curve
+from phys_gan.validation.classifier.outcome import Roc
+from phys_gan.validation.classifier.trials import Logits
+from phys_gan.validation.statistics.result import Result, against_floor
+
+__all__ = ["judge_accuracy", "judge_auc", "judge_jsd", "mean_roc", "reliability"]
+
+Score = Callable[[NDArray[np.float64], NDArray[np.float64]], tuple[float, float]]
+
+_SIGMAS = 3.0
+"""As in :func:`against_floor`; between equal samples 1 in 740 is beyond."""
+
+
+def judge_auc(trials: Sequence[Logits], n: int) -> Result:
+    """Return the mean AUC of trainings on n events of each sample, against its known floor."""
+    spread = scores.auc_spread(*_smallest(trials))
+    return _against_known(*_mean(scores.auc_with_error, trials), spread, n)
+
+
+def judge_accuracy(trials: Sequence[Logits], n: int) -> Result:
+    """Return the mean accuracy; between equal samples it is at most a binomial one of 1/2."""
+    spread = 0.5 / float(np.sqrt(sum(_smallest(trials))))
+    return _against_known(*_mean(scores.accuracy, trials), spread, n)
+
+
+def judge_jsd(trials: Sequence[Logits], halves: Sequence[Logits], n: int) -> Result:
+    """Return the mean divergence against that of reference halves, where it is positive.
+
+    Fewer events make a classifier more wrong than ignorance, and its divergence negative. Between
+    equal samples the expectation is not above 0 for any number of events, so 0 is the lowest
+    floor that is fair to a candidate with more events than the halves.
+    """
+    floors = [max(0.0, scores.jsd(trial.reference, trial.candidate)[0]) for trial in halves]
+    return against_floor(*_mean(scores.jsd, trials), floors, n, n)
+
+
+def mean_roc(trials: Sequence[Logits]) -> Roc:
+    """Return the mean ROC curve, averaged at fixed false positive rates."""
+    curves = [scores.roc(trial.reference, trial.candidate) for trial in trials]
+    heights = np.stack([true for _, true in curves])
+    return Roc(curves[0][0], heights.mean(axis=0), _spread(heights))
+
+
+def reliability(trials: Sequence[Logits]) -> Calibration:
+    """Return the calibration curve of the test events of all trainings."""
+    return calibration_curve(
+        np.concatenate([trial.reference for trial in trials]),
+        np.concatenate([trial.candidate for trial in trials]),
+    )
+
+
+def _against_known(value: float, error: float, spread: float, n: int) -> Result:
+    """Judge against a floor of 1/2 whose spread for one training is known.
+
+    The mean of several trainings spreads by that or less, however they depend on each other.
+    """
+    limit = 0.5 + _SIGMAS * spread
+    p_value = float(norm.sf((value - 0.5) / spread))
+    return Result(value, error, 0.5, spread, limit, n, n, value <= limit, p_value)
+
+
+def _mean(score: Score, trials: Sequence[Logits]) -> tuple[float, float]:
+    """Return the mean of a score and its error.
+
+    The error is the larger of the standard deviation over trainings, which three of them know
+    within a factor of two, and of the statistical error on the test events of one of them.
+    """
+    values, errors = np.array([score(trial.reference, trial.candidate) for trial in trials]).T
+    return float(values.mean()), max(float(_spread(values)), float(errors.mean()))
+
+
+def _spread(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the standard deviation over the first axis; 0 for a single entry."""
+    return np.asarray(values.std(axis=0, ddof=1) if len(values) > 1 else 0 * values[0], np.float64)
+
+
+def _smallest(trials: Sequence[Logits]) -> tuple[int, int]:
+    """Return the numbers of test events of both samples."""
+    return min(len(t.reference) for t in trials), min(len(t.candidate) for t in trials)

@@ -1,0 +1,103 @@
+"""Compare events as a whole: all observables together, correlations, classifiers, displays."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from phys_gan.validation.measuring import Measured
+from phys_gan.validation.multivariate.features import feature_matrix, undefined_values
+from phys_gan.validation.multivariate.judging import MIN_EVENTS, judge_features
+from phys_gan.validation.statistics.cell_correlations import (
+    CellCorrelations,
+    compare_cell_correlations,
+)
+from phys_gan.validation.statistics.correlations import Correlations, compare_correlations
+from phys_gan.validation.statistics.result import Result
+
+if TYPE_CHECKING:
+    from phys_gan.validation.classifier.outcome import ClassifierResult
+
+__all__ = ["Together", "classify", "compare_together"]
+
+
+@dataclass(frozen=True)
+class Together:
+    """What whole events show.
+
+    Attributes:
+        results: Metric name to result.
+        correlations: Between the layers, of both samples.
+        cell_correlations: Between cells against their distance.
+    """
+
+    results: dict[str, Result]
+    correlations: Correlations | None
+    cell_correlations: CellCorrelations | None
+
+
+def compare_together(
+    reference: Measured, candidate: Measured, training: Measured | None, *, seed: int
+) -> Together:
+    """Compare all observables at once, correlations and single events.
+
+    The features of the multivariate distances are all observables that both samples have.
+    """
+    results: dict[str, Result] = {}
+    samples = [s for s in (reference, candidate, training) if s is not None]
+    if min(map(len, samples)) >= MIN_EVENTS:
+        names = [o.name for o in reference.observables if all(o.name in s.values for s in samples)]
+        fills = undefined_values({name: reference.values[name] for name in names})
+        features = [feature_matrix(sample.values, names, fills) for sample in samples]
+        results |= judge_features(
+            features[0],
+            features[1],
+            seed=seed,
+            training=features[2] if training is not None else None,
+        )
+    correlations = compare_correlations(
+        _shares(reference),
+        _shares(candidate),
+        [layer.name or str(k) for k, layer in enumerate(reference.detector.layers)],
+        seed=seed,
+    )
+    if correlations is not None:
+        results["layer_correlations"] = correlations.rms
+    cells = compare_cell_correlations(reference.kept, candidate.kept, seed=seed)
+    if cells is not None:
+        results["cell_correlations"] = cells.rms
+    return Together(results, correlations, cells)
+
+
+def classify(
+    reference: Measured,
+    candidate: Measured,
+    forms: Sequence[str],
+    *,
+    preset: str,
+    seed: int,
+    device: str,
+) -> dict[str, ClassifierResult]:
+    """Train a classifier on each form of the events that are kept in memory."""
+    if not forms:
+        return {}
+    # Everything else here does without torch.
+    from phys_gan.validation.classifier import PRESETS, two_sample_test
+
+    settings = PRESETS[preset]
+    return {
+        form: two_sample_test(
+            reference.kept, candidate.kept, form=form, settings=settings, seed=seed, device=device
+        )
+        for form in forms
+    }
+
+
+def _shares(sample: Measured) -> NDArray[np.float64]:
+    """Return layer energies over the incident one, which alone would make all rise together."""
+    energy = sample.conditions.get("energy")
+    return sample.layer_energies if energy is None else sample.layer_energies / energy[:, None]
