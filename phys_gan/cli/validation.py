@@ -45,6 +45,10 @@ def validate(
     preset: Annotated[
         str, typer.Option(help="Settings of the classifier: quick or challenge.")
     ] = "quick",
+    features: Annotated[
+        list[str] | None,
+        typer.Option(help="Further features for joint distances: conditions or inception."),
+    ] = None,
     training: Annotated[
         str | None, typer.Option(help="Events the model learnt from, to look for copies.")
     ] = None,
@@ -73,6 +77,7 @@ def validate(
         seed=seed,
         observables=observable or None,
         slices=dict(map(_slice, slice_)) if slice_ else ("energy",),
+        features=tuple(features or ()),
         classifiers=tuple(classifier or ()),
         preset=preset,
         device=device,

@@ -19,7 +19,7 @@ from phys_gan.validation.distributions import (
     assess_all,
     choose_bins,
 )
-from phys_gan.validation.jointly import Together, classify, compare_together
+from phys_gan.validation.jointly import Together, classify, compare_extracted, compare_together
 from phys_gan.validation.measuring import KEPT_BYTES, Measured, Source, measure_sample
 from phys_gan.validation.observables import Observable
 from phys_gan.validation.pathologies import Evidence
@@ -46,6 +46,9 @@ class Options:
             edges. Conditions that are not known are left out when no edges are given.
         multivariate: Compare all observables together as well, the correlations of layers and
             cells, and single events.
+        features: Further features for the joint distances: ``"conditions"`` (what a classifier of
+            the reference's conditions sees in an event), ``"inception"`` (images), or what was
+            added to :data:`~phys_gan.validation.multivariate.EXTRACTORS`.
         classifiers: Forms of the events that a classifier is trained on to tell the samples
             apart: ``"high"``, ``"low"`` and ``"low-normalised"``. This takes minutes.
         preset: Settings of the classifier: ``"quick"``, or ``"challenge"`` for those of the
@@ -59,6 +62,7 @@ class Options:
     observables: Sequence[str | Observable] | None = None
     slices: Slices | Sequence[str] = ("energy",)
     multivariate: bool = True
+    features: Sequence[str] = ()
     classifiers: Sequence[str] = ()
     preset: str = "quick"
     device: str = "cpu"
@@ -176,7 +180,8 @@ def _compare(
         seed=options.seed,
         device=options.device,
     )
-    multivariate = dict(together.results)
+    extracted = compare_extracted(reference, candidate, options.features, seed=options.seed)
+    multivariate = together.results | extracted
     for form, found in classifiers.items():
         multivariate |= {f"{name}_{form}": result for name, result in found.results.items()}
     return Comparison(

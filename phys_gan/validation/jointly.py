@@ -9,9 +9,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from phys_gan.errors import MissingError
+from phys_gan.randomness import stream
 from phys_gan.validation.measuring import Measured
-from phys_gan.validation.multivariate.features import feature_matrix, undefined_values
+from phys_gan.validation.multivariate.features import (
+    EXTRACTORS,
+    Classifying,
+    feature_matrix,
+    undefined_values,
+)
 from phys_gan.validation.multivariate.judging import MIN_EVENTS, judge_features
+from phys_gan.validation.multivariate.score import inception_score
 from phys_gan.validation.statistics.cell_correlations import (
     CellCorrelations,
     compare_cell_correlations,
@@ -22,7 +30,9 @@ from phys_gan.validation.statistics.result import Result
 if TYPE_CHECKING:
     from phys_gan.validation.classifier.outcome import ClassifierResult
 
-__all__ = ["Together", "classify", "compare_together"]
+__all__ = ["Together", "classify", "compare_extracted", "compare_together"]
+
+_OF_FEATURES = {"fpd": "fid", "kpd": "kid"}
 
 
 @dataclass(frozen=True)
@@ -71,6 +81,59 @@ def compare_together(
     if cells is not None:
         results["cell_correlations"] = cells.rms
     return Together(results, correlations, cells)
+
+
+def compare_extracted(
+    reference: Measured, candidate: Measured, extractors: Sequence[str], *, seed: int
+) -> dict[str, Result]:
+    """Compare features other than observables, of the events that are kept in memory.
+
+    Half of the reference tells how to extract them, the other half is compared.
+
+    The Fréchet and kernel distances are called FID and KID there, as of images, and every metric
+    carries the name of its features.
+
+    Raises:
+        MissingError: There are no such features, or what they need is not installed.
+    """
+    results: dict[str, Result] = {}
+    # What is trained on events knows them better than others: those it saw are not compared.
+    order = stream(seed, "validation/extractors").permutation(len(reference.kept))
+    seen, unseen = (reference.kept[np.sort(part)] for part in np.array_split(order, 2))
+    for name in extractors:
+        if name not in EXTRACTORS:
+            raise MissingError(
+                f"'{name}' are no features; available: {', '.join(EXTRACTORS)}", value=name
+            )
+        extract = EXTRACTORS[name](seen)
+        found = judge_features(extract(unseen), extract(candidate.kept), seed=seed)
+        results |= {f"{_OF_FEATURES.get(m, m)}_{name}": result for m, result in found.items()}
+        if isinstance(extract, Classifying):
+            results[f"inception_score_{name}"] = _inception_score(
+                extract.probabilities(unseen), extract.probabilities(candidate.kept), seed
+            )
+    return results
+
+
+def _inception_score(
+    reference: NDArray[np.float64], candidate: NDArray[np.float64], seed: int
+) -> Result:
+    """Judge the score of the candidate against that of as many events of the reference."""
+    n = min(len(reference), len(candidate))
+    own = inception_score(candidate[:n], seed=seed)
+    other = inception_score(reference[:n], seed=seed)
+    limit = other.value - 3 * float(np.hypot(own.error, other.error))
+    return Result(
+        own.value,
+        own.error,
+        other.value,
+        other.error,
+        limit,
+        n,
+        n,
+        within_floor=own.value >= limit,
+        worse="lower",
+    )
 
 
 def classify(

@@ -270,7 +270,7 @@ def _rms90_error(values: NDArray[np.float64]) -> float:
     if n_groups < 2:
         return float("inf")
     groups = [_rms90(values[start::n_groups]) for start in range(n_groups)]
-    return float(np.std(groups, ddof=1)) / n_groups**0.5
+    return float(np.std(groups, ddof=1) / np.sqrt(n_groups))
 
 
 def _lit(sample: Measured) -> NDArray[np.bool_]:

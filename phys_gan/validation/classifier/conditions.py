@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass, replace
-from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
 from phys_gan.detectors import Detector
-from phys_gan.errors import DetectorError, MissingError, RangeError
+from phys_gan.errors import DetectorError, RangeError
 from phys_gan.events import Events
-from phys_gan.particles import find_particle
 from phys_gan.randomness import stream
+from phys_gan.validation.classifier.classes import choose_condition, divide
 from phys_gan.validation.classifier.network import Network
 from phys_gan.validation.classifier.settings import MIN_EVENTS, QUICK, Settings
 from phys_gan.validation.classifier.training import (
@@ -32,7 +30,10 @@ __all__ = ["N_FEATURES", "ConditionClassifier", "log_cells", "train_condition_cl
 N_FEATURES = 64
 """Nodes of the last hidden layer."""
 
-_QUICK = replace(QUICK, width=128, epochs=30, whiten=False)
+_ROWS = 8192
+"""Events that are classified at a time."""
+
+_QUICK = replace(QUICK, layers=2, width=256, dropout=0.3, epochs=60, whiten=False)
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,6 +62,15 @@ class ConditionClassifier:
     detector: Detector
     scale: float
     network: Network
+
+    @property
+    def name(self) -> str:
+        """Name for reports."""
+        return "conditions"
+
+    def __call__(self, events: Events) -> NDArray[np.float64]:
+        """Return :meth:`features`, as every extractor does."""
+        return self.features(events)
 
     def features(self, events: Events) -> NDArray[np.float64]:
         """Return activations of the last hidden layer, shape (N, 64).
@@ -92,7 +102,12 @@ class ConditionClassifier:
                 f"'{events.detector.name}'",
                 remedy="train one on events of that detector",
             )
-        return predict(self.network, log_cells(events, self.scale), output)
+        # In blocks, because the logarithms of many cells are as large as the cells.
+        blocks = [
+            predict(self.network, log_cells(events[start : start + _ROWS], self.scale), output)
+            for start in range(0, max(len(events), 1), _ROWS)
+        ]
+        return np.concatenate(blocks)
 
 
 def train_condition_classifier(
@@ -143,12 +158,12 @@ def train_condition_classifier(
             constraint=MIN_EVENTS,
         )
     where = to_device(device)
-    name = condition or _choose(reference)
+    name = condition or choose_condition(reference)
     if settings.max_events is not None and len(reference) > settings.max_events:
         order = stream(seed, "classifier/events").permutation(len(reference))
         reference = reference[np.sort(order[: settings.max_events])]
     values = reference.condition(name)
-    edges, classes = _classes(name, values, n_classes)
+    edges, classes = divide(name, values, n_classes)
     labels = np.searchsorted(edges, values, side="right").astype(np.int64)
     scale = _hit_scale(reference)
     inputs, parts = log_cells(reference, scale), split(len(reference), 0, seed)
@@ -201,42 +216,3 @@ def _hit_scale(events: Events) -> float:
     sizes = np.abs(events.cells[:1000])
     hits = sizes[sizes > events.detector.threshold]
     return float(np.median(hits)) if len(hits) else 1.0
-
-
-def _choose(events: Events) -> str:
-    """Return the condition that tells kinds of events apart best."""
-    if "pdg" in events.conditions and np.ptp(events.conditions["pdg"]) > 0:
-        return "pdg"
-    if "energy" in events.conditions:
-        return "energy"
-    raise MissingError(
-        "the events have neither several kinds of particles nor incident energies; available: "
-        f"{', '.join(events.conditions) or 'none'}",
-        remedy="name a condition to classify",
-    )
-
-
-def _classes(
-    name: str, values: NDArray[np.float64], n_classes: int
-) -> tuple[NDArray[np.float64], tuple[str, ...]]:
-    """Return the inner edges between classes of increasing values, and what the classes are."""
-    unique = np.unique(values)
-    if 1 < len(unique) <= n_classes:
-        return (unique[1:] + unique[:-1]) / 2, tuple(_named(name, value) for value in unique)
-    edges = np.unique(np.quantile(values, np.linspace(0, 1, n_classes + 1)))
-    if len(edges) < 3:
-        raise RangeError(
-            f"the condition '{name}' does not divide into classes: nearly all of its values are "
-            f"{values[0]:g}",
-            remedy="name another condition",
-            value=float(values[0]),
-        )
-    spans = (f"{name} from {low:.6g} to {high:.6g}" for low, high in pairwise(edges))
-    return edges[1:-1], tuple(spans)
-
-
-def _named(name: str, value: float) -> str:
-    if name == "pdg":
-        with suppress(MissingError):
-            return find_particle(int(value)).name
-    return f"{name} = {value:g}"

@@ -19,12 +19,14 @@ from phys_gan.validation.classifier.network import Network
 from phys_gan.validation.classifier.scaling import fit_scaling
 from phys_gan.validation.classifier.settings import Settings
 
-__all__ = ["Parts", "Report", "predict", "silent", "split", "to_device", "train"]
+__all__ = ["FOLDS", "Parts", "Report", "predict", "silent", "split", "to_device", "train"]
 
 Report = Callable[[int, int], None]
 """Is told how many epochs of how many are done."""
 
-_FOLDS = 5
+FOLDS = 5
+"""Trainings whose tests share no event."""
+
 _ROWS = 8192
 """Events that are classified at a time."""
 
@@ -51,9 +53,9 @@ def split(n: int, number: int, seed: int) -> Parts:
         >>> [len(part) for part in split(100, 0, seed=1)]
         [60, 20, 20]
     """
-    order = stream(seed, f"classifier/split {number // _FOLDS}").permutation(n)
-    fifths = np.array_split(order, _FOLDS)
-    test, validation, *others = (fifths[(number + i) % _FOLDS] for i in range(_FOLDS))
+    order = stream(seed, f"classifier/split {number // FOLDS}").permutation(n)
+    fifths = np.array_split(order, FOLDS)
+    test, validation, *others = (fifths[(number + i) % FOLDS] for i in range(FOLDS))
     return Parts(np.concatenate(others), validation, test)
 
 

@@ -44,10 +44,11 @@ def two_sample_test(
     has other weights and another fifth of the events for its test.
 
     * **AUC**: mean of the trainings; its error is the larger of their standard deviation and of
-      DeLong's error of one of them. The floor is known, not measured: on test events of equal
-      samples the AUC of any classifier has mean 1/2 and standard deviation
-      :math:`\sqrt{(2n+1)/(12 n^2)}` for n test events of each (Mann and Whitney), and the mean of
-      several trainings has that or less. The limit is three of them; ``p_value`` is one-sided.
+      DeLong's error of one of them. The floor is known, not measured: on n test events of each of
+      two equal samples the AUC of any classifier has mean 1/2 and standard deviation
+      :math:`\sigma = \sqrt{(2n+1)/(12 n^2)}` (Mann and Whitney), and the mean of S <= 5
+      trainings at most :math:`\sigma \sqrt{(1 + (S-1)/3)/S}`, because their tests share no event.
+      The limit lies three of these above 1/2; ``p_value`` is one-sided.
     * **control**: the same for random halves of the reference. It tests the test.
     * **JSD**, as trained and calibrated: the floor is that of the halves, but not below 0.
     * **accuracy**: binomial floor at 1/2.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,7 @@ from phys_gan.validation.observables import Observable, measure, select
 
 __all__ = [
     "EXTRACTORS",
+    "Classifying",
     "Extractor",
     "ObservableFeatures",
     "feature_matrix",
@@ -39,6 +40,14 @@ class Extractor(Protocol):
 
     def __call__(self, events: Events) -> NDArray[np.float64]:
         """Return finite features of shape (N, d)."""
+
+
+@runtime_checkable
+class Classifying(Protocol):
+    """What an extractor also offers that is a classifier."""
+
+    def probabilities(self, events: Events) -> NDArray[np.float64]:
+        """Return the probability of each class, shape (N, n_classes)."""
 
 
 @dataclass(frozen=True)
@@ -79,8 +88,22 @@ class ObservableFeatures:
         return feature_matrix(values, [o.name for o in self.observables], self.fills)
 
 
+def _conditions(reference: Events) -> Extractor:
+    """Train a classifier of the reference's conditions; its inner view of events is the features.
+
+    Raises:
+        MissingError: The events have no conditions.
+        RangeError: There are too few events, or all have the same condition.
+    """
+    # Everything else here does without torch.
+    from phys_gan.validation.classifier.conditions import train_condition_classifier
+
+    return train_condition_classifier(reference)
+
+
 EXTRACTORS: dict[str, Callable[[Events], Extractor]] = {
     "observables": ObservableFeatures.fit,
+    "conditions": _conditions,
     "inception": InceptionFeatures.fit,
 }
 """Name to a function that makes an extractor for a reference. Add own ones as items."""

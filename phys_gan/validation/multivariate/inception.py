@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import importlib
-import importlib.util
 from dataclasses import dataclass
 from functools import cached_property
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -96,7 +96,7 @@ class InceptionFeatures:
 
 
 def _weights(weights: str | Path | None) -> Path:
-    if importlib.util.find_spec("torch_fidelity") is None:
+    if find_spec("torch_fidelity") is None:
         raise MissingError(
             "the features of Inception-v3 need torch-fidelity, which is not installed",
             remedy="install phys_gan[inception], or take the features 'observables'",

@@ -1,0 +1,77 @@
+"""Conditions of events as classes: kinds of particles, discrete values, or quantile bins."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from phys_gan.errors import MissingError, RangeError
+from phys_gan.events import Events
+from phys_gan.particles import find_particle
+
+__all__ = ["choose_condition", "divide"]
+
+
+def choose_condition(events: Events) -> str:
+    """Return ``pdg`` where it has several values, else ``energy``.
+
+    Raises:
+        MissingError: There is neither.
+    """
+    if "pdg" in events.conditions and np.ptp(events.conditions["pdg"]) > 0:
+        return "pdg"
+    if "energy" in events.conditions:
+        return "energy"
+    raise MissingError(
+        "the events have neither several kinds of particles nor incident energies; available: "
+        f"{', '.join(events.conditions) or 'none'}",
+        remedy="name a condition to classify",
+    )
+
+
+def divide(
+    name: str, values: NDArray[np.float64], n_classes: int
+) -> tuple[NDArray[np.float64], tuple[str, ...]]:
+    """Divide the values of a condition into classes.
+
+    Each value is a class where there are at most ``n_classes``, and always for kinds of particles,
+    whose numbers have no order; else quantile bins are.
+
+    Arguments:
+        name: Name of the condition.
+        values: Its values, shape (N,).
+        n_classes: Most classes.
+
+    Returns:
+        The inner edges between classes of increasing values, and what the classes are.
+
+    Raises:
+        RangeError: The values do not divide.
+
+    Example:
+        >>> divide("pdg", np.array([11.0, 22.0, 22.0]), 10)
+        (array([16.5]), ('e-', 'gamma'))
+    """
+    unique = np.unique(values)
+    if 1 < len(unique) and (len(unique) <= n_classes or name == "pdg"):
+        return (unique[1:] + unique[:-1]) / 2, tuple(_named(name, value) for value in unique)
+    edges = np.unique(np.quantile(values, np.linspace(0, 1, n_classes + 1)))
+    if len(edges) < 3:
+        raise RangeError(
+            f"the condition '{name}' does not divide into classes: nearly all of its values are "
+            f"{values[0]:g}",
+            remedy="name another condition",
+            value=float(values[0]),
+        )
+    spans = (f"{name} from {low:.6g} to {high:.6g}" for low, high in pairwise(edges))
+    return edges[1:-1], tuple(spans)
+
+
+def _named(name: str, value: float) -> str:
+    if name == "pdg":
+        with suppress(MissingError):
+            return find_particle(int(value)).name
+    return f"{name} = {value:g}"
