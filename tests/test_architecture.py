@@ -30,7 +30,7 @@ MAY = {
     "training": BASE | {"encodings", "networks", "objectives", "model"},
     "generation": BASE | {"encodings", "networks", "model"},
     "workflows": BASE | {"data", "training", "generation", "validation"},
-    "benchmark": BASE | {"data", "simulators"},
+    "benchmark": BASE | {"data", "simulators", "validation"},
     "cli": BASE | {"data", "simulators", "training", "generation", "validation", "workflows"},
 }
 MODULES = sorted(path for path in ROOT.rglob("*.py") if path != ROOT / "__init__.py")

@@ -56,7 +56,7 @@ def divide(
         (array([16.5]), ('e-', 'gamma'))
     """
     unique = np.unique(values)
-    if 1 < len(unique) and (len(unique) <= n_classes or name == "pdg"):
+    if len(unique) > 1 and (len(unique) <= n_classes or name == "pdg"):
         return (unique[1:] + unique[:-1]) / 2, tuple(_named(name, value) for value in unique)
     edges = np.unique(np.quantile(values, np.linspace(0, 1, n_classes + 1)))
     if len(edges) < 3:

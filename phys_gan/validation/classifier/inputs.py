@@ -139,7 +139,6 @@ def find_form(form: str | Form) -> Form:
 
 
 def _high_block(showers: Showers, divided: Sequence[int]) -> NDArray[np.float64]:
-    to_mev = _to_mev(showers.detector)
     lengths = [
         measure(direction)[:, divided] / _LENGTH
         for measure in (showers.centre, showers.width)
@@ -148,9 +147,9 @@ def _high_block(showers: Showers, divided: Sequence[int]) -> NDArray[np.float64]
     sparsity = 1 - showers.hits.sum(axis=1) / showers.detector.n_cells
     return np.concatenate(
         [
-            np.log10(showers.layer_energy * to_mev + _SMALL),
+            np.log10(showers.layer_energy + _SMALL),
             *(np.nan_to_num(values, nan=0.0) for values in lengths),
-            np.log10(showers.total * to_mev + _SMALL)[:, None],
+            np.log10(showers.total + _SMALL)[:, None],
             sparsity[:, None],
         ],
         axis=1,

@@ -87,10 +87,13 @@ def roc(
         np.append(0.0, 1 - np.searchsorted(sample, cuts, side="left") / len(sample))
         for sample in samples
     )
-    # Where the curve rises vertically, its top is the value.
-    corners, last = np.unique(false[::-1], return_index=True)
     axis = np.linspace(0, 1, n_points)
-    heights = np.interp(axis, corners, true[::-1][last])
+    # Where the curve rises vertically, its top is the value; ties are straight lines.
+    here = np.searchsorted(false, axis, side="right") - 1
+    there = np.minimum(here + 1, len(false) - 1)
+    gap = false[there] - false[here]
+    part = np.divide(axis - false[here], gap, out=np.zeros_like(axis), where=gap > 0)
+    heights = true[here] + part * (true[there] - true[here])
     return np.append(0.0, axis), np.append(0.0, heights)
 
 

@@ -77,7 +77,7 @@ def two_sample_test(
         MissingError: The form, or a condition in one of the samples, does not exist.
         ConfigError: There is no such device.
     """
-    _check(reference, candidate)
+    _check(reference, candidate, settings)
     where, tell = to_device(device), report or silent
     make, shown = find_form(form), _shown(reference, candidate, conditions)
     n = min(len(reference), len(candidate), settings.max_events or len(reference))
@@ -118,7 +118,7 @@ def two_sample_test(
     )
 
 
-def _check(reference: Events, candidate: Events) -> None:
+def _check(reference: Events, candidate: Events, settings: Settings) -> None:
     if not reference.detector.same_cells(candidate.detector):
         raise DetectorError(
             f"cannot compare events of '{reference.detector.name}' with events of "
@@ -134,6 +134,14 @@ def _check(reference: Events, candidate: Events) -> None:
                 value=len(events),
                 constraint=MIN_EVENTS,
             )
+    if settings.max_events is not None and settings.max_events < MIN_EVENTS:
+        raise RangeError(
+            f"max_events = {settings.max_events} leaves a classifier test fewer than {MIN_EVENTS} "
+            f"events of each sample",
+            remedy="allow more",
+            value=settings.max_events,
+            constraint=MIN_EVENTS,
+        )
 
 
 def _shown(reference: Events, candidate: Events, further: Sequence[str]) -> tuple[str, ...]:

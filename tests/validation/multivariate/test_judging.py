@@ -90,7 +90,7 @@ def test_halves_of_one_geant4_sample_are_at_the_floor(path: Path) -> None:
 def test_equal_samples_are_within_the_floor() -> None:
     """The verdict is that of three standard deviations of floor and value in quadrature.
 
-    In 360 comparisons of 400 to 1,000 events one of twelve metrics fired once. Of 50 trials with
+    In 450 comparisons of 300 to 900 such events one of twelve metrics fired once. Of 50 trials with
     a probability of 1 %, more than 3 happen once in 600 times.
     """
     fired: Counter[str] = Counter()
