@@ -19,7 +19,13 @@ from phys_gan.validation.distributions import (
     assess_all,
     choose_bins,
 )
-from phys_gan.validation.jointly import Together, classify, compare_extracted, compare_together
+from phys_gan.validation.jointly import (
+    Together,
+    check_names,
+    classify,
+    compare_extracted,
+    compare_together,
+)
 from phys_gan.validation.measuring import KEPT_BYTES, Measured, Source, measure_sample
 from phys_gan.validation.observables import Observable
 from phys_gan.validation.pathologies import Evidence
@@ -124,6 +130,7 @@ def compare_all(
         PhysGanError: As in :func:`compare`.
     """
     options = options or Options()
+    check_names(options.features, options.classifiers, options.preset)
     wanted = options.observables
     names = None if wanted is None else [o for o in wanted if o != SPECTRUM]
     with_spectrum = wanted is None or SPECTRUM in wanted

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -30,7 +30,7 @@ from phys_gan.validation.statistics.result import Result
 if TYPE_CHECKING:
     from phys_gan.validation.classifier.outcome import ClassifierResult
 
-__all__ = ["Together", "classify", "compare_extracted", "compare_together"]
+__all__ = ["Together", "check_names", "classify", "compare_extracted", "compare_together"]
 
 _OF_FEATURES = {"fpd": "fid", "kpd": "kid"}
 
@@ -48,6 +48,29 @@ class Together:
     results: dict[str, Result]
     correlations: Correlations | None
     cell_correlations: CellCorrelations | None
+
+
+def check_names(features: Sequence[str], classifiers: Sequence[str], preset: str) -> None:
+    """Say what is not known before hours of work, not after.
+
+    Raises:
+        MissingError: There are no such features, form of the input or settings.
+    """
+    _check_known(features, EXTRACTORS, "features")
+    if classifiers:
+        # Everything else here does without torch.
+        from phys_gan.validation.classifier import FORMS, PRESETS
+
+        _check_known(classifiers, FORMS, "form of the input of a classifier")
+        _check_known([preset], PRESETS, "preset of a classifier")
+
+
+def _check_known(names: Sequence[str], known: Mapping[str, object], what: str) -> None:
+    for name in names:
+        if name not in known:
+            raise MissingError(
+                f"there is no {what} '{name}'; available: {', '.join(known)}", value=name
+            )
 
 
 def compare_together(
@@ -94,17 +117,13 @@ def compare_extracted(
     carries the name of its features.
 
     Raises:
-        MissingError: There are no such features, or what they need is not installed.
+        MissingError: What the features need is not installed.
     """
     results: dict[str, Result] = {}
     # What is trained on events knows them better than others: those it saw are not compared.
     order = stream(seed, "validation/extractors").permutation(len(reference.kept))
     seen, unseen = (reference.kept[np.sort(part)] for part in np.array_split(order, 2))
     for name in extractors:
-        if name not in EXTRACTORS:
-            raise MissingError(
-                f"'{name}' are no features; available: {', '.join(EXTRACTORS)}", value=name
-            )
         extract = EXTRACTORS[name](seen)
         found = judge_features(extract(unseen), extract(candidate.kept), seed=seed)
         results |= {f"{_OF_FEATURES.get(m, m)}_{name}": result for m, result in found.items()}
@@ -148,7 +167,6 @@ def classify(
     """Train a classifier on each form of the events that are kept in memory."""
     if not forms:
         return {}
-    # Everything else here does without torch.
     from phys_gan.validation.classifier import PRESETS, two_sample_test
 
     settings = PRESETS[preset]

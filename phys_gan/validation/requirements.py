@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,6 +31,7 @@ _PATTERN = re.compile(
     \s*(?P<bound>[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*""",
     re.VERBOSE,
 )
+_OF_OBSERVABLES = (*METRICS, "undefined")
 _REMEDY = "write it like 'ks.max<0.1', 'ks[E_tot/E_inc]<0.05' or 'outside_floor<=0'"
 
 
@@ -83,6 +84,7 @@ def parse(text: str) -> Requirement:
 
     Raises:
         ConfigError: The text cannot be read.
+        MissingError: Observables have no such metric.
 
     Example:
         >>> parse("ks.max < 0.1").bound
@@ -98,6 +100,9 @@ def parse(text: str) -> Requirement:
             remedy=_REMEDY,
             value=statistic,
         )
+    about_observables = statistic is not None or match["observable"] is not None
+    if about_observables and match["metric"] not in _OF_OBSERVABLES:
+        raise _unknown(match["metric"], text, _OF_OBSERVABLES)
     return Requirement(
         text=text.strip(),
         in_slices=match["slices"] is not None,
@@ -140,12 +145,10 @@ def _values(requirement: Requirement, metrics: Mapping[str, Any]) -> list[Any]:
                 sum(not _all_within(results) for part in selections for results in part.values())
             ]
         return [_single(requirement, metrics)]
-    if name not in (*METRICS, "undefined"):
-        raise _unknown(name, requirement, [*METRICS, "undefined"])
     if observable is None:
         return [r[name]["value"] for part in selections for r in part.values() if name in r]
     if observable not in metrics["observables"]:
-        raise _unknown(observable, requirement, list(metrics["observables"]))
+        raise _unknown(observable, requirement.text, list(metrics["observables"]))
     # A requirement on a metric that too few events define is not met.
     found = [part.get(observable, {}).get(name) for part in selections]
     return [] if None in found else [result["value"] for result in found if result is not None]
@@ -160,7 +163,7 @@ def _single(requirement: Requirement, metrics: Mapping[str, Any]) -> Any:
         return metrics["provenance"][name]
     multivariate = metrics.get("multivariate", {})
     if name not in multivariate or requirement.in_slices:
-        raise _unknown(name, requirement, ["outside_floor", "findings", "p_value", *multivariate])
+        raise _unknown(name, requirement.text, ["outside_floor", "findings", "p_value", *multivariate])
     return multivariate[name]["value"]
 
 
@@ -168,9 +171,9 @@ def _all_within(results: Mapping[str, Any]) -> bool:
     return all(result["within_floor"] for result in results.values())
 
 
-def _unknown(name: str, requirement: Requirement, available: list[str]) -> MissingError:
+def _unknown(name: str, text: str, available: Sequence[str]) -> MissingError:
     return MissingError(
-        f"'{name}' in the requirement '{requirement.text}' does not exist; available: "
+        f"'{name}' in the requirement '{text}' does not exist; available: "
         f"{', '.join(available)}",
         remedy=_REMEDY,
         value=name,

@@ -1,6 +1,7 @@
 """The command line as a user meets it: verbs, exit codes, one sentence for what is wrong."""
 
 import json
+import re
 import sys
 
 import h5py
@@ -119,8 +120,9 @@ def test_train_generate_validate(run, tmp_path):
     code, out, _ = run("validate", data, like, "--out", report, "--require", "ks.max<0.01",
                        "--require", "ks[E_inc]<=0.01")  # fmt: skip
     assert code == 1
-    assert "ks.max<0.01: NOT met" in out
-    assert "ks[E_inc]<=0.01: met" in out
+    assert "1 of 2 requirements are met" in out
+    assert re.search(r"ks\.max<0\.01 +0\.\d+ +NOT met", out)
+    assert re.search(r"ks\[E_inc\]<=0\.01 +0 +met", out)
     assert (report / "index.html").stat().st_size > 100_000
     metrics = json.loads((report / "metrics.json").read_text())
     assert {"value", "error", "floor", "n_reference", "n_candidate"} <= set(
@@ -172,6 +174,48 @@ def test_wrong_ways_to_validate(run, tmp_path):
     other = tmp_path / "other.h5"
     pg.write(other, pg.simulate(pg.load_detector("calochallenge-2"), 20))
     wrong(run("validate", sample, other, "--out", tmp_path / "r"), "calochallenge-2")
+
+
+def test_validate_takes_several_candidates(run, tmp_path):
+    for name, part in (
+        ("a.h5", GEANT4[:200]),
+        ("b.h5", GEANT4[200:400]),
+        ("c.h5", GEANT4[400:600]),
+    ):
+        pg.write(tmp_path / name, part)
+    code, out, err = run("validate", *(tmp_path / f"{name}.h5" for name in "abc"),
+                         "--out", tmp_path / "r", "--observable", "E_tot/E_inc",
+                         "--slice", "energy=1GeV,50GeV,100GeV", "--no-figures",
+                         "--require", "slices.outside_floor<=0")  # fmt: skip
+    assert (code, err) == (0, "")
+    assert "2 of 2 requirements are met" in out
+    assert "(b)" in out
+    assert "(c)" in out
+    metrics = json.loads((tmp_path / "r" / "metrics.json").read_text())
+    assert list(metrics["candidates"]) == ["b", "c"]
+    assert len(metrics["candidates"]["b"]["slices"]) == 2
+    assert sorted(p.name for p in (tmp_path / "r").iterdir()) == ["index.html", "metrics.json"]
+
+
+@pytest.mark.parametrize(
+    ("options", "word"),
+    [
+        (["--require", "kss.max<1"], "kss"),
+        (["--observable", "nope"], "nope"),
+        (["--slice", "theta=0,1"], "theta"),
+        (["--slice", "energy=5,x"], "energy=5,x"),
+        (["--slice", "energy=5GeV,1GeV"], "do not rise"),
+        (["--classifier", "nope"], "nope"),
+        (["--classifier", "high", "--preset", "nope"], "nope"),
+        (["--features", "nope"], "nope"),
+        (["--memory", "much"], "much"),
+    ],
+)
+def test_wrong_options_of_validate(run, tmp_path, options, word):
+    data = tmp_path / "a.h5"
+    pg.write(data, GEANT4[:150])
+    wrong(run("validate", data, data, "--out", tmp_path / "r", *options), word)
+    assert not (tmp_path / "r").exists()
 
 
 def damaged_files(folder):
