@@ -176,7 +176,7 @@ def _compare(
     (whole,) = assess_all(shared, reference, candidate, selections[:1], replicas)
     slices = assess_all(shared, reference, candidate, selections[1:], replicas)
     curves = _curves(reference, candidate)
-    together = Together({}, None, None)
+    together = Together({}, None, None, None)
     if options.multivariate:
         together = compare_together(reference, candidate, training, seed=options.seed)
     classifiers = classify(
@@ -202,6 +202,7 @@ def _compare(
         correlations=together.correlations,
         cell_correlations=together.cell_correlations,
         classifiers=classifiers,
+        gallery=together.gallery,
         warnings=_warnings(reference, candidate, whole),
         seed=options.seed,
     )

@@ -247,16 +247,13 @@ class Comparisons(Mapping[str, Comparison]):
             report: Called to show progress.
         """
         # The report needs matplotlib, which a pipeline that only wants numbers does not.
-        from phys_gan.validation.report import render
+        from phys_gan.validation.report import save_page
 
-        folder = Path(directory)
-        page = render(next(iter(self.values())))
-        with atomic_file(folder / "metrics.json") as temporary:
+        page = save_page(self, directory, checks or {}, figures=figures, report=report)
+        with atomic_file(page.parent / "metrics.json") as temporary:
             text = json.dumps(self.metrics, indent=1, ensure_ascii=False, allow_nan=False)
             temporary.write_text(text + "\n", encoding="utf-8")
-        with atomic_file(folder / "index.html") as temporary:
-            temporary.write_text(page, encoding="utf-8")
-        return folder / "index.html"
+        return page
 
 
 def _results(results: Mapping[str, Mapping[str, Result]]) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from phys_gan.errors import MissingError
 from phys_gan.randomness import stream
+from phys_gan.validation.gallery import Gallery, make_gallery
 from phys_gan.validation.measuring import Measured
 from phys_gan.validation.multivariate.features import (
     EXTRACTORS,
@@ -43,11 +44,13 @@ class Together:
         results: Metric name to result.
         correlations: Between the layers, of both samples.
         cell_correlations: Between cells against their distance.
+        gallery: Single events of both samples.
     """
 
     results: dict[str, Result]
     correlations: Correlations | None
     cell_correlations: CellCorrelations | None
+    gallery: Gallery | None
 
 
 def check_names(features: Sequence[str], classifiers: Sequence[str], preset: str) -> None:
@@ -103,7 +106,8 @@ def compare_together(
     cells = compare_cell_correlations(reference.kept, candidate.kept, seed=seed)
     if cells is not None:
         results["cell_correlations"] = cells.rms
-    return Together(results, correlations, cells)
+    gallery = make_gallery(reference, candidate, seed=seed)
+    return Together(results, correlations, cells, gallery)
 
 
 def compare_extracted(

@@ -163,7 +163,9 @@ def _single(requirement: Requirement, metrics: Mapping[str, Any]) -> Any:
         return metrics["provenance"][name]
     multivariate = metrics.get("multivariate", {})
     if name not in multivariate or requirement.in_slices:
-        raise _unknown(name, requirement.text, ["outside_floor", "findings", "p_value", *multivariate])
+        raise _unknown(
+            name, requirement.text, ["outside_floor", "findings", "p_value", *multivariate]
+        )
     return multivariate[name]["value"]
 
 
@@ -173,8 +175,7 @@ def _all_within(results: Mapping[str, Any]) -> bool:
 
 def _unknown(name: str, text: str, available: Sequence[str]) -> MissingError:
     return MissingError(
-        f"'{name}' in the requirement '{text}' does not exist; available: "
-        f"{', '.join(available)}",
+        f"'{name}' in the requirement '{text}' does not exist; available: {', '.join(available)}",
         remedy=_REMEDY,
         value=name,
     )

@@ -1,22 +1,24 @@
-"""Figures of maps: the average shower in every layer, of both samples, and their difference."""
+"""Figures of maps: the average shower in every layer, of all samples, and the differences."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.collections import QuadMesh
-from matplotlib.colors import LogNorm, Normalize
+from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from phys_gan.detectors import CartesianLayer, Detector, ImageLayer, Layer, PolarLayer
+from phys_gan.detectors import Detector, Layer
 from phys_gan.validation.profiles import Profiles
+from phys_gan.validation.report.maps import draw_map, layer_title, length_unit, log_norm
+from phys_gan.validation.report.style import Look
 
 __all__ = ["average_figure", "chosen_layers"]
 
 _MAX_LAYERS = 6
-_DECADES = 6
-_EMPTY = "#eeeeee"
 
 
 def chosen_layers(detector: Detector, reference: Profiles) -> list[int]:
@@ -33,51 +35,73 @@ def chosen_layers(detector: Detector, reference: Profiles) -> list[int]:
     return sorted(set(np.minimum(passed, detector.n_layers - 1).tolist()))
 
 
-def average_figure(detector: Detector, reference: Profiles, candidate: Profiles) -> Figure:
-    """Draw the mean energy of every cell: one column per layer; below, the relative difference.
+def average_figure(
+    detector: Detector, reference: Profiles, candidates: Sequence[tuple[Look, Profiles]]
+) -> Figure:
+    """Draw the mean energy of every cell: one column per layer; below, the relative differences.
 
-    Colours of the energies are logarithmic over at most six decades and shared by both samples
-    of a layer; grey cells are empty. The difference is left grey where its statistical error is
-    larger than the range of the colours.
+    Colours of the energies are logarithmic over at most six decades and shared by the samples
+    of a layer; grey cells are empty. A difference is left grey where its statistical error is
+    larger than the range of the colours. Of several candidates only the differences are drawn.
     """
     layers = chosen_layers(detector, reference)
-    span = _span(reference.cells.mean, candidate.cells.mean)
+    means = candidates if len(candidates) == 1 else []
+    span = max(_span(reference.cells.mean, p.cells.mean) for _, p in candidates)
+    n_means, n_rows = 1 + len(means), 1 + len(means) + len(candidates)
     side = 3.05 if len(layers) < 4 else 2.2
-    figure = Figure(figsize=(side * len(layers) + 1.2, 2.8 * side), layout="constrained")
-    axes = figure.subplots(3, len(layers), squeeze=False)
+    figure = Figure(
+        figsize=(side * len(layers) + 1.2, side * (0.93 * n_rows + 0.1)), layout="constrained"
+    )
+    axes = figure.subplots(n_rows, len(layers), squeeze=False)
     for column, k in enumerate(layers):
         layer, cells = detector.layers[k], detector.slice(k)
-        first, second = reference.cells.mean[cells], candidate.cells.mean[cells]
-        norm = _log_norm(np.concatenate([first, second]))
-        for row, values in enumerate((first, second)):
-            mesh = _map(axes[row, column], layer, np.where(values > 0, values, np.nan), norm)
-        bar = figure.colorbar(mesh, ax=axes[:2, column], location="bottom", shrink=0.9, pad=0.02)
-        bar.set_label(rf"$\langle E_\mathrm{{cell}}\rangle$ [{detector.cell_unit}]", fontsize=11)
-        difference = np.full(first.shape, np.nan)
-        error = np.hypot(reference.cells.error[cells], candidate.cells.error[cells])
-        known = (first > 0) & (error < span * first)
-        np.divide(second - first, first, out=difference, where=known)
-        mesh = _map(axes[2, column], layer, difference, Normalize(-span, span), "RdBu_r")
-        bar = figure.colorbar(
-            mesh, ax=axes[2, column], location="bottom", shrink=0.9, pad=0.04, extend="both"
-        )
-        bar.set_label("candidate / reference $-$ 1", fontsize=11)
-        axes[0, column].set_title(f"{_kind(layer)} {layer.name or k}")
+        shown = [reference.cells.mean[cells], *(p.cells.mean[cells] for _, p in means)]
+        norm = log_norm(np.concatenate(shown))
+        for one, values in zip(axes[:, column], shown, strict=False):
+            mesh = draw_map(one, layer, np.where(values > 0, values, np.nan), norm)
+        _bar(figure, mesh, axes[:n_means, column], _mean_label(detector), 0.02)
+        for one, (_, profiles) in zip(axes[n_means:, column], candidates, strict=True):
+            difference = _difference(reference, profiles, cells, span)
+            mesh = draw_map(one, layer, difference, Normalize(-span, span), "RdBu_r")
+        label = "candidate / reference $-$ 1"
+        _bar(figure, mesh, axes[n_means:, column], label, 0.04, extend="both")
+        axes[0, column].set_title(layer_title(layer, k))
         _label_axes(axes[:, column], layer, column)
-    for row, text in enumerate(("reference", "candidate", "difference")):
-        axes[row, 0].annotate(
-            text,
-            (0, 0.5),
-            xytext=(-52, 0),
-            xycoords="axes fraction",
-            textcoords="offset points",
-            rotation=90,
-            ha="center",
-            va="center",
-            fontsize=13,
-            fontweight="bold",
-        )
+    names = [("reference", "black"), *((look.name, look.colour) for look, _ in means)]
+    differences = [(look.name, look.colour) for look, _ in candidates]
+    names += differences if len(candidates) > 1 else [("difference", "black")]
+    for one, (text, colour) in zip(axes[:, 0], names, strict=True):
+        _name_row(one, text, colour)
     return figure
+
+
+def _bar(
+    figure: Figure,
+    mesh: QuadMesh,
+    axes: NDArray[np.object_],
+    label: str,
+    pad: float,
+    extend: str = "neither",
+) -> None:
+    bar = figure.colorbar(
+        mesh, ax=list(axes), location="bottom", shrink=0.9, pad=pad, extend=extend
+    )
+    bar.set_label(label, fontsize=11)
+
+
+def _mean_label(detector: Detector) -> str:
+    return rf"$\langle E_\mathrm{{cell}}\rangle$ [{detector.cell_unit}]"
+
+
+def _difference(
+    reference: Profiles, candidate: Profiles, cells: slice, span: float
+) -> NDArray[np.float64]:
+    first, second = reference.cells.mean[cells], candidate.cells.mean[cells]
+    difference = np.full(first.shape, np.nan)
+    error = np.hypot(reference.cells.error[cells], candidate.cells.error[cells])
+    known = (first > 0) & (error < span * first)
+    np.divide(second - first, first, out=difference, where=known)
+    return difference
 
 
 def _span(reference: NDArray[np.float64], candidate: NDArray[np.float64]) -> float:
@@ -92,43 +116,24 @@ def _span(reference: NDArray[np.float64], candidate: NDArray[np.float64]) -> flo
     return next((span for span in (0.1, 0.2, 0.5) if typical < span / 2), 1.0)
 
 
-def _map(
-    axes: Axes,
-    layer: Layer,
-    values: NDArray[np.float64],
-    norm: Normalize,
-    colours: str = "viridis",
-) -> QuadMesh:
-    axes.set_facecolor(_EMPTY)
-    axes.tick_params(which="both", direction="out", top=False, right=False)
-    axes.minorticks_off()
-    x, y, grid = _corners(layer, values)
-    mesh = axes.pcolormesh(x, y, grid, norm=norm, cmap=colours, rasterized=True)
-    axes.set_aspect("equal")
-    return mesh
-
-
-def _corners(
-    layer: Layer, values: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Return the corners of the cells [mm, or arcsec for images] and the values on that grid."""
-    grid = values.reshape(layer.shape)
-    if isinstance(layer, CartesianLayer):
-        x, y = np.meshgrid(layer.x, layer.y, indexing="ij")
-        return x, y, grid
-    if isinstance(layer, PolarLayer):
-        # Each ring segment is drawn as several quadrangles, so that it looks round.
-        pieces = max(1, -(-144 // layer.n_alpha))
-        alpha = np.linspace(-np.pi, np.pi, layer.n_alpha * pieces + 1)[:, None]
-        r = np.array(layer.r)[None]
-        return r * np.cos(alpha), r * np.sin(alpha), np.repeat(grid, pieces, axis=0)
-    rows, columns = (np.arange(n + 1) - n / 2 for n in layer.shape)
-    x, y = np.meshgrid(columns * layer.pixel_scale, rows * layer.pixel_scale)
-    return x, y, grid
+def _name_row(axes: Axes, text: str, colour: str) -> None:
+    axes.annotate(
+        text,
+        (0, 0.5),
+        xytext=(-52, 0),
+        xycoords="axes fraction",
+        textcoords="offset points",
+        rotation=90,
+        ha="center",
+        va="center",
+        fontsize=13 if len(text) < 16 else 10,
+        fontweight="bold",
+        color=colour,
+    )
 
 
 def _label_axes(axes: NDArray[np.object_], layer: Layer, column: int) -> None:
-    unit = "arcsec" if isinstance(layer, ImageLayer) else "mm"
+    unit = length_unit(layer)
     for one in axes:
         one.tick_params(labelsize=9)
     for one in axes[:-1]:
@@ -137,16 +142,3 @@ def _label_axes(axes: NDArray[np.object_], layer: Layer, column: int) -> None:
     if column == 0:
         for one in axes:
             one.set_ylabel(f"$y$ [{unit}]", loc="center", fontsize=11, labelpad=0)
-
-
-def _kind(layer: Layer) -> str:
-    return "band" if isinstance(layer, ImageLayer) else "layer"
-
-
-def _log_norm(values: NDArray[np.float64]) -> LogNorm:
-    positive = values[values > 0]
-    if not len(positive):
-        return LogNorm(0.1, 1)
-    high = float(positive.max())
-    low = max(float(positive.min()), high / 10**_DECADES)
-    return LogNorm(low, high if high > low else 10 * low, clip=True)

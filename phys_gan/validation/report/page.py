@@ -2,209 +2,170 @@
 
 from __future__ import annotations
 
+import platform
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
 
-import numpy as np
+import numpy
+import scipy
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from matplotlib.figure import Figure
 
 from phys_gan import __version__
-from phys_gan.detectors import Detector, PolarLayer
-from phys_gan.validation.observables import MANY_LAYERS, OBSERVABLES
-from phys_gan.validation.report import images, plots
-from phys_gan.validation.report.response_plot import response_figure
-from phys_gan.validation.report.style import as_png, as_svg, figure_style
+from phys_gan.files import atomic_file
+from phys_gan.validation.comparison import Comparison, Comparisons
+from phys_gan.validation.multivariate.glossary import MULTIVARIATE
+from phys_gan.validation.report import joint_tables, sample_tables, tables
+from phys_gan.validation.report.cards import make_card
+from phys_gan.validation.report.pictures import Picture, draw, file_names
+from phys_gan.validation.report.sections import make_sections
+from phys_gan.validation.report.style import figure_style
+from phys_gan.validation.report.tables import Checks
+from phys_gan.validation.requirements import Check
 from phys_gan.validation.statistics.metrics import METRICS
-from phys_gan.validation.statistics.result import Result
 from phys_gan.validation.statistics.uncertainty import ALPHA
 
-if TYPE_CHECKING:
-    from phys_gan.validation.comparison import Comparison
+__all__ = ["Report", "render", "save_page"]
 
-__all__ = ["render"]
-
-_SHOWN_WORST = 12
-_SHOWN_ROWS = 40
-_TABLE = ("ks", "w1_scaled", "js", "separation", "chi2_ndf")
+Report = Callable[[str, int], None]
+"""Called with what is being done, and how many parts of it are done."""
 
 
 @dataclass(frozen=True)
-class _Picture:
-    """One figure with its caption."""
+class _Shown:
+    """A section with its figures drawn."""
 
-    name: str
-    source: str
-    caption: str
-    wide: bool = False
-    outside: bool = False
+    key: str
+    title: str
+    text: str
+    pictures: Sequence[Picture]
 
 
-def render(comparison: Comparison) -> str:
-    """Return the report on a comparison as one HTML page with images and style inside."""
+def render(
+    comparisons: Comparison | Comparisons,
+    checks: Checks | Sequence[Check] = (),
+    *,
+    report: Report | None = None,
+) -> str:
+    """Return the report as one HTML page with images, style and script inside.
+
+    Arguments:
+        comparisons: One candidate, or several against one reference.
+        checks: Requirements that were checked, of several candidates by name.
+        report: Called to show progress.
+    """
+    many, by_name = _by_name(comparisons, checks)
+    return _page(many, by_name, _draw_all(many, by_name, files=False, report=report))
+
+
+def save_page(
+    comparisons: Comparison | Comparisons,
+    directory: str | Path,
+    checks: Checks | Sequence[Check] = (),
+    *,
+    figures: bool = True,
+    report: Report | None = None,
+) -> Path:
+    """Write ``index.html``, and every figure as PDF and PNG in the folder ``figures`` beside it.
+
+    Files of the same names are replaced, others stay. Nothing is written before all is drawn.
+
+    Arguments:
+        comparisons: As for :func:`render`.
+        directory: Folder, made where there is none.
+        checks: As for :func:`render`.
+        figures: Whether to write the folder ``figures``.
+        report: Called to show progress.
+
+    Returns:
+        The path of ``index.html``.
+
+    Raises:
+        OutputError: The folder cannot be written.
+    """
+    folder = Path(directory)
+    many, by_name = _by_name(comparisons, checks)
+    sections = _draw_all(many, by_name, files=figures, report=report)
+    for picture in (picture for section in sections for picture in section.pictures):
+        for ending, content in picture.files.items():
+            with atomic_file(folder / "figures" / f"{picture.stem}.{ending}") as temporary:
+                temporary.write_bytes(content)
+    with atomic_file(folder / "index.html") as temporary:
+        temporary.write_text(_page(many, by_name, sections), encoding="utf-8")
+    return folder / "index.html"
+
+
+def _by_name(
+    comparisons: Comparison | Comparisons, checks: Checks | Sequence[Check]
+) -> tuple[Comparisons, Checks]:
+    if isinstance(comparisons, Comparison):
+        comparisons = Comparisons({comparisons.candidate.name: comparisons})
+    if not isinstance(checks, Mapping):
+        checks = dict.fromkeys(comparisons, tuple(checks))
+    return comparisons, {name: checks.get(name, ()) for name in comparisons}
+
+
+def _draw_all(
+    comparisons: Comparisons, checks: Checks, *, files: bool, report: Report | None
+) -> list[_Shown]:
+    sections = make_sections(comparisons, checks)
+    names = [f"{s.key} {d.name}" for s in sections for d in s.drawings]
+    stems = iter(file_names(names))
+    done = 0
+    shown = []
+    with figure_style():
+        for section in sections:
+            pictures = []
+            for drawing in section.drawings:
+                pictures.append(draw(drawing, next(stems), files=files))
+                done += 1
+                if report is not None:
+                    report("drawing figures", done)
+            shown.append(_Shown(section.key, section.title, section.text, pictures))
+    return shown
+
+
+def _page(comparisons: Comparisons, checks: Checks, sections: Sequence[_Shown]) -> str:
     environment = Environment(
-        loader=PackageLoader("phys_gan.validation.report", "."),
+        loader=PackageLoader("phys_gan.validation.report", "templates"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["number"] = _number
-    environment.filters["error"] = _error
-    with figure_style():
-        sections = [
-            ("Average showers", _averages(comparison)),
-            ("Energy response", _response(comparison)),
-            ("Observables along the layers", _along_layers(comparison)),
-            ("Observables", _observables(comparison)),
-        ]
-    outside = comparison.outside
-    return environment.get_template("report.html.j2").render(
-        comparison=comparison,
-        sides=(("reference", comparison.reference), ("candidate", comparison.candidate)),
+    first = next(iter(comparisons.values()))
+    several = len(comparisons) > 1
+    return environment.get_template("page.html.j2").render(
+        detector=first.detector,
+        cards=[make_card(name, c, checks[name]) for name, c in comparisons.items()],
+        overview=tables.overview_table(comparisons, checks) if several else None,
+        observables=[
+            (name, tables.observables_table(c, checks[name])) for name, c in comparisons.items()
+        ],
+        requirements=tables.requirements_table(checks),
+        together=joint_tables.together_table(comparisons, checks),
+        classifiers=joint_tables.classifier_table(comparisons, checks),
+        responses=sample_tables.response_table(comparisons),
+        sections={section.key: section for section in sections},
+        samples=sample_tables.samples_table(comparisons),
+        provenance=sample_tables.provenance_table(comparisons),
+        versions=_versions(first),
         metrics=METRICS,
-        table=_TABLE,
-        outside=set(outside),
-        n_rows=max(_SHOWN_ROWS, len(outside)),
-        n_within=len(comparison.results) - len(outside),
-        sections=[(title, pictures) for title, pictures in sections if pictures],
-        version=__version__,
+        joint_metrics=[
+            metric
+            for name, metric in MULTIVARIATE.items()
+            if any(name in c.multivariate for c in comparisons.values())
+        ],
         alpha=ALPHA,
     )
 
 
-def _averages(comparison: Comparison) -> list[_Picture]:
-    detector = comparison.detector
-    first, second = comparison.reference.profiles, comparison.candidate.profiles
-    drawn = images.chosen_layers(detector, first)
-    which = (
-        ""
-        if len(drawn) == detector.n_layers
-        else f" {len(drawn)} of {detector.n_layers} layers, spread over the energy of the shower."
-    )
-    figure = images.average_figure(detector, first, second)
-    pictures = [
-        _Picture(
-            "average showers",
-            as_png(figure, dpi=120),
-            "Mean energy of every cell, and the relative difference. Grey cells are empty; in the "
-            "difference also those whose statistical error exceeds the range of colours." + which,
-            wide=True,
-        )
-    ]
-    if detector.n_layers > 1:
-        pictures.append(
-            _svg(
-                "longitudinal profile",
-                plots.longitudinal_figure(detector, first, second),
-                "Mean energy per depth of every layer.",
-            )
-        )
-    pictures += [
-        _svg(
-            f"radial profile {name}".strip(),
-            plots.radial_figure(detector, first, second, layers),
-            text,
-        )
-        for name, layers, text in _radial_groups(detector)
-    ]
-    return pictures
-
-
-def _radial_groups(detector: Detector) -> list[tuple[str, list[int], str]]:
-    """Return the polar layers that share their rings, or one by one when there are few of them."""
-    polar = {k: layer for k, layer in enumerate(detector.layers) if isinstance(layer, PolarLayer)}
-    polar = {k: layer for k, layer in polar.items() if layer.shape[1] > 1}
-    if polar and len({layer.r for layer in polar.values()}) == 1:
-        return [("", list(polar), "Mean energy per area of the rings, summed over all layers.")]
-    return [
-        (layer.name, [k], f"Mean energy per area of the rings in layer {layer.name or k}.")
-        for k, layer in polar.items()
-        if len(polar) <= MANY_LAYERS
-    ]
-
-
-def _response(comparison: Comparison) -> list[_Picture]:
-    first, second = comparison.reference.response, comparison.candidate.response
-    if first is None or second is None:
-        return []
-    caption = (
-        "Mean and resolution (standard deviation over mean) of E_tot/E_inc in bins of incident "
-        "energy, with statistical errors. Lines are fits of σ/E = a/√(E/GeV) ⊕ b. Largest "
-        f"deviation from linearity: reference {_percent(first.linearity, first.linearity_error)}, "
-        f"candidate {_percent(second.linearity, second.linearity_error)}."
-    )
-    figure = response_figure(first, second)
-    return [_Picture("energy response", as_svg(figure), caption, wide=True)]
-
-
-def _along_layers(comparison: Comparison) -> list[_Picture]:
-    """Show per-layer observables of many layers together: 45 histograms tell less than one line."""
-    if comparison.detector.n_layers <= MANY_LAYERS:
-        return []
-    pictures = []
-    for family, definition in OBSERVABLES.items():
-        names = [name for name, h in comparison.histograms.items() if h.family == family]
-        if len(names) < 2:
-            continue
-        histograms = [comparison.histograms[name] for name in names]
-        results = [comparison.results[name] for name in names]
-        figure = plots.layer_figure(histograms, results, definition.axis_label.replace("{k}", "k"))
-        what = definition.description.replace("layer {k}", "each layer")
-        caption = f"{what} Bands and dotted lines: standard deviation. Below: KS per layer."
-        pictures.append(_svg(family.replace("{k}", "k"), figure, caption))
-    return pictures
-
-
-def _observables(comparison: Comparison) -> list[_Picture]:
-    names = list(comparison.histograms)
-    if comparison.detector.n_layers > MANY_LAYERS:
-        per_layer = [n for n in comparison.ranking if comparison.histograms[n].layer is not None]
-        shown = set(per_layer[:_SHOWN_WORST])
-        names = [n for n in names if n in shown or comparison.histograms[n].layer is None]
-    ranks = {name: rank for rank, name in enumerate(comparison.ranking)}
-    outside = set(comparison.outside)
-    pictures = []
-    for name in sorted(names, key=lambda name: ranks.get(name, len(ranks))):
-        histogram = comparison.histograms[name]
-        results = comparison.results.get(name, {})
-        caption = histogram.description
-        if any(histogram.undefined):
-            caption += (
-                f" Not defined in {histogram.undefined[0]} reference and "
-                f"{histogram.undefined[1]} candidate events."
-            )
-        figure = plots.histogram_figure(histogram, results)
-        pictures.append(_Picture(name, as_svg(figure), caption, outside=name in outside))
-    return pictures
-
-
-def _svg(name: str, figure: Figure, caption: str) -> _Picture:
-    return _Picture(name, as_svg(figure), caption)
-
-
-def _percent(value: float, error: float) -> str:
-    if not np.isfinite(value):
-        return "not defined"
-    return f"{100 * value:.2f} ± {100 * error:.2f} %"
-
-
-def _decimals(scale: float) -> int:
-    """Return the decimals at which an error keeps two figures."""
-    if not np.isfinite(scale) or scale <= 0:
-        return 3
-    return int(np.clip(1 - np.floor(np.log10(scale)), 0, 8))
-
-
-def _number(result: Result) -> str:
-    """Write value ± error with two figures of the error."""
-    if not np.isfinite(result.value):
-        return "∞" if result.value > 0 else "not defined"
-    places = _decimals(result.error or result.value)
-    return f"{result.value:.{places}f} ± {result.error:.{places}f}"
-
-
-def _error(result: Result) -> str:
-    """Write floor ± spread with two figures of the spread."""
-    places = _decimals(result.floor_error or result.floor)
-    return f"{result.floor:.{places}f} ± {result.floor_error:.{places}f}"
+def _versions(comparison: Comparison) -> dict[str, str]:
+    return {
+        "phys_gan": __version__,
+        "numpy": numpy.__version__,
+        "scipy": scipy.__version__,
+        "Python": platform.python_version(),
+        "seed": str(comparison.seed),
+        "probability of a false alarm": f"{ALPHA:g}",
+    }

@@ -1,99 +1,150 @@
-"""The parts of a figure with two panels: both samples above, their ratio below."""
+"""The parts of a figure with two panels: all samples above, the ratios to the reference below."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
-import hist
-import mplhep
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from phys_gan.validation.report.style import CANDIDATE, REFERENCE, REFERENCE_FILL
+from phys_gan.validation.report.legends import line_of, patch_of_reference
+from phys_gan.validation.report.style import REFERENCE, REFERENCE_FILL, Look
 from phys_gan.validation.statistics.result import Result
 
-__all__ = ["Bars", "draw", "head_room", "legend_with_ks", "log_where_needed", "two_panels"]
+__all__ = ["Bars", "Panels", "Points", "head_room", "log_where_needed"]
+
+Values = NDArray[np.float64]
+
+_ROW = 0.21
+"""Height of a row of the legend [inch]."""
+
+
+@dataclass(frozen=True)
+class Points:
+    """Values per bin with errors, of one sample."""
+
+    values: Values
+    errors: Values
 
 
 @dataclass(frozen=True)
 class Bars:
-    """Values per bin with errors, of both samples."""
+    """Values per bin of the reference and of all candidates that have them."""
 
-    edges: NDArray[np.float64]
-    reference: NDArray[np.float64]
-    reference_error: NDArray[np.float64]
-    candidate: NDArray[np.float64]
-    candidate_error: NDArray[np.float64]
+    edges: Values
+    reference: Points
+    candidates: Sequence[tuple[Look, Points]]
 
+    @property
+    def heights(self) -> Values:
+        """Values of all samples, shape (n_samples, n_bins)."""
+        return np.stack([self.reference.values, *(p.values for _, p in self.candidates)])
 
-def two_panels() -> tuple[Figure, Axes, Axes]:
-    """Return a figure with a large panel above a small one that shares its x axis."""
-    figure = Figure(figsize=(5.6, 4.7))
-    # Fixed places: all figures of a page line up, and no layout has to be solved.
-    main = figure.add_axes((0.155, 0.355, 0.82, 0.585))
-    below = figure.add_axes((0.155, 0.12, 0.82, 0.205), sharex=main)
-    main.tick_params(labelbottom=False)
-    for axes in (main, below):
-        axes.yaxis.set_label_coords(-0.135, 1.0 if axes is main else 0.5)
-    return figure, main, below
+    @property
+    def looks(self) -> list[Look]:
+        """The candidates."""
+        return [look for look, _ in self.candidates]
 
-
-def draw(main: Axes, below: Axes, bars: Bars, suffixes: Sequence[str] = ("", "")) -> None:
-    """Draw both samples, their errors and the ratio."""
-    reference = _weighted(bars.edges, bars.reference, bars.reference_error)
-    candidate = _weighted(bars.edges, bars.candidate, bars.candidate_error)
-    common = {"ax": main, "flow": "none"}
-    mplhep.histplot(
-        reference,
-        histtype="fill",
-        color=REFERENCE_FILL,
-        edges=True,
-        label=f"reference{suffixes[0]}",
-        **common,
-    )
-    mplhep.histplot(reference, histtype="step", color=REFERENCE, lw=1, yerr=False, **common)
-    mplhep.histplot(
-        candidate,
-        histtype="step",
-        color=CANDIDATE,
-        yerr=bars.candidate_error,
-        label=f"candidate{suffixes[1]}",
-        **common,
-    )
-    main.set_xlim(bars.edges[0], bars.edges[-1])
-    main.set_xlabel("")
-    below.locator_params(axis="x", nbins=7)
-    head_room(main, bars)
-    _draw_ratio(below, bars)
+    @property
+    def high_on_the_right(self) -> bool:
+        """Whether a legend has more room on the left."""
+        heights = self.heights.sum(axis=0)
+        middle = len(heights) // 2
+        return bool(heights[middle:].max() > 1.2 * heights[:middle].max(initial=0))
 
 
-def legend_with_ks(main: Axes, bars: Bars, ks: Result | None = None) -> None:
-    """Put the legend where the histogram is low, with KS and its floor below."""
-    heights = bars.reference + bars.candidate
-    middle = len(heights) // 2
-    on_left = bool(heights[middle:].max() > 1.2 * heights[:middle].max(initial=0))
-    lines = ""
-    if ks is not None:
-        verdict = "within" if ks.within_floor else "outside"
-        lines = (
-            f"KS {ks.value:.4f} ± {ks.error:.4f}, {verdict}\n"
-            f"floor {ks.floor:.4f} ± {ks.floor_error:.4f}"
+class Panels:
+    """A figure with a large panel above a small one that shares its x axis.
+
+    Of several candidates the legend stands above the frame, where it hides nothing.
+
+    Arguments:
+        n_candidates: Number of candidates in the report, so that all its figures have one size.
+
+    Attributes:
+        figure: The figure.
+        main: The large panel.
+        below: The small one.
+    """
+
+    def __init__(self, n_candidates: int) -> None:
+        self._n = n_candidates
+        extra = 0.0 if n_candidates == 1 else _ROW * (n_candidates // 2 + 1) - 0.12
+        height = 4.7 + extra
+        self.figure = Figure(figsize=(5.6, height))
+
+        # Fixed places: all figures of a page line up, and no layout has to be solved.
+        def box(bottom: float, tall: float) -> tuple[float, float, float, float]:
+            return 0.155, bottom / height, 0.8, tall / height
+
+        self.main = self.figure.add_axes(box(1.73, 2.69))
+        self.below = self.figure.add_axes(box(0.565, 0.965), sharex=self.main)
+        self.main.tick_params(labelbottom=False)
+        self.main.yaxis.set_label_coords(-0.135, 1.0)
+        self.below.yaxis.set_label_coords(-0.135, 0.5)
+
+    def draw(self, bars: Bars) -> None:
+        """Draw all samples, their errors and the ratios."""
+        main, edges = self.main, bars.edges
+        main.stairs(bars.reference.values, edges, fill=True, color=REFERENCE_FILL, lw=0)
+        main.stairs(bars.reference.values, edges, color=REFERENCE, lw=1)
+        for (look, points), x in zip(bars.candidates, _places(bars), strict=True):
+            main.stairs(points.values, edges, color=look.colour, ls=look.line, lw=1.4)
+            main.errorbar(x, points.values, points.errors, fmt="none", color=look.colour, lw=1)
+        main.set_xlim(edges[0], edges[-1])
+        head_room(main, bars)
+        self.below.locator_params(axis="x", nbins=7)
+        _draw_ratios(self.below, bars)
+
+    def legend(
+        self,
+        looks: Sequence[Look],
+        *,
+        on_left: bool = False,
+        sizes: Sequence[int] = (),
+        results: Sequence[Result | None] = (),
+    ) -> None:
+        """Name the samples, with their numbers of entries and KS where given.
+
+        Arguments:
+            looks: The candidates that were drawn.
+            on_left: Whether the left side of the frame has room for it.
+            sizes: Events of the reference and of a single candidate.
+            results: KS of every candidate.
+        """
+        handles = [patch_of_reference(), *map(line_of, looks)]
+        names = ["reference", *(look.name for look in looks)]
+        found = list(results) or [None] * len(looks)
+        if self._n > 1:
+            texts = [_with_ks(n, ks) for n, ks in zip(names, [None, *found], strict=True)]
+            self.figure.legend(
+                handles,
+                texts,
+                loc="upper left",
+                bbox_to_anchor=(0.14, 1.0),
+                ncols=2,
+                fontsize=9.5,
+                columnspacing=1.2,
+                borderaxespad=0.2,
+            )
+            return
+        numbers = [f" ({n:,} events)".replace(",", " ") for n in sizes] or [""] * len(names)
+        legend = self.main.legend(
+            handles,
+            [name + number for name, number in zip(names, numbers, strict=True)],
+            loc="upper left" if on_left else "upper right",
+            title=_ks_lines(found[0]),
+            alignment="left" if on_left else "right",
         )
-    legend = main.legend(
-        loc="upper left" if on_left else "upper right",
-        title=lines or None,
-        alignment="left" if on_left else "right",
-    )
-    legend.get_title().set_fontsize(9.5)
+        legend.get_title().set_fontsize(9.5)
 
 
 def log_where_needed(main: Axes, bars: Bars, log_x: bool, log_y: bool) -> None:
     """Make axes logarithmic where asked, and y also where one bin would flatten all others."""
-    filled = bars.reference[bars.reference > 0]
+    filled = bars.reference.values[bars.reference.values > 0]
     if log_x:
         main.set_xscale("log")
     if len(filled) and (log_y or filled.max() > 50 * np.median(filled)):
@@ -102,51 +153,74 @@ def log_where_needed(main: Axes, bars: Bars, log_x: bool, log_y: bool) -> None:
 
 
 def head_room(main: Axes, bars: Bars) -> None:
-    """Leave the top third to the legend."""
-    high = float(max((bars.reference + bars.reference_error).max(), bars.candidate.max()))
+    """Leave the top third to a legend inside the frame."""
+    inside = len(bars.candidates) == 1
+    heights = bars.heights
+    high = float(max((bars.reference.values + bars.reference.errors).max(), heights.max()))
     if high <= 0:
         return
     if main.get_yscale() == "log":
-        positive = np.concatenate([bars.reference, bars.candidate])
-        low = float(positive[positive > 0].min()) / 2
-        main.set_ylim(low, high * (high / low) ** 0.55)
+        low = float(heights[heights > 0].min()) / 2
+        main.set_ylim(low, high * (high / low) ** (0.55 if inside else 0.08))
     else:
-        main.set_ylim(0, 1.55 * high)
+        main.set_ylim(0, (1.55 if inside else 1.12) * high)
 
 
-def _draw_ratio(below: Axes, bars: Bars) -> None:
-    filled = bars.reference > 0
-    safe = np.where(filled, bars.reference, 1)
-    ratio = np.where(filled, bars.candidate / safe, np.nan)
-    error = np.where(filled, bars.candidate_error / safe, np.nan)
-    band = np.where(filled, bars.reference_error / safe, 0.0)
-    centres = (bars.edges[:-1] + bars.edges[1:]) / 2
+def _places(bars: Bars) -> list[Values]:
+    """Return where the points of every candidate stand: side by side within the bins."""
+    n = len(bars.candidates)
+    low, width = bars.edges[:-1], np.diff(bars.edges)
+    return [low + at * width for at in ([0.5] if n == 1 else np.linspace(0.26, 0.74, n))]
+
+
+def _draw_ratios(below: Axes, bars: Bars) -> None:
+    reference = bars.reference
+    filled = reference.values > 0
+    safe = np.where(filled, reference.values, 1)
+    band = np.where(filled, reference.errors / safe, 0.0)
     below.stairs(1 + band, bars.edges, baseline=1 - band, fill=True, color=REFERENCE_FILL, lw=0)
     below.axhline(1, color=REFERENCE, lw=0.8)
-    off = np.abs(ratio - 1)[np.isfinite(ratio) & (error < 0.3)]
-    span = next((s for s in (0.05, 0.1, 0.25, 0.5) if not len(off) or off.max() < 0.8 * s), 1.0)
-    inside = np.isfinite(ratio) & (np.abs(ratio - 1) <= span)
-    below.errorbar(
-        centres[inside], ratio[inside], error[inside], fmt="o", ms=3, lw=1, color=CANDIDATE
-    )
-    for beyond, marker, y in ((ratio > 1 + span, "^", 0.93), (ratio < 1 - span, "v", 0.07)):
-        # What lies beyond the panel is marked at its rim, not lost.
-        below.scatter(
-            centres[beyond],
-            np.full(int(beyond.sum()), 1 - span + 2 * span * y),
-            marker=marker,
-            s=16,
-            facecolors="none",
-            edgecolors=CANDIDATE,
+    ratios = [
+        (np.where(filled, p.values / safe, np.nan), np.where(filled, p.errors / safe, np.nan))
+        for _, p in bars.candidates
+    ]
+    span = _span(ratios)
+    for (look, _), (ratio, error), x in zip(bars.candidates, ratios, _places(bars), strict=True):
+        inside = np.isfinite(ratio) & (np.abs(ratio - 1) <= span)
+        below.errorbar(
+            x[inside], ratio[inside], error[inside], fmt=look.marker, ms=3, lw=1, color=look.colour
         )
+        for beyond, marker, y in ((ratio > 1 + span, "^", 0.93), (ratio < 1 - span, "v", 0.07)):
+            # What lies beyond the panel is marked at its rim, not lost.
+            below.scatter(
+                x[beyond],
+                np.full(int(beyond.sum()), 1 - span + 2 * span * y),
+                marker=marker,
+                s=16,
+                facecolors="none",
+                edgecolors=look.colour,
+            )
     below.set_ylim(1 - span, 1 + span)
-    below.set_ylabel("cand. / ref.", loc="center", fontsize=10.5)
+    below.set_ylabel("ratio to ref.", loc="center", fontsize=10.5)
 
 
-def _weighted(
-    edges: NDArray[np.float64], values: NDArray[np.float64], errors: NDArray[np.float64]
-) -> hist.Hist[Any]:
-    histogram = hist.Hist(hist.axis.Variable(edges), storage=hist.storage.Weight())
-    view = histogram.view()
-    view.value, view.variance = values, errors**2
-    return histogram
+def _span(ratios: Sequence[tuple[Values, Values]]) -> float:
+    """Return a round range of ratios that holds what is known to 30 %."""
+    off = np.concatenate([np.abs(r - 1)[np.isfinite(r) & (error < 0.3)] for r, error in ratios])
+    return next((s for s in (0.05, 0.1, 0.25, 0.5) if not len(off) or off.max() < 0.8 * s), 1.0)
+
+
+def _with_ks(name: str, ks: Result | None) -> str:
+    if ks is None:
+        return name
+    return f"{name}, KS {ks.value:.3f}" + ("" if ks.within_floor else " ▲")
+
+
+def _ks_lines(ks: Result | None) -> str | None:
+    if ks is None:
+        return None
+    verdict = "within" if ks.within_floor else "outside"
+    return (
+        f"KS {ks.value:.4f} ± {ks.error:.4f}, {verdict}\n"
+        f"floor {ks.floor:.4f} ± {ks.floor_error:.4f}"
+    )

@@ -2,62 +2,89 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, NullFormatter
 from numpy.typing import NDArray
 
-from phys_gan.validation.report.style import CANDIDATE, REFERENCE, REFERENCE_FILL
+from phys_gan.validation.report.legends import legend_above, legend_height
+from phys_gan.validation.report.style import REFERENCE, REFERENCE_FILL, Look
 from phys_gan.validation.statistics.response import ResponseCurve
 
 __all__ = ["response_figure"]
 
+_PANELS = (
+    ("mean", 1, r"$\langle E_\mathrm{tot}/E_\mathrm{inc}\rangle$"),
+    ("resolution", 100, r"$\sigma(E_\mathrm{tot}/E_\mathrm{inc})\,/\,$mean [%]"),
+)
 
-def response_figure(reference: ResponseCurve, candidate: ResponseCurve) -> Figure:
+
+def response_figure(
+    reference: ResponseCurve, candidates: Sequence[tuple[Look, ResponseCurve]]
+) -> Figure:
     """Draw mean response and resolution against the incident energy, with ratios and fits."""
-    figure = Figure(figsize=(11, 4.8), layout="constrained")
+    n = len(candidates)
+    figure = Figure(figsize=(11, 4.7 + legend_height(n + 1)), layout="constrained")
     grid = figure.add_gridspec(2, 2, height_ratios=(3, 1.15), hspace=0.03)
     edges = np.array(reference.edges) / 1000
-    panels = (
-        ("mean", 1, r"$\langle E_\mathrm{tot}/E_\mathrm{inc}\rangle$"),
-        ("resolution", 100, r"$\sigma(E_\mathrm{tot}/E_\mathrm{inc})\,/\,$mean [%]"),
-    )
-    for column, (name, unit, label) in enumerate(panels):
+    truth = Look("reference", REFERENCE, "s", "-")
+    for column, (name, unit, label) in enumerate(_PANELS):
         main = figure.add_subplot(grid[0, column])
         below = figure.add_subplot(grid[1, column], sharex=main)
         main.tick_params(labelbottom=False)
-        for curve, colour, marker, word in (
-            (reference, REFERENCE, "s", "reference"),
-            (candidate, CANDIDATE, "o", "candidate"),
-        ):
-            x = curve.array("energy") / 1000
-            spans = np.abs(np.stack([x - edges[:-1], edges[1:] - x]))
-            if name == "resolution":
-                word += _fit_text(curve)
-            y, error = unit * curve.array(name), unit * curve.array(f"{name}_error")
-            main.errorbar(x, y, error, xerr=spans, label=word, fmt=marker, color=colour, ms=4.5)
-            if name == "resolution" and np.isfinite(curve.fit.a):
-                fine = np.geomspace(x[0], x[-1], 200)
-                main.plot(fine, unit * curve.fit.at(fine * 1000), color=colour, lw=1)
-        ratio, up, down = _ratio(reference, candidate, name)
-        x = candidate.array("energy") / 1000
+        for i, (look, curve) in enumerate([(truth, reference), *candidates]):
+            _draw_curve(main, look, curve, name, unit, edges, _shift(i, n + 1))
         below.axhline(1, color=REFERENCE, lw=0.8)
-        below.errorbar(x, ratio, up, fmt="o", color=CANDIDATE, ms=4.5)
+        for i, (look, curve) in enumerate(candidates):
+            ratio, up, down = _ratio(reference, curve, name)
+            x = curve.array("energy") / 1000
+            style: dict[str, Any] = {"fmt": look.marker, "color": look.colour, "ms": 4.5}
+            below.errorbar(x * _shift(i + 1, n + 1), ratio, up, **style)
         below.fill_between(x, 1 - down, 1 + down, color=REFERENCE_FILL, lw=0)
         if edges[-1] > 5 * edges[0]:
             main.set_xscale("log")
-        bottom, top = main.get_ylim()
-        main.set_ylim(bottom, top + 0.35 * (top - bottom))
+        main.margins(y=0.12)
         main.set_ylabel(label)
-        main.legend(loc="upper right")
-        below.set_ylabel("cand. / ref.", loc="center", fontsize=10.5)
+        below.set_ylabel("ratio to ref.", loc="center", fontsize=10.5)
         below.set_xlabel(r"$E_\mathrm{inc}$ [GeV]")
         # "1.0002" says more to a reader than "2" with "1e-4 + 1" at the end of the axis.
         for axes in (main, below):
             axes.ticklabel_format(axis="y", useOffset=False)
         _plain_ticks(below, edges)
+    legend_above(figure, *figure.axes[0].get_legend_handles_labels())
     return figure
+
+
+def _draw_curve(
+    axes: Axes,
+    look: Look,
+    curve: ResponseCurve,
+    name: str,
+    unit: float,
+    edges: NDArray[np.float64],
+    shift: float,
+) -> None:
+    x = curve.array("energy") / 1000
+    spans = np.abs(np.stack([x - edges[:-1], edges[1:] - x]))
+    y, error = unit * curve.array(name), unit * curve.array(f"{name}_error")
+    text = look.name + _fit_text(curve)
+    style: dict[str, Any] = {"fmt": look.marker, "color": look.colour, "ms": 4.5}
+    # Only the reference shows how wide the bins are; more would be a thicket.
+    widths = spans if look.colour == REFERENCE else None
+    axes.errorbar(x * shift, y, error, xerr=widths, label=text, **style)
+    if name == "resolution" and np.isfinite(curve.fit.a):
+        fine = np.geomspace(x[0], x[-1], 200)
+        fitted = unit * curve.fit.at(fine * 1000)
+        axes.plot(fine, fitted, color=look.colour, ls=look.line, lw=1)
+
+
+def _shift(i: int, n: int) -> float:
+    """Return a factor that sets the points of several samples apart."""
+    return 1.0 if n == 2 else float(1.012 ** (i - (n - 1) / 2))
 
 
 def _plain_ticks(axes: Axes, edges: NDArray[np.float64]) -> None:

@@ -1,0 +1,141 @@
+"""Figures of correlations: between layers as matrices, between cells against their distance."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.collections import QuadMesh
+from matplotlib.colors import Normalize
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from phys_gan.validation.report.legends import legend_above, legend_height
+from phys_gan.validation.report.style import REFERENCE, REFERENCE_FILL, Look
+from phys_gan.validation.statistics.cell_correlations import CellCorrelation, CellCorrelations
+from phys_gan.validation.statistics.correlations import Correlations
+
+__all__ = ["cell_figure", "matrix_figure"]
+
+_MOST_NUMBERS = 8
+_EMPTY = "#dddddd"
+
+
+def matrix_figure(found: Sequence[tuple[Look, Correlations]]) -> Figure:
+    """Draw the correlation matrices of reference and candidates, and below the differences.
+
+    Of a single candidate all three stand side by side. Grey pairs are not defined.
+    """
+    n, reference = len(found), found[0][1]
+    span = _span([c.difference for _, c in found])
+    full, off = Normalize(-1, 1), Normalize(-span, span)
+    if n == 1:
+        figure = Figure(figsize=(12.4, 4.2), layout="constrained")
+        panels = list(figure.subplots(1, 3))
+        differences = panels[2:]
+    else:
+        figure = Figure(figsize=(min(3.3 * (n + 1) + 0.9, 15), 7), layout="constrained")
+        grid = figure.subplots(2, n + 1, squeeze=False)
+        grid[1, 0].set_axis_off()
+        panels, differences = list(grid[0]), list(grid[1, 1:])
+    shown = [("reference", REFERENCE, reference.reference)]
+    shown += [(look.name, look.colour, c.candidate) for look, c in found]
+    for axes, (name, colour, matrix) in zip(panels, shown, strict=False):
+        mesh = _draw_matrix(axes, matrix, reference.names, full, "PuOr_r")
+        axes.set_title(name, fontsize=13, fontweight="bold", color=colour)
+    for axes, (look, correlations) in zip(differences, found, strict=True):
+        second = _draw_matrix(axes, correlations.difference, reference.names, off, "RdBu_r")
+        name = "difference" if n == 1 else f"{look.name} $-$ reference"
+        axes.set_title(name, fontsize=12, fontweight="bold", color=look.colour)
+    first_row = panels[: n + 1]
+    figure.colorbar(mesh, ax=first_row, location="right", shrink=0.8, pad=0.01).set_label(
+        "correlation", fontsize=11
+    )
+    figure.colorbar(second, ax=differences, location="right", shrink=0.8, pad=0.02).set_label(
+        "difference", fontsize=11
+    )
+    return figure
+
+
+def cell_figure(found: Sequence[tuple[Look, CellCorrelations]]) -> Figure:
+    """Draw the mean correlation of two cells of a layer against the distance between them.
+
+    Every panel is a layer, or a band of neighbouring ones where there are many.
+    """
+    bands = found[0][1].reference
+    across = min(3, len(bands))
+    rows = -(-len(bands) // across)
+    height = 2.9 * rows + 0.4 + legend_height(len(found) + 1)
+    figure = Figure(figsize=(3.7 * across + 0.4, height), layout="constrained")
+    panels = figure.subplots(rows, across, squeeze=False, sharex=True)
+    for i, (axes, band) in enumerate(zip(panels.ravel(), bands, strict=False)):
+        x = np.sqrt(band.edges[1:] * band.edges[:-1])
+        axes.axhline(0, color="#999999", lw=0.8)
+        axes.fill_between(
+            x, band.mean - band.error, band.mean + band.error, color=REFERENCE_FILL, lw=0
+        )
+        axes.plot(x, band.mean, color=REFERENCE, lw=1.2, label="reference")
+        for j, (look, cells) in enumerate(found):
+            own = cells.candidate[i]
+            axes.errorbar(
+                x * 1.03 ** (j - (len(found) - 1) / 2),
+                own.mean,
+                own.error,
+                fmt=look.marker,
+                ms=3.5,
+                lw=1,
+                color=look.colour,
+                label=look.name,
+            )
+        axes.set_xscale("log")
+        axes.set_title(_band_name(band), fontsize=11.5)
+        axes.margins(x=0.03, y=0.08)
+    for axes in panels.ravel()[len(bands) :]:
+        axes.set_axis_off()
+    figure.supxlabel("distance between the cells [mm]", fontsize=13)
+    figure.supylabel("mean correlation", fontsize=13)
+    legend_above(figure, *figure.axes[0].get_legend_handles_labels())
+    return figure
+
+
+def _draw_matrix(
+    axes: Axes, matrix: NDArray[np.float64], names: Sequence[str], norm: Normalize, colours: str
+) -> QuadMesh:
+    n = len(names)
+    axes.set_facecolor(_EMPTY)
+    edges = np.arange(n + 1) - 0.5
+    mesh = axes.pcolormesh(edges, edges, matrix, norm=norm, cmap=colours, rasterized=n > 20)
+    axes.set_aspect("equal")
+    axes.invert_yaxis()
+    axes.tick_params(which="both", length=0, top=False, right=False, labelsize=10)
+    axes.minorticks_off()
+    step = -(-n // 10)
+    axes.set_xticks(np.arange(0, n, step), names[::step])
+    axes.set_yticks(np.arange(0, n, step), names[::step])
+    axes.set_xlabel("layer", loc="center", fontsize=12)
+    axes.set_ylabel("layer", loc="center", fontsize=12)
+    if n <= _MOST_NUMBERS:
+        for (row, column), value in np.ndenumerate(matrix):
+            if np.isfinite(value):
+                strong = abs(value) > 0.7 * (norm.vmax or 1)
+                axes.text(
+                    column,
+                    row,
+                    f"{value:+.2f}" if abs(value) >= 0.005 else "0",
+                    ha="center",
+                    va="center",
+                    fontsize=11 if n <= 4 else 9,
+                    color="white" if strong else "black",
+                )
+    return mesh
+
+
+def _span(differences: Sequence[NDArray[np.float64]]) -> float:
+    largest = max(float(np.nanmax(np.abs(d), initial=0.0)) for d in differences)
+    return next((s for s in (0.05, 0.1, 0.2, 0.5) if largest <= s), 1.0)
+
+
+def _band_name(band: CellCorrelation) -> str:
+    first, last = band.layers[0], band.layers[-1]
+    return f"layer {first}" if first == last else f"layers {first} to {last}"

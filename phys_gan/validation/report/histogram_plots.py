@@ -1,0 +1,180 @@
+"""Figures of one observable: histograms with ratio, and its course along the layers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from phys_gan.validation.histograms import Histogram
+from phys_gan.validation.report.panels import Bars, Panels, Points, log_where_needed
+from phys_gan.validation.report.style import REFERENCE, REFERENCE_FILL, Look
+from phys_gan.validation.statistics.result import Result
+
+__all__ = ["Drawn", "histogram_bars", "histogram_figure", "layer_figure", "mark_flow"]
+
+_MUCH = 0.01
+
+Drawn = tuple[Look, Histogram, Mapping[str, Result]]
+"""A candidate: how it looks, its histogram of the observable, its metrics."""
+
+
+def histogram_figure(drawn: Sequence[Drawn], n_candidates: int) -> Figure:
+    """Draw the histograms of one observable, normalised, and candidate / reference below.
+
+    Bars hold the statistical errors of the candidates, bands those of the reference; of a single
+    candidate the fractions of the entries outside the axis stand above it.
+
+    Arguments:
+        drawn: The candidates that have the observable, at least one.
+        n_candidates: Number of candidates in the report, so that all figures have one size.
+    """
+    first = drawn[0][1]
+    bars = histogram_bars(drawn)
+    panels = Panels(n_candidates)
+    panels.draw(bars)
+    log_where_needed(panels.main, bars, first.is_log, first.per_event)
+    panels.main.set_ylabel("Cells per event" if first.per_event else "Fraction of events")
+    panels.below.set_xlabel(first.label)
+    panels.legend(
+        bars.looks,
+        on_left=bars.high_on_the_right,
+        sizes=first.n_events,
+        results=[found.get("ks") for _, _, found in drawn],
+    )
+    if n_candidates == 1:
+        _name_flow(panels.main, first)
+    else:
+        mark_flow(panels.main, drawn)
+    return panels.figure
+
+
+def histogram_bars(drawn: Sequence[Drawn]) -> Bars:
+    """Normalise the histograms of one observable; flow bins count, but are not drawn."""
+    first = drawn[0][1]
+    return Bars(
+        first.edges,
+        _normalised(first, first.reference, first.reference_error, 0),
+        [(look, _normalised(h, h.candidate, h.candidate_error, 1)) for look, h, _ in drawn],
+    )
+
+
+def mark_flow(axes: Axes, drawn: Sequence[Drawn]) -> None:
+    """Write at the rim how much of a candidate lies beyond it, where that is over 1 %."""
+    for place, x, side, arrow in ((0, 0.02, "left", "◀ {}"), (-1, 0.98, "right", "{} ▶")):
+        row = 0
+        for look, histogram, _ in drawn:
+            fraction = float(histogram.candidate[place]) / max(
+                1.0, float(histogram.candidate.sum())
+            )
+            if fraction > _MUCH:
+                axes.text(
+                    x,
+                    0.94 - 0.08 * row,
+                    arrow.format(f"{100 * fraction:.0f} %"),
+                    transform=axes.transAxes,
+                    ha=side,
+                    va="top",
+                    fontsize=9.5,
+                    color=look.colour,
+                )
+                row += 1
+
+
+def layer_figure(drawn: Sequence[Sequence[Drawn]], looks: Sequence[Look], label: str) -> Figure:
+    """Draw the mean of a per-layer observable along the layers, and its KS distances below.
+
+    Arguments:
+        drawn: For every layer, what :func:`histogram_figure` takes.
+        looks: All candidates.
+        label: Label of the vertical axis.
+    """
+    panels = Panels(len(looks))
+    main, below = panels.main, panels.below
+    numbers, moments, _ = _along([layer[0] for layer in drawn])
+    mean, spread = moments[:, 0].T
+    main.fill_between(numbers, mean - spread, mean + spread, color=REFERENCE_FILL, lw=0)
+    main.plot(numbers, mean, color=REFERENCE)
+    highest = 0.0
+    for i, look in enumerate(looks):
+        own = [d for layer in drawn for d in layer if d[0] is look]
+        if not own:
+            continue
+        numbers, moments, sizes = _along(own)
+        mean, spread = moments[:, 1].T
+        if len(looks) == 1:
+            for sign in (-1, 1):
+                main.plot(numbers, mean + sign * spread, color=look.colour, lw=1, ls=":")
+        shift = 0.25 * (i - (len(looks) - 1) / 2) / len(looks)
+        style: dict[str, Any] = {"fmt": look.marker, "ms": 3, "color": look.colour, "lw": 1}
+        main.errorbar(numbers + shift, mean, spread / np.sqrt(np.maximum(1, sizes)), **style)
+        found = [(h.layer, r["ks"]) for _, h, r in own if "ks" in r]
+        if found:
+            x = np.array([k for k, _ in found], np.float64)
+            value, error, limit = np.array([(k.value, k.error, k.limit) for _, k in found]).T
+            below.errorbar(x + shift, value, error, **style)
+            below.step(x, limit, where="mid", color=REFERENCE, ls="--", lw=1)
+            highest = max(highest, float((value + error).max()), float(limit.max()))
+    main.set_ylabel(label)
+    main.margins(y=0.05)
+    if len(looks) == 1:
+        bottom, top = main.get_ylim()
+        main.set_ylim(bottom, top + 0.25 * (top - bottom))
+    panels.legend(looks)
+    if highest:
+        below.set_ylim(0, 1.45 * highest)
+        below.text(
+            0.985,
+            0.93,
+            "dashed: limit of the floor",
+            transform=below.transAxes,
+            ha="right",
+            va="top",
+            fontsize=9,
+        )
+    below.set_ylabel("KS", loc="center")
+    below.set_xlabel("layer")
+    return panels.figure
+
+
+def _along(
+    drawn: Sequence[Drawn],
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Return layer numbers, moments (n, 2, 2) and numbers of candidate events."""
+    return (
+        np.array([h.layer for _, h, _ in drawn], np.float64),
+        np.array([h.moments for _, h, _ in drawn]),
+        np.array([h.n_events[1] for _, h, _ in drawn], np.float64),
+    )
+
+
+def _normalised(
+    histogram: Histogram,
+    entries: NDArray[np.float64],
+    errors: NDArray[np.float64],
+    side: Literal[0, 1],
+) -> Points:
+    total = max(1.0, float(entries.sum()))
+    if histogram.per_event:
+        total = max(1.0, float(histogram.n_events[side]))
+    return Points(entries[1:-1] / total, errors[1:-1] / total)
+
+
+def _name_flow(main: Axes, histogram: Histogram) -> None:
+    """Write the fractions of reference | candidate outside the axis above it."""
+    sides: tuple[tuple[int, Literal["left", "right"], str], ...] = (
+        (0, "left", "below"),
+        (-1, "right", "above"),
+    )
+    for place, side, word in sides:
+        fractions = [
+            100 * float(h[place]) / max(1.0, float(h.sum()))
+            for h in (histogram.reference, histogram.candidate)
+        ]
+        if max(fractions) > 0:
+            text = f"{word}: {fractions[0]:.2g} % | {fractions[1]:.2g} %"
+            main.set_title(text, loc=side, fontsize=9, color="#555555", pad=4)

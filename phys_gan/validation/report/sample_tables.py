@@ -1,0 +1,68 @@
+"""Tables of the samples: how many events, of which energies, made by what, with what response."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from phys_gan.validation.comparison import Comparisons, Side
+from phys_gan.validation.report.numbers import percent
+from phys_gan.validation.report.tables import Cell, Table
+from phys_gan.validation.statistics.response import ResponseCurve
+
+__all__ = ["provenance_table", "response_table", "samples_table"]
+
+
+def samples_table(comparisons: Comparisons) -> Table:
+    """List the numbers of events and the incident energies."""
+    rows = [(name, _sample(side)) for name, side in _sides(comparisons)]
+    heads = ("sample", "events", "incident energy [GeV]", "energy outside the cells")
+    return Table([(head, "") for head in heads], rows, sortable=False)
+
+
+def provenance_table(comparisons: Comparisons) -> Table:
+    """List what is recorded of how every sample was made."""
+    sides = _sides(comparisons)
+    keys = list(dict.fromkeys(key for _, side in sides for key in side.provenance))
+    rows = [
+        (key, [Cell(side.provenance.get(key, "–"), is_text=True) for _, side in sides])
+        for key in keys
+    ]
+    if not rows:
+        rows = [("made by", [Cell("not recorded", is_text=True) for _ in sides])]
+    return Table([("", ""), *((name, "") for name, _ in sides)], rows, sortable=False)
+
+
+def response_table(comparisons: Comparisons) -> Table | None:
+    """List the fits of the resolution and the linearity; None without incident energies."""
+    rows = [
+        (name, _fit(side.response))
+        for name, side in _sides(comparisons)
+        if side.response is not None
+    ]
+    heads = ("sample", "stochastic term a", "constant term b", "χ²/ndf of the fit", "non-linearity")
+    return Table([(head, "") for head in heads], rows, sortable=False) if rows else None
+
+
+def _sides(comparisons: Comparisons) -> list[tuple[str, Side]]:
+    first = next(iter(comparisons.values())).reference
+    return [("reference", first), *((name, c.candidate) for name, c in comparisons.items())]
+
+
+def _sample(side: Side) -> list[Cell]:
+    energy = "not known"
+    if side.energy is not None:
+        low, middle, high = (value / 1000 for value in side.energy)
+        energy = f"{low:.3g} to {high:.3g}, median {middle:.3g}"
+    outside = "not recorded" if side.outside is None else f"{100 * side.outside:.3f} %"
+    return [Cell(f"{side.n:,}".replace(",", " ")), Cell(energy), Cell(outside)]
+
+
+def _fit(curve: ResponseCurve) -> list[Cell]:
+    fit = curve.fit
+    chi2 = f"{fit.chi2_ndf:.2f}" if np.isfinite(fit.chi2_ndf) else "not defined"
+    return [
+        Cell(percent(fit.a, fit.a_error)),
+        Cell(percent(fit.b, fit.b_error)),
+        Cell(chi2),
+        Cell(percent(curve.linearity, curve.linearity_error)),
+    ]

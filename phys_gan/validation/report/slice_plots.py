@@ -1,0 +1,162 @@
+"""Figures of slices: a map of what is outside the floor where, and histograms side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.colors import LinearSegmentedColormap, LogNorm
+from matplotlib.figure import Figure
+
+from phys_gan.validation.distributions import Distributions
+from phys_gan.validation.report.histogram_plots import Drawn, histogram_bars, mark_flow
+from phys_gan.validation.report.legends import (
+    legend_above,
+    legend_height,
+    line_of,
+    patch_of_reference,
+)
+from phys_gan.validation.report.lights import severity
+from phys_gan.validation.report.style import REFERENCE, REFERENCE_FILL, Look
+
+__all__ = ["Sliced", "slice_figure", "slice_map", "worst_in_slices"]
+
+Sliced = Sequence[tuple[Look, Sequence[Distributions]]]
+"""Every candidate with its slices, in the same order for all."""
+
+_RANGE = 8.0
+_ACROSS = 4
+_COLOURS = LinearSegmentedColormap.from_list(
+    "severity",
+    [(0, "#bcd5e8"), (0.5, "#fbfbfb"), (0.5, "#fdd9b5"), (0.72, "#ec8235"), (1, "#993404")],
+)
+"""Blues below the limit, oranges above it, with a step in between."""
+
+
+def worst_in_slices(sliced: Sliced, names: Sequence[str]) -> list[str]:
+    """Sort observables by their largest severity in any slice of any candidate, worst first."""
+
+    def worst(name: str) -> float:
+        found = [
+            part.results[name] for _, parts in sliced for part in parts if name in part.results
+        ]
+        return max(map(severity, found), default=0.0)
+
+    return sorted(names, key=worst, reverse=True)
+
+
+def slice_map(sliced: Sliced, names: Sequence[str]) -> Figure:
+    """Draw observables x slices: the worst metric over its limit as colour, KS as number.
+
+    A triangle marks what is outside the floor. Candidates stand side by side.
+
+    Arguments:
+        sliced: The candidates.
+        names: The observables to show, from top to bottom.
+    """
+    columns = [part.cut.label if part.cut else "all" for part in sliced[0][1]]
+    n, wide = len(sliced), 0.74 * len(columns) + 0.25
+    figure = Figure(figsize=(2.4 + n * wide + 0.9, 0.255 * len(names) + 2.25), layout="constrained")
+    panels = figure.subplots(1, n, sharey=True, squeeze=False)[0]
+    norm = LogNorm(1 / _RANGE, _RANGE)
+    for axes, (look, parts) in zip(panels, sliced, strict=True):
+        values = np.array([[_severity(part, name) for part in parts] for name in names])
+        axes.set_facecolor("#eeeeee")
+        mesh = axes.pcolormesh(
+            np.clip(values, 1.001 / _RANGE, _RANGE / 1.001),
+            norm=norm,
+            cmap=_COLOURS,
+            edgecolors="white",
+            linewidth=1,
+        )
+        for column, part in enumerate(parts):
+            outside = set(part.outside)
+            for row, name in enumerate(names):
+                ks = part.results.get(name, {}).get("ks")
+                text = "▲" if name in outside else ""
+                text += f" {ks.value:.3f}".replace(" 0.", " .") if ks else ""
+                axes.text(
+                    column + 0.5,
+                    row + 0.5,
+                    text.strip(),
+                    ha="center",
+                    va="center",
+                    fontsize=9,
+                    color="white" if values[row, column] > 3.5 else "black",
+                )
+        axes.set_xticks(np.arange(len(columns)) + 0.5, columns, rotation=40, ha="right")
+        axes.set_yticks(np.arange(len(names)) + 0.5, names)
+        axes.tick_params(which="both", length=0, labelsize=10.5)
+        axes.minorticks_off()
+        if n > 1:
+            axes.set_title(look.name, fontsize=11.5, color=look.colour, fontweight="bold")
+    panels[0].invert_yaxis()
+    bar = figure.colorbar(mesh, ax=list(panels), location="right", shrink=0.6, extend="both")
+    bar.set_label("worst metric / its limit", fontsize=11)
+    bar.set_ticks([1 / 8, 1 / 4, 1 / 2, 1, 2, 4, 8], labels=["⅛", "¼", "½", "1", "2", "4", "8"])
+    bar.ax.minorticks_off()
+    return figure
+
+
+def slice_figure(sliced: Sliced, name: str) -> Figure:
+    """Draw the histograms of one observable in every slice as small multiples.
+
+    Arguments:
+        sliced: The candidates.
+        name: The observable.
+    """
+    drawn = []
+    for place in range(len(sliced[0][1])):
+        parts = [(look, slices[place]) for look, slices in sliced]
+        found: list[Drawn] = [
+            (look, part.histograms[name], part.results.get(name, {}))
+            for look, part in parts
+            if name in part.histograms
+        ]
+        if found:
+            cut = parts[0][1].cut
+            drawn.append((cut.label if cut else "all", found))
+    across = min(_ACROSS, len(drawn))
+    rows = -(-len(drawn) // across)
+    height = 2.45 * rows + 0.3 + legend_height(len(sliced) + 1)
+    figure = Figure(figsize=(2.75 * across + 0.3, height), layout="constrained")
+    panels = figure.subplots(rows, across, squeeze=False)
+    for axes, (title, candidates) in zip(panels.ravel(), drawn, strict=False):
+        bars = histogram_bars(candidates)
+        axes.stairs(bars.reference.values, bars.edges, fill=True, color=REFERENCE_FILL, lw=0)
+        axes.stairs(bars.reference.values, bars.edges, color=REFERENCE, lw=0.8)
+        middles = (bars.edges[1:] + bars.edges[:-1]) / 2
+        for look, points in bars.candidates:
+            axes.stairs(points.values, bars.edges, color=look.colour, ls=look.line, lw=1.2)
+            axes.errorbar(
+                middles, points.values, points.errors, fmt="none", color=look.colour, lw=0.7
+            )
+        first = candidates[0][1]
+        if first.is_log:
+            axes.set_xscale("log")
+        if first.per_event:
+            axes.set_yscale("log")
+        else:
+            axes.set_ylim(0, 1.15 * max(float(bars.heights.max()), 1e-9))
+        axes.set_xlim(bars.edges[0], bars.edges[-1])
+        mark_flow(axes, candidates)
+        axes.set_title(title, fontsize=11)
+        axes.tick_params(labelsize=9.5)
+        if not first.is_log:
+            axes.locator_params(axis="x", nbins=4)
+    for axes in panels.ravel()[len(drawn) :]:
+        axes.set_axis_off()
+    what = "Cells per event" if drawn[0][1][0][1].per_event else "Fraction of events"
+    figure.supxlabel(drawn[0][1][0][1].label, fontsize=12.5)
+    figure.supylabel(what, fontsize=12.5)
+    looks = [look for look, _ in sliced]
+    legend_above(
+        figure,
+        [patch_of_reference(), *map(line_of, looks)],
+        ["reference", *(look.name for look in looks)],
+    )
+    return figure
+
+
+def _severity(part: Distributions, name: str) -> float:
+    return severity(part.results[name]) if name in part.results else float("nan")

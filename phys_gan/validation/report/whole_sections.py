@@ -1,0 +1,152 @@
+"""Sections about whole events: correlations, classifiers, average showers, single events."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from phys_gan.detectors import Detector, PolarLayer
+from phys_gan.validation.observables import MANY_LAYERS
+from phys_gan.validation.report import profile_plots
+from phys_gan.validation.report.classifier_plots import Judged, calibration_figure, roc_figure
+from phys_gan.validation.report.correlation_plots import cell_figure, matrix_figure
+from phys_gan.validation.report.event_display import MOST_MAPS, nearest_figure, random_figure
+from phys_gan.validation.report.images import average_figure, chosen_layers
+from phys_gan.validation.report.pictures import Drawing
+from phys_gan.validation.report.section import Section, Shown
+
+__all__ = ["averages_section", "classifiers_section", "correlations_section", "events_section"]
+
+
+def correlations_section(shown: Shown) -> Section:
+    """Show the correlations between layers and between cells."""
+    drawings = []
+    matrices = [(k, c.correlations) for k, c in shown if c.correlations is not None]
+    if matrices:
+        drawings.append(
+            Drawing(
+                "between layers",
+                "Pearson correlations between the energies of the layers, over the incident "
+                "energy where it is known.",
+                partial(matrix_figure, matrices),
+                wide=True,
+            )
+        )
+    cells = [(k, c.cell_correlations) for k, c in shown if c.cell_correlations is not None]
+    if cells:
+        drawings.append(
+            Drawing(
+                "between cells",
+                "Mean correlation between the energies of two cells of one layer against the "
+                "distance of their centres; bright cells count more.",
+                partial(cell_figure, cells),
+                wide=True,
+            )
+        )
+    return Section("correlations", "Correlations", "", drawings)
+
+
+def classifiers_section(shown: Shown) -> Section:
+    """Show how well classifiers tell the samples apart."""
+    forms = dict.fromkeys(form for _, c in shown for form in c.classifiers)
+    judged: Judged = [
+        (form, [(look, c.classifiers[form]) for look, c in shown if form in c.classifiers])
+        for form in forms
+    ]
+    drawings = []
+    if judged:
+        drawings = [
+            Drawing(
+                "ROC curves",
+                "ROC curves, mean and spread of all trainings. On the diagonal the classifier "
+                "only guesses: it cannot tell the samples apart.",
+                partial(roc_figure, judged),
+                wide=True,
+            ),
+            Drawing(
+                "calibration",
+                "Observed fraction of candidates against the predicted probability. Points on "
+                "the diagonal can be used as weights; filled ones are calibrated on events that "
+                "are not shown.",
+                partial(calibration_figure, judged),
+                wide=True,
+            ),
+        ]
+    return Section("classifiers", "Two-sample classifiers", "", drawings)
+
+
+def averages_section(shown: Shown) -> Section:
+    """Show the average shower: its cells, its depth, its radius."""
+    detector, reference = shown[0][1].detector, shown[0][1].reference.profiles
+    profiles = [(look, c.candidate.profiles) for look, c in shown]
+    n_drawn = len(chosen_layers(detector, reference))
+    which = f" {n_drawn} of {detector.n_layers} layers, spread over the energy of the shower."
+    drawings = [
+        Drawing(
+            "maps of cells",
+            "Mean energy of every cell, and the relative difference. Grey cells are empty; in "
+            "the difference also those whose statistical error exceeds the range of colours."
+            + which
+            * (n_drawn < detector.n_layers),
+            partial(average_figure, detector, reference, profiles),
+            wide=True,
+            is_map=True,
+        )
+    ]
+    if detector.n_layers > 1:
+        drawings.append(
+            Drawing(
+                "longitudinal profile",
+                "Mean energy per depth of every layer.",
+                partial(profile_plots.longitudinal_figure, detector, reference, profiles),
+            )
+        )
+    for name, layers, text in _radial_groups(detector):
+        figure = partial(profile_plots.radial_figure, detector, reference, profiles, layers)
+        drawings.append(Drawing(f"radial profile {name}".strip(), text, figure))
+    return Section("averages", "Average showers", "", drawings)
+
+
+def events_section(shown: Shown) -> Section:
+    """Show random events, and pairs of nearest ones."""
+    drawings = []
+    for look, comparison in shown:
+        gallery = comparison.gallery
+        if gallery is None:
+            continue
+        suffix = f" {look.name}" if len(shown) > 1 else ""
+        projected = comparison.detector.n_layers > MOST_MAPS
+        what = "energies summed around the axis (or along y)" if projected else "all layers"
+        drawings += [
+            Drawing(
+                f"random{suffix}",
+                "Random events of the reference, and events of the candidate at nearly the same "
+                f"incident energies: {what}, in common colours. Grey is empty.",
+                partial(random_figure, gallery, look),
+                wide=True,
+                is_map=True,
+            ),
+            Drawing(
+                f"nearest pairs{suffix}",
+                "Random events of the candidate, each with the event of the reference that is "
+                "nearest to it: the distance between the square roots of their cells, over that "
+                "of the incident energy. In brackets, how far that event is from its own nearest "
+                "neighbour in the reference; a much smaller distance would be a copy.",
+                partial(nearest_figure, gallery, look),
+                wide=True,
+                is_map=True,
+            ),
+        ]
+    return Section("events", "Single events", "", drawings)
+
+
+def _radial_groups(detector: Detector) -> list[tuple[str, list[int], str]]:
+    """Return the polar layers that share their rings, or one by one when there are few of them."""
+    polar = {k: layer for k, layer in enumerate(detector.layers) if isinstance(layer, PolarLayer)}
+    polar = {k: layer for k, layer in polar.items() if layer.shape[1] > 1}
+    if polar and len({layer.r for layer in polar.values()}) == 1:
+        return [("", list(polar), "Mean energy per area of the rings, summed over all layers.")]
+    return [
+        (layer.name, [k], f"Mean energy per area of the rings in layer {layer.name or k}.")
+        for k, layer in polar.items()
+        if len(polar) <= MANY_LAYERS
+    ]
