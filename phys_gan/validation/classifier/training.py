@@ -30,6 +30,9 @@ FOLDS = 5
 _ROWS = 8192
 """Events that are classified at a time."""
 
+_WIDE = 512
+"""Nodes of a layer from which on several threads are faster than one."""
+
 
 def silent(done: int, total: int) -> None:
     """Report nothing."""
@@ -74,8 +77,8 @@ def train(
     """Train a network with Adam on the cross-entropy and return its best epoch.
 
     The best epoch is that of the lowest loss on the validation events; the test events are not
-    looked at. The same arguments give the same network on a CPU with the same number of threads,
-    and the global random state of torch is left as it was.
+    looked at. The same arguments give the same network on a CPU (a wide one with the same number
+    of threads), and the global random state of torch is left as it was.
 
     Arguments:
         inputs: Inputs, shape (N, F).
@@ -89,7 +92,7 @@ def train(
         report: Is told about epochs.
     """
     scaling = fit_scaling(inputs, parts.train, whiten=settings.whiten)
-    with _own_randomness(seed, device):
+    with _own_randomness(seed, device), _few_threads(max(hidden), device):
         network = Network(scaling, hidden, 1 if n_classes == 2 else n_classes, settings.dropout).to(
             device
         )
@@ -136,7 +139,8 @@ def predict(
     """Return what a trained network says of inputs (N, F): logits, or another output of it."""
     network.eval()
     device = network.mean.device
-    with torch.no_grad():
+    widest = max(len(p) for p in network.parameters())
+    with torch.no_grad(), _few_threads(widest, device):
         parts = [
             output(network, torch.from_numpy(inputs[start : start + _ROWS]).to(device)).cpu()
             for start in range(0, max(len(inputs), 1), _ROWS)
@@ -178,6 +182,21 @@ def _validation_loss(network: Network, x: Tensor, y: Tensor, rows: NDArray[np.in
 
 def _copy(network: Network) -> dict[str, Tensor]:
     return {name: value.clone() for name, value in network.state_dict().items()}
+
+
+@contextmanager
+def _few_threads(widest: int, device: torch.device) -> Iterator[None]:
+    """Work on small layers in one thread: several spend their time waiting for each other.
+
+    On a busy machine that is ten times as long.
+    """
+    threads = torch.get_num_threads()
+    if device.type == "cpu" and widest < _WIDE:
+        torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 @contextmanager

@@ -71,12 +71,14 @@ def test_parts_are_disjoint_and_tests_share_no_event() -> None:
 
 
 def test_equal_seeds_give_equal_networks_and_leave_torch_alone() -> None:
+    threads = torch.get_num_threads()
     torch.manual_seed(5)
     expected = torch.rand(3)
     torch.manual_seed(5)
     settings = replace(SMALL, dropout=0.2)
     first = weights(trained(settings))
     assert torch.equal(torch.rand(3), expected)
+    assert torch.get_num_threads() == threads
     np.testing.assert_array_equal(weights(trained(settings)), first)
     assert np.any(weights(trained(settings, seed=2)) != first)
 
