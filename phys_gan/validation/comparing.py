@@ -27,7 +27,7 @@ from phys_gan.validation.jointly import (
     compare_together,
 )
 from phys_gan.validation.measuring import KEPT_BYTES, Measured, Source, measure_sample
-from phys_gan.validation.observables import Observable
+from phys_gan.validation.observables import Wanted
 from phys_gan.validation.pathologies import Evidence
 from phys_gan.validation.slicing import Slices, make_cuts
 from phys_gan.validation.statistics.resampling import draw_replicas
@@ -65,7 +65,7 @@ class Options:
     """
 
     seed: int = 0
-    observables: Sequence[str | Observable] | None = None
+    observables: Sequence[Wanted] | None = None
     slices: Slices | Sequence[str] = ("energy",)
     multivariate: bool = True
     features: Sequence[str] = ()
@@ -80,7 +80,7 @@ def compare(
     candidate: Source,
     *,
     seed: int = 0,
-    observables: Sequence[str | Observable] | None = None,
+    observables: Sequence[Wanted] | None = None,
     training: Source | None = None,
     options: Options | None = None,
 ) -> Comparison:

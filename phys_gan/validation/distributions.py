@@ -113,7 +113,8 @@ def choose_bins(
         chosen[o.name] = bin_edges(o, first, others)
     if spectrum:
         entries = _taken(reference.spectrum, rows[0]).sum(axis=0, dtype=np.float64)
-        kept = trimmed(reference.spectrum_edges, entries)
+        threshold = reference.detector.threshold
+        kept = trimmed(reference.spectrum_edges, entries, threshold=threshold)
         chosen[SPECTRUM] = reference.spectrum_edges[kept]
     return chosen
 

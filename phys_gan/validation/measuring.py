@@ -12,10 +12,16 @@ from phys_gan.detectors import Detector
 from phys_gan.errors import DataError, DetectorError
 from phys_gan.events import Events
 from phys_gan.randomness import stream
-from phys_gan.validation.observables import Observable, select
-from phys_gan.validation.observables.registry import measure_block
-from phys_gan.validation.observables.showers import blocks
-from phys_gan.validation.observables.spectrum import open_edges, spectrum_per_event
+from phys_gan.units import MEV
+from phys_gan.validation.observables import (
+    Observable,
+    Showers,
+    Wanted,
+    map_blocks,
+    measure_block,
+    select,
+)
+from phys_gan.validation.observables.spectrum import open_edges, spectrum_block
 from phys_gan.validation.profiles import Profiles, ProfileSums
 
 __all__ = ["KEPT_BYTES", "Measured", "Source", "measure_sample"]
@@ -69,7 +75,7 @@ def measure_sample(
     source: Source,
     name: str,
     *,
-    observables: Sequence[str | Observable] | None = None,
+    observables: Sequence[Wanted] | None = None,
     seed: int = 0,
     kept_bytes: int = KEPT_BYTES,
     report: Callable[[int], None] | None = None,
@@ -103,6 +109,16 @@ def measure_sample(
     return pass_.finish()
 
 
+@dataclass(frozen=True)
+class _Block:
+    """What is measured of one block of events."""
+
+    values: dict[str, NDArray[np.float64]]
+    layer_energies: NDArray[np.float64]
+    spectrum: NDArray[np.unsignedinteger]
+    sums: ProfileSums
+
+
 class _Pass:
     """Collect what is known of the events seen so far."""
 
@@ -110,7 +126,7 @@ class _Pass:
         self,
         first: Events,
         name: str,
-        observables: Sequence[str | Observable] | None,
+        observables: Sequence[Wanted] | None,
         seed: int,
         kept_bytes: int,
     ) -> None:
@@ -146,23 +162,32 @@ class _Pass:
         elif self.overflow is not None:
             self.overflow += float(events.overflow.sum(dtype=np.float64))
         begin = self.n
-        for _, showers in blocks(events):
-            for name, column in measure_block(showers, self.chosen).items():
+        for _, block in map_blocks(events, self._measure):
+            for name, column in block.values.items():
                 self.values[name].append(column)
-            self.layers.append(showers.layer_energy)
-            self.spectra.append(spectrum_per_event(showers.events, self.edges))
-            self.sums.add(showers)
-            self.n += len(showers.events)
+            self.layers.append(block.layer_energies)
+            self.spectra.append(block.spectrum)
+            self.sums.merge(block.sums)
+            self.n += len(block.layer_energies)
             if report is not None:
                 report(self.n)
         self.kept.add(events, begin)
+
+    def _measure(self, showers: Showers) -> _Block:
+        return _Block(
+            measure_block(showers, self.chosen),
+            showers.layer_energy,
+            spectrum_block(showers, self.edges),
+            ProfileSums(self.detector).add(showers),
+        )
 
     def finish(self) -> Measured:
         layers = np.concatenate(self.layers)
         outside = None
         if self.overflow is not None:
-            total = self.overflow + float(layers.sum())
-            outside = self.overflow / total if total > 0 else 0.0
+            lost = self.overflow * MEV.get(self.detector.cell_unit, 1.0)
+            total = lost + float(layers.sum())
+            outside = lost / total if total > 0 else 0.0
         kept, rows = self.kept.events()
         return Measured(
             name=self.name,

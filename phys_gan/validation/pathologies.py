@@ -169,38 +169,50 @@ def layer_order(evidence: Evidence) -> str | None:
 
 def low_energy_tail(evidence: Evidence) -> str | None:
     """Ask whether the candidate has its share of events and cells of low energy."""
-    texts = []
-    values = evidence.reference.values.get("E_tot/E_inc")
-    other = evidence.candidate.values.get("E_tot/E_inc")
-    if values is not None and other is not None:
-        # Relative to the median: a shift of all events is another failure.
-        values, other = (v[np.isfinite(v)] / np.nanmedian(v) for v in (values, other))
-        share = 0.01 if len(values) >= 5000 else 0.05
-        edge = float(np.quantile(values, share))
-        expected = float(np.mean(values < edge))
-        found = int(np.sum(other < edge))
-        if _too_few(found, len(other), expected, len(values)):
-            texts.append(
-                f"The tail of low E_tot/E_inc is missing: {100 * found / len(other):.2f} % of the "
-                f"events are below {edge:.4g} of the median, but {100 * expected:.2f} % of the "
-                "reference."
-            )
-    spectra = [s.spectrum.astype(np.float64) for s in (evidence.reference, evidence.candidate)]
-    per_event = [h.sum(axis=0) / len(h) for h in spectra]
-    hits = float(per_event[0].sum())
-    if hits > 0:
-        last = int(np.searchsorted(np.cumsum(per_event[0]), 0.1 * hits))
-        counts = [h[:, : last + 1].sum(axis=1) for h in spectra]
-        error = sum(c.var() / len(c) for c in counts) ** 0.5
-        first, second = (float(c.mean()) for c in counts)
-        if first > 0 and second < 0.5 * first and first - second > _SIGMAS * error:
-            edges = evidence.reference.spectrum_edges
-            edge = edges[min(last, len(edges) - 1)]
-            texts.append(
-                f"Cells of low energy are missing: {second:.3g} per event below {edge:.3g} "
-                f"{evidence.reference.detector.cell_unit}, but {first:.3g} in the reference."
-            )
-    return " ".join(texts) or None
+    texts = [_low_response(evidence), _soft_cells(evidence)]
+    return " ".join(text for text in texts if text) or None
+
+
+def _low_response(evidence: Evidence) -> str | None:
+    samples = evidence.reference, evidence.candidate
+    if any("energy" not in sample.conditions for sample in samples):
+        return None
+    responses = [s.layer_energies.sum(axis=1) / s.conditions["energy"] for s in samples]
+    medians = [float(np.median(response)) for response in responses]
+    if min(medians) <= 0:
+        return None
+    # Relative to the median: a shift of all events is another failure.
+    values, other = (r / median for r, median in zip(responses, medians, strict=True))
+    share = 0.01 if len(values) >= 5000 else 0.05
+    edge = float(np.quantile(values, share))
+    expected = float(np.mean(values < edge))
+    found = int(np.sum(other < edge))
+    if not _too_few(found, len(other), expected, len(values)):
+        return None
+    return (
+        f"The tail of low E_tot/E_inc is missing: {100 * found / len(other):.2f} % of the events "
+        f"are below {edge:.4g} of the median, but {100 * expected:.2f} % of the reference."
+    )
+
+
+def _soft_cells(evidence: Evidence) -> str | None:
+    reference, candidate = evidence.reference, evidence.candidate
+    spectrum = reference.spectrum.sum(axis=0, dtype=np.float64)
+    if not spectrum.sum():
+        return None
+    last = int(np.searchsorted(np.cumsum(spectrum), 0.1 * spectrum.sum()))
+    counts = [
+        s.spectrum[:, : last + 1].sum(axis=1, dtype=np.float64) for s in (reference, candidate)
+    ]
+    error = sum(c.var() / len(c) for c in counts) ** 0.5
+    first, second = (float(c.mean()) for c in counts)
+    if second >= 0.5 * first or first - second <= _SIGMAS * error:
+        return None
+    edge = reference.spectrum_edges[min(last, len(reference.spectrum_edges) - 1)]
+    return (
+        f"Cells of low energy are missing: {second:.3g} per event below {edge:.3g} "
+        f"{reference.detector.cell_unit}, but {first:.3g} in the reference."
+    )
 
 
 def collapse(evidence: Evidence) -> str | None:

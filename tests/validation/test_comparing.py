@@ -26,6 +26,9 @@ RESULT_KEYS = {
     "n_reference",
     "n_candidate",
     "within_floor",
+    "p_value",
+    "n_equivalent",
+    "worse",
 }
 
 
@@ -54,8 +57,8 @@ def test_halves_of_one_geant4_sample_are_within_the_floor(path: Path) -> None:
     result = compare(events[::2], events[1::2])
     assert result.outside == []
     assert result.within_floor
-    assert len(result.results) == 30
-    assert "30 of 30 observables within the floor" in result.summary()
+    assert len(result.results) == 37
+    assert "37 of 37 observables within the floor" in result.summary()
 
 
 def test_halves_with_many_layers_are_within_the_floor() -> None:

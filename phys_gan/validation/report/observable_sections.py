@@ -156,7 +156,7 @@ def _worst_first(shown: Shown) -> list[str]:
 
 def _undefined_text(drawn: Sequence[Drawn]) -> str:
     first = drawn[0][1].undefined[0]
-    others = [f"{h.undefined[1]} of {look.name}" for look, h, _ in drawn]
+    others = [f"{h.undefined[1]} of {look.title}" for look, h, _ in drawn]
     if not first and not any(h.undefined[1] for _, h, _ in drawn):
         return ""
     return f" Not defined in {first} events of the reference, {', '.join(others)}."

@@ -31,7 +31,7 @@ def response_figure(
     figure = Figure(figsize=(11, 4.7 + legend_height(n + 1)), layout="constrained")
     grid = figure.add_gridspec(2, 2, height_ratios=(3, 1.15), hspace=0.03)
     edges = np.array(reference.edges) / 1000
-    truth = Look("reference", REFERENCE, "s", "-")
+    truth = Look("reference", "reference", REFERENCE, "s", "-")
     for column, (name, unit, label) in enumerate(_PANELS):
         main = figure.add_subplot(grid[0, column])
         below = figure.add_subplot(grid[1, column], sharex=main)

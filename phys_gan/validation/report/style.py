@@ -61,13 +61,15 @@ class Look:
     """How a candidate is drawn in all figures.
 
     Attributes:
-        name: Its name in legends, safe for matplotlib.
+        name: Its name in figures, short and safe for matplotlib.
+        title: Its whole name.
         colour: Its colour.
         marker: Its marker, so that colour is not all that tells it from others.
         line: Its line style.
     """
 
     name: str
+    title: str
     colour: str
     marker: str
     line: str
@@ -82,7 +84,7 @@ def make_looks(names: Sequence[str]) -> list[Look]:
     """
     n = len(_COLOURS)
     return [
-        Look(_plain(name), _COLOURS[i % n], _MARKERS[i % n], _LINES[i // n % len(_LINES)])
+        Look(_plain(name), name, _COLOURS[i % n], _MARKERS[i % n], _LINES[i // n % len(_LINES)])
         for i, name in enumerate(names)
     ]
 

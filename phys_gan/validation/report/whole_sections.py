@@ -64,9 +64,9 @@ def classifiers_section(shown: Shown) -> Section:
             ),
             Drawing(
                 "calibration",
-                "Observed fraction of candidates against the predicted probability. Points on "
-                "the diagonal can be used as weights; filled ones are calibrated on events that "
-                "are not shown.",
+                "Observed fraction of candidates against the predicted probability: open as "
+                "trained, filled after calibration on other events. On the diagonal the classifier "
+                "can be used to reweight the candidate.",
                 partial(calibration_figure, judged),
                 wide=True,
             ),
@@ -113,7 +113,7 @@ def events_section(shown: Shown) -> Section:
         gallery = comparison.gallery
         if gallery is None:
             continue
-        suffix = f" {look.name}" if len(shown) > 1 else ""
+        suffix = f" {look.title}" if len(shown) > 1 else ""
         projected = comparison.detector.n_layers > MOST_MAPS
         what = "energies summed around the axis (or along y)" if projected else "all layers"
         drawings += [

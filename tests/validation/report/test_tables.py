@@ -66,7 +66,7 @@ def test_lights_differ_by_more_than_colour() -> None:
 def test_rounding_at_a_limit_of_zero_is_not_severe() -> None:
     rounded = dataclasses.replace(GOOD, value=1e-15, limit=0.0)
     assert rounded.severity == np.inf
-    assert severity({"ks": rounded}) == 1.0
+    assert severity({"ks": rounded}) < 1
     assert severity({"ks": rounded, "js": BAD}) == np.inf
 
 
