@@ -115,6 +115,29 @@ def test_layers_in_another_order_are_found() -> None:
     assert found(events[::2], events[1::2]) == {}
 
 
+def ten_showers(events: Events) -> Events:
+    """Repeat 10 showers, at the energies of all."""
+    picks = np.random.default_rng(5).integers(0, 10, len(events))
+    scale = events.energy / events.energy[picks]
+    return with_cells(events, events.cells[picks] * scale[:, None])
+
+
+def test_a_collapse_to_ten_showers_is_found_and_memorised_events_are() -> None:
+    events = geant4()
+    reference, training, fresh = events[::3], events[1::3], events[2::3]
+    options = Options(slices=())
+    texts = found(reference, ten_showers(fresh), options)
+    assert texts["mode collapse"].startswith("The candidate repeats itself: ")
+    memorised = compare(reference, training, training=training, options=options)
+    assert [f.name for f in memorised.findings] == ["memorised events"]
+    # No single distribution sees it.
+    assert memorised.outside == []
+    assert memorised.multivariate["precision"].within_floor
+    healthy = compare(reference, fresh, training=training, options=options)
+    assert healthy.findings == []
+    assert all(result.within_floor for result in healthy.multivariate.values())
+
+
 def test_equal_samples_are_healthy() -> None:
     events = geant4()
     false = 0
