@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from phys_gan.errors import DetectorError, RangeError
 from phys_gan.validation.comparison import Comparison, Comparisons, Side
@@ -131,6 +132,18 @@ def compare_all(
     """
     options = options or Options()
     check_names(options.features, options.classifiers, options.preset)
+    # Thousands of small matrices: threads of BLAS would wait for each other most of the time.
+    with threadpool_limits(1, user_api="blas"):
+        return _compare_all(reference, candidates, training, options, report)
+
+
+def _compare_all(
+    reference: Source,
+    candidates: Mapping[str, Source],
+    training: Source | None,
+    options: Options,
+    report: Report | None,
+) -> Comparisons:
     wanted = options.observables
     names = None if wanted is None else [o for o in wanted if o != SPECTRUM]
     with_spectrum = wanted is None or SPECTRUM in wanted

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from phys_gan.validation.comparison import Comparison
 from phys_gan.validation.report.lights import Light
-from phys_gan.validation.report.numbers import p_value_text
+from phys_gan.validation.report.numbers import p_value_text, whole
 from phys_gan.validation.requirements import Check
 
 __all__ = ["Card", "make_card"]
@@ -43,10 +43,11 @@ def make_card(name: str, comparison: Comparison, checks: Sequence[Check]) -> Car
     verdict = f"{n_within} of {total} observables are within the floor."
     if not outside:
         verdict = f"All {total} observables are within the floor."
-    sizes = f"{comparison.reference.n:,} reference and {comparison.candidate.n:,} candidate events."
+    first, second = whole(comparison.reference.n), whole(comparison.candidate.n)
     lines = [
         "Probability that two samples of one source differ this much in any of them: "
-        f"p {p_value_text(comparison.whole.p_value)}, from {sizes.replace(',', ' ')}"
+        f"p {p_value_text(comparison.whole.p_value)}, from {first} reference and {second} "
+        "candidate events."
     ]
     if outside:
         more = f", and {len(outside) - _NAMED} more" if len(outside) > _NAMED else ""

@@ -19,42 +19,41 @@ from phys_gan.validation.statistics.correlations import Correlations
 __all__ = ["cell_figure", "matrix_figure"]
 
 _MOST_NUMBERS = 8
+_ACROSS = 3
 _EMPTY = "#dddddd"
 
 
 def matrix_figure(found: Sequence[tuple[Look, Correlations]]) -> Figure:
-    """Draw the correlation matrices of reference and candidates, and below the differences.
+    """Draw the correlations in the reference and how those of the candidates differ.
 
-    Of a single candidate all three stand side by side. Grey pairs are not defined.
+    Those of a single candidate are drawn as well. Grey pairs are not defined.
     """
-    n, reference = len(found), found[0][1]
-    span = _span([c.difference for _, c in found])
-    full, off = Normalize(-1, 1), Normalize(-span, span)
-    if n == 1:
-        figure = Figure(figsize=(12.4, 4.2), layout="constrained")
-        panels = list(figure.subplots(1, 3))
-        differences = panels[2:]
-    else:
-        figure = Figure(figsize=(min(3.3 * (n + 1) + 0.9, 15), 7), layout="constrained")
-        grid = figure.subplots(2, n + 1, squeeze=False)
-        grid[1, 0].set_axis_off()
-        panels, differences = list(grid[0]), list(grid[1, 1:])
-    shown = [("reference", REFERENCE, reference.reference)]
-    shown += [(look.name, look.colour, c.candidate) for look, c in found]
-    for axes, (name, colour, matrix) in zip(panels, shown, strict=False):
-        mesh = _draw_matrix(axes, matrix, reference.names, full, "PuOr_r")
+    reference = found[0][1]
+    whole = [("reference", REFERENCE, reference.reference)]
+    if len(found) == 1:
+        whole += [(look.name, look.colour, c.candidate) for look, c in found]
+    off = [("difference" if len(found) == 1 else f"{k.name} $-$ ref.", k, c) for k, c in found]
+    across = min(_ACROSS, len(whole) + len(off))
+    rows = -(-(len(whole) + len(off)) // across)
+    figure = Figure(figsize=(3.8 * across + 1.2, 3.9 * rows + 0.3), layout="constrained")
+    panels = list(figure.subplots(rows, across, squeeze=False).ravel())
+    for axes, (name, colour, matrix) in zip(panels, whole, strict=False):
+        mesh = _draw_matrix(axes, matrix, reference.names, Normalize(-1, 1), "PuOr_r")
         axes.set_title(name, fontsize=13, fontweight="bold", color=colour)
-    for axes, (look, correlations) in zip(differences, found, strict=True):
-        second = _draw_matrix(axes, correlations.difference, reference.names, off, "RdBu_r")
-        name = "difference" if n == 1 else f"{look.name} $-$ reference"
+    span = _span([c.difference for _, c in found])
+    below = panels[len(whole) :]
+    for axes, (name, look, correlations) in zip(below, off, strict=False):
+        norm = Normalize(-span, span)
+        second = _draw_matrix(axes, correlations.difference, reference.names, norm, "RdBu_r")
         axes.set_title(name, fontsize=12, fontweight="bold", color=look.colour)
-    first_row = panels[: n + 1]
-    figure.colorbar(mesh, ax=first_row, location="right", shrink=0.8, pad=0.01).set_label(
-        "correlation", fontsize=11
-    )
-    figure.colorbar(second, ax=differences, location="right", shrink=0.8, pad=0.02).set_label(
-        "difference", fontsize=11
-    )
+    for axes in below[len(off) :]:
+        axes.set_axis_off()
+    for image, parts, label in (
+        (mesh, panels[: len(whole)], "correlation"),
+        (second, below[: len(off)], "difference"),
+    ):
+        bar = figure.colorbar(image, ax=parts, location="bottom", shrink=0.6, pad=0.02, aspect=30)
+        bar.set_label(label, fontsize=11)
     return figure
 
 

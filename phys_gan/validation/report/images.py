@@ -19,6 +19,7 @@ from phys_gan.validation.report.style import Look
 __all__ = ["average_figure", "chosen_layers"]
 
 _MAX_LAYERS = 6
+_NARROW = 50.0
 
 
 def chosen_layers(detector: Detector, reference: Profiles) -> list[int]:
@@ -87,6 +88,11 @@ def _bar(
         mesh, ax=list(axes), location="bottom", shrink=0.9, pad=pad, extend=extend
     )
     bar.set_label(label, fontsize=11)
+    low, high = (float(v) for v in mesh.get_clim())
+    if 0 < low < high < _NARROW * low:
+        # Within little more than a decade the usual labels run into each other.
+        bar.set_ticks([low, high], labels=[f"{low:.2g}", f"{high:.2g}"])
+        bar.minorticks_off()
 
 
 def _mean_label(detector: Detector) -> str:

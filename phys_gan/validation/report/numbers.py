@@ -6,7 +6,7 @@ import numpy as np
 
 from phys_gan.validation.statistics.result import Result
 
-__all__ = ["compact", "floor_text", "p_value_text", "percent", "value_text", "with_error"]
+__all__ = ["compact", "floor_text", "p_value_text", "percent", "value_text", "whole", "with_error"]
 
 
 def with_error(value: float, error: float) -> str:
@@ -55,11 +55,11 @@ def p_value_text(p_value: float) -> str:
 
 
 def compact(number: float | None) -> str:
-    """Write a number of showers, of which the order of magnitude counts.
+    r"""Write a number of showers, of which the order of magnitude counts.
 
     Example:
         >>> compact(0.3), compact(3.2), compact(2741.0), compact(1.2e7), compact(None)
-        ('below 1', '3', '2 700', '12 million', 'any')
+        ('below 1', '3', '2\xa0700', '12 million', 'any')
     """
     if number is None:
         return "any"
@@ -68,7 +68,17 @@ def compact(number: float | None) -> str:
     if number >= 1e6:
         return f"{number / 1e6:.2g} million" if number < 1e8 else "over 100 million"
     rounded = round(number, 1 - int(np.floor(np.log10(number)))) if number >= 10 else round(number)
-    return f"{int(rounded):,}".replace(",", " ")
+    return whole(int(rounded))
+
+
+def whole(number: int) -> str:
+    r"""Write a whole number with groups of three digits that stay on one line.
+
+    Example:
+        >>> whole(12345)
+        '12\xa0345'
+    """
+    return f"{number:,}".replace(",", "\N{NO-BREAK SPACE}")
 
 
 def _decimals(scale: float) -> int:

@@ -37,7 +37,7 @@ def response_figure(
         below = figure.add_subplot(grid[1, column], sharex=main)
         main.tick_params(labelbottom=False)
         for i, (look, curve) in enumerate([(truth, reference), *candidates]):
-            _draw_curve(main, look, curve, name, unit, edges, _shift(i, n + 1))
+            _draw_curve(main, look, curve, name, unit, edges, _shift(i, n + 1), n == 1)
         below.axhline(1, color=REFERENCE, lw=0.8)
         for i, (look, curve) in enumerate(candidates):
             ratio, up, down = _ratio(reference, curve, name)
@@ -67,11 +67,12 @@ def _draw_curve(
     unit: float,
     edges: NDArray[np.float64],
     shift: float,
+    fits: bool,
 ) -> None:
     x = curve.array("energy") / 1000
     spans = np.abs(np.stack([x - edges[:-1], edges[1:] - x]))
     y, error = unit * curve.array(name), unit * curve.array(f"{name}_error")
-    text = look.name + _fit_text(curve)
+    text = look.name + (_fit_text(curve) if fits else "")
     style: dict[str, Any] = {"fmt": look.marker, "color": look.colour, "ms": 4.5}
     # Only the reference shows how wide the bins are; more would be a thicket.
     widths = spans if look.colour == REFERENCE else None

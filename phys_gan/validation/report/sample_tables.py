@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from phys_gan.validation.comparison import Comparisons, Side
-from phys_gan.validation.report.numbers import percent
+from phys_gan.validation.report.numbers import percent, whole
 from phys_gan.validation.report.tables import Cell, Table
 from phys_gan.validation.statistics.response import ResponseCurve
 
@@ -54,7 +54,7 @@ def _sample(side: Side) -> list[Cell]:
         low, middle, high = (value / 1000 for value in side.energy)
         energy = f"{low:.3g} to {high:.3g}, median {middle:.3g}"
     outside = "not recorded" if side.outside is None else f"{100 * side.outside:.3f} %"
-    return [Cell(f"{side.n:,}".replace(",", " ")), Cell(energy), Cell(outside)]
+    return [Cell(whole(side.n)), Cell(energy), Cell(outside)]
 
 
 def _fit(curve: ResponseCurve) -> list[Cell]:

@@ -17,6 +17,7 @@ from phys_gan.validation.report.legends import (
     patch_of_reference,
 )
 from phys_gan.validation.report.lights import severity
+from phys_gan.validation.report.panels import whiskers
 from phys_gan.validation.report.style import REFERENCE, REFERENCE_FILL, Look
 
 __all__ = ["Sliced", "slice_figure", "slice_map", "worst_in_slices"]
@@ -26,6 +27,7 @@ Sliced = Sequence[tuple[Look, Sequence[Distributions]]]
 
 _RANGE = 8.0
 _ACROSS = 4
+_MOST_WITH_NUMBERS = 3
 _COLOURS = LinearSegmentedColormap.from_list(
     "severity",
     [(0, "#bcd5e8"), (0.5, "#fbfbfb"), (0.5, "#fdd9b5"), (0.72, "#ec8235"), (1, "#993404")],
@@ -55,7 +57,10 @@ def slice_map(sliced: Sliced, names: Sequence[str]) -> Figure:
         names: The observables to show, from top to bottom.
     """
     columns = [part.cut.label if part.cut else "all" for part in sliced[0][1]]
-    n, wide = len(sliced), 0.74 * len(columns) + 0.25
+    n = len(sliced)
+    # Numbers of many candidates would be too small to read.
+    numbers = n <= _MOST_WITH_NUMBERS
+    wide = (0.74 if numbers else 0.36) * len(columns) + 0.25
     figure = Figure(figsize=(2.4 + n * wide + 0.9, 0.255 * len(names) + 2.25), layout="constrained")
     panels = figure.subplots(1, n, sharey=True, squeeze=False)[0]
     norm = LogNorm(1 / _RANGE, _RANGE)
@@ -74,7 +79,7 @@ def slice_map(sliced: Sliced, names: Sequence[str]) -> Figure:
             for row, name in enumerate(names):
                 ks = part.results.get(name, {}).get("ks")
                 text = "▲" if name in outside else ""
-                text += f" {ks.value:.3f}".replace(" 0.", " .") if ks else ""
+                text += f" {ks.value:.3f}".replace(" 0.", " .") if ks and numbers else ""
                 axes.text(
                     column + 0.5,
                     row + 0.5,
@@ -84,12 +89,14 @@ def slice_map(sliced: Sliced, names: Sequence[str]) -> Figure:
                     fontsize=9,
                     color="white" if values[row, column] > 3.5 else "black",
                 )
-        axes.set_xticks(np.arange(len(columns)) + 0.5, columns, rotation=40, ha="right")
+        axes.set_xticks(np.arange(len(columns)) + 0.5, columns, rotation=90)
         axes.set_yticks(np.arange(len(names)) + 0.5, names)
         axes.tick_params(which="both", length=0, labelsize=10.5)
         axes.minorticks_off()
         if n > 1:
-            axes.set_title(look.name, fontsize=11.5, color=look.colour, fontweight="bold")
+            axes.set_title(
+                look.name, fontsize=11.5 if numbers else 9, color=look.colour, fontweight="bold"
+            )
     panels[0].invert_yaxis()
     bar = figure.colorbar(mesh, ax=list(panels), location="right", shrink=0.6, extend="both")
     bar.set_label("worst metric / its limit", fontsize=11)
@@ -128,14 +135,14 @@ def slice_figure(sliced: Sliced, name: str) -> Figure:
         middles = (bars.edges[1:] + bars.edges[:-1]) / 2
         for look, points in bars.candidates:
             axes.stairs(points.values, bars.edges, color=look.colour, ls=look.line, lw=1.2)
-            axes.errorbar(
-                middles, points.values, points.errors, fmt="none", color=look.colour, lw=0.7
-            )
+            whiskers(axes, middles, points.values, points.errors, look.colour, 0.7)
         first = candidates[0][1]
         if first.is_log:
             axes.set_xscale("log")
         if first.per_event:
             axes.set_yscale("log")
+            filled = bars.heights[bars.heights > 0]
+            axes.set_ylim(filled.min(initial=1.0) / 2, 3 * filled.max(initial=1e-9))
         else:
             axes.set_ylim(0, 1.15 * max(float(bars.heights.max()), 1e-9))
         axes.set_xlim(bars.edges[0], bars.edges[-1])

@@ -19,7 +19,7 @@ _COLOURS = ("#d55e00", "#0072b2", "#009e73", "#cc79a7", "#56b4e9", "#e69f00")
 """Of Okabe and Ito: apart from each other and from grey for every kind of colour vision."""
 _MARKERS = ("o", "s", "D", "v", "^", "P")
 _LINES = ("-", "--", ":")
-_LONGEST = 26
+_LONGEST = 19
 
 _ATLAS: dict[str, Any] = mplhep.style.ATLAS
 _STYLE: Any = {
@@ -90,9 +90,10 @@ def make_looks(names: Sequence[str]) -> list[Look]:
 
 
 def _plain(name: str) -> str:
-    """Shorten a name, and keep matplotlib from reading dollars as mathematics."""
+    """Shorten a name in its middle, and keep matplotlib from reading dollars as mathematics."""
     words = " ".join(name.split())
-    short = words if len(words) <= _LONGEST else words[: _LONGEST - 1] + "…"
+    half = _LONGEST // 2
+    short = words if len(words) <= _LONGEST else f"{words[:half]}…{words[-half:]}"
     return short.replace("$", r"\$")
 
 

@@ -26,7 +26,7 @@ def correlations_section(shown: Shown) -> Section:
             Drawing(
                 "between layers",
                 "Pearson correlations between the energies of the layers, over the incident "
-                "energy where it is known.",
+                "energy where it is known, and how those of the candidates differ.",
                 partial(matrix_figure, matrices),
                 wide=True,
             )

@@ -99,8 +99,8 @@ class Scalars:
         """Return every metric between R pairs of replicas by name, shape (R,)."""
         difference = np.cumsum(_unit(first) - _unit(second), axis=1)
         np.abs(difference, out=difference)
-        largest, area = difference.max(axis=1), difference[:, :-1] @ self._gaps
-        return self._all(largest, area, first, second)
+        area = np.einsum("ij,j->i", difference[:, :-1], self._gaps)
+        return self._all(difference.max(axis=1), area, first, second)
 
     def _weighted(
         self, chosen: NDArray[np.bool_], groups: NDArray[np.int32], weights: NDArray[np.float32]
