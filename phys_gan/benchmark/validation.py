@@ -24,6 +24,7 @@ from phys_gan.detectors import load_detector
 from phys_gan.events import Events
 from phys_gan.randomness import stream
 from phys_gan.simulators import simulate
+from phys_gan.validation import Options, compare
 from phys_gan.validation.observables import (
     Observable,
     Showers,
@@ -35,7 +36,7 @@ from phys_gan.validation.observables.binning import counts, extended
 from phys_gan.validation.observables.spectrum import open_edges, spectrum_block, trimmed
 from phys_gan.validation.profiles import ProfileSums
 
-__all__ = ["main"]
+__all__ = ["main", "make_samples"]
 
 _SMEARING = 0.05
 _SIMULATED = 1000
@@ -58,7 +59,7 @@ def main(
     """
     if child:
         detector, way, what = child.split("|")
-        reference, candidate = _samples(detector, n, sample)
+        reference, candidate = make_samples(detector, n, sample)
         measure_it = _seconds if what == "seconds" else _megabytes
         typer.echo(json.dumps(measure_it(partial(_WAYS[way], reference, candidate))))
         return
@@ -103,7 +104,8 @@ def _megabytes(action: Callable[[], None]) -> float:
     return tracemalloc.get_traced_memory()[1] / 1e6
 
 
-def _samples(detector: str, n: int, sample: str) -> tuple[Events, Events]:
+def make_samples(detector: str, n: int, sample: str) -> tuple[Events, Events]:
+    """Return two samples of n events that differ, from few showers."""
     if detector == "calogan":
         seeds = read(sample)
     else:
@@ -167,7 +169,18 @@ def _same_observables(events: Events) -> list[Observable]:
     return select(events.detector, names=list(names))
 
 
-_WAYS: dict[str, Callable[[Events, Events], None]] = {"plain": _plain, "phys_gan": _ours}
+def _judged(reference: Events, candidate: Events) -> None:
+    """Compare with all metrics, their errors, floors and verdicts."""
+    names = [o.name for o in _same_observables(reference)]
+    options = Options(observables=[*names, "cell_energy"], slices=(), multivariate=False)
+    compare(reference, candidate, options=options)
+
+
+_WAYS: dict[str, Callable[[Events, Events], None]] = {
+    "plain": _plain,
+    "phys_gan, the same": _ours,
+    "phys_gan, with all metrics, errors, floors, verdicts": _judged,
+}
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -46,7 +47,7 @@ MIN_EVENTS = 20
 
 SPECTRUM = "cell_energy"
 
-_THREADS = 2
+_THREADS = min(os.cpu_count() or 1, 4)
 
 Rows = NDArray[np.int64]
 Binnings = dict[str, NDArray[np.float64]]
@@ -103,14 +104,18 @@ def choose_bins(
     """Choose the bins of every observable, the same for all candidates."""
     samples = [reference, *candidates]
     rows = [None if cut is None else cut.rows(sample) for sample in samples]
-    chosen = {}
-    for o in reference.observables:
+
+    def one(o: Observable) -> NDArray[np.float64]:
         first, *others = (
             _finite(_taken(sample.values[o.name], r))
             for sample, r in zip(samples, rows, strict=True)
             if o.name in sample.values
         )
-        chosen[o.name] = bin_edges(o, first, others)
+        return bin_edges(o, first, others)
+
+    with ThreadPoolExecutor(_THREADS) as pool:
+        edges = pool.map(one, reference.observables)
+        chosen = {o.name: e for o, e in zip(reference.observables, edges, strict=True)}
     if spectrum:
         entries = _taken(reference.spectrum, rows[0]).sum(axis=0, dtype=np.float64)
         threshold = reference.detector.threshold
@@ -179,13 +184,19 @@ def _assess(
         return _assess_values(o, binnings[o.name], values, rows, replicas)
 
     with ThreadPoolExecutor(_THREADS) as pool:
-        done = list(pool.map(one, observables))
-    histograms = {o.name: histogram for o, (histogram, _) in zip(observables, done, strict=True)}
-    raws = {o.name: raw for o, (_, raw) in zip(observables, done, strict=True) if raw}
-    if SPECTRUM in binnings:
-        histograms[SPECTRUM], raws[SPECTRUM] = _assess_spectrum(
-            reference, candidate, binnings[SPECTRUM], rows, replicas
-        )
+        tasks = {}
+        if SPECTRUM in binnings:
+            edges = binnings[SPECTRUM]
+            # The longest one begins first.
+            tasks[SPECTRUM] = pool.submit(
+                _assess_spectrum, reference, candidate, edges, rows, replicas
+            )
+        tasks |= {o.name: pool.submit(one, o) for o in observables}
+        done = {name: task.result() for name, task in tasks.items()}
+    # The spectrum is shown behind the others.
+    names = [*(o.name for o in observables), *([SPECTRUM] if SPECTRUM in binnings else [])]
+    histograms = {name: done[name][0] for name in names}
+    raws = {name: done[name][1] for name in names if done[name][1]}
     return n_events, histograms, raws
 
 

@@ -47,7 +47,7 @@ class Cut:
     def label(self) -> str:
         """The selection in words; incident energies in GeV."""
         if self.condition == "energy":
-            low, high = f"{self.low / 1000:.4g}", f"{self.high / 1000:.4g}"
+            low, high = f"{self.low / 1000:.3g}", f"{self.high / 1000:.3g}"
             return f"{low} GeV" if self.single else f"{low} to {high} GeV"
         if self.single:
             return f"{self.condition} = {self.low:.6g}"

@@ -50,7 +50,11 @@ class Binning:
             low = float(values[0] + step * np.floor((low - values[0]) / step))
             width = step * max(1, np.ceil((high - low) / step / n_bins))
             return _regular(low - step / 2, high + step / 2, width)
-        width = _round_up((high - low) / n_bins) if high > low else max(abs(low), 1.0) / 10
+        if high <= low:
+            # A single value in the middle of its bin.
+            width = 1.0 if low.is_integer() else abs(low) / 10
+            return np.array([low - width / 2, low + width / 2])
+        width = _round_up((high - low) / n_bins)
         return _regular(width * np.floor(low / width), high, width)
 
     def _is_log(self, values: NDArray[np.float64], positive: NDArray[np.float64]) -> bool:

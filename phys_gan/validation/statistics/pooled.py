@@ -24,7 +24,7 @@ class Pooled:
 
     def __init__(self, values: ArrayLike) -> None:
         values = np.ravel(np.asarray(values, np.float64))
-        self.order = np.argsort(values, kind="stable")
+        self.order = np.argsort(values)
         self.ordered = ordered = values[self.order]
         # Of equal values only the last one shows the cumulative distribution.
         last = np.append(ordered[1:] != ordered[:-1], True)

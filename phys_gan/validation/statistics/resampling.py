@@ -11,7 +11,7 @@ from phys_gan.randomness import stream
 
 __all__ = ["Columns", "Replicas", "draw_replicas"]
 
-_GROUPS = 40_000
+_GROUPS = 2_000
 _MIN_GROUPS = 100
 
 
@@ -36,8 +36,9 @@ class Columns:
 class Replicas:
     """How often every group of events occurs in each replica.
 
-    Groups are random: resampling them has the moments of resampling events, and bounds the memory
-    for samples of any size. Up to 40,000 events of both samples together, each is its own group.
+    Groups are random: resampling them has the moments of resampling events, at a cost that hardly
+    depends on the number of events. Up to 2,000 events of both samples together, each is its own
+    group; of more, at least 100 groups are made of either sample.
 
     Attributes:
         reference_groups: Group of each reference event, shape (n,).

@@ -50,11 +50,12 @@ class Result:
     def severity(self) -> float:
         """How far the value is from zero (or from the floor) in units of the limit; bad above 1."""
         if self.worse == "lower":
-            gap = self.floor - self.limit
-            return max(0.0, self.floor - self.value) / gap if gap > 0 else float(self.value < gap)
-        if self.value <= 0:
-            return 0.0
-        return self.value / self.limit if self.limit > 0 else float("inf")
+            off, reach = max(0.0, self.floor - self.value), self.floor - self.limit
+        else:
+            off, reach = max(0.0, self.value), self.limit
+        if reach > 0:
+            return off / reach
+        return 0.0 if self.within_floor else float("inf")
 
     def as_dict(self) -> dict[str, float | int | bool | str | None]:
         """Return the fields for JSON, which knows no NaN and no infinity: they become None."""
