@@ -50,12 +50,8 @@ def result_light(name: str, result: Result, checks: Sequence[Check] = ()) -> Lig
 
 
 def severity(results: Mapping[str, Result]) -> float:
-    """Return the largest ratio of a metric to its limit, below 1 within the floor.
-
-    A limit of 0, as of samples without any spread, makes the ratio of a rounding error infinite.
-    """
-    worst = max(result.severity for result in results.values())
-    return worst if not all(r.within_floor for r in results.values()) else min(worst, 0.99)
+    """Return the largest ratio of a metric of one observable to its limit."""
+    return max(result.severity for result in results.values())
 
 
 def failed_on(check: Check, name: str, results: Mapping[str, Result]) -> bool:

@@ -9,15 +9,24 @@ from phys_gan.validation.statistics.result import Result
 __all__ = ["compact", "floor_text", "p_value_text", "percent", "value_text", "whole", "with_error"]
 
 
+_SMALL = 1e-3
+_SUPERSCRIPT = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
 def with_error(value: float, error: float) -> str:
-    """Write a number and its error with two figures of the error.
+    """Write a number and its error with two figures of the error, small ones by powers of ten.
 
     Example:
-        >>> with_error(0.12345, 0.0067)
-        '0.1235 ± 0.0067'
+        >>> with_error(0.12345, 0.0067), with_error(0.000079, 0.000021)
+        ('0.1235 ± 0.0067', '(7.9 ± 2.1)·10⁻⁵')
     """
     if not np.isfinite(value):
         return "∞" if value > 0 else "not defined"
+    largest = max(abs(value), abs(error))
+    if 0 < largest < _SMALL:
+        power = int(np.floor(np.log10(largest)))
+        exponent = str(-power).translate(_SUPERSCRIPT)
+        return f"({with_error(value / 10.0**power, error / 10.0**power)})·10⁻{exponent}"
     places = _decimals(error or value)
     return f"{value:.{places}f} ± {error:.{places}f}".replace("-", "−")
 

@@ -65,9 +65,9 @@ def test_lights_differ_by_more_than_colour() -> None:
 
 def test_rounding_at_a_limit_of_zero_is_not_severe() -> None:
     rounded = dataclasses.replace(GOOD, value=1e-15, limit=0.0)
-    assert rounded.severity == np.inf
-    assert severity({"ks": rounded}) < 1
-    assert severity({"ks": rounded, "js": BAD}) == np.inf
+    assert severity({"ks": rounded}) == 0
+    assert severity({"ks": rounded, "js": BAD}) == pytest.approx(2)
+    assert dataclasses.replace(rounded, within_floor=False).severity == np.inf
 
 
 @cache
