@@ -31,8 +31,8 @@ HERE = Path(__file__).resolve().parent
 COLOURS = ("#0072B2", "#D55E00", "#009E73")
 TRIALS, EVENTS = 200, 1000
 POWER_TRIALS, SIZES = 20, (500, 2000, 5000)
-SHIFTS = (0.0, 0.00025, 0.0005, 0.001, 0.002, 0.004)
-SMEARS = (0.0, 0.001, 0.002, 0.003, 0.005, 0.008)
+SHIFTS = (0.0, 0.00003, 0.00006, 0.0001, 0.00015, 0.0003)
+SMEARS = (0.0, 0.0002, 0.0003, 0.0004, 0.0006, 0.001)
 NOMINAL = (0.01, 0.05, 0.1, 0.2, 0.5)
 ONE_DIMENSIONAL = Options(slices=(), multivariate=False)
 
@@ -143,7 +143,7 @@ def _draw_power(
                     color=colour, label=f"{size:,} events each".replace(",", " "))  # fmt: skip
     ax.axhline(0.01, color="#333333", ls=":", lw=1)
     ax.set(xlabel=label, ylabel="fraction outside the floor", ylim=(-0.04, 1.06))
-    ax.legend(frameon=False, loc="lower right", fontsize=9.5)
+    ax.legend(frameon=False, loc="center right", fontsize=9.5)
 
 
 def _table(trials: Sequence[Trial]) -> str:

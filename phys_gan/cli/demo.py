@@ -19,6 +19,9 @@ def demo(
     out: Annotated[Path, typer.Option(help="Directory for model, events and report.")] = Path(
         "demo"
     ),
+    figures: Annotated[
+        bool, typer.Option(help="Write every figure as PDF and PNG beside the page.")
+    ] = True,
     set_: Set = None,
 ) -> None:
     """Train on a real Geant4 sample, generate showers and compare: minutes on two CPU cores.
@@ -31,7 +34,7 @@ def demo(
     began = time.monotonic()
     recipe = load_recipe("demo", set_ or [])
     with progress(recipe.training.events) as report:
-        done = run(out, overrides=set_ or [], say=typer.echo, report=report)
+        done = run(out, overrides=set_ or [], figures=figures, say=typer.echo, report=report)
     typer.echo(done.comparison.summary())
     typer.echo(f"\nDone in {(time.monotonic() - began) / 60:.1f} minutes.")
     typer.echo(f"Open the report: {(done.out / 'report' / 'index.html').resolve()}")

@@ -229,7 +229,7 @@ def _results_outside(evidence: Evidence, names: Sequence[str], text: str) -> str
     bad = [
         f"{name} {result.value:.3g} ± {result.error:.2g}, floor {result.floor:.3g}"
         for name, result in (evidence.multivariate or {}).items()
-        if name in names and not result.within_floor
+        if name in names and _far_beyond(result)
     ]
     return f"{text}: {'; '.join(bad)}." if bad else None
 
@@ -251,6 +251,12 @@ def _average_ratio(
     weights = error[good] ** -2
     average, sigma = float(np.average(off[good], weights=weights)), float(weights.sum() ** -0.5)
     return (average, sigma) if abs(average) > _SIGMAS * sigma else None
+
+
+def _far_beyond(result: Result) -> bool:
+    """Return whether a value is off by five standard deviations; the limit is three."""
+    off, reach = abs(result.value - result.floor), abs(result.limit - result.floor)
+    return not result.within_floor and off > 5 / 3 * reach
 
 
 def _residuals(sample: Measured, edges: NDArray[np.float64]) -> list[NDArray[np.float64]]:

@@ -51,6 +51,7 @@ def demo(
     *,
     overrides: Sequence[str] = (),
     n: int = 10_000,
+    figures: bool = True,
     say: Callable[[str], None] = lambda text: None,
     report: Report = silent,
 ) -> Demo:
@@ -63,6 +64,7 @@ def demo(
         out: Directory for the run, the generated events and the report.
         overrides: ``section.key=value`` for the recipe ``demo``.
         n: Number of showers to generate.
+        figures: Write every figure as PDF and PNG beside the page.
         say: Is told in words what happens.
         report: Is told about the progress of the training.
     """
@@ -85,5 +87,5 @@ def demo(
 
     say("Comparing them with the held-out showers")
     comparison = compare(judge_by, generated, training=learn)
-    comparison.save(out / "report")
+    comparison.save(out / "report", figures=figures)
     return Demo(comparison, out)

@@ -129,8 +129,8 @@ def test_copies_of_one_metric_count_once_and_independent_ones_each() -> None:
     def entry(p_values: np.ndarray) -> Raw:
         return Raw(1.0, 0.1, 1.0, 0.5, null, p_values, None, (10, 10))
 
-    assert effective_number([entry(draws[0])] * 30) == pytest.approx(1, abs=0.2)
-    assert effective_number([entry(row) for row in draws]) == pytest.approx(30, rel=0.2)
+    assert effective_number([entry(draws[0])] * 30) == pytest.approx(1, abs=0.4)
+    assert effective_number([entry(row) for row in draws]) == pytest.approx(30, rel=0.4)
     assert effective_number([entry(np.empty(0))] * 3) == 3
 
 
