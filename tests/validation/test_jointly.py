@@ -1,0 +1,92 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+import phys_gan as pg
+from phys_gan.events import Events
+from phys_gan.validation import Options, compare
+from phys_gan.validation.multivariate import EXTRACTORS, MULTIVARIATE
+from phys_gan.workflows import demo_sample
+
+GEANT4 = pg.read(demo_sample())[:1800]
+
+
+class LayerShares:
+    """Shares of the layers, and whether the first holds more than its median as two classes."""
+
+    name = "shares"
+
+    def __init__(self, reference: Events) -> None:
+        self.seen = len(reference)
+        self.middle = float(np.median(self(reference)[:, 0]))
+
+    def __call__(self, events: Events) -> np.ndarray:
+        energies = events.layer_energies()
+        return energies / energies.sum(axis=1, keepdims=True)
+
+    def probabilities(self, events: Events) -> np.ndarray:
+        above = (self(events)[:, 0] > self.middle).astype(np.float64)
+        return np.stack([above, 1 - above], axis=1)
+
+
+@pytest.fixture
+def extractors(monkeypatch: pytest.MonkeyPatch) -> dict[str, Callable[[Events], object]]:
+    monkeypatch.setitem(EXTRACTORS, "shares", LayerShares)
+    return EXTRACTORS
+
+
+def test_own_features_are_compared(extractors: dict[str, Callable[[Events], object]]) -> None:
+    options = Options(observables=["depth"], slices=(), features=("shares",))
+    result = compare(GEANT4[:900], GEANT4[900:], options=options)
+    found = result.multivariate
+    assert {"fpd", "fid_shares", "kid_shares", "coverage_shares"} <= set(found)
+    assert all(r.within_floor for r in found.values()), found
+    # Two classes of equal frequency, of which each event is surely one.
+    score = found["inception_score_shares"]
+    assert score.value == pytest.approx(2, abs=0.02)
+    assert score.worse == "lower"
+    # Half of the reference was for the extractor.
+    assert found["fid_shares"].n_reference == 450
+    spoiled = GEANT4[900:].cells.copy()
+    spoiled[:, GEANT4.detector.slice(0)] *= 2
+    other = Events(spoiled, dict(GEANT4[900:].conditions), GEANT4.detector)
+    off = compare(GEANT4[:900], other, options=options).multivariate
+    assert not off["fid_shares"].within_floor
+    assert not off["inception_score_shares"].within_floor
+
+
+def test_classifiers_are_among_the_results() -> None:
+    half = GEANT4[900:]
+    shifted = Events(half.cells * 1.05, dict(half.conditions), half.detector)
+    options = Options(observables=["depth"], slices=(), multivariate=False, classifiers=("high",))
+    result = compare(GEANT4[:900], shifted, options=options)
+    assert set(result.multivariate) == {
+        "auc_high",
+        "jsd_high",
+        "jsd_calibrated_high",
+        "accuracy_high",
+    }
+    assert result.multivariate["auc_high"].value > 0.7
+    assert not result.multivariate["auc_high"].within_floor
+    assert list(result.metrics["classifiers"]) == ["high"]
+    assert result.metrics["classifiers"]["high"]["form"] == "high"
+
+
+def test_every_joint_metric_has_words() -> None:
+    result = compare(GEANT4[:600], GEANT4[600:1200], training=GEANT4[1200:])
+    known = {*MULTIVARIATE, "layer_correlations", "cell_correlations"}
+    assert set(result.multivariate) == known
+    assert result.correlations is not None
+    assert result.cell_correlations is not None
+    assert result.gallery is not None
+
+
+def test_nothing_joint_is_done_unless_wanted() -> None:
+    result = compare(GEANT4[:600], GEANT4[600:1200], options=Options(multivariate=False))
+    assert result.multivariate == {}
+    assert result.gallery is None
+    few = compare(GEANT4[:60], GEANT4[60:120], observables=["depth"])
+    assert set(few.multivariate) <= {"layer_correlations", "cell_correlations"}
