@@ -29,8 +29,8 @@ from phys_gan.validation import Comparison, Options, compare
 
 HERE = Path(__file__).resolve().parent
 COLOURS = ("#0072B2", "#D55E00", "#009E73")
-TRIALS, EVENTS = 200, 1000
-POWER_TRIALS, SIZES = 20, (500, 2000, 5000)
+TRIALS, JOINT_TRIALS, EVENTS = 200, 60, 1000
+POWER_TRIALS, SIZES = 15, (500, 1500, 4000)
 SHIFTS = (0.0, 0.00003, 0.00006, 0.0001, 0.00015, 0.0003)
 SMEARS = (0.0, 0.0002, 0.0003, 0.0004, 0.0006, 0.001)
 NOMINAL = (0.01, 0.05, 0.1, 0.2, 0.5)
@@ -39,7 +39,7 @@ ONE_DIMENSIONAL = Options(slices=(), multivariate=False)
 
 def main() -> None:
     """Run the trials, draw the figure, write the numbers."""
-    trials = [_summary(_trial(2 * k, 2 * k + 1)) for k in range(TRIALS)]
+    trials = [_summary(_trial(2 * k, 2 * k + 1, k < JOINT_TRIALS)) for k in range(TRIALS)]
     powers = {
         label: {size: [_power(size, spoil, strength) for strength in strengths] for size in SIZES}
         for label, (spoil, strengths) in SPOILS.items()
@@ -89,10 +89,9 @@ def _with_cells(events: Events, cells: NDArray[np.float32]) -> Events:
     return Events(cells, dict(events.conditions), events.detector)
 
 
-def _trial(first: int, second: int) -> Comparison:
-    return compare(
-        _showers(EVENTS, first), _showers(EVENTS, second), options=Options(slices=(), seed=first)
-    )
+def _trial(first: int, second: int, joint: bool) -> Comparison:
+    options = Options(slices=(), seed=first, multivariate=joint)
+    return compare(_showers(EVENTS, first), _showers(EVENTS, second), options=options)
 
 
 def _summary(comparison: Comparison) -> Trial:
@@ -149,6 +148,7 @@ def _draw_power(
 def _table(trials: Sequence[Trial]) -> str:
     whole = np.array([trial.p_value for trial in trials])
     single = np.concatenate([trial.metrics for trial in trials])
+    joint = [trial for trial in trials if trial.joint]
     lines = [
         "| nominal rate | whole comparison | each of the metrics by itself |",
         "|---|---|---|",
@@ -162,8 +162,8 @@ def _table(trials: Sequence[Trial]) -> str:
         f"{sum(t.fired for t in trials)} of {len(trials)} comparisons had an observable outside "
         f"the floor (nominal {0.01 * len(trials):.0f}); a known failure was named in "
         f"{sum(t.findings > 0 for t in trials)}. Multivariate metrics were outside in "
-        + ", ".join(f"{name} {sum(not t.joint[name] for t in trials)}" for name in trials[0].joint)
-        + f" of {len(trials)} comparisons.",
+        + ", ".join(f"{name} {sum(not t.joint[name] for t in joint)}" for name in joint[0].joint)
+        + f" of {len(joint)} comparisons.",
     ]
     return "\n".join(lines)
 
