@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
 from phys_gan.validation.measuring import Measured
+from phys_gan.validation.statistics.resolution import rms90, rms90_error
 from phys_gan.validation.statistics.response import ResponseCurve
 from phys_gan.validation.statistics.result import Result
 
@@ -68,21 +69,20 @@ def mean_response(evidence: Evidence) -> str | None:
 def resolution(evidence: Evidence) -> str | None:
     """Compare the width of the response at equal incident energies.
 
-    RMS90 of E_tot/E_inc around its median in bins of incident energy, as the field takes it
-    (arXiv:0907.3577): unlike the standard deviation it hardly knows the tails, and is more
-    precise where there are any.
+    RMS90 of E_tot/E_inc around its median in bins of incident energy: unlike the standard
+    deviation it hardly knows the tails, and is more precise where there are any.
     """
     if evidence.curves is None:
         return None
     edges = np.array(evidence.curves[0].edges)
     first, second = (_residuals(s, edges) for s in (evidence.reference, evidence.candidate))
-    scale = np.array([_rms90(values) for values in first])
+    scale = np.array([rms90(values) for values in first])
     usable = [k for k in range(len(scale)) if scale[k] > 0 and len(second[k]) > 1]
     if not usable:
         return None
     joined = [np.concatenate([part[k] / scale[k] for k in usable]) for part in (first, second)]
-    widths = [_rms90(values) for values in joined]
-    errors = [_rms90_error(values) for values in joined]
+    widths = [rms90(values) for values in joined]
+    errors = [rms90_error(values) for values in joined]
     off = widths[1] / widths[0] - 1
     error = float(np.hypot(errors[1], errors[0] * widths[1] / widths[0])) / widths[0]
     if abs(off) <= _SIGMAS * error:
@@ -270,25 +270,6 @@ def _residuals(sample: Measured, edges: NDArray[np.float64]) -> list[NDArray[np.
         part / median - 1 if median > 0 else part[:0]
         for part, median in zip(parts, medians, strict=True)
     ]
-
-
-def _rms90(values: NDArray[np.float64]) -> float:
-    """Return the standard deviation in the shortest interval that holds 90 % of the values."""
-    if len(values) < 2:
-        return 0.0
-    ordered = np.sort(values)
-    inside = max(2, int(np.ceil(0.9 * len(ordered))))
-    first = int(np.argmin(ordered[inside - 1 :] - ordered[: len(ordered) - inside + 1]))
-    return float(np.std(ordered[first : first + inside]))
-
-
-def _rms90_error(values: NDArray[np.float64]) -> float:
-    """Return its error from the spread over groups of values."""
-    n_groups = min(40, len(values) // 10)
-    if n_groups < 2:
-        return float("inf")
-    groups = [_rms90(values[start::n_groups]) for start in range(n_groups)]
-    return float(np.std(groups, ddof=1) / np.sqrt(n_groups))
 
 
 def _lit(sample: Measured) -> NDArray[np.bool_]:
