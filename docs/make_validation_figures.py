@@ -142,7 +142,8 @@ def _draw_power(
                     color=colour, label=f"{size:,} events each".replace(",", " "))  # fmt: skip
     ax.axhline(0.01, color="#333333", ls=":", lw=1)
     ax.set(xlabel=label, ylabel="fraction outside the floor", ylim=(-0.04, 1.06))
-    ax.legend(frameon=False, loc="center right", fontsize=9.5)
+    ax.legend(frameon=False, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncol=3, fontsize=9.5,
+              columnspacing=1.0, handlelength=1.4)  # fmt: skip
 
 
 def _table(trials: Sequence[Trial]) -> str:
