@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,6 +50,7 @@ SPECTRUM = "cell_energy"
 
 _THREADS = min(os.cpu_count() or 1, 4)
 
+Scalar = TypeVar("Scalar", bound=np.generic)
 Rows = NDArray[np.int64]
 Binnings = dict[str, NDArray[np.float64]]
 Selection = tuple[Cut | None, Binnings]
@@ -256,7 +258,7 @@ def _narrowed(rows: Rows | None, good: NDArray[np.bool_]) -> Rows:
     return chosen if rows is None else rows[chosen]
 
 
-def _taken(values: NDArray, rows: Rows | None) -> NDArray:  # type: ignore[type-arg]
+def _taken(values: NDArray[Scalar], rows: Rows | None) -> NDArray[Scalar]:
     return values if rows is None else values[rows]
 
 
