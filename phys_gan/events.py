@@ -30,8 +30,8 @@ class Events:
         provenance: How the events were made, as short texts by name.
 
     Raises:
-        DataError: A shape is wrong, a value is NaN or infinite, a deposit is negative (pixels may
-            be), or an incident energy is not positive.
+        DataError: A shape is wrong, a value is NaN or infinite, a deposit is negative (pixels and
+            coordinates may be), or an incident energy is not positive.
 
     Example:
         >>> from phys_gan.detectors import load_detector
@@ -104,7 +104,7 @@ class Events:
                 remedy="find out what the simulation did there, or remove these events",
                 value=float("nan"),
             )
-        if what in ("cells", "overflow") and low < 0 and not self.detector.is_image:
+        if what in ("cells", "overflow") and low < 0 and not self.detector.signed:
             events = np.flatnonzero((array < 0).any(axis=1))
             raise DataError(
                 f"{what} hold negative energies in {len(events)} of {len(array)} events "
@@ -125,7 +125,7 @@ class Events:
         return len(self.cells)
 
     def __repr__(self) -> str:
-        names = ", ".join(self.conditions)
+        names = ", ".join(self.conditions) or "no conditions"
         return f"Events({len(self)} x {self.detector.n_cells} cells, {self.detector.name}, {names})"
 
     def __getitem__(self, index: slice | NDArray[Any] | Sequence[int]) -> Events:

@@ -10,14 +10,14 @@ from pathlib import Path
 import numpy as np
 import safetensors
 import torch
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from pydantic import BaseModel, ConfigDict, ValidationError
 from safetensors.torch import save
-from torch import nn
+from torch import Tensor, nn
 
 from phys_gan.detectors import Detector
 from phys_gan.encodings import AnyEncodingConfig, Encoding, build_encoding
-from phys_gan.errors import DataError, MissingError
+from phys_gan.errors import ConfigError, DataError, MissingError
 from phys_gan.events import Events
 from phys_gan.files import atomic_file
 from phys_gan.networks import AnyNetworkConfig, Generator, build_generator
@@ -63,11 +63,17 @@ class Model:
         """The detector whose events are generated."""
         return self.encoding.detector
 
-    @torch.no_grad()
+    @property
+    def translates(self) -> bool:
+        """Whether it turns given events into others."""
+        return self.generator.source > 0
+
     def sample(
         self,
         conditions: Mapping[str, ArrayLike],
         seed: int,
+        *,
+        n: int | None = None,
         first: int = 0,
         batch_size: int = 2048,
     ) -> Events:
@@ -76,24 +82,76 @@ class Model:
         Event number i of a seed gets the same latents whatever the batches are.
 
         Arguments:
-            conditions: Name to values (N,); ``energy`` [MeV] at least.
+            conditions: Name to values (N,); those that the model was trained with at least.
             seed: Seed of the production.
+            n: Number N of events; needed where there are no conditions.
             first: Number of the first event.
             batch_size: Events that go through the network at once.
 
         Raises:
+            ConfigError: The model translates events, or nothing says how many to generate.
             MissingError: A condition is missing.
-            RangeError: An energy is outside the range of the model.
+            DataError: Conditions differ in their number of values.
+            RangeError: A condition is outside the range of the model.
         """
-        encoded = self.encoding.encode_conditions(conditions)
+        if self.translates:
+            raise ConfigError(
+                "this model translates events, and generates none from nothing",
+                remedy="give it events: FastSim.translate, or generate --translate FILE",
+            )
+        named = {name: np.asarray(values, np.float64) for name, values in conditions.items()}
+        if n is None:
+            if not named:
+                raise ConfigError("nothing says how many events to generate", remedy="give n")
+            n = max(map(len, named.values()))
+        encoded = self.encoding.encode_conditions(named, n)
+        nothing = encoded[:, :0]
+        return self._run(nothing, encoded, named, seed, first, batch_size)
+
+    def translate(
+        self, events: Events, seed: int, *, first: int = 0, batch_size: int = 2048
+    ) -> Events:
+        """Turn events into others, one for one, under the same conditions.
+
+        Arguments:
+            events: Events of the model's detector.
+            seed: Seed of the latents.
+            first: Number of the first event.
+            batch_size: Events that go through the network at once.
+
+        Raises:
+            ConfigError: The model does not translate.
+            DetectorError: The events belong to another detector.
+            MissingError: A condition is missing.
+            RangeError: A condition is outside the range of the model.
+        """
+        if not self.translates:
+            raise ConfigError(
+                "this model generates events, and translates none",
+                remedy="give it conditions instead, or train a recipe that translates",
+            )
+        x, c = self.encoding.encode(events)
+        return self._run(x, c, events.conditions, seed, first, batch_size)
+
+    @torch.no_grad()
+    def _run(
+        self,
+        source: Tensor,
+        encoded: Tensor,
+        conditions: Mapping[str, NDArray[np.float64]],
+        seed: int,
+        first: int,
+        batch_size: int,
+    ) -> Events:
         cells = np.empty((len(encoded), self.detector.n_cells), np.float32)
         for begin in range(0, len(encoded), batch_size):
-            c = encoded[begin : begin + batch_size]
+            rows = slice(begin, begin + batch_size)
+            c = encoded[rows]
             z = normal_noise(seed, first + begin, len(c), self.generator.latent)
-            raw = self.generator(torch.from_numpy(z).to(c.device), c)
+            latents = torch.cat([source[rows], torch.from_numpy(z).to(c.device)], dim=1)
+            raw = self.generator(latents, c)
             cells[begin : begin + len(c)] = self.encoding.decode(raw, c).cpu().numpy()
-        named = {name: np.asarray(values, np.float64) for name, values in conditions.items()}
-        return Events(cells, named, self.detector, provenance=self.provenance)
+        return Events(cells, conditions, self.detector, provenance=self.provenance)
 
     def save(self, path: str | Path) -> None:
         """Write the model into a ``.safetensors`` file.

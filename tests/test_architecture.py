@@ -10,7 +10,17 @@ import pytest
 import phys_gan
 
 ROOT = Path(phys_gan.__file__).parent
-BASE = {"errors", "files", "randomness", "units", "particles", "detectors", "events"}
+BASE = {
+    "errors",
+    "files",
+    "randomness",
+    "units",
+    "particles",
+    "detectors",
+    "events",
+    "toys",
+    "references",
+}
 # What each room may import beside itself.
 MAY = {
     "errors": set(),
@@ -20,6 +30,8 @@ MAY = {
     "particles": {"errors"},
     "detectors": {"errors", "files"},
     "events": {"errors", "detectors"},
+    "references": {"errors"},
+    "toys": {"errors", "randomness", "detectors", "events"},
     "data": BASE,
     "simulators": BASE,
     "encodings": BASE,
@@ -29,7 +41,7 @@ MAY = {
     "model": BASE | {"encodings", "networks"},
     "training": BASE | {"encodings", "networks", "objectives", "model"},
     "generation": BASE | {"encodings", "networks", "model"},
-    "workflows": BASE | {"data", "training", "generation", "validation"},
+    "workflows": BASE | {"data", "simulators", "training", "generation", "validation"},
     "benchmark": BASE | {"data", "simulators", "validation"},
     "cli": BASE | {"data", "simulators", "training", "generation", "validation", "workflows"},
 }

@@ -5,6 +5,18 @@ from phys_gan.cli.demo import demo  # isort: skip
 from phys_gan.cli.events import convert, inspect, simulate  # isort: skip
 from phys_gan.cli.models import generate, train  # isort: skip
 from phys_gan.cli.validation import validate  # isort: skip
+from phys_gan.cli.citing import cite  # isort: skip
 from phys_gan.cli.app import app, main  # isort: skip
 
-__all__ = ["app", "convert", "demo", "generate", "inspect", "main", "simulate", "train", "validate"]
+__all__ = [
+    "app",
+    "cite",
+    "convert",
+    "demo",
+    "generate",
+    "inspect",
+    "main",
+    "simulate",
+    "train",
+    "validate",
+]

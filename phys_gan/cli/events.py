@@ -19,15 +19,20 @@ __all__ = ["convert", "inspect", "simulate"]
 def simulate(
     detector: Annotated[str, typer.Argument(help="Built-in detector, or a .toml or .xml file.")],
     out: Annotated[Path, typer.Argument(help="File to write: .h5 or .root.")],
-    n: Annotated[int, typer.Option("-n", help="Number of showers.", min=1)],
-    particle: Annotated[str, typer.Option(help="e+, e- or gamma.")] = "e+",
-    energy: Annotated[str, typer.Option(help="Incident energy, or low:high.")] = "1GeV:100GeV",
+    n: Annotated[int, typer.Option("-n", help="Number of showers, or of points.", min=1)],
+    particle: Annotated[
+        str | None, typer.Option(help="e+, e- or gamma.", show_default="e+")
+    ] = None,
+    energy: Annotated[
+        str | None, typer.Option(help="Incident energy, or low:high.", show_default="1GeV:100GeV")
+    ] = None,
     spectrum: Annotated[
-        Literal["uniform", "log-uniform"], typer.Option(help="How energies fill the range.")
-    ] = "uniform",
+        Literal["uniform", "log-uniform"] | None,
+        typer.Option(help="How energies fill the range.", show_default="uniform"),
+    ] = None,
     seed: Seed = 0,
 ) -> None:
-    """Make parametric electromagnetic showers, for when there are no files yet.
+    """Make parametric electromagnetic showers, or points of a toy, for when there are no files yet.
 
     Example: `phys-gan simulate calogan showers.h5 -n 10000 --particle e+ --energy 1GeV:100GeV`
     """
@@ -35,13 +40,29 @@ def simulate(
     from phys_gan.detectors import load_detector
     from phys_gan.simulators import simulate as run
 
-    low, high = parse_energies(energy)
+    where = load_detector(detector)
+    if where.is_toy:
+        _refuse_beam(where.name, particle=particle, energy=energy, spectrum=spectrum)
+        write(out, run(where, n, seed=seed))
+        typer.echo(f"Wrote {n} points of '{where.name}' to {out}")
+        return
+    low, high = parse_energies(energy or "1GeV:100GeV")
     energies: tuple[float, float] | np.ndarray = (low, high) if low < high else np.full(n, low)
-    events = run(
-        load_detector(detector), n, particle=particle, energy=energies, spectrum=spectrum, seed=seed
-    )
+    particle, spectrum = particle or "e+", spectrum or "uniform"
+    events = run(where, n, particle=particle, energy=energies, spectrum=spectrum, seed=seed)
     write(out, events)
-    typer.echo(f"Wrote {n} {particle} showers in '{events.detector.name}' to {out}")
+    typer.echo(f"Wrote {n} {particle} showers in '{where.name}' to {out}")
+
+
+def _refuse_beam(toy: str, **given: str | None) -> None:
+    """Refuse options that say with what a shower begins."""
+    for name, value in given.items():
+        if value is not None:
+            raise ConfigError(
+                f"'{toy}' is a toy, whose points have no {name}",
+                remedy=f"leave --{name} out",
+                value=value,
+            )
 
 
 @app.command()

@@ -40,12 +40,18 @@ def progress(total: int) -> Iterator[Report]:
             bar.start_task(task)
             bar.update(task, completed=shown)
             if scalars:
+                losses = "  ".join(
+                    f"{name.replace('_', ' ')} {value:.3f}"
+                    for name, value in scalars.items()
+                    if name.startswith("loss")
+                )
                 bar.console.print(
                     f"{shown:>12,} events {scalars['seconds']:7.0f} s   "
-                    f"mean KS {scalars['score']:.4f}   "
-                    f"loss D {scalars['loss_d']:.3f}  G {scalars['loss_g']:.3f}",
+                    f"mean KS {scalars['score']:.4f}   {losses}",
                     highlight=False,
                 )
+                for warning in scalars["warnings"]:
+                    bar.console.print(f"  [yellow]{warning}[/yellow]", highlight=False)
 
         yield report
 

@@ -68,11 +68,7 @@ class Inspection:
         rows = [
             ("file", self.source),
             ("format", f"{self.format} ({self.description})"),
-            (
-                "detector",
-                f"{detector.name} ({detector.n_cells} cells in {detector.n_layers} "
-                f"layer{'s' if detector.n_layers > 1 else ''})",
-            ),
+            ("detector", f"{detector.name} ({_extent(detector)})"),
             ("events", str(self.n_events)),
         ]
         for name, (low, high) in self.conditions.items():
@@ -81,8 +77,9 @@ class Inspection:
         if self.response:
             mean, error = self.response
             rows.append(("E_tot/E_inc", f"{_with_error(mean, error)} (mean)"))
-        rows.append(("cells", f"{_span(*self.cell_range)} {unit}"))
-        rows.append(("cells hit", f"{self.occupancy:.1%} above {detector.threshold:g} {unit}"))
+        rows.append(("cells", f"{_span(*self.cell_range)} {unit}".rstrip()))
+        if not detector.is_toy:
+            rows.append(("cells hit", f"{self.occupancy:.1%} above {detector.threshold:g} {unit}"))
         if self.overflow is not None:
             share, worst = (f"{100 * part:.3g} %" for part in self.overflow)
             what = f"of the {_signal(detector)} outside the cells"
@@ -189,7 +186,10 @@ class _Seen:
 
     def _strange_events(self, total: NDArray[np.float64]) -> list[str]:
         """Tell of events without a signal and of events that are there more than once."""
-        found, n = [], len(total)
+        n, found = len(total), list[str]()
+        if self._reader.detector.is_toy:
+            # The origin is a point like any other, and two sums of coordinates may be equal.
+            return found
         if self._empty:
             found.append(f"{self._empty} of {n} events have no signal in any cell")
         keys = np.stack([total, *self._reader.conditions.values()], axis=1)[total != 0]
@@ -220,6 +220,13 @@ def _strange_response(detector: Detector, measured: tuple[float, float] | None) 
         f"E_tot/E_inc is {measured[0]:.3g} on average, but detector '{detector.name}' has "
         f"about {expected:.3g}: check the units and the detector"
     ]
+
+
+def _extent(detector: Detector) -> str:
+    if detector.is_toy:
+        return f"coordinates {', '.join(layer.name for layer in detector.layers)}"
+    layers = f"{detector.n_layers} layer{'s' if detector.n_layers > 1 else ''}"
+    return f"{detector.n_cells} cells in {layers}"
 
 
 def _signal(detector: Detector) -> str:

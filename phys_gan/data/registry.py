@@ -17,6 +17,7 @@ from phys_gan.data.formats.hits_root import HitsROOT
 from phys_gan.data.formats.par04_hdf5 import Par04HDF5
 from phys_gan.data.formats.par04_root import Par04ROOT
 from phys_gan.data.formats.showerdata_hdf5 import ShowerDataHDF5
+from phys_gan.data.formats.toys_hdf5 import ToysHDF5
 from phys_gan.errors import DataError, MissingError
 
 __all__ = ["FORMATS", "find_format", "recognise"]
@@ -29,6 +30,7 @@ FORMATS: dict[str, Format] = {
         CaloGanROOT(),
         HitsROOT(),
         EDM4hepROOT(),
+        ToysHDF5(),
         CaloChallengeHDF5(),
         Galaxy10HDF5(),
         GalaxiesMLHDF5(),

@@ -39,8 +39,8 @@ def write(
 
     Arguments:
         path: The file. By default its ending chooses the first layout of ``FORMATS`` that holds
-            the events: ``.h5`` CaloGAN's for its detector and CaloChallenge's for any other,
-            ``.root`` CaloGAN's for its detector and a tree of hits for any other.
+            the events: ``.h5`` CaloGAN's for its detector, points for toys and CaloChallenge's
+            for any other, ``.root`` CaloGAN's for its detector and a tree of hits for any other.
         events: The events.
         format: Name of the layout.
         drop: Conditions to leave out, and ``"overflow"``.

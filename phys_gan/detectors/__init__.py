@@ -3,15 +3,24 @@
 from phys_gan.detectors.binning_xml import read_binning_xml
 from phys_gan.detectors.catalogue import detector_names, load_detector
 from phys_gan.detectors.detector import Detector, Sampling, Slab
-from phys_gan.detectors.layers import CartesianLayer, ImageLayer, Layer, PolarLayer
+from phys_gan.detectors.layers import (
+    AxisLayer,
+    CartesianLayer,
+    ImageLayer,
+    Layer,
+    PolarLayer,
+    ShowerLayer,
+)
 
 __all__ = [
+    "AxisLayer",
     "CartesianLayer",
     "Detector",
     "ImageLayer",
     "Layer",
     "PolarLayer",
     "Sampling",
+    "ShowerLayer",
     "Slab",
     "detector_names",
     "load_detector",

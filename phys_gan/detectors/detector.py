@@ -13,7 +13,14 @@ import tomli_w
 from numpy.typing import ArrayLike, NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from phys_gan.detectors.layers import CartesianLayer, ImageLayer, Layer, PolarLayer
+from phys_gan.detectors.layers import (
+    AxisLayer,
+    CartesianLayer,
+    ImageLayer,
+    Layer,
+    PolarLayer,
+    ShowerLayer,
+)
 from phys_gan.detectors.lookup import CellFinder
 from phys_gan.errors import DetectorError
 from phys_gan.files import atomic_file
@@ -66,7 +73,7 @@ class Detector(BaseModel):
         name: Name of the detector.
         description: One line for people.
         reference: Where the geometry comes from.
-        cell_unit: Unit of a cell: MeV for showers, free for images.
+        cell_unit: Unit of a cell: MeV for showers, free for images, none for coordinates.
         threshold: Read-out threshold in the cell unit; a cell is hit when it is above.
         symmetries: Transformations that leave particles at normal incidence on the axis as they
             are; training augments with the group that they generate.
@@ -130,11 +137,14 @@ class Detector(BaseModel):
         }
         if grids != {None} and len(grids) > 1:
             raise ValueError("the bands of an image are image layers of one shape and pixel_scale")
+        axes = {isinstance(layer, AxisLayer) for layer in self.layers}
+        if len(axes) > 1:
+            raise ValueError("the coordinates of a point are axis layers, without any other")
         for before, behind in zip(self.layers[:-1], self.layers[1:], strict=True):
             if (
-                not isinstance(before, ImageLayer)
-                and not isinstance(behind, ImageLayer)
-                and (behind.z[0] < before.z[1] - 1e-9)
+                isinstance(before, ShowerLayer)
+                and isinstance(behind, ShowerLayer)
+                and behind.z[0] < before.z[1] - 1e-9
             ):
                 raise ValueError(f"layer '{behind.name}' begins before '{before.name}' ends")
         self.symmetry_group()
@@ -150,6 +160,16 @@ class Detector(BaseModel):
     def is_image(self) -> bool:
         """Whether this is an image: a layer of pixels, or one for each band."""
         return isinstance(self.layers[0], ImageLayer)
+
+    @property
+    def is_toy(self) -> bool:
+        """Whether this is no detector but a space of points: each layer is one coordinate."""
+        return isinstance(self.layers[0], AxisLayer)
+
+    @property
+    def signed(self) -> bool:
+        """Whether cells may be negative: pixels after subtraction of the sky, and coordinates."""
+        return self.is_image or self.is_toy
 
     @cached_property
     def n_cells(self) -> int:
@@ -182,9 +202,9 @@ class Detector(BaseModel):
 
     @cached_property
     def depths(self) -> NDArray[np.float64]:
-        """Centre of each layer along the shower axis [mm], shape (n_layers,); 0 for an image."""
+        """Centre of each layer along the shower axis [mm], shape (n_layers,); 0 if it has none."""
         return np.array(
-            [0.0 if isinstance(layer, ImageLayer) else sum(layer.z) / 2 for layer in self.layers]
+            [sum(layer.z) / 2 if isinstance(layer, ShowerLayer) else 0.0 for layer in self.layers]
         )
 
     def find(self, x: ArrayLike, y: ArrayLike, z: ArrayLike = 0.0) -> NDArray[np.int64]:

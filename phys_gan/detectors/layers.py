@@ -1,4 +1,4 @@
-"""Layers of cells: Cartesian, polar, image. Each knows its edges, its positions, its symmetries."""
+"""Layers of cells: Cartesian, polar, image, axis. Each knows its positions and symmetries."""
 
 from __future__ import annotations
 
@@ -23,7 +23,15 @@ from pydantic import (
 
 from phys_gan.detectors.edges import Edges
 
-__all__ = ["Axis", "CartesianLayer", "ImageLayer", "Layer", "PolarLayer"]
+__all__ = [
+    "Axis",
+    "AxisLayer",
+    "CartesianLayer",
+    "ImageLayer",
+    "Layer",
+    "PolarLayer",
+    "ShowerLayer",
+]
 
 
 def _read_axis(value: Any) -> Any:
@@ -82,7 +90,7 @@ class _Layer(BaseModel, ABC):
         return np.take(flat.reshape(self.shape), order, axis=axis).ravel()
 
 
-class _ShowerLayer(_Layer):
+class ShowerLayer(_Layer):
     """A layer at a depth along the direction of the incident particle.
 
     Attributes:
@@ -92,7 +100,7 @@ class _ShowerLayer(_Layer):
     z: tuple[FiniteFloat, FiniteFloat]
 
     @model_validator(mode="after")
-    def _front_before_back(self) -> _ShowerLayer:
+    def _front_before_back(self) -> ShowerLayer:
         if self.z[0] >= self.z[1]:
             raise ValueError(f"z = {list(self.z)} does not run from the front to the back")
         return self
@@ -103,7 +111,7 @@ class _ShowerLayer(_Layer):
         return self.z[1] - self.z[0]
 
 
-class CartesianLayer(_ShowerLayer):
+class CartesianLayer(ShowerLayer):
     """Rectangular cells, flat order x outer and y fastest.
 
     Attributes:
@@ -144,7 +152,7 @@ class CartesianLayer(_ShowerLayer):
         return self._on_grid(np.arange(self.n_cells), index, np.arange(self.shape[index])[::-1])
 
 
-class PolarLayer(_ShowerLayer):
+class PolarLayer(ShowerLayer):
     """Ring segments around the shower axis, flat order alpha outer and r fastest.
 
     Attributes:
@@ -248,7 +256,27 @@ class ImageLayer(_Layer):
         return _flat(row, column, self.shape)
 
 
-Layer = CartesianLayer | PolarLayer | ImageLayer
+class AxisLayer(_Layer):
+    """One coordinate of a point: a single number of either sign, which has no place in space."""
+
+    kind: Literal["axis"] = "axis"
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """A single number."""
+        return 1, 1
+
+    @property
+    def positions(self) -> NDArray[np.float64]:
+        """The origin, shape (1, 2)."""
+        return np.zeros((1, 2))
+
+    def find(self, x: ArrayLike, y: ArrayLike) -> NDArray[np.int64]:
+        """Return -1: no point of space lies in a coordinate."""
+        return np.full(np.broadcast_shapes(np.shape(x), np.shape(y)), -1)
+
+
+Layer = CartesianLayer | PolarLayer | ImageLayer | AxisLayer
 
 
 def _centres(edges: ArrayLike) -> NDArray[np.float64]:

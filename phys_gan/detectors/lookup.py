@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from phys_gan.detectors.edges import Edges
-from phys_gan.detectors.layers import CartesianLayer, ImageLayer, Layer
+from phys_gan.detectors.layers import CartesianLayer, Layer, ShowerLayer
 
 __all__ = ["CellFinder"]
 
@@ -30,7 +30,7 @@ class CellFinder:
 
     def __init__(self, layers: Sequence[Layer]) -> None:
         self._offsets = np.cumsum([0, *(layer.n_cells for layer in layers)])[:-1]
-        depths = [layer.z for layer in layers if not isinstance(layer, ImageLayer)]
+        depths = [layer.z for layer in layers if isinstance(layer, ShowerLayer)]
         self._fronts, self._backs = np.reshape(depths, (-1, 2)).T
         self._stack = Edges([*self._fronts, self._backs[-1]]) if depths else None
         # Repeated layers may leave gaps of a rounding error, in which no hit is to be lost.

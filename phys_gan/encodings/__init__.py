@@ -10,22 +10,29 @@ from phys_gan.detectors import Detector
 from phys_gan.encodings.absolute import AbsoluteEncoding, AbsoluteEncodingConfig
 from phys_gan.encodings.base import Encoding
 from phys_gan.encodings.shower import ShowerEncoding, ShowerEncodingConfig
+from phys_gan.encodings.standard import StandardEncoding, StandardEncodingConfig
 
 __all__ = [
     "AbsoluteEncoding",
     "AnyEncodingConfig",
     "Encoding",
     "ShowerEncoding",
+    "StandardEncoding",
     "build_encoding",
 ]
 
 AnyEncodingConfig = Annotated[
-    ShowerEncodingConfig | AbsoluteEncodingConfig, Field(discriminator="kind")
+    ShowerEncodingConfig | AbsoluteEncodingConfig | StandardEncodingConfig,
+    Field(discriminator="kind"),
 ]
 
 
 def build_encoding(config: AnyEncodingConfig, detector: Detector) -> Encoding:
     """Build the encoding that a configuration describes; it still has to be fitted or loaded."""
-    if isinstance(config, ShowerEncodingConfig):
-        return ShowerEncoding(detector, config)
-    return AbsoluteEncoding(detector, config)
+    match config:
+        case ShowerEncodingConfig():
+            return ShowerEncoding(detector, config)
+        case AbsoluteEncodingConfig():
+            return AbsoluteEncoding(detector, config)
+        case StandardEncodingConfig():
+            return StandardEncoding(detector, config)

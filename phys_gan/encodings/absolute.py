@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal
 
 import torch
 from torch import Tensor
 
 from phys_gan.detectors import Detector
-from phys_gan.encodings.base import Encoding, EncodingConfig
+from phys_gan.encodings.base import Encoding, EncodingConfig, require_showers
 from phys_gan.events import Events
 
 __all__ = ["AbsoluteEncoding", "AbsoluteEncodingConfig"]
@@ -19,6 +20,11 @@ class AbsoluteEncodingConfig(EncodingConfig):
 
     kind: Literal["absolute"] = "absolute"
 
+    @property
+    def references(self) -> tuple[str, ...]:
+        """It is CaloGAN's."""
+        return ("paganini2017calogan",)
+
 
 class AbsoluteEncoding(Encoding):
     """Encode cells as e / GeV and the incident energy as E / 100 GeV (arXiv:1712.10321)."""
@@ -27,13 +33,14 @@ class AbsoluteEncoding(Encoding):
     n_conditions = 1
 
     def __init__(self, detector: Detector, config: AbsoluteEncodingConfig | None = None) -> None:
+        require_showers(detector)
         super().__init__(detector, config or AbsoluteEncodingConfig())
 
     def _fit(self, events: Events) -> None:
         """Learn nothing: the scales are fixed."""
 
-    def _encode_energy(self, energy: Tensor) -> Tensor:
-        return (energy / 1e5).float()[:, None]
+    def _encode_conditions(self, named: Mapping[str, Tensor]) -> Tensor:
+        return (named["energy"] / 1e5).float()[:, None]
 
     def incident_energy(self, conditions: Tensor) -> Tensor:
         """Return the incident energies (N,) [MeV] of encoded conditions (N, 1)."""

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
 import numpy as np
 import torch
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
 
 from phys_gan.detectors import Detector
-from phys_gan.errors import DetectorError, MissingError, RangeError
+from phys_gan.errors import ConfigError, DataError, DetectorError, MissingError, RangeError
 from phys_gan.events import Events
 
-__all__ = ["Encoding", "EncodingConfig"]
+__all__ = ["Encoding", "EncodingConfig", "require_showers"]
 
 # A finite sample does not reach the ends of the spectrum that it was drawn from.
 _MARGIN = 1.05
@@ -27,6 +27,11 @@ class EncodingConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    @property
+    def references(self) -> tuple[str, ...]:
+        """BibTeX keys of what the encoding follows."""
+        return ()
+
 
 class Encoding(nn.Module, ABC):
     """Map events to network tensors and back; the fitted state is in the buffers.
@@ -36,6 +41,7 @@ class Encoding(nn.Module, ABC):
     Arguments:
         detector: The detector whose cells are encoded.
         config: Options of this encoding.
+        named: The conditions that networks are told, by name.
 
     Attributes:
         n_globals: Numbers per event in front of the cells.
@@ -44,39 +50,54 @@ class Encoding(nn.Module, ABC):
 
     n_globals: int
     n_conditions: int
-    energy_range: Tensor
+    ranges: Tensor
 
-    def __init__(self, detector: Detector, config: EncodingConfig) -> None:
+    def __init__(
+        self, detector: Detector, config: EncodingConfig, named: Sequence[str] = ("energy",)
+    ) -> None:
         super().__init__()
-        if detector.is_image:
-            raise DetectorError(
-                f"'{detector.name}' is an image, but this encoding is for showers",
-                remedy="choose a detector with layers along a shower",
-                value=detector.name,
-            )
-        self.detector = detector
-        self.config = config
+        self.detector, self.config, self.named = detector, config, tuple(named)
         # Double precision, so that the edges of the range belong to it.
-        self.register_buffer("energy_range", torch.zeros(2, dtype=torch.float64))
+        self.register_buffer("ranges", torch.zeros(len(self.named), 2, dtype=torch.float64))
+
+    @property
+    def n_numbers(self) -> int:
+        """Numbers per encoded event."""
+        return self.n_globals + self.detector.n_cells
+
+    @property
+    def energy_range(self) -> Tensor:
+        """Smallest and largest incident energy [MeV] of the training events, (2,).
+
+        Raises:
+            MissingError: The networks are not told the incident energy.
+        """
+        if "energy" not in self.named:
+            raise MissingError("the model does not know the incident energy")
+        return self.ranges[self.named.index("energy")]
 
     def fit(self, events: Events) -> Self:
         """Learn the scales from training events.
 
         Raises:
-            MissingError: The events have no incident energy.
+            MissingError: The events lack a condition.
             DetectorError: The events belong to another detector.
         """
         self.require_detector(events.detector)
-        self.energy_range.copy_(torch.tensor([events.energy.min(), events.energy.max()]))
+        for row, name in enumerate(self.named):
+            values = events.condition(name)
+            self.ranges[row] = torch.tensor([values.min(), values.max()])
         self._fit(events)
         return self
 
-    def widen(self, energy: NDArray[np.float64]) -> None:
-        """Take energies (N,) [MeV] into the range, such as those of held-out events."""
-        low, high = self.energy_range.tolist()
-        self.energy_range.copy_(
-            torch.tensor([min(low, energy.min()), max(high, energy.max())], dtype=torch.float64)
-        )
+    def widen(self, events: Events) -> None:
+        """Take the conditions of further events, such as held-out ones, into the ranges."""
+        for row, name in enumerate(self.named):
+            values = events.condition(name)
+            low, high = self.ranges[row].tolist()
+            self.ranges[row] = torch.tensor(
+                [min(low, values.min()), max(high, values.max())], dtype=torch.float64
+            )
 
     @abstractmethod
     def _fit(self, events: Events) -> None:
@@ -97,45 +118,67 @@ class Encoding(nn.Module, ABC):
         """Encode events.
 
         Returns:
-            The events (N, n_globals + n_cells) and their conditions (N, n_conditions).
+            The events (N, n_numbers) and their conditions (N, n_conditions).
         """
         self.require_detector(events.detector)
-        conditions = self.encode_conditions(events.conditions)
+        conditions = self.encode_conditions(events.conditions, len(events))
         cells = torch.from_numpy(np.array(events.cells)).to(conditions.device)
         with torch.no_grad():
             return self.encode_cells(cells, conditions), conditions
 
-    def encode_conditions(self, conditions: Mapping[str, ArrayLike]) -> Tensor:
-        """Encode conditions by name, each (N,), to (N, n_conditions).
+    def encode_conditions(self, conditions: Mapping[str, ArrayLike], n: int) -> Tensor:
+        """Encode conditions by name, each (n,), to (n, n_conditions).
 
         Raises:
-            MissingError: ``energy`` is missing.
-            RangeError: An energy lies more than 5 % outside the range of the training events.
+            MissingError: A condition is missing.
+            DataError: A condition has not n values.
+            RangeError: A value lies outside the range of the training events, energies by more
+                than 5 %.
         """
-        if "energy" not in conditions:
-            raise MissingError(
-                "the condition 'energy' is missing", remedy="give the incident energies [MeV]"
-            )
-        energy = np.asarray(conditions["energy"], np.float64)
-        low, high = self.energy_range.tolist()
-        if energy.size and not (energy.min() >= low / _MARGIN and energy.max() <= high * _MARGIN):
-            raise RangeError(
-                f"energies from {energy.min():g} to {energy.max():g} MeV were asked for, but the "
-                f"model was trained from {low:g} to {high:g} MeV",
-                remedy="ask for energies inside this range, or train with events beyond it",
-                value=(float(energy.min()), float(energy.max())),
-                constraint=(low, high),
-            )
-        scaled = torch.tensor(energy, device=self.energy_range.device)
-        return self._encode_energy(scaled)
+        named = {}
+        for name, (low, high) in zip(self.named, self.ranges.tolist(), strict=True):
+            if name not in conditions:
+                unit = " [MeV]" if name == "energy" else ""
+                raise MissingError(
+                    f"the condition '{name}' is missing",
+                    remedy=f"give the values of '{name}'{unit}",
+                )
+            values = np.asarray(conditions[name], np.float64)
+            if values.shape != (n,):
+                raise DataError(
+                    f"the condition '{name}' has shape {values.shape}, not ({n},)",
+                    remedy="give one value per event",
+                    value=values.shape,
+                )
+            margin = _MARGIN if name == "energy" else 1.0
+            if n and not (values.min() >= low / margin and values.max() <= high * margin):
+                what, unit = ("energies", " MeV") if name == "energy" else (f"'{name}'", "")
+                raise RangeError(
+                    f"{what} from {values.min():g} to {values.max():g}{unit} were asked for, but "
+                    f"the model was trained from {low:g} to {high:g}{unit}",
+                    remedy="ask for values inside this range, or train with events beyond it",
+                    value=(float(values.min()), float(values.max())),
+                    constraint=(low, high),
+                )
+            named[name] = torch.tensor(values, device=self.ranges.device)
+        if not named:
+            return torch.zeros(n, 0, device=self.ranges.device)
+        return self._encode_conditions(named)
 
     @abstractmethod
-    def _encode_energy(self, energy: Tensor) -> Tensor:
-        """Encode incident energies (N,) [MeV] to (N, n_conditions)."""
+    def _encode_conditions(self, named: Mapping[str, Tensor]) -> Tensor:
+        """Encode conditions by name, each (N,), to (N, n_conditions)."""
 
-    @abstractmethod
     def incident_energy(self, conditions: Tensor) -> Tensor:
-        """Return the incident energies (N,) [MeV] of encoded conditions (N, n_conditions)."""
+        """Return the incident energies (N,) [MeV] of encoded conditions (N, n_conditions).
+
+        Raises:
+            ConfigError: The encoding is not one of showers.
+        """
+        raise ConfigError(
+            f"the encoding '{type(self).__name__}' knows no incident energy",
+            remedy="leave out what compares with it, such as method.energy_weight",
+        )
 
     @abstractmethod
     def encode_cells(self, cells: Tensor, conditions: Tensor) -> Tensor:
@@ -156,3 +199,13 @@ class Encoding(nn.Module, ABC):
     def describe(self) -> dict[str, Any]:
         """Return the configuration, from which the encoding is built again."""
         return self.config.model_dump()
+
+
+def require_showers(detector: Detector) -> None:
+    """Raise DetectorError unless the detector has layers along a shower."""
+    if detector.signed:
+        raise DetectorError(
+            f"'{detector.name}' is no calorimeter, but this encoding is for showers",
+            remedy="choose encoding.kind = 'standard'",
+            value=detector.name,
+        )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal
 
 import numpy as np
@@ -10,7 +11,7 @@ from pydantic import Field
 from torch import Tensor
 
 from phys_gan.detectors import Detector
-from phys_gan.encodings.base import Encoding, EncodingConfig
+from phys_gan.encodings.base import Encoding, EncodingConfig, require_showers
 from phys_gan.encodings.quantiles import ConditionalQuantiles
 from phys_gan.errors import DataError
 from phys_gan.events import Events
@@ -35,6 +36,11 @@ class ShowerEncodingConfig(EncodingConfig):
     n_levels: int = Field(default=49, ge=5)
     soft_quantile: float = Field(default=0.5, gt=0, lt=1)
     cut_quantile: float = Field(default=0.002, ge=0, lt=1)
+
+    @property
+    def references(self) -> tuple[str, ...]:
+        """The layer sharing is CaloFlow's."""
+        return ("krause2021caloflow",)
 
 
 class ShowerEncoding(Encoding):
@@ -62,6 +68,7 @@ class ShowerEncoding(Encoding):
     cut: Tensor
 
     def __init__(self, detector: Detector, config: ShowerEncodingConfig | None = None) -> None:
+        require_showers(detector)
         config = config or ShowerEncodingConfig()
         super().__init__(detector, config)
         self.options = config
@@ -112,7 +119,8 @@ class ShowerEncoding(Encoding):
         left = torch.cumprod(torch.cat([torch.ones_like(total), 1 - share], dim=1), dim=1)
         return total * left * torch.cat([share, torch.ones_like(total)], dim=1)
 
-    def _encode_energy(self, energy: Tensor) -> Tensor:
+    def _encode_conditions(self, named: Mapping[str, Tensor]) -> Tensor:
+        energy = named["energy"]
         low, high = self.energy_range.unbind()
         middle, half = (high.log() + low.log()) / 2, (high.log() - low.log()) / 2
         logarithm = (energy.log() - middle) / half.clamp_min(1e-6)

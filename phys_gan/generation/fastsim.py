@@ -64,20 +64,46 @@ class FastSim:
         low, high = self.model.encoding.energy_range.tolist()
         return low, high
 
+    @property
+    def translates(self) -> bool:
+        """Whether the model turns given events into others."""
+        return self.model.translates
+
     def generate(
-        self, conditions: Mapping[str, ArrayLike], seed: int = 0, batch_size: int = 2048
+        self,
+        conditions: Mapping[str, ArrayLike] | int,
+        seed: int = 0,
+        batch_size: int = 2048,
     ) -> Events:
         """Generate one event for each value of the conditions.
 
         Event i of a seed is the same whatever the batch size, up to float32 rounding.
 
         Arguments:
-            conditions: Name to values (N,); ``energy`` [MeV] at least.
+            conditions: Name to values (N,), ``energy`` [MeV] at least for showers; or the number
+                N of events of a model without conditions.
             seed: Seed of the production.
             batch_size: Events that go through the network at once.
 
         Raises:
+            ConfigError: The model translates events.
             MissingError: A condition is missing.
-            RangeError: An energy is outside the range of the model.
+            RangeError: A condition is outside the range of the model.
         """
-        return self.model.sample(conditions, seed, batch_size=batch_size)
+        named, n = ({}, conditions) if isinstance(conditions, int) else (conditions, None)
+        return self.model.sample(named, seed, n=n, batch_size=batch_size)
+
+    def translate(self, events: Events, seed: int = 0, batch_size: int = 2048) -> Events:
+        """Turn events, of a fast simulation say, into others under the same conditions.
+
+        Arguments:
+            events: Events of the model's detector.
+            seed: Seed of the production.
+            batch_size: Events that go through the network at once.
+
+        Raises:
+            ConfigError: The model does not translate.
+            DetectorError: The events belong to another detector.
+            RangeError: A condition is outside the range of the model.
+        """
+        return self.model.translate(events, seed, batch_size=batch_size)

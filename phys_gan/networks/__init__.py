@@ -10,18 +10,26 @@ from phys_gan.detectors import Detector
 from phys_gan.networks.base import Discriminator, Generator
 from phys_gan.networks.calogan import CaloganConfig, CaloganDiscriminator, CaloganGenerator
 from phys_gan.networks.compact import CompactConfig, CompactDiscriminator, CompactGenerator
+from phys_gan.networks.head import Assessment, Conditioning, HeadConfig
+from phys_gan.networks.mlp import MlpConfig, MlpDiscriminator, MlpGenerator
 
 __all__ = [
     "AnyNetworkConfig",
+    "Assessment",
     "CaloganConfig",
     "CompactConfig",
+    "Conditioning",
     "Discriminator",
     "Generator",
+    "HeadConfig",
+    "MlpConfig",
     "build_discriminator",
     "build_generator",
 ]
 
-AnyNetworkConfig = Annotated[CompactConfig | CaloganConfig, Field(discriminator="kind")]
+AnyNetworkConfig = Annotated[
+    CompactConfig | CaloganConfig | MlpConfig, Field(discriminator="kind")
+]
 
 
 def build_generator(
@@ -32,19 +40,32 @@ def build_generator(
     Raises:
         ConfigError: The architecture does not fit the detector or the encoding.
     """
-    if isinstance(config, CaloganConfig):
-        return CaloganGenerator(detector, n_globals, n_conditions, config)
-    return CompactGenerator(detector, n_globals, n_conditions, config)
+    match config:
+        case CaloganConfig():
+            return CaloganGenerator(detector, n_globals, n_conditions, config)
+        case CompactConfig():
+            return CompactGenerator(detector, n_globals, n_conditions, config)
+        case MlpConfig():
+            return MlpGenerator(n_globals + detector.n_cells, n_conditions, config)
 
 
 def build_discriminator(
-    config: AnyNetworkConfig, detector: Detector, n_globals: int, n_conditions: int
+    config: AnyNetworkConfig,
+    detector: Detector,
+    n_globals: int,
+    n_conditions: int,
+    head: HeadConfig | None = None,
 ) -> Discriminator:
     """Build the discriminator of the same pair.
 
     Raises:
         ConfigError: As in :func:`build_generator`.
     """
-    if isinstance(config, CaloganConfig):
-        return CaloganDiscriminator(detector, n_globals, n_conditions, config)
-    return CompactDiscriminator(detector, n_globals, n_conditions, config)
+    head = head or HeadConfig()
+    match config:
+        case CaloganConfig():
+            return CaloganDiscriminator(detector, n_globals, n_conditions, config, head)
+        case CompactConfig():
+            return CompactDiscriminator(detector, n_globals, n_conditions, config, head)
+        case MlpConfig():
+            return MlpDiscriminator(n_globals + detector.n_cells, n_conditions, config, head)

@@ -8,7 +8,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-__all__ = ["LocallyConnected2d", "MinibatchDiscrimination", "Standardize", "minibatch_spread"]
+__all__ = [
+    "LocallyConnected2d",
+    "MinibatchDiscrimination",
+    "Residual",
+    "Standardize",
+    "minibatch_spread",
+]
 
 
 class Size(NamedTuple):
@@ -89,6 +95,25 @@ class MinibatchDiscrimination(nn.Module):
         m = torch.einsum("ni,ibc->nbc", x, self.weight)
         distance = (m.unsqueeze(0) - m.unsqueeze(1)).abs().sum(-1)
         return torch.exp(-distance).sum(1)
+
+
+class Residual(nn.Module):
+    """Return x + W2 act(W1 act(x)), which starts as x.
+
+    Arguments:
+        width: Numbers per event.
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.first, self.second = nn.Linear(width, width), nn.Linear(width, width)
+        nn.init.zeros_(self.second.weight)
+        nn.init.zeros_(self.second.bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        h = self.first(functional.leaky_relu(x, 0.2))
+        y: Tensor = x + self.second(functional.leaky_relu(h, 0.2))
+        return y
 
 
 class Standardize(nn.Module):

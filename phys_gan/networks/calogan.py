@@ -18,6 +18,7 @@ from phys_gan.detectors import Detector, load_detector
 from phys_gan.errors import ConfigError
 from phys_gan.networks.base import Discriminator, Generator, NetworkConfig
 from phys_gan.networks.blocks import LocallyConnected2d, MinibatchDiscrimination
+from phys_gan.networks.head import HeadConfig
 
 __all__ = ["CaloganConfig", "CaloganDiscriminator", "CaloganGenerator"]
 
@@ -26,6 +27,11 @@ class CaloganConfig(NetworkConfig):
     """Options of CaloGAN: none, it is what was published."""
 
     kind: Literal["calogan"] = "calogan"
+
+    @property
+    def references(self) -> tuple[str, ...]:
+        """CaloGAN, and LAGAN whose streams it has."""
+        return ("paganini2017calogan", "deoliveira2017lagan", "salimans2016improved")
 
 
 def _check(detector: Detector, n_globals: int, n_conditions: int) -> list[tuple[int, int]]:
@@ -167,21 +173,32 @@ class CaloganDiscriminator(Discriminator):
         n_globals: Must be 0 (encoding 'absolute').
         n_conditions: Must be 1.
         config: Options.
+        head: How features become a judgement. The total energy is compared with the condition
+            in any case, so nothing can be concatenated.
     """
 
     def __init__(
-        self, detector: Detector, n_globals: int, n_conditions: int, config: CaloganConfig
+        self,
+        detector: Detector,
+        n_globals: int,
+        n_conditions: int,
+        config: CaloganConfig,
+        head: HeadConfig,
     ) -> None:
-        super().__init__()
+        if "concatenation" in head.conditioning or head.pack > 1:
+            raise ConfigError(
+                "the discriminator 'calogan' compares the energy of one event with its condition",
+                remedy="choose method.conditioning = [] or ['projection'], and no packing",
+            )
+        shapes = _check(detector, n_globals, n_conditions)
+        eyes = [_Eye(shape) for shape in shapes]
+        super().__init__(sum(eye.n_out for eye in eyes) + len(eyes) + 3 + 10, n_conditions, head)
         self.offsets = detector.offsets
-        eyes = [_Eye(shape) for shape in _check(detector, n_globals, n_conditions)]
         self.eyes = nn.ModuleList(eyes)
         self.energy_variety = MinibatchDiscrimination(len(self.eyes))
-        n_features = sum(eye.n_out for eye in eyes)
-        self.logit = nn.Linear(n_features + len(self.eyes) + 3 + 10, 1)
 
-    def judge(self, seen: Tensor, c: Tensor) -> Tensor:
-        """Map cell energies (N, 504) [GeV] and E / 100 GeV (N, 1) to logits (N,)."""
+    def features(self, seen: Tensor, c: Tensor) -> Tensor:
+        """Map cell energies (N, 504) [GeV] and E / 100 GeV (N, 1) to features."""
         images = [seen[:, a:b] for a, b in zip(self.offsets[:-1], self.offsets[1:], strict=True)]
         layers = torch.stack([image.sum(1) for image in images], dim=1)
         total = layers.sum(1, keepdim=True)
@@ -189,8 +206,7 @@ class CaloganDiscriminator(Discriminator):
         features = [eye(image) for eye, image in zip(self.eyes, images, strict=True)]
         features += [layers / 10, total / 100, miss, 10 * (miss > 5).to(seen.dtype)]
         features.append(torch.tanh(self.energy_variety(layers)))
-        logits: Tensor = self.logit(torch.cat(features, dim=1)).squeeze(1)
-        return logits
+        return torch.cat(features, dim=1)
 
 
 def _pad_same(x: Tensor) -> Tensor:

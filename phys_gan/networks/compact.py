@@ -12,7 +12,8 @@ from torch.nn import functional
 
 from phys_gan.detectors import Detector
 from phys_gan.networks.base import Discriminator, Generator, NetworkConfig
-from phys_gan.networks.blocks import Standardize, minibatch_spread
+from phys_gan.networks.blocks import Residual, Standardize
+from phys_gan.networks.head import HeadConfig
 
 __all__ = ["CompactConfig", "CompactDiscriminator", "CompactGenerator"]
 
@@ -38,20 +39,10 @@ class CompactConfig(NetworkConfig):
     d_depth: int = Field(default=2, ge=1)
     sharpness: float = Field(default=8.0, gt=0)
 
-
-class _Residual(nn.Module):
-    """x + W2 act(W1 x): two linear layers around one activation."""
-
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.first, self.second = nn.Linear(width, width), nn.Linear(width, width)
-        nn.init.zeros_(self.second.weight)
-        nn.init.zeros_(self.second.bias)
-
-    def forward(self, x: Tensor) -> Tensor:
-        h = self.first(functional.leaky_relu(x, 0.2))
-        y: Tensor = x + self.second(functional.leaky_relu(h, 0.2))
-        return y
+    @property
+    def references(self) -> tuple[str, ...]:
+        """The noise of each cell is StyleGAN's."""
+        return ("karras2018stylegan",)
 
 
 class CompactGenerator(Generator):
@@ -88,7 +79,7 @@ class CompactGenerator(Generator):
             correction,
         )
         self.entry = nn.Linear(n_in, config.width)
-        self.blocks = nn.Sequential(*(_Residual(config.width) for _ in range(config.depth)))
+        self.blocks = nn.Sequential(*(Residual(config.width) for _ in range(config.depth)))
         self.cells = nn.Linear(config.width, detector.n_cells)
         self.noise = nn.Linear(config.width, detector.n_cells)
         for start_at_zero in (correction.weight, correction.bias, self.noise.weight):
@@ -96,7 +87,7 @@ class CompactGenerator(Generator):
         nn.init.constant_(self.noise.bias, 0.5)
         self.scale = Standardize(detector.n_cells)
 
-    def adapt(self, x: Tensor) -> None:
+    def adapt(self, x: Tensor, c: Tensor) -> None:
         """Start from the mean cell and its spread."""
         self.scale.adapt(x[:, self.n_globals :])
 
@@ -111,26 +102,31 @@ class CompactGenerator(Generator):
 
 
 class CompactDiscriminator(Discriminator):
-    """Look at the standardised event, at the shape of each layer and at the variety of the batch.
+    """Look at the standardised event and at the shape of each layer.
 
     Of each layer it also sees the share of hit cells (softly, so that it has a gradient:
     CaloGAN's hard count has none), the centre and the width along both axes, and the two hottest
-    cells. The conditions enter at the input and as a projection (Miyato and Koyama, 2018,
-    https://arxiv.org/abs/1802.05637).
+    cells.
 
     Arguments:
         detector: The detector.
         n_globals: Numbers per encoded event in front of the cells.
         n_conditions: Numbers per event that tell the conditions.
         config: Options.
+        head: How features become a judgement.
     """
 
     positions: Tensor
 
     def __init__(
-        self, detector: Detector, n_globals: int, n_conditions: int, config: CompactConfig
+        self,
+        detector: Detector,
+        n_globals: int,
+        n_conditions: int,
+        config: CompactConfig,
+        head: HeadConfig,
     ) -> None:
-        super().__init__()
+        super().__init__(config.d_width, n_conditions, head)
         self.n_globals, self.sharpness = n_globals, config.sharpness
         self.layers = [
             slice(a, b)
@@ -141,12 +137,10 @@ class CompactDiscriminator(Discriminator):
         self.register_buffer("positions", torch.from_numpy(detector.positions / reach).float())
         n_seen = n_globals + detector.n_cells + 7 * len(self.layers)
         self.scale = Standardize(n_seen)
-        self.entry = nn.Linear(n_seen + n_conditions, config.d_width)
-        self.blocks = nn.Sequential(*(_Residual(config.d_width) for _ in range(config.d_depth)))
-        self.logit = nn.Linear(config.d_width + 1, 1)
-        self.projection = nn.Linear(n_conditions, config.d_width, bias=False)
+        self.entry = nn.Linear((n_seen + self.n_concatenated) * head.pack, config.d_width)
+        self.blocks = nn.Sequential(*(Residual(config.d_width) for _ in range(config.d_depth)))
 
-    def _features(self, x: Tensor) -> Tensor:
+    def _shapes(self, x: Tensor) -> Tensor:
         cells = x[:, self.n_globals :]
         # Encoded cells are nearly logarithms: this is nearly their energy.
         energies = torch.expm1(self.sharpness * cells)
@@ -162,19 +156,16 @@ class CompactDiscriminator(Discriminator):
             seen += [hits, centre, width, layer.topk(2, dim=1).values]
         return torch.cat(seen, dim=1)
 
-    def adapt(self, x: Tensor) -> None:
+    def adapt(self, x: Tensor, c: Tensor) -> None:
         """Standardise by the spread of real events."""
-        self.scale.adapt(self._features(x))
+        self.scale.adapt(self._shapes(x))
 
     def look(self, x: Tensor) -> Tensor:
         """Return the standardised event and the shape of each layer, (N, n_seen)."""
-        seen: Tensor = self.scale(self._features(x))
+        seen: Tensor = self.scale(self._shapes(x))
         return seen
 
-    def judge(self, seen: Tensor, c: Tensor) -> Tensor:
-        """Map what is seen (N, n_seen) and c (N, n_conditions) to logits (N,)."""
-        h = self.entry(torch.cat([seen, c], dim=1))
-        h = functional.leaky_relu(self.blocks(h), 0.2)
-        plain: Tensor = self.logit(torch.cat([h, minibatch_spread(h)], dim=1)).squeeze(1)
-        projected: Tensor = (self.projection(c) * h).mean(1)
-        return plain + projected
+    def features(self, seen: Tensor, c: Tensor) -> Tensor:
+        """Map what is seen and the conditions to features (N, d_width)."""
+        h = self.entry(torch.cat([seen, c], dim=1) if self.n_concatenated else seen)
+        return functional.leaky_relu(self.blocks(h), 0.2)

@@ -1,5 +1,5 @@
-"""Truth without files: parametric electromagnetic showers, the embedded default source."""
+"""Truth without files: parametric electromagnetic showers, and toys of known density."""
 
-from phys_gan.simulators.showers import simulate
+from phys_gan.simulators.dispatch import simulate
 
 __all__ = ["simulate"]

@@ -101,13 +101,14 @@ def effective_medium(detector: Detector) -> EffectiveMedium:
     are read out too), does not sample: it behaves as a homogeneous block of the mixture.
 
     Raises:
-        DetectorError: The detector is an image, has no ``[sampling]`` table, or is made of a
-            material that is not known.
+        DetectorError: The detector is an image or a toy, has no ``[sampling]`` table, or is made
+            of a material that is not known.
     """
     sampling = detector.sampling
-    if detector.is_image:
+    if detector.signed:
+        kind = "an image" if detector.is_image else "a toy"
         raise DetectorError(
-            f"detector '{detector.name}' is an image, in which no shower can be simulated",
+            f"detector '{detector.name}' is {kind}, in which no shower can be simulated",
             remedy="name a detector with Cartesian or polar layers",
             value=detector.name,
         )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from phys_gan.detectors import CartesianLayer, Detector, ImageLayer, Layer, PolarLayer
+from phys_gan.detectors import CartesianLayer, Detector, Layer, PolarLayer, ShowerLayer
 from phys_gan.simulators.spots import Spots
 
 __all__ = ["Deposits", "Readout"]
@@ -40,7 +40,7 @@ class Readout:
 
     def __init__(self, detector: Detector) -> None:
         self._n_cells, self._n_layers = detector.n_cells, detector.n_layers
-        layers = [layer for layer in detector.layers if not isinstance(layer, ImageLayer)]
+        layers = [layer for layer in detector.layers if isinstance(layer, ShowerLayer)]
         self._fronts = _Edges((*(layer.z[0] for layer in layers), layers[-1].z[1]))
         self._backs = np.array([layer.z[1] for layer in layers], np.float32)
         self._offsets = np.array(detector.offsets[:-1])

@@ -84,6 +84,7 @@ class ResidentBatches(Batches):
     ) -> None:
         super().__init__(n_globals, symmetries, seed, rank, world)
         self.x, self.c = x, c
+        self._orders: dict[int, Tensor] = {}
 
     def _take(self, step: int, size: int) -> tuple[Tensor, Tensor]:
         own = torch.arange(size) + (step * self.world + self.rank) * size
@@ -94,7 +95,13 @@ class ResidentBatches(Batches):
         return self.x[index], self.c[index]
 
     def _order(self, epoch: int) -> Tensor:
-        return torch.randperm(len(self.x), generator=self._stream(0, epoch, 0))
+        if epoch not in self._orders:
+            # A batch reaches over the end of an epoch at most: older orders are not needed again.
+            self._orders = {k: order for k, order in self._orders.items() if k >= epoch - 1}
+            self._orders[epoch] = torch.randperm(
+                len(self.x), generator=self._stream(0, epoch, 0)
+            )
+        return self._orders[epoch]
 
 
 class StreamedBatches(Batches):

@@ -7,81 +7,37 @@ import tomllib
 from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, get_args
 
 import tomli_w
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from phys_gan.encodings import AnyEncodingConfig
 from phys_gan.errors import ConfigError, MissingError
 from phys_gan.networks import AnyNetworkConfig
+from phys_gan.training.methods import AdversarialConfig, AnyMethodConfig
+from phys_gan.training.schedule import TrainingConfig
+from phys_gan.training.section import Section
+from phys_gan.training.sense import nonsense
 
-__all__ = ["MethodConfig", "Recipe", "TrainingConfig", "load_recipe", "recipe_names"]
+__all__ = ["Recipe", "Simulated", "load_recipe", "recipe_names"]
 
 _RECIPES = resources.files("phys_gan") / "recipes"
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class MethodConfig(_Section):
-    """How the networks learn from each other.
+class Simulated(Section):
+    """Events to learn from where no files are given: the detector's own simulator makes them.
 
     Attributes:
-        kind: The method.
-        loss: The adversarial loss.
-        r1: Weight gamma of the R1 penalty, taken on what the discriminator sees; 0 leaves it out.
-        r1_every: The penalty is computed every so many steps, with its weight times as much.
-        generator_steps: Steps of the generator for each one of the discriminator.
-        energy_weight: Weight of the mean |E_tot - E_inc| [GeV] in the generator's loss, as in
-            CaloGAN; 0 leaves it out.
+        events: How many.
+        seed: Seed of the simulation.
     """
 
-    kind: Literal["adversarial"] = "adversarial"
-    loss: Literal["non-saturating"] = "non-saturating"
-    r1: float = Field(default=0.0, ge=0)
-    r1_every: int = Field(default=8, ge=1)
-    generator_steps: int = Field(default=1, ge=1)
-    energy_weight: float = Field(default=0.0, ge=0)
-
-
-class TrainingConfig(_Section):
-    """The schedule; progress counts events shown to the discriminator, not epochs.
-
-    Attributes:
-        events: Events to show.
-        batch_size: Events per step and device.
-        lr_g: Learning rate of the generator (Adam).
-        lr_d: Learning rate of the discriminator: a second time scale (TTUR, arXiv:1706.08500).
-        beta1: First-moment decay of Adam.
-        beta2: Second-moment decay of Adam.
-        decay: How the learning rates end: "cosine" lowers them to a hundredth over the second
-            half, "none" keeps them.
-        ema_half_life: Half-life of the averaged generator, in events shown.
-        held_out: Share of the events that is never shown and chooses the best checkpoint.
-        augment: Whether to apply the detector's symmetries to the events shown.
-        report_every: Events between two reports and checkpoints.
-        max_minutes: End after this time, with the schedule fitted to it; 0 for no limit.
-        seed: Seed of everything random.
-    """
-
-    events: int = Field(default=2_000_000, ge=1)
-    batch_size: int = Field(default=256, ge=2)
-    lr_g: float = Field(default=2e-4, gt=0)
-    lr_d: float = Field(default=4e-4, gt=0)
-    beta1: float = Field(default=0.0, ge=0, lt=1)
-    beta2: float = Field(default=0.99, ge=0, lt=1)
-    decay: Literal["cosine", "none"] = "cosine"
-    ema_half_life: float = Field(default=50_000, gt=0)
-    held_out: float = Field(default=0.1, gt=0, lt=1)
-    augment: bool = True
-    report_every: int = Field(default=50_000, ge=1)
-    max_minutes: float = Field(default=0.0, ge=0)
+    events: int = Field(ge=1)
     seed: int = Field(default=0, ge=0)
 
 
-class Recipe(_Section):
+class Recipe(Section):
     """A complete configuration.
 
     Attributes:
@@ -89,6 +45,7 @@ class Recipe(_Section):
         description: One line for people.
         reference: The paper it follows, if any.
         detector: The detector it is made for; empty for whatever the data have.
+        simulated: What it learns from where no files are given; None for recipes that need files.
         encoding: The encoding and its options.
         network: The network pair and its options.
         method: The method and its options.
@@ -99,14 +56,21 @@ class Recipe(_Section):
     description: str = ""
     reference: str = ""
     detector: str = ""
+    simulated: Simulated | None = None
     encoding: AnyEncodingConfig
     network: AnyNetworkConfig
-    method: MethodConfig = MethodConfig()
+    method: AnyMethodConfig = AdversarialConfig()
     training: TrainingConfig = TrainingConfig()
+
+    @model_validator(mode="after")
+    def _refuse_nonsense(self) -> Recipe:
+        if reason := nonsense(self.network, self.method, self.training):
+            raise ValueError(reason)
+        return self
 
     def to_toml(self) -> str:
         """Write the resolved recipe as TOML."""
-        return tomli_w.dumps(self.model_dump())
+        return tomli_w.dumps(self.model_dump(exclude_none=True))
 
 
 def recipe_names() -> list[str]:
@@ -176,11 +140,40 @@ def _override(content: dict[str, Any], override: str) -> None:
 def _explain(error: ValidationError) -> str:
     """Say the first complaint of pydantic with the nearest names that exist."""
     first = error.errors()[0]
-    where = ".".join(str(part) for part in first["loc"])
+    where = ".".join(_keys(first["loc"]))
     if first["type"] == "extra_forbidden":
-        section, unknown = first["loc"][0], str(first["loc"][-1])
-        homes: dict[str, type[BaseModel]] = {"method": MethodConfig, "training": TrainingConfig}
-        home = homes.get(str(section), Recipe)
-        near = difflib.get_close_matches(unknown, home.model_fields, 3, 0.4)
+        unknown = str(first["loc"][-1])
+        known = _options(Recipe, first["loc"][:-1])
+        near = difflib.get_close_matches(unknown, known, 3, 0.4)
         return f"there is no option '{where}'" + (f"; nearest: {', '.join(near)}" if near else "")
-    return f"{where} = {first['input']!r}: {first['msg'].removeprefix('Value error, ')}"
+    message = first["msg"].removeprefix("Value error, ")
+    return f"{where} = {first['input']!r}: {message}" if where else message
+
+
+def _keys(location: Sequence[int | str]) -> list[str]:
+    """Return the keys of the TOML file on the way to a complaint."""
+    keys: list[str] = []
+    for part in location:
+        # pydantic names the kind of a section behind its key, where there are several kinds.
+        if not (keys and keys[-1] in ("encoding", "network", "method")) or part in _options(
+            Recipe, (*keys, "*")
+        ):
+            keys.append(str(part))
+        else:
+            keys.append("")
+    return [key for key in keys if key]
+
+
+def _options(home: Any, location: Sequence[int | str]) -> list[str]:
+    """Return the keys that a section can have, of all its kinds."""
+    kinds = [home]
+    for part in location:
+        found = [k.model_fields[str(part)].annotation for k in kinds if str(part) in k.model_fields]
+        kinds = [kind for annotation in found for kind in _models(annotation)] or kinds
+    return sorted({key for kind in kinds for key in kind.model_fields})
+
+
+def _models(annotation: Any) -> list[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [model for part in get_args(annotation) for model in _models(part)]

@@ -9,7 +9,8 @@ from functools import partial
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from phys_gan.errors import DetectorError, RangeError
+from phys_gan.detectors import Detector
+from phys_gan.errors import DetectorError, MissingError, RangeError
 from phys_gan.validation.comparison import Comparison, Comparisons, Side
 from phys_gan.validation.diagnosis import diagnose
 from phys_gan.validation.distributions import (
@@ -146,7 +147,6 @@ def _compare_all(
 ) -> Comparisons:
     wanted = options.observables
     names = None if wanted is None else [o for o in wanted if o != SPECTRUM]
-    with_spectrum = wanted is None or SPECTRUM in wanted
 
     def measured(source: Source, name: str) -> Measured:
         shown = None if report is None else partial(report, f"measuring {name}")
@@ -160,6 +160,7 @@ def _compare_all(
         )
 
     truth = measured(reference, "reference")
+    with_spectrum = _with_spectrum(truth.detector, wanted)
     others = [measured(source, name) for name, source in candidates.items()]
     known = None if training is None else measured(training, "training")
     for other in [*others, *([] if known is None else [known])]:
@@ -189,7 +190,7 @@ def _compare(
     (whole,) = assess_all(shared, reference, candidate, selections[:1], replicas)
     slices = assess_all(shared, reference, candidate, selections[1:], replicas)
     curves = _curves(reference, candidate)
-    together = Together({}, None, None, None)
+    together = Together()
     if options.multivariate:
         together = compare_together(reference, candidate, training, seed=options.seed)
     classifiers = classify(
@@ -216,6 +217,7 @@ def _compare(
         cell_correlations=together.cell_correlations,
         classifiers=classifiers,
         gallery=together.gallery,
+        clouds=together.clouds,
         warnings=_warnings(reference, candidate, whole),
         seed=options.seed,
     )
@@ -228,6 +230,19 @@ def _wanted(
     known = set(reference.conditions).intersection(*(other.conditions for other in others))
     # What nobody asked for by edges is a suggestion only.
     return {name: edges for name, edges in wanted.items() if name in known or edges is not None}
+
+
+def _with_spectrum(detector: Detector, wanted: Sequence[Wanted] | None) -> bool:
+    """Return whether the spectrum of the cells is compared; coordinates have none."""
+    if not detector.is_toy:
+        return wanted is None or SPECTRUM in wanted
+    if wanted is not None and SPECTRUM in wanted:
+        raise MissingError(
+            f"'{SPECTRUM}' is not an observable of '{detector.name}', whose cells are coordinates",
+            remedy="leave it out",
+            value=SPECTRUM,
+        )
+    return False
 
 
 def _check(reference: Measured, candidate: Measured) -> None:
@@ -277,6 +292,8 @@ def _make_side(sample: Measured, curve: ResponseCurve | None) -> Side:
 
 
 def _warnings(reference: Measured, candidate: Measured, whole: Distributions) -> list[str]:
+    if reference.detector.is_toy:
+        return []
     if "energy" not in reference.conditions or "energy" not in candidate.conditions:
         return [
             "The incident energies of both samples are not known: nothing tells whether the "

@@ -23,6 +23,7 @@ from phys_gan.validation.statistics.uncertainty import ALPHA
 if TYPE_CHECKING:
     from phys_gan.validation.classifier.outcome import ClassifierResult
     from phys_gan.validation.gallery import Gallery
+    from phys_gan.validation.points import Clouds
     from phys_gan.validation.statistics.cell_correlations import CellCorrelations
     from phys_gan.validation.statistics.correlations import Correlations
 
@@ -68,6 +69,7 @@ class Comparison:
         cell_correlations: Between cells against their distance, of both samples.
         classifiers: Form of the input to what a classifier made of it.
         gallery: Single events to look at.
+        clouds: The points of toys to look at.
         warnings: What limits the meaning of the comparison, as sentences.
         seed: Seed of the resampling.
     """
@@ -83,6 +85,7 @@ class Comparison:
     cell_correlations: CellCorrelations | None = None
     classifiers: dict[str, ClassifierResult] = field(default_factory=dict)
     gallery: Gallery | None = None
+    clouds: Clouds | None = None
     warnings: list[str] = field(default_factory=list)
     seed: int = 0
 

@@ -141,7 +141,7 @@ def _scale(events: Events) -> NDArray[np.float64]:
 
 
 def _is_shower(events: Events) -> bool:
-    return not events.detector.is_image and "energy" in events.conditions
+    return not events.detector.signed and "energy" in events.conditions
 
 
 def _few(events: Events) -> Events:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,6 +22,7 @@ from phys_gan.validation.multivariate.features import (
 )
 from phys_gan.validation.multivariate.judging import MIN_EVENTS, judge_features
 from phys_gan.validation.multivariate.score import inception_score
+from phys_gan.validation.points import Clouds, coordinates, judge_modes, make_clouds
 from phys_gan.validation.statistics.cell_correlations import (
     CellCorrelations,
     compare_cell_correlations,
@@ -50,12 +51,14 @@ class Together:
         correlations: Between the layers, of both samples.
         cell_correlations: Between cells against their distance.
         gallery: Single events of both samples.
+        clouds: The points of both samples, of toys.
     """
 
-    results: dict[str, Result]
-    correlations: Correlations | None
-    cell_correlations: CellCorrelations | None
-    gallery: Gallery | None
+    results: dict[str, Result] = field(default_factory=dict)
+    correlations: Correlations | None = None
+    cell_correlations: CellCorrelations | None = None
+    gallery: Gallery | None = None
+    clouds: Clouds | None = None
 
 
 def check_names(features: Sequence[str], classifiers: Sequence[str], preset: str) -> None:
@@ -86,14 +89,13 @@ def compare_together(
 ) -> Together:
     """Compare all observables at once, correlations and single events.
 
-    The features of the multivariate distances are all observables that both samples have.
+    The features of the multivariate distances are all observables that both samples have; of
+    toys they are the coordinates, and the modes are counted instead of correlations.
     """
     results: dict[str, Result] = {}
     samples = [s for s in (reference, candidate, training) if s is not None]
     if min(map(len, samples)) >= MIN_EVENTS:
-        names = [o.name for o in reference.observables if all(o.name in s.values for s in samples)]
-        fills = undefined_values({name: reference.values[name] for name in names})
-        features = [feature_matrix(sample.values, names, fills) for sample in samples]
+        features = _features(samples)
         results |= judge_features(
             features[0],
             features[1],
@@ -101,6 +103,9 @@ def compare_together(
             training=features[2] if training is not None else None,
             max_events=_NEIGHBOURS,
         )
+    if reference.detector.is_toy:
+        modes = judge_modes(reference, candidate, seed=seed)
+        return Together(modes | results, clouds=make_clouds(reference, candidate, seed=seed))
     correlations = compare_correlations(
         _shares(reference),
         _shares(candidate),
@@ -188,6 +193,16 @@ def classify(
         )
         for form in forms
     }
+
+
+def _features(samples: Sequence[Measured]) -> list[NDArray[np.float64]]:
+    """Return the features of every sample, shapes (n, d)."""
+    reference = samples[0]
+    if reference.detector.is_toy:
+        return [coordinates(sample) for sample in samples]
+    names = [o.name for o in reference.observables if all(o.name in s.values for s in samples)]
+    fills = undefined_values({name: reference.values[name] for name in names})
+    return [feature_matrix(sample.values, names, fills) for sample in samples]
 
 
 def _some(sample: Measured) -> Events:

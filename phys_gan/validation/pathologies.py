@@ -23,6 +23,7 @@ __all__ = [
     "low_energy_tail",
     "mean_response",
     "memorisation",
+    "missing_modes",
     "resolution",
 ]
 
@@ -223,6 +224,17 @@ def collapse(evidence: Evidence) -> str | None:
 def memorisation(evidence: Evidence) -> str | None:
     """Ask whether the candidate lies closer to the training events than to others."""
     return _results_outside(evidence, MEMORISATION, "The candidate repeats its training events")
+
+
+def missing_modes(evidence: Evidence) -> str | None:
+    """Ask whether the candidate hits as many modes of a known density as the reference does."""
+    found = (evidence.multivariate or {}).get("modes_hit")
+    if found is None or found.within_floor:
+        return None
+    return (
+        f"{found.n_candidate} points of the candidate hit {found.value:.0f} modes of the true "
+        f"density, half of the reference hits {found.floor:.3g}."
+    )
 
 
 def _results_outside(evidence: Evidence, names: Sequence[str], text: str) -> str | None:

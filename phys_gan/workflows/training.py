@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from phys_gan.data import split
-from phys_gan.detectors import load_detector
+from phys_gan.data import read, split
+from phys_gan.detectors import Detector, load_detector
 from phys_gan.errors import ConfigError, DetectorError
 from phys_gan.events import Events
 from phys_gan.generation import FastSim
+from phys_gan.simulators import simulate
 from phys_gan.training import Recipe, load_recipe
 from phys_gan.training.batches import Flow
-from phys_gan.training.loop import Report, silent
+from phys_gan.training.loop import Report, Watch, silent, unwatched
 from phys_gan.training.loop import train as run_training
 from phys_gan.validation import physics_score
 from phys_gan.workflows.loading import load_or_stream
@@ -31,13 +32,15 @@ def resolve(recipe: str | Path | Recipe, overrides: Sequence[str] = ()) -> Recip
 
 def train(
     recipe: str | Path | Recipe,
-    data: Events | str | Path | Sequence[str | Path],
+    data: Events | str | Path | Sequence[str | Path] | None,
     out: str | Path,
     *,
+    source: Events | str | Path | Sequence[str | Path] | None = None,
     overrides: Sequence[str] = (),
     devices: int = 1,
     resume: bool = False,
     report: Report = silent,
+    watch: Watch = unwatched,
     format: str | None = None,
     mapping: str | Path | None = None,
     memory: int | None = None,
@@ -50,12 +53,14 @@ def train(
 
     Arguments:
         recipe: The name of a built-in recipe, the path of a TOML file, or a recipe.
-        data: Events, or the files that hold them.
+        data: Events, or the files that hold them; None for recipes that simulate their own.
         out: The run directory.
+        source: Events to translate, or the files that hold them, for recipes that translate.
         overrides: ``section.key=value`` for the recipe.
         devices: Number of devices.
         resume: Go on with the run in ``out``.
         report: Is told the events shown and, at reports, named scalars.
+        watch: Is shown generated events at each report.
         format: Layout of the files; by default their content tells.
         mapping: Where the hits of the files are, as for :func:`phys_gan.read`.
         memory: Bytes that events may take; a third of the machine's by default. Files that need
@@ -68,6 +73,8 @@ def train(
     wanted = load_detector(recipe.detector) if recipe.detector else None
     flow: Flow | None = None
     share, seed = recipe.training.held_out, recipe.training.seed
+    if data is None:
+        data = _simulated(recipe, wanted)
     if isinstance(data, Events):
         shown, held_out = split(data, [1 - share, share], seed)
     else:
@@ -92,10 +99,36 @@ def train(
         held_out,
         out,
         physics_score,
+        source=_sources(source, shown.detector, share, seed, format, mapping),
         devices=devices,
         resume=resume,
         report=report,
+        watch=watch,
         provenance={f"data_{name}": text for name, text in shown.provenance.items()},
         flow=flow,
     )
     return FastSim.load(model)
+
+
+def _simulated(recipe: Recipe, detector: Detector | None) -> Events:
+    if recipe.simulated is None or detector is None:
+        raise ConfigError(
+            f"the recipe '{recipe.name}' needs events to learn from", remedy="add --data FILE..."
+        )
+    return simulate(detector, recipe.simulated.events, seed=recipe.simulated.seed)
+
+
+def _sources(
+    source: Events | str | Path | Sequence[str | Path] | None,
+    detector: Detector,
+    share: float,
+    seed: int,
+    format: str | None,
+    mapping: str | Path | None,
+) -> list[Events]:
+    """Return the events to translate, and held-out ones of them."""
+    if source is None:
+        return []
+    if not isinstance(source, Events):
+        source = read(source, detector=detector, format=format, mapping=mapping)
+    return split(source, [1 - share, share], seed)

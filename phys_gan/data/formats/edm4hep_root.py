@@ -94,7 +94,9 @@ class EDM4hepROOT(Format):
     def obstacles(self, events: Events) -> dict[str, str]:
         """Return why this layout cannot hold the events; it needs energies of known particles."""
         found = own_branches.unfit_conditions(events)
-        if events.detector.is_image or events.detector.cell_unit not in MEV:
+        if events.detector.is_toy:
+            found["cells"] = "must be energies, not coordinates"
+        elif events.detector.is_image or events.detector.cell_unit not in MEV:
             found["cells"] = f"must be energies, not '{events.detector.cell_unit}' of an image"
         if "energy" not in events.conditions:
             found["energy"] = "is needed"

@@ -93,10 +93,11 @@ class HitsROOT(Format):
         return Reader(detector, tree.num_entries, conditions, load, meta.provenance, block)
 
     def obstacles(self, events: Events) -> dict[str, str]:
-        """Return why this layout cannot hold the events; pixels of images are no hits."""
+        """Return why this layout cannot hold the events; pixels and coordinates are no hits."""
         odd = own_branches.unfit_conditions(events)
-        if events.detector.is_image:
-            return {"cells": "must be those of a calorimeter, not pixels of an image", **odd}
+        if events.detector.signed:
+            what = "pixels of an image" if events.detector.is_image else "coordinates"
+            return {"cells": f"must be those of a calorimeter, not {what}", **odd}
         return odd
 
     @contextmanager

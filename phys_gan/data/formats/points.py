@@ -187,8 +187,9 @@ def points_of(
 def point_obstacles(events: Events) -> dict[str, str]:
     """Return why layouts of point clouds cannot hold the events."""
     found, detector = {}, events.detector
-    if detector.is_image:
-        found["cells"] = f"are pixels of '{detector.name}', not points of a shower"
+    if detector.signed:
+        what = "pixels" if detector.is_image else "coordinates"
+        found["cells"] = f"are {what} of '{detector.name}', not points of a shower"
     else:
         x, y = detector.points[:, :2].astype(np.float32).T
         back = detector.finder.cells(x, y, detector.layer_of_cell)

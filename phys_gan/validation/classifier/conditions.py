@@ -194,7 +194,8 @@ def log_cells(events: Events, scale: float) -> NDArray[np.float32]:
     r"""Return :math:`\pm\log_{10}(1 + |E|/E_0)` of cells and layers, (N, n_cells + n_layers).
 
     What is not above the read-out threshold counts as 0: simulation and generator need not agree
-    on what no detector reads. Pixels keep their sign and have no threshold.
+    on what no detector reads. Pixels and coordinates keep their sign and
+    have no threshold.
 
     Arguments:
         events: The events.
@@ -202,7 +203,7 @@ def log_cells(events: Events, scale: float) -> NDArray[np.float32]:
     """
     detector = events.detector
     cells = events.cells
-    if not detector.is_image:
+    if not detector.signed:
         cells = np.where(cells > detector.threshold, cells, np.float32(0))
     starts = np.array(detector.offsets[:-1])
     inputs = np.concatenate([cells, np.add.reduceat(cells, starts, axis=1)], axis=1)

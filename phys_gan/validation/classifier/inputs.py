@@ -69,7 +69,7 @@ def low_normalised(events: Events, conditions: Sequence[str] = ("energy",)) -> N
 
     Raises:
         MissingError: The events lack one of the conditions.
-        DetectorError: The events are images, which have pixels below zero.
+        DetectorError: The events are images or points, which go below zero.
     """
     detector = events.detector
     _need_showers(detector, "low-normalised")
@@ -103,7 +103,7 @@ def high(events: Events, conditions: Sequence[str] = ("energy",)) -> NDArray[np.
 
     Raises:
         MissingError: The events lack one of the conditions.
-        DetectorError: The events are images, which have no shower observables.
+        DetectorError: The events are images or points, which have no shower observables.
     """
     detector = events.detector
     _need_showers(detector, "high")
@@ -173,9 +173,10 @@ def _to_mev(detector: Detector) -> float:
 
 
 def _need_showers(detector: Detector, form: str) -> None:
-    if detector.is_image:
+    if detector.signed:
+        kind = "an image" if detector.is_image else "a toy"
         raise DetectorError(
-            f"the input form '{form}' describes showers, but '{detector.name}' is an image",
+            f"the input form '{form}' describes showers, but '{detector.name}' is {kind}",
             remedy="use the form low, or an own function",
             value=detector.name,
         )

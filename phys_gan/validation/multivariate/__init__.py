@@ -2,9 +2,6 @@
 
 from phys_gan.validation.multivariate.collapse import (
     collapse,
-    grid_modes,
-    modes_hit,
-    ring_modes,
 )
 from phys_gan.validation.multivariate.estimate import Estimate
 from phys_gan.validation.multivariate.features import (
@@ -32,13 +29,10 @@ __all__ = [
     "feature_matrix",
     "fpd",
     "frechet_distance",
-    "grid_modes",
     "inception_score",
     "judge_features",
     "kpd",
     "memorisation",
     "mmd2",
-    "modes_hit",
     "prdc",
-    "ring_modes",
 ]

@@ -1,4 +1,4 @@
-"""Mode collapse: how many different events there are, and the toys with countable modes."""
+"""Mode collapse: how many different events there are."""
 
 from __future__ import annotations
 
@@ -14,15 +14,11 @@ from phys_gan.validation.multivariate.neighbours import close_counts, nearest, s
 
 __all__ = [
     "Collapse",
-    "Modes",
     "collapse",
     "duplicates_share",
     "effective_number",
-    "grid_modes",
     "mean_distance",
-    "modes_hit",
     "neighbour_scale",
-    "ring_modes",
 ]
 
 _SAME = 0.01
@@ -140,65 +136,3 @@ def mean_distance(features: NDArray[np.float64]) -> Estimate:
     # An event is in the pairs of both directions.
     error = np.sqrt(2 / len(features)) * distances.std()
     return Estimate(float(distances.mean()), float(error))
-
-
-class Modes(NamedTuple):
-    """What :func:`modes_hit` counts."""
-
-    n_modes: int
-    high_quality: float
-    reverse_kl: float
-
-
-def grid_modes() -> NDArray[np.float64]:
-    """Return the centres of 25 Gaussians on a 5 x 5 grid of step 2; PacGAN's have sigma 0.05."""
-    line = np.arange(-4.0, 5.0, 2.0)
-    return np.stack(np.meshgrid(line, line, indexing="ij"), axis=-1).reshape(-1, 2)
-
-
-def ring_modes() -> NDArray[np.float64]:
-    """Return the centres of 8 Gaussians on the unit circle; PacGAN's have sigma 0.01."""
-    angles = 2 * np.pi * np.arange(8) / 8
-    return np.column_stack([np.cos(angles), np.sin(angles)])
-
-
-def modes_hit(samples: ArrayLike, centres: ArrayLike, sigma: float) -> Modes:
-    r"""Count the modes that samples hit (Lin et al., PacGAN, arXiv:1712.04086, sec. 4.1).
-
-    Arguments:
-        samples: Generated points, shape (n, d).
-        centres: Centres of equally frequent modes, shape (M, d).
-        sigma: Standard deviation of each mode.
-
-    Returns:
-        Number of modes with a sample within 3 sigma of the centre; share of samples within 3
-        sigma of any centre; reverse Kullback-Leibler divergence :math:`\sum_i q_i \ln(M q_i)` in
-        nats of the shares q of samples by nearest centre: 0 when equally frequent, ln M when all
-        are in one.
-
-    Raises:
-        DataError: The shapes do not match, or values are not finite.
-        RangeError: Sigma is not positive.
-
-    Example:
-        >>> modes_hit([[1.0, 0.0]], ring_modes(), 0.01).n_modes
-        1
-    """
-    modes, points = as_features(centres=centres, samples=samples)
-    if not sigma > 0:
-        raise RangeError(
-            f"sigma is {sigma}, but must be positive",
-            remedy="give the width of the modes",
-            value=sigma,
-            constraint="> 0",
-        )
-    distances = np.linalg.norm(points[:, None] - modes, axis=2)
-    closest = distances.argmin(axis=1)
-    good = distances.min(axis=1) <= 3 * sigma
-    q = np.bincount(closest, minlength=len(modes)) / len(points)
-    hit = q[q > 0]
-    return Modes(
-        n_modes=len(np.unique(closest[good])),
-        high_quality=float(good.mean()),
-        reverse_kl=float(max(0.0, np.sum(hit * np.log(hit * len(modes))))),
-    )

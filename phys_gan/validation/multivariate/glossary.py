@@ -93,5 +93,23 @@ MULTIVARIATE = {
         "Share of the candidate events that coincide with a training event, within 1 % of the "
         "typical distance to held-out events.",
     ),
+    "modes_hit": JointMetric(
+        "modes hit",
+        "Number of modes of the true density with at least one candidate point within 3 sigma of "
+        "their centre; a single point is enough, so that it grows with the number of points.",
+        "lower",
+    ),
+    "high_quality": JointMetric(
+        "high quality",
+        "Share of the candidate points within 3 sigma of the centre of the nearest mode: "
+        "1 - exp(-9/2) = 0.989 for the truth in two dimensions.",
+        "lower",
+    ),
+    "reverse_kl": JointMetric(
+        "reverse KL",
+        "Kullback-Leibler divergence of the shares of the modes among the candidate points, each "
+        "counted to the nearest centre, from the true ones [nats]: 0 when every mode has its "
+        "share, ln K when all points are in one of K equal modes.",
+    ),
 }
-"""The metrics of ``judge_features``, by the name that they have in metrics.json."""
+"""The metrics of ``judge_features`` and ``judge_modes``, by their names in metrics.json."""

@@ -3,6 +3,7 @@
 # Whoever asks for the registry finds it filled.
 from phys_gan.validation.observables import builtin as _builtin  # noqa: F401
 from phys_gan.validation.observables import calogan as _calogan  # noqa: F401
+from phys_gan.validation.observables import points as _points  # noqa: F401
 from phys_gan.validation.observables.registry import (
     OBSERVABLES,
     Compute,

@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from phys_gan.detectors import Layer
+from phys_gan.detectors import Layer, ShowerLayer
 from phys_gan.validation.observables.binning import Binning
 from phys_gan.validation.observables.registry import observable
 from phys_gan.validation.observables.showers import Showers, ratio, spread
@@ -20,7 +20,7 @@ __all__: list[str] = []
 
 
 def _several_cells(layer: Layer) -> bool:
-    return layer.kind != "image" and layer.n_cells > 1
+    return isinstance(layer, ShowerLayer) and layer.n_cells > 1
 
 
 def _numbers(showers: Showers) -> NDArray[np.float64]:

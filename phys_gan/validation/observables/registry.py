@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from phys_gan.detectors import Layer
+from phys_gan.detectors import Detector, Layer, ShowerLayer
 from phys_gan.errors import ConfigError, DataError
 from phys_gan.events import Events
 from phys_gan.validation.observables.binning import Binning
@@ -20,7 +20,11 @@ Compute = Callable[[Showers], NDArray[np.float64]]
 
 
 def _is_shower(layer: Layer) -> bool:
-    return layer.kind != "image"
+    return isinstance(layer, ShowerLayer)
+
+
+def _any(detector: Detector) -> bool:
+    return True
 
 
 @dataclass(frozen=True)
@@ -37,6 +41,7 @@ class Observable:
         binning: Rule that turns reference values into bin edges.
         description: One sentence for captions.
         applies: Which layers it exists for.
+        exists: Which detectors it exists for, where their layers alone do not tell.
         conditions: Conditions that it needs.
         essential: Whether it is compared also in a detector with many layers.
         min_layers: Number of layers that a detector must have for it to mean anything.
@@ -51,6 +56,7 @@ class Observable:
     binning: Binning = field(default_factory=Binning)
     description: str = ""
     applies: Callable[[Layer], bool] = _is_shower
+    exists: Callable[[Detector], bool] = _any
     conditions: tuple[str, ...] = ()
     essential: bool = True
     min_layers: int = 1
@@ -111,6 +117,7 @@ def observable(
     unit: str = "",
     binning: Binning | None = None,
     applies: Callable[[Layer], bool] | None = None,
+    exists: Callable[[Detector], bool] | None = None,
     conditions: tuple[str, ...] = (),
     essential: bool = True,
     min_layers: int = 1,
@@ -145,6 +152,7 @@ def observable(
             binning=binning or Binning(),
             description=_first_line(compute),
             applies=applies or _is_shower,
+            exists=exists or _any,
             conditions=conditions,
             essential=essential,
             min_layers=min_layers,

@@ -83,7 +83,7 @@ def _expand(
 ) -> list[Observable]:
     if not set(definition.conditions) <= set(conditions):
         return []
-    if detector.n_layers < definition.min_layers:
+    if detector.n_layers < definition.min_layers or not definition.exists(detector):
         return []
     if "{k}" not in definition.name:
         return [definition] if all(map(definition.applies, detector.layers)) else []

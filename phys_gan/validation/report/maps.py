@@ -66,6 +66,8 @@ def _corners(
         alpha = np.linspace(-np.pi, np.pi, layer.n_alpha * pieces + 1)[:, None]
         r = np.array(layer.r)[None]
         return r * np.cos(alpha), r * np.sin(alpha), np.repeat(grid, pieces, axis=0)
+    # Only these are left: coordinates have no place in space, and are never drawn as maps.
+    assert isinstance(layer, ImageLayer)
     rows, columns = (np.arange(n + 1) - n / 2 for n in layer.shape)
     x, y = np.meshgrid(columns * layer.pixel_scale, rows * layer.pixel_scale)
     return x, y, grid

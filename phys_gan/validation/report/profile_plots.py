@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from phys_gan.detectors import Detector, ImageLayer, PolarLayer
+from phys_gan.detectors import Detector, PolarLayer, ShowerLayer
 from phys_gan.validation.profiles import Profile, Profiles
 from phys_gan.validation.report.panels import Bars, Panels, Points, head_room, log_where_needed
 from phys_gan.validation.report.style import Look
@@ -21,7 +21,7 @@ Averages = Sequence[tuple[Look, Profiles]]
 
 def longitudinal_figure(detector: Detector, reference: Profiles, candidates: Averages) -> Figure:
     """Draw the mean energy per depth of every layer along the shower axis."""
-    layers = [layer for layer in detector.layers if not isinstance(layer, ImageLayer)]
+    layers = [layer for layer in detector.layers if isinstance(layer, ShowerLayer)]
     edges, place = [layers[0].z[0]], []
     for layer in layers:
         if layer.z[0] > edges[-1] + 1e-9:

@@ -13,7 +13,10 @@ __all__ = ["provenance_table", "response_table", "samples_table"]
 
 
 def samples_table(comparisons: Comparisons) -> Table:
-    """List the numbers of events and the incident energies."""
+    """List the numbers of events and, of detectors, the incident energies."""
+    if next(iter(comparisons.values())).detector.is_toy:
+        counts = [(name, [Cell(whole(side.n))]) for name, side in _sides(comparisons)]
+        return Table([("sample", ""), ("points", "")], counts, sortable=False)
     rows = [(name, _sample(side)) for name, side in _sides(comparisons)]
     heads = ("sample", "events", "incident energy [GeV]", "energy outside the cells")
     return Table([(head, "") for head in heads], rows, sortable=False)

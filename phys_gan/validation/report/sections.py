@@ -9,6 +9,7 @@ from phys_gan.validation.report.observable_sections import (
     response_section,
     slices_section,
 )
+from phys_gan.validation.report.point_sections import points_section
 from phys_gan.validation.report.section import Section
 from phys_gan.validation.report.style import make_looks
 from phys_gan.validation.report.tables import Checks
@@ -26,6 +27,7 @@ def make_sections(comparisons: Comparisons, checks: Checks) -> list[Section]:
     """List the sections that have figures, in the order of the page."""
     shown = list(zip(make_looks(list(comparisons)), comparisons.values(), strict=True))
     sections = [
+        points_section(shown),
         along_layers_section(shown),
         observables_section(comparisons, shown, checks),
         response_section(shown),

@@ -77,6 +77,8 @@ def classifiers_section(shown: Shown) -> Section:
 def averages_section(shown: Shown) -> Section:
     """Show the average shower: its cells, its depth, its radius."""
     detector, reference = shown[0][1].detector, shown[0][1].reference.profiles
+    if detector.is_toy:
+        return Section("averages", "Average showers", "", [])
     profiles = [(look, c.candidate.profiles) for look, c in shown]
     n_drawn = len(chosen_layers(detector, reference))
     which = f" {n_drawn} of {detector.n_layers} layers, spread over the energy of the shower."

@@ -1,0 +1,58 @@
+"""The two terms of the evidence lower bound of a variational autoencoder, in closed form."""
+
+from __future__ import annotations
+
+import math
+
+from torch import Tensor
+
+__all__ = ["gaussian_log_likelihood", "kl_to_normal"]
+
+
+def kl_to_normal(mean: Tensor, log_variance: Tensor) -> Tensor:
+    r"""Return the divergence of a diagonal Gaussian from the standard normal distribution.
+
+    .. math:: D_\mathrm{KL} = -\frac{1}{2} \sum_j (1 + \ln \sigma_j^2 - \mu_j^2 - \sigma_j^2)
+
+    References:
+        Auto-Encoding Variational Bayes (Kingma and Welling, 2013), App. B,
+        https://arxiv.org/abs/1312.6114
+
+    Arguments:
+        mean: mu, (N, ...).
+        log_variance: ln sigma^2, of the same shape.
+
+    Returns:
+        The divergence of each event [nat], (N,).
+
+    Example:
+        >>> import torch
+        >>> kl_to_normal(torch.tensor([[0.0, 0.0], [2.0, 0.0]]), torch.zeros(2, 2)).tolist()
+        [0.0, 2.0]
+    """
+    # expm1(t) - t keeps its digits where the posterior is close to the prior.
+    terms = mean.square() + log_variance.expm1() - log_variance
+    return terms.flatten(1).sum(1) / 2
+
+
+def gaussian_log_likelihood(x: Tensor, mean: Tensor, log_scale: Tensor) -> Tensor:
+    r"""Return how likely events are under a diagonal Gaussian.
+
+    .. math:: \ln p(x) = -\sum_j \Bigl(\frac{(x_j - \mu_j)^2}{2 \sigma_j^2} + \ln \sigma_j
+        + \frac{1}{2} \ln 2 \pi\Bigr)
+
+    References:
+        Auto-Encoding Variational Bayes (Kingma and Welling, 2013), App. C.2,
+        https://arxiv.org/abs/1312.6114
+
+    Arguments:
+        x: Events, (N, ...).
+        mean: mu, of the same shape.
+        log_scale: ln sigma, of the same shape or one that broadcasts to it.
+
+    Returns:
+        The logarithm of the density of each event, (N,).
+    """
+    pull = (x - mean) * (-log_scale).exp()
+    terms = pull.square() / 2 + log_scale + math.log(2 * math.pi) / 2
+    return -terms.flatten(1).sum(1)

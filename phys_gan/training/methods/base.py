@@ -1,0 +1,154 @@
+"""What the loop knows of a method."""
+
+from __future__ import annotations
+
+import copy
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Protocol
+
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor
+
+from phys_gan.encodings import Encoding
+from phys_gan.events import Events
+from phys_gan.model import Model
+from phys_gan.networks import AnyNetworkConfig, Generator
+from phys_gan.training.average import GeneratorAverage
+from phys_gan.training.batches import Batches
+from phys_gan.training.schedule import TrainingConfig
+
+__all__ = ["Method", "Setup", "Sources", "Stateful"]
+
+
+class Stateful(Protocol):
+    """What a checkpoint holds."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the state."""
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take the state."""
+
+
+@dataclass(frozen=True)
+class Sources:
+    """Events that a method translates to others.
+
+    Attributes:
+        batches: Encoded events to learn from.
+        held_out: Events that are never shown.
+    """
+
+    batches: Batches
+    held_out: Events
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What every method is built from.
+
+    Attributes:
+        network: Options of the networks.
+        schedule: The schedule.
+        encoding: The fitted encoding, on the device.
+        fabric: Where it runs.
+        noise: Random stream of latents, on the device.
+        x: Encoded real events (N, n_numbers), from which networks take their scales.
+        c: Their encoded conditions (N, n_conditions).
+        sources: Events to translate, for methods that do.
+    """
+
+    network: AnyNetworkConfig
+    schedule: TrainingConfig
+    encoding: Encoding
+    fabric: Fabric
+    noise: torch.Generator
+    x: Tensor
+    c: Tensor
+    sources: Sources | None = None
+
+    @property
+    def sizes(self) -> tuple[Any, int, int]:
+        """Detector, numbers per event in front of the cells, conditions."""
+        return self.encoding.detector, self.encoding.n_globals, self.encoding.n_conditions
+
+
+class Method(ABC):
+    """Train the networks of a recipe, one step at a time.
+
+    Arguments:
+        setup: What it is built from.
+
+    Attributes:
+        steps: Steps done.
+        average: The averaged generator, which is the one to keep.
+        translates: Whether its model turns events into others.
+    """
+
+    translates: ClassVar[bool] = False
+    average: GeneratorAverage
+
+    def __init__(self, setup: Setup) -> None:
+        self.setup, self.encoding, self.fabric = setup, setup.encoding, setup.fabric
+        self.steps = 0
+
+    @abstractmethod
+    def step(self, x: Tensor, c: Tensor, rate: float, shown: int) -> dict[str, Tensor]:
+        """Improve all networks once.
+
+        Arguments:
+            x: Encoded real events, (N, n_numbers).
+            c: Their encoded conditions, (N, n_conditions).
+            rate: Factor on the learning rates.
+            shown: Events shown so far.
+
+        Returns:
+            Named scalars.
+        """
+
+    @abstractmethod
+    def parts(self) -> Mapping[str, Stateful]:
+        """Return by name all that has a state, beside the averaged generator."""
+
+    def inspect(self, x: Tensor, c: Tensor) -> dict[str, float]:
+        """Return named scalars for a report that are too slow for every step.
+
+        Arguments:
+            x: Encoded real events, (N, n_numbers).
+            c: Their encoded conditions, (N, n_conditions).
+        """
+        return {}
+
+    def produce(self, model: Model, held_out: Events, seed: int) -> Events:
+        """Return events of a model to compare with held-out ones."""
+        return model.sample(held_out.conditions, seed, n=len(held_out))
+
+    def averaging(self, generator: Generator) -> GeneratorAverage:
+        """Return the average of a generator, which begins as a copy of it."""
+        twin = copy.deepcopy(generator).to(self.fabric.device)
+        return GeneratorAverage(twin, self.setup.schedule.ema_half_life)
+
+    def latents(self, n: int, latent: int) -> Tensor:
+        """Draw standard normal latents (n, latent)."""
+        device = self.setup.noise.device
+        return torch.randn(n, latent, generator=self.setup.noise, device=device)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return all that a later process needs to go on."""
+        return {
+            "steps": self.steps,
+            "noise": self.setup.noise.get_state(),
+            "average": self.average.generator.state_dict(),
+            **{name: part.state_dict() for name, part in self.parts().items()},
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from what :meth:`state_dict` returned."""
+        self.steps = state["steps"]
+        self.setup.noise.set_state(state["noise"])
+        self.average.generator.load_state_dict(state["average"])
+        for name, part in self.parts().items():
+            part.load_state_dict(state[name])

@@ -1,0 +1,69 @@
+"""The options that every adversarial method has."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from phys_gan.networks import Conditioning, HeadConfig
+from phys_gan.objectives import LOSSES
+from phys_gan.training.penalties import Penalties
+from phys_gan.training.section import Section
+from phys_gan.training.techniques import Techniques
+
+__all__ = ["GameConfig", "LossName"]
+
+LossName = Literal[
+    "minimax",
+    "non-saturating",
+    "least-squares",
+    "wasserstein",
+    "hinge",
+    "relativistic",
+    "relativistic-average",
+]
+_CONDITIONING = {
+    "concatenation": "mirza2014cgan",
+    "projection": "miyato2018projection",
+    "auxiliary": "odena2016acgan",
+}
+
+
+class GameConfig(Section):
+    """How a generator and a discriminator learn from each other.
+
+    Attributes:
+        loss: The adversarial loss, of :data:`phys_gan.objectives.LOSSES`.
+        conditioning: How conditions enter the discriminator; any of "concatenation", "projection"
+            and "auxiliary".
+        auxiliary_weight: Weight of the squared error of conditions that are read from events.
+        discriminator_steps: Steps of the discriminator, each with its own batch, for one turn of
+            the generator.
+        generator_steps: Steps of the generator in its turn.
+        penalties: Penalties on the discriminator.
+        techniques: Techniques.
+    """
+
+    loss: LossName = "non-saturating"
+    conditioning: tuple[Conditioning, ...] = ("concatenation", "projection")
+    auxiliary_weight: float = Field(default=1.0, gt=0)
+    discriminator_steps: int = Field(default=1, ge=1)
+    generator_steps: int = Field(default=1, ge=1)
+    penalties: Penalties = Penalties()
+    techniques: Techniques = Techniques()
+
+    @property
+    def references(self) -> tuple[str, ...]:
+        """The loss, and how conditions enter."""
+        return (LOSSES[self.loss].reference, *(_CONDITIONING[name] for name in self.conditioning))
+
+    def head(self) -> HeadConfig:
+        """Return what this game asks of the head of its discriminator."""
+        minibatch, packing = self.techniques.minibatch, self.techniques.packing
+        return HeadConfig(
+            conditioning=self.conditioning,
+            minibatch="none" if minibatch is None else minibatch.kind,
+            n_minibatch=16 if minibatch is None else minibatch.features,
+            pack=1 if packing is None else packing.m,
+        )

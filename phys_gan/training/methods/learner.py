@@ -1,0 +1,78 @@
+"""A network with its optimiser: what every method improves."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor, nn
+
+from phys_gan.training.schedule import TrainingConfig
+from phys_gan.training.techniques.historical import History
+
+__all__ = ["Learner"]
+
+
+class Learner:
+    """Improve a network with Adam, on whatever device it runs.
+
+    Arguments:
+        network: The network.
+        lr: Its learning rate.
+        schedule: The schedule, for Adam's decays.
+        fabric: Where it runs.
+        historical: Weight of historical averaging; 0 for none.
+
+    Attributes:
+        network: What to call in training.
+        plain: The same network without what distributes it over devices.
+        optimizer: Adam.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        lr: float,
+        schedule: TrainingConfig,
+        fabric: Fabric,
+        historical: float = 0.0,
+    ) -> None:
+        self.plain, self.lr, self.fabric, self.historical = network, lr, fabric, historical
+        adam = torch.optim.Adam(network.parameters(), lr, (schedule.beta1, schedule.beta2))
+        self.network, self.optimizer = fabric.setup(network, adam)
+        self.adam = adam
+        self.history = History(network) if historical else None
+
+    def update(self, loss: Tensor, rate: float) -> Tensor:
+        """Take one step down a loss, and return the norm of its gradient.
+
+        Arguments:
+            loss: The loss.
+            rate: Factor on the learning rate.
+        """
+        if self.history is not None:
+            loss = loss + self.historical * self.history.distance()
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.lr * rate
+        self.optimizer.zero_grad()
+        self.fabric.backward(loss)
+        norm = torch.nn.utils.get_total_norm(
+            [p.grad for p in self.plain.parameters() if p.grad is not None]
+        )
+        self.optimizer.step()
+        if self.history is not None:
+            self.history.update()
+        return norm
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return weights, moments and history."""
+        state = {"network": self.plain.state_dict(), "optimizer": self.optimizer.state_dict()}
+        return state if self.history is None else {**state, "history": self.history.state_dict()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from what :meth:`state_dict` returned."""
+        self.plain.load_state_dict(state["network"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        if self.history is not None:
+            self.history.load_state_dict(state["history"])
