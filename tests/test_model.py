@@ -25,7 +25,7 @@ def model():
     encoding = ShowerEncoding(GEANT4.detector).fit(GEANT4)
     config = CompactConfig(latent=8, width=32, depth=1)
     generator = build_generator(config, GEANT4.detector, 3, 2).eval()
-    generator.adapt(encoding.encode(GEANT4)[0])
+    generator.adapt(*encoding.encode(GEANT4))
     return Model(encoding, ShowerEncodingConfig(), generator, config, {"recipe": "test"})
 
 

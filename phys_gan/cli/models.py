@@ -2,28 +2,81 @@
 
 from __future__ import annotations
 
+import shlex
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
-import numpy as np
 import typer
+from typer.core import TyperCommand
 
 from phys_gan.cli.app import FormatOption, MappingOption, Seed, Set, app
 from phys_gan.cli.progress import progress
 from phys_gan.errors import ConfigError
 from phys_gan.units import format_energy, parse_energies, parse_size
 
+if TYPE_CHECKING:
+    from phys_gan.events import Events
+    from phys_gan.generation import FastSim
+    from phys_gan.training.loop import Watch
+
 __all__ = ["generate", "train"]
 
+_LISTS = ("--data", "--source")
 
-@app.command()
+
+def _one_by_one(arguments: Iterable[str]) -> Iterator[str]:
+    """Write ``--data A B`` as ``--data A --data B``, and so with every option that takes a list."""
+    name, first = "", False
+    for argument in arguments:
+        if argument.startswith("-"):
+            name, equals, _ = argument.partition("=")
+            first = not equals
+            yield argument
+        elif name in _LISTS and not first:
+            yield from (name, argument)
+        else:
+            first = False
+            yield argument
+
+
+class _Train(TyperCommand):
+    """The command, with options that take several files."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Read the command line."""
+        return super().parse_args(ctx, list(_one_by_one(args)))
+
+
+@contextmanager
+def _following(out: Path, live: bool) -> Iterator[Watch]:
+    """Write a live page where it is wanted, and say how to see it."""
+    from phys_gan.training.loop import unwatched
+    from phys_gan.workflows.live import tensorboard
+
+    if not live:
+        yield unwatched
+        return
+    with tensorboard(out / "tensorboard") as watch:
+        typer.echo(f"Follow it with: tensorboard --logdir {shlex.quote(str(out))}")
+        yield watch
+
+
+@app.command(cls=_Train)
 def train(
     recipe: Annotated[str, typer.Argument(help="Built-in recipe or the path of a TOML file.")],
-    more: Annotated[list[str] | None, typer.Argument(metavar="[FILE]...", hidden=True)] = None,
     data: Annotated[
-        list[str] | None, typer.Option(metavar="FILE...", help="Files of events to learn from.")
+        list[str] | None,
+        typer.Option(
+            metavar="FILE...",
+            help="Files of events to learn from; recipes of toys make their own without.",
+        ),
+    ] = None,
+    source: Annotated[
+        list[str] | None,
+        typer.Option(metavar="FILE...", help="Files of events to translate into those of --data."),
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Run directory to make.")] = None,
     set_: Set = None,
@@ -34,6 +87,9 @@ def train(
     memory: Annotated[
         str | None, typer.Option(help="What events may take, such as 8GB; more is streamed.")
     ] = None,
+    live: Annotated[
+        bool, typer.Option("--live", help="Write curves and pictures for TensorBoard into OUT.")
+    ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the recipe, and stop.")] = False,
 ) -> None:
     """Train a model by a recipe.
@@ -46,21 +102,28 @@ def train(
     if dry_run:
         typer.echo(resolved.to_toml(), nl=False)
         return
-    files = [*(data or []), *(more or [])]
-    if not files or out is None:
+    if out is None or not (data or resolved.simulated):
         raise ConfigError(
             "training needs data and a run directory", remedy="add --data FILE... --out RUN"
         )
+    if source and resolved.method.kind != "cycle":
+        raise ConfigError(
+            f"the recipe '{resolved.name}' translates no events",
+            remedy="leave --source out, or train the recipe 'cycle'",
+            value=source,
+        )
     from phys_gan.workflows import train as run
 
-    with progress(resolved.training.events) as report:
+    with _following(out, live) as watch, progress(resolved.training.events) as report:
         run(
             resolved,
-            files,
+            data or None,
             out,
+            source=source or None,
             devices=devices,
             resume=resume,
             report=report,
+            watch=watch,
             format=format,
             mapping=mapping,
             memory=parse_size(memory) if memory else None,
@@ -79,34 +142,62 @@ def generate(
     like: Annotated[
         str | None, typer.Option(help="Take the conditions of the events in this file.")
     ] = None,
+    translate: Annotated[
+        str | None, typer.Option(help="Translate the events in this file, one for one.")
+    ] = None,
     seed: Seed = 0,
     device: Annotated[str, typer.Option(help="Where to run, such as cpu or cuda.")] = "cpu",
 ) -> None:
-    """Generate events with a trained model.
+    """Generate events with a trained model, or translate those of another simulation.
 
     Example: `phys-gan generate runs/ecal fast.h5 -n 100000 --energy 1GeV:100GeV`
     """
     from phys_gan.data import read, write
     from phys_gan.generation import FastSim
-    from phys_gan.randomness import stream
 
-    if (n is None) == (like is None) or (like and energy):
+    if sum(given is not None for given in (n, like, translate)) != 1 or (energy and n is None):
         raise ConfigError(
-            "either -n (with --energy) or --like says what to generate", remedy="give one of them"
+            "one of -n (with --energy), --like and --translate says what to generate",
+            remedy="give one of them",
         )
     fast = FastSim.load(model, device)
-    conditions: Mapping[str, np.ndarray]
-    if like:
-        conditions = read(like, detector=fast.detector).conditions
-    else:
-        low, high = parse_energies(energy) if energy else fast.energy_range
-        conditions = {"energy": stream(seed, "energies").uniform(low, high, size=n)}
+    file = like or translate
+    events = read(file, detector=fast.detector) if file else None
     began = time.monotonic()
-    events = fast.generate(conditions, seed=seed)
+    if translate and events is not None:
+        events = fast.translate(events, seed=seed)
+    elif events is not None:
+        events = fast.generate(events.conditions if _told(fast) else len(events), seed=seed)
+    else:
+        events = _generate(fast, n or 0, energy, seed)
     seconds = time.monotonic() - began
     write(out, events)
+    span = ""
+    if "energy" in events.conditions:
+        span = f" from {format_energy(events.energy.min())} to {format_energy(events.energy.max())}"
     typer.echo(
-        f"Wrote {len(events)} events in '{events.detector.name}' from "
-        f"{format_energy(events.energy.min())} to {format_energy(events.energy.max())} to {out} "
+        f"Wrote {len(events)} events in '{events.detector.name}'{span} to {out} "
         f"({len(events) / max(seconds, 1e-9):,.0f} events per second without the file)"
     )
+
+
+def _told(fast: FastSim) -> tuple[str, ...]:
+    """Return the names of the conditions that a model is told."""
+    return fast.model.encoding.named
+
+
+def _generate(fast: FastSim, n: int, energy: str | None, seed: int) -> Events:
+    """Generate events at energies that are spread evenly, or such that have none."""
+    from phys_gan.randomness import stream
+
+    if "energy" in _told(fast):
+        low, high = parse_energies(energy) if energy else fast.energy_range
+        energies = stream(seed, "energies").uniform(low, high, size=n)
+        return fast.generate({"energy": energies}, seed=seed)
+    if energy:
+        raise ConfigError(
+            f"events in '{fast.detector.name}' have no incident energy",
+            remedy="leave --energy out",
+            value=energy,
+        )
+    return fast.generate(n, seed=seed)

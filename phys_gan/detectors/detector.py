@@ -131,15 +131,15 @@ class Detector(BaseModel):
 
     @model_validator(mode="after")
     def _check_layers(self) -> Detector:
+        axes = {isinstance(layer, AxisLayer) for layer in self.layers}
+        if len(axes) > 1:
+            raise ValueError("the coordinates of a point are axis layers, without any other")
         grids = {
             (layer.shape, layer.pixel_scale) if isinstance(layer, ImageLayer) else None
             for layer in self.layers
         }
         if grids != {None} and len(grids) > 1:
             raise ValueError("the bands of an image are image layers of one shape and pixel_scale")
-        axes = {isinstance(layer, AxisLayer) for layer in self.layers}
-        if len(axes) > 1:
-            raise ValueError("the coordinates of a point are axis layers, without any other")
         for before, behind in zip(self.layers[:-1], self.layers[1:], strict=True):
             if (
                 isinstance(before, ShowerLayer)
@@ -316,8 +316,12 @@ class Detector(BaseModel):
             temporary.write_text(self.to_toml(), "utf-8")
 
     def same_cells(self, other: Detector) -> bool:
-        """Return whether both have the same layers of cells in the same unit."""
-        return self.cell_unit == other.cell_unit and self.layers == other.layers
+        """Return whether both have the same layers of cells in the same unit.
+
+        Coordinates say nothing of their space: those of toys are the same by its name only.
+        """
+        alike = self.cell_unit == other.cell_unit and self.layers == other.layers
+        return alike and (not self.is_toy or self.name == other.name)
 
 
 def first_problem(error: ValidationError) -> str:

@@ -7,28 +7,44 @@ from typing import Annotated
 from pydantic import Field
 
 from phys_gan.detectors import Detector
+from phys_gan.errors import ConfigError
+from phys_gan.networks.autoencoder import AutoencoderConfig, Decoder, Encoder
 from phys_gan.networks.base import Discriminator, Generator
 from phys_gan.networks.calogan import CaloganConfig, CaloganDiscriminator, CaloganGenerator
 from phys_gan.networks.compact import CompactConfig, CompactDiscriminator, CompactGenerator
 from phys_gan.networks.head import Assessment, Conditioning, HeadConfig
 from phys_gan.networks.mlp import MlpConfig, MlpDiscriminator, MlpGenerator
+from phys_gan.networks.stacked import StackedConfig, StackedGenerator
+from phys_gan.networks.translator import Translator, TranslatorConfig
 
 __all__ = [
     "AnyNetworkConfig",
     "Assessment",
+    "AutoencoderConfig",
     "CaloganConfig",
     "CompactConfig",
     "Conditioning",
+    "Decoder",
     "Discriminator",
+    "Encoder",
     "Generator",
     "HeadConfig",
     "MlpConfig",
+    "StackedConfig",
+    "TranslatorConfig",
     "build_discriminator",
+    "build_encoder",
     "build_generator",
 ]
 
 AnyNetworkConfig = Annotated[
-    CompactConfig | CaloganConfig | MlpConfig, Field(discriminator="kind")
+    CompactConfig
+    | CaloganConfig
+    | MlpConfig
+    | AutoencoderConfig
+    | TranslatorConfig
+    | StackedConfig,
+    Field(discriminator="kind"),
 ]
 
 
@@ -47,6 +63,12 @@ def build_generator(
             return CompactGenerator(detector, n_globals, n_conditions, config)
         case MlpConfig():
             return MlpGenerator(n_globals + detector.n_cells, n_conditions, config)
+        case AutoencoderConfig():
+            return Decoder(n_globals + detector.n_cells, n_conditions, config)
+        case TranslatorConfig():
+            return Translator(detector, n_globals, n_conditions, config)
+        case StackedConfig():
+            return StackedGenerator(detector, n_globals, n_conditions, config)
 
 
 def build_discriminator(
@@ -59,7 +81,7 @@ def build_discriminator(
     """Build the discriminator of the same pair.
 
     Raises:
-        ConfigError: As in :func:`build_generator`.
+        ConfigError: As in :func:`build_generator`, or the architecture has no discriminator.
     """
     head = head or HeadConfig()
     match config:
@@ -69,3 +91,35 @@ def build_discriminator(
             return CompactDiscriminator(detector, n_globals, n_conditions, config, head)
         case MlpConfig():
             return MlpDiscriminator(n_globals + detector.n_cells, n_conditions, config, head)
+        case AutoencoderConfig():
+            raise ConfigError(
+                "the networks 'autoencoder' have no discriminator: they are for method.kind = "
+                "'variational'",
+                remedy="choose that method, or network.kind = 'compact', 'mlp' or 'calogan'",
+                value=config.kind,
+            )
+        case TranslatorConfig() | StackedConfig():
+            method = "cycle" if isinstance(config, TranslatorConfig) else "stacked"
+            raise ConfigError(
+                f"the networks '{config.kind}' have two discriminators: they are for method.kind = "
+                f"'{method}'",
+                remedy="choose that method, or network.kind = 'compact', 'mlp' or 'calogan'",
+                value=config.kind,
+            )
+
+
+def build_encoder(
+    config: AnyNetworkConfig, detector: Detector, n_globals: int, n_conditions: int
+) -> Encoder:
+    """Build the encoder of an autoencoder, whose decoder is the generator.
+
+    Raises:
+        ConfigError: The networks are no autoencoder.
+    """
+    if not isinstance(config, AutoencoderConfig):
+        raise ConfigError(
+            f"the networks '{config.kind}' have no encoder",
+            remedy="choose network.kind = 'autoencoder'",
+            value=config.kind,
+        )
+    return Encoder(n_globals + detector.n_cells, n_conditions, config)

@@ -8,6 +8,7 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
+from phys_gan.errors import ConfigError
 from phys_gan.networks.blocks import MinibatchDiscrimination, minibatch_spread
 
 __all__ = ["Assessment", "Conditioning", "Head", "HeadConfig"]
@@ -60,10 +61,18 @@ class Head(nn.Module):
         n_features: Features H.
         n_conditions: Conditions C of all events that are judged together.
         config: Options.
+
+    Raises:
+        ConfigError: Conditions are to be read from events, but there are none.
     """
 
     def __init__(self, n_features: int, n_conditions: int, config: HeadConfig) -> None:
         super().__init__()
+        if "auxiliary" in config.conditioning and not n_conditions:
+            raise ConfigError(
+                "there are no conditions that an auxiliary head could read from the events",
+                remedy="leave 'auxiliary' out of method.conditioning",
+            )
         self.minibatch = config.minibatch
         self.variety = None
         n_variety = {"none": 0, "spread": 1, "discrimination": config.n_minibatch}[config.minibatch]

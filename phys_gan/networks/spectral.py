@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import copy
-from typing import TypeVar
+from typing import TypeVar, cast
 
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
-from torch.nn.utils.parametrize import is_parametrized, remove_parametrizations
+from torch.nn.utils.parametrize import is_parametrized, type_before_parametrizations
 
 __all__ = ["baked", "normalise_spectrally"]
 
@@ -40,7 +40,11 @@ def normalise_spectrally(network: nn.Module) -> None:
 def baked(network: _M) -> _M:
     """Return a copy with plain weights that does the same in evaluation."""
     plain = copy.deepcopy(network).eval()
-    for module in list(plain.modules()):
+    for module in plain.modules():
         if is_parametrized(module, "weight"):
-            remove_parametrizations(module, "weight")
+            # Not remove_parametrizations, which takes the weight from the class that a copy shares.
+            weight = cast("Tensor", module.weight).detach().clone()
+            module.__class__ = type_before_parametrizations(module)
+            del module.parametrizations
+            module.register_parameter("weight", nn.Parameter(weight))
     return plain.requires_grad_(False)

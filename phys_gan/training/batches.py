@@ -98,9 +98,7 @@ class ResidentBatches(Batches):
         if epoch not in self._orders:
             # A batch reaches over the end of an epoch at most: older orders are not needed again.
             self._orders = {k: order for k, order in self._orders.items() if k >= epoch - 1}
-            self._orders[epoch] = torch.randperm(
-                len(self.x), generator=self._stream(0, epoch, 0)
-            )
+            self._orders[epoch] = torch.randperm(len(self.x), generator=self._stream(0, epoch, 0))
         return self._orders[epoch]
 
 

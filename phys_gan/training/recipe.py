@@ -23,6 +23,7 @@ from phys_gan.training.sense import nonsense
 __all__ = ["Recipe", "Simulated", "load_recipe", "recipe_names"]
 
 _RECIPES = resources.files("phys_gan") / "recipes"
+_OF_KINDS = ("encoding", "network", "method")
 
 
 class Simulated(Section):
@@ -134,43 +135,36 @@ def _override(content: dict[str, Any], override: str) -> None:
         content = content.setdefault(section, {})
         if not isinstance(content, dict):
             raise ConfigError(f"'{section}' in '{override}' is not a section", value=override)
+    if last == "kind" and content.get("kind") != value:
+        # The options of one kind mean nothing to another.
+        content.clear()
     content[last] = value
 
 
 def _explain(error: ValidationError) -> str:
     """Say the first complaint of pydantic with the nearest names that exist."""
     first = error.errors()[0]
-    where = ".".join(_keys(first["loc"]))
+    keys = [str(part) for part in first["loc"]]
+    if keys and keys[0] in _OF_KINDS:
+        # pydantic names the kind of such a section behind its key.
+        keys = [keys[0], *keys[2:]]
+    where = ".".join(keys)
     if first["type"] == "extra_forbidden":
-        unknown = str(first["loc"][-1])
-        known = _options(Recipe, first["loc"][:-1])
-        near = difflib.get_close_matches(unknown, known, 3, 0.4)
+        near = difflib.get_close_matches(keys[-1], _options(keys[:-1]), 3, 0.4)
         return f"there is no option '{where}'" + (f"; nearest: {', '.join(near)}" if near else "")
     message = first["msg"].removeprefix("Value error, ")
     return f"{where} = {first['input']!r}: {message}" if where else message
 
 
-def _keys(location: Sequence[int | str]) -> list[str]:
-    """Return the keys of the TOML file on the way to a complaint."""
-    keys: list[str] = []
-    for part in location:
-        # pydantic names the kind of a section behind its key, where there are several kinds.
-        if not (keys and keys[-1] in ("encoding", "network", "method")) or part in _options(
-            Recipe, (*keys, "*")
-        ):
-            keys.append(str(part))
-        else:
-            keys.append("")
-    return [key for key in keys if key]
-
-
-def _options(home: Any, location: Sequence[int | str]) -> list[str]:
+def _options(keys: Sequence[str]) -> set[str]:
     """Return the keys that a section can have, of all its kinds."""
-    kinds = [home]
-    for part in location:
-        found = [k.model_fields[str(part)].annotation for k in kinds if str(part) in k.model_fields]
-        kinds = [kind for annotation in found for kind in _models(annotation)] or kinds
-    return sorted({key for kind in kinds for key in kind.model_fields})
+    kinds: list[type[BaseModel]] = [Recipe]
+    for key in keys:
+        annotations = [
+            kind.model_fields[key].annotation for kind in kinds if key in kind.model_fields
+        ]
+        kinds = [model for annotation in annotations for model in _models(annotation)]
+    return {key for kind in kinds for key in kind.model_fields}
 
 
 def _models(annotation: Any) -> list[type[BaseModel]]:

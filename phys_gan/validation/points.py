@@ -12,15 +12,14 @@ from phys_gan.randomness import stream
 from phys_gan.toys import Mixture, truth_of
 from phys_gan.toys.modes import summarise, tally_modes
 from phys_gan.validation.measuring import Measured
-from phys_gan.validation.multivariate.glossary import MULTIVARIATE
+from phys_gan.validation.multivariate.glossary import MODES
 from phys_gan.validation.statistics.result import Result, against_floor
 
-__all__ = ["MODES", "Clouds", "coordinates", "judge_modes", "make_clouds"]
+__all__ = ["MOST_SHOWN", "Clouds", "coordinates", "judge_modes", "make_clouds"]
 
-MODES = ("modes_hit", "high_quality", "reverse_kl")
-"""What is known of the modes, by the names in metrics.json."""
+MOST_SHOWN = 20_000
+"""Points of each sample that a picture holds."""
 
-_SHOWN = 20_000
 _REPLICAS = 100
 
 
@@ -50,7 +49,7 @@ def make_clouds(reference: Measured, candidate: Measured, *, seed: int) -> Cloud
     """Choose the points to show: all, or 20,000 at random of each sample."""
     draws = stream(seed, "validation/clouds")
     first, second = (
-        points[np.sort(draws.permutation(len(points))[:_SHOWN])]
+        points[np.sort(draws.permutation(len(points))[:MOST_SHOWN])]
         for points in (coordinates(reference), coordinates(candidate))
     )
     return Clouds(reference.detector, first, second, truth_of(reference.detector))
@@ -86,7 +85,7 @@ def judge_modes(reference: Measured, candidate: Measured, *, seed: int) -> dict[
     )
     value = summarise(second, truth)
     found = {}
-    for name in MODES:
+    for name, metric in MODES.items():
         scale = half / m if name == "reverse_kl" else 1.0
         found[name] = against_floor(
             float(getattr(value, name)),
@@ -94,6 +93,6 @@ def judge_modes(reference: Measured, candidate: Measured, *, seed: int) -> dict[
             [scale * getattr(part, name) for part in floors],
             n,
             m,
-            worse=MULTIVARIATE[name].worse,
+            worse=metric.worse,
         )
     return found

@@ -24,6 +24,7 @@ SMALL = Detector.from_toml(
         for z in (0.0, 1.0)
     )
 )
+AXES = Detector.from_toml('name = "axes"\ncell_unit = ""\n' + 2 * '[[layers]]\nkind = "axis"\n')
 BANDS = {"galaxy10-hdf5": "grz", "galaxiesml-hdf5": "grizy", "cosmos-fits": "i"}
 
 
@@ -35,6 +36,9 @@ def some(layout: str, n: int = 4) -> Events:
         more = {"ans": rng.integers(0, 9, n), "redshift": rng.random(n), "mag": rng.random(n)}
         cells = rng.integers(0, 255, (n, image.n_cells))
         return Events(cells, more, image, np.ones((n, image.n_layers)))
+    if layout == "toys-hdf5":
+        more = {"mass": rng.random(n)}
+        return Events(rng.normal(size=(n, 2)), more, AXES, np.ones((n, 2)), {"made": "here"})
     detector = load_detector("calogan") if layout.startswith("calogan") else SMALL
     cells = rng.random((n, detector.n_cells)) + 0.5
     conditions = {"energy": cells.sum(axis=1), "pdg": np.full(n, 22.0), "theta": rng.random(n)}

@@ -32,6 +32,7 @@ SMALL = Detector.from_toml(
 )
 Content = dict[str, Any]
 IMAGES = ("galaxy10-hdf5", "galaxiesml-hdf5", "cosmos-fits")
+AXES = Detector.from_toml('name = "axes"\ncell_unit = ""\n' + 2 * '[[layers]]\nkind = "axis"\n')
 IMAGE = image_detector("image", "grz", (8, 8), 0.2, "count")
 HITS = HitMapping.model_validate(
     {
@@ -48,6 +49,7 @@ FOREIGN: dict[str, dict[str, Any]] = {
     "galaxiesml-hdf5": {},
     "galaxy10-hdf5": {"detector": IMAGE},
     "cosmos-fits": {},
+    "toys-hdf5": {"detector": AXES},
 } | {name: {"detector": SMALL} for name in FORMATS if re.match("caloch|par04|shower|caloc", name)}
 
 CELLS = {
@@ -63,6 +65,7 @@ CELLS = {
     "par04-hdf5": "showers",
     "showerdata-hdf5": "showers",
     "caloclouds-hdf5": "events",
+    "toys-hdf5": "points",
 }
 ENERGY = {
     "calogan-hdf5": "energy",
@@ -227,8 +230,8 @@ VALUES: dict[str, tuple[Callable[[Content, str, bool], None], tuple[str, ...]]] 
 
 def has(layout: str, case: str, own: bool) -> bool:
     """Return whether there can be such values."""
-    if layout in IMAGES:
-        # Pixels may be negative, and have no energy.
+    if layout in (*IMAGES, "toys-hdf5"):
+        # Pixels and coordinates may be negative, and have no energy.
         return not ("energ" in case or "negative" in case)
     if layout == "calogan-root" and not own:
         # What makes it ours changes nothing, and takes a second.
@@ -361,6 +364,9 @@ CONTENT: list[tuple[str, Callable[[Content], None], str]] = [
     ("caloclouds-hdf5", to("events", lambda it: it[..., 1:]), "but must be (4, P, 4)"),
     ("caloclouds-hdf5", to("events", lambda it: it[1:]), "(3, 12, 4), but must be (4, P, 4)"),
     ("caloclouds-hdf5", add("conditions/energy", "energy"), "'energy' is there twice"),
+    ("toys-hdf5", to("points", lambda it: it[0]), "has shape (2,), but must be (N, d)"),
+    ("toys-hdf5", to("points", lambda it: it[:, 1:]), "1 coordinates, but detector 'axes' has 2"),
+    ("toys-hdf5", to("conditions/mass", lambda it: it[1:]), "3 values of 'mass' for 4 events"),
 ]
 
 
@@ -412,6 +418,7 @@ OTHERS = {
     "galaxiesml-hdf5": ("calogan", "5 bands of 8 x 8 pixels, but detector 'calogan' has 504 ce"),
     "cosmos-fits": ("cosmos-64", "stamps are 0.2 arcsec wide, but those of detector 'cosmos-64'"),
     "par04-hdf5": ("par04-9x16x45", "2 x 3 x 2 bins in r, phi and z, but detector 'par04-9x16x45'"),
+    "toys-hdf5": ("calogan", "has 2 coordinates, but detector 'calogan' has 504 cells"),
     "par04-root": ("calogan", "the layers of 'calogan' do not share one polar grid"),
 }
 

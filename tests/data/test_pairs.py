@@ -45,6 +45,8 @@ HOLDS: dict[str, set[str]] = {
     "three bands of fractions": {"calochallenge-hdf5"},
     "five bands": {"calochallenge-hdf5", "galaxiesml-hdf5"},
     "five bands, no overflow": {"calochallenge-hdf5", "galaxiesml-hdf5"},
+    "points": {"calochallenge-hdf5", "toys-hdf5"},
+    "points, nothing else": {"calochallenge-hdf5", "toys-hdf5"},
 }
 """Which layouts hold which events."""
 
@@ -136,6 +138,15 @@ def galaxies(n_bands: int, names: str, whole: bool = False, overflow: bool = Tru
     return Events(cells, conditions, detector, outside, {"survey": "drawn\n£"})
 
 
+def points(names: str = "", overflow: bool = True) -> Events:
+    """Return points of the plane with these conditions."""
+    rng, n = np.random.default_rng(7), 5
+    conditions = {name: rng.random(n) for name in names.split()}
+    outside = rng.normal(size=(n, 2)) if overflow else None
+    cells = rng.normal(size=(n, 2)) * [[1e-30, 1e30]]
+    return Events(cells, conditions, load_detector("toy-ring"), outside, {"made": "£"})
+
+
 def in_unit(detector: Detector, unit: str) -> Detector:
     return detector.model_copy(update={"cell_unit": unit})
 
@@ -157,8 +168,10 @@ MADE: dict[str, Callable[[], Events]] = {
     "three bands, no overflow": lambda: galaxies(3, "", whole=True, overflow=False),
     "three bands of fractions": lambda: galaxies(3, "mass"),
     # Conditions by whose names other layouts are recognised.
-    "five bands": lambda: galaxies(5, "specz_redshift mass images showers events layer_0"),
+    "five bands": lambda: galaxies(5, "specz_redshift mass images showers events layer_0 points"),
     "five bands, no overflow": lambda: galaxies(5, "", overflow=False),
+    "points": lambda: points("mass energy"),
+    "points, nothing else": lambda: points(overflow=False),
 }
 PAIRS = [
     pytest.param(content, first, second, id=f"{content}: {first} to {second}")

@@ -54,7 +54,7 @@ def test_real_events_come_back(kind, events):
 
 def test_incident_energy_comes_back(kind, events):
     encoding = kind(events.detector).fit(events)
-    energy = encoding.incident_energy(encoding.encode_conditions(events.conditions))
+    energy = encoding.incident_energy(encoding.encode_conditions(events.conditions, len(events)))
     np.testing.assert_allclose(energy, events.energy, rtol=1e-6)
 
 
@@ -113,22 +113,22 @@ def test_layer_energies_are_exact():
 def test_energies_outside_the_range_are_refused(kind):
     encoding = fitted(kind, "calogan")
     low, high = GEANT4.energy.min(), GEANT4.energy.max()
-    encoding.encode_conditions({"energy": np.array([low / 1.04, high * 1.04])})
+    encoding.encode_conditions({"energy": np.array([low / 1.04, high * 1.04])}, 2)
     for energy in (low / 1.1, high * 1.1, np.nan):
         with pytest.raises(pg.errors.RangeError, match="trained from"):
-            encoding.encode_conditions({"energy": np.array([energy])})
+            encoding.encode_conditions({"energy": np.array([energy])}, 1)
 
 
 def test_other_detectors_are_refused(kind):
     with pytest.raises(pg.errors.DetectorError, match="calochallenge-2"):
         fitted(kind, "calogan").encode(DISK)
-    with pytest.raises(pg.errors.DetectorError, match="is an image"):
+    with pytest.raises(pg.errors.DetectorError, match="is no calorimeter"):
         kind(pg.load_detector("ccd-32"))
 
 
 def test_the_energy_is_needed(kind):
     with pytest.raises(pg.errors.MissingError, match="energy"):
-        fitted(kind, "calogan").encode_conditions({"theta": np.zeros(3)})
+        fitted(kind, "calogan").encode_conditions({"theta": np.zeros(3)}, 3)
 
 
 def test_events_without_hits_are_refused():

@@ -7,7 +7,14 @@ from torch.nn import functional
 
 from phys_gan.detectors import load_detector
 from phys_gan.errors import ConfigError
-from phys_gan.networks import CaloganConfig, CompactConfig, build_discriminator, build_generator
+from phys_gan.networks import (
+    CaloganConfig,
+    CompactConfig,
+    HeadConfig,
+    MlpConfig,
+    build_discriminator,
+    build_generator,
+)
 from phys_gan.networks.blocks import (
     LocallyConnected2d,
     MinibatchDiscrimination,
@@ -21,6 +28,24 @@ PAIRS = {
     "compact, polar": (SMALL, "calochallenge-2", 45, 2),
     "compact, rings": (SMALL, "calochallenge-1-photons", 5, 2),
     "calogan": (CaloganConfig(), "calogan", 0, 1),
+    "mlp": (MlpConfig(latent=4, width=16, d_width=16), "toy-grid", 0, 1),
+    "mlp, layer": (MlpConfig(width=16, d_width=16, norm="layer", d_norm="layer"), "toy-grid", 0, 1),
+    "mlp, batch": (MlpConfig(width=16, d_width=16, norm="batch", d_norm="batch"), "toy-grid", 0, 1),
+    "mlp, virtual batch": (
+        MlpConfig(
+            width=16, d_width=16, norm="virtual-batch", d_norm="virtual-batch", virtual_batch=8
+        ),
+        "toy-grid",
+        0,
+        1,
+    ),
+}
+HEADS = {
+    "auxiliary": HeadConfig(conditioning=("auxiliary",)),
+    "concatenation": HeadConfig(conditioning=("concatenation",)),
+    "projection": HeadConfig(conditioning=("projection",), minibatch="spread"),
+    "discrimination": HeadConfig(minibatch="discrimination"),
+    "packs of 2": HeadConfig(pack=2),
 }
 
 
@@ -29,7 +54,8 @@ def pair(request):
     config, name, n_globals, n_conditions = PAIRS[request.param]
     torch.manual_seed(0)
     sizes = (load_detector(name), n_globals, n_conditions)
-    return build_generator(config, *sizes), build_discriminator(config, *sizes), sizes
+    head = HeadConfig(conditioning=("projection",)) if config.kind == "calogan" else None
+    return build_generator(config, *sizes), build_discriminator(config, *sizes, head), sizes
 
 
 def data(sizes, n=6):
@@ -41,11 +67,11 @@ def data(sizes, n=6):
 def test_shapes(pair):
     generator, discriminator, sizes = pair
     x, c = data(sizes)
-    generator.adapt(x)
-    discriminator.adapt(x)
+    generator.adapt(x, c)
+    discriminator.adapt(x, c)
     generated = generator(torch.randn(6, generator.latent), c)
     assert generated.shape == x.shape
-    assert discriminator(generated, c).shape == (6,)
+    assert discriminator.judge(generated, c).shape == (6,)
 
 
 def test_gradients_reach_every_parameter(pair):
@@ -56,7 +82,7 @@ def test_gradients_reach_every_parameter(pair):
         for parameter in [*generator.parameters(), *discriminator.parameters()]:
             parameter.add_(0.01 * torch.randn_like(parameter))
     z = torch.randn(6, generator.latent)
-    discriminator(generator(z, c), c).square().sum().backward()
+    discriminator.judge(generator(z, c), c).square().sum().backward()
     for network in (generator, discriminator):
         for name, parameter in network.named_parameters():
             assert parameter.grad is not None, name
@@ -70,7 +96,7 @@ def test_conditions_matter(pair):
     z = torch.randn(6, generator.latent)
     generator.eval()
     assert not torch.equal(generator(z, c), generator(z, c / 2))
-    assert not torch.equal(discriminator(x, c), discriminator(x, c / 2))
+    assert not torch.equal(discriminator.judge(x, c), discriminator.judge(x, c / 2))
 
 
 def test_evaluation_treats_each_event_alone(pair):
@@ -89,7 +115,7 @@ def test_calogan_has_the_published_size():
     # Keras counts the moving mean and variance of batch normalisation as parameters.
     moving = sum(b.numel() for name, b in generator.named_buffers() if "running" in name)
     assert sum(p.numel() for p in generator.parameters()) + moving == 29_726_376
-    discriminator = build_discriminator(CaloganConfig(), *sizes)
+    discriminator = build_discriminator(CaloganConfig(), *sizes, HeadConfig(conditioning=()))
     assert sum(p.numel() for p in discriminator.parameters()) == pytest.approx(2.7e6, rel=0.02)
 
 

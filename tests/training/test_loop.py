@@ -10,8 +10,8 @@ import torch
 import phys_gan as pg
 from phys_gan.errors import ConfigError, DataError, MissingError
 from phys_gan.training.checkpoint import load_checkpoint
-from phys_gan.training.loop import _progress, _rate, train
-from phys_gan.training.recipe import TrainingConfig
+from phys_gan.training.loop import train
+from phys_gan.training.schedule import TrainingConfig
 from phys_gan.validation import physics_score
 from phys_gan.workflows import demo_sample
 
@@ -90,9 +90,11 @@ def test_resuming_gives_the_uninterrupted_run(tmp_path):
         load_checkpoint(tmp_path / name / "checkpoint.safetensors")["method"]
         for name in ("whole", "broken")
     )
-    for part in ("generator", "discriminator", "average"):
-        for name, tensor in whole[part].items():
-            assert torch.equal(tensor, resumed[part][name]), f"{part}.{name}"
+    for part in ("generator", "discriminator"):
+        for name, tensor in whole[part]["network"].items():
+            assert torch.equal(tensor, resumed[part]["network"][name]), f"{part}.{name}"
+    for name, tensor in whole["average"].items():
+        assert torch.equal(tensor, resumed["average"][name]), f"average.{name}"
     same = [{k: v for k, v in line.items() if k != "seconds"} for line in lines(tmp_path / "whole")]
     for mine, theirs in zip(lines(tmp_path / "broken"), same, strict=True):
         assert {k: v for k, v in mine.items() if k != "seconds"} == theirs
@@ -173,9 +175,9 @@ def test_the_time_limit_ends_the_run(tmp_path):
 
 def test_schedule():
     config = TrainingConfig(events=1000, max_minutes=1)
-    assert _progress(config, 500, 6) == 0.5
-    assert _progress(config, 500, 45) == 0.75
-    assert [_rate(config, p) for p in (0, 0.5)] == [1, 1]
-    np.testing.assert_allclose(_rate(config, 0.75), 0.505)
-    np.testing.assert_allclose(_rate(config, 1.0), 0.01)
-    assert _rate(TrainingConfig(decay="none"), 0.9) == 1
+    assert config.progress(500, 6) == 0.5
+    assert config.progress(500, 45) == 0.75
+    assert [config.rate(p) for p in (0, 0.5)] == [1, 1]
+    np.testing.assert_allclose(config.rate(0.75), 0.505)
+    np.testing.assert_allclose(config.rate(1.0), 0.01)
+    assert TrainingConfig(decay="none").rate(0.9) == 1

@@ -46,7 +46,9 @@ def test_wrong_overrides(override, words):
 
 
 def test_unknown_recipe():
-    with pytest.raises(MissingError, match="no recipe 'nope'; available: calogan, demo, showers"):
+    with pytest.raises(
+        MissingError, match="no recipe .nope.; available: calogan, .*demo, .*showers"
+    ):
         load_recipe("nope")
 
 

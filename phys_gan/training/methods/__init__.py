@@ -8,19 +8,34 @@ from pydantic import Field
 
 from phys_gan.training.methods.adversarial import Adversarial, AdversarialConfig
 from phys_gan.training.methods.base import Method, Setup, Sources
+from phys_gan.training.methods.cycle import Cycle, CycleConfig
 from phys_gan.training.methods.game import GameConfig
+from phys_gan.training.methods.moments import MomentMatching, MomentMatchingConfig
+from phys_gan.training.methods.stacked import Stacked, StackedMethodConfig
+from phys_gan.training.methods.variational import Variational, VariationalConfig
 
 __all__ = [
     "AdversarialConfig",
     "AnyMethodConfig",
+    "CycleConfig",
     "GameConfig",
     "Method",
+    "MomentMatchingConfig",
     "Setup",
     "Sources",
+    "StackedMethodConfig",
+    "VariationalConfig",
     "build_method",
 ]
 
-AnyMethodConfig = Annotated[AdversarialConfig, Field()]
+AnyMethodConfig = Annotated[
+    AdversarialConfig
+    | VariationalConfig
+    | MomentMatchingConfig
+    | CycleConfig
+    | StackedMethodConfig,
+    Field(discriminator="kind"),
+]
 
 
 def build_method(config: AnyMethodConfig, setup: Setup) -> Method:
@@ -29,4 +44,14 @@ def build_method(config: AnyMethodConfig, setup: Setup) -> Method:
     Raises:
         ConfigError: It does not fit the networks, the encoding or the events.
     """
-    return Adversarial(config, setup)
+    match config:
+        case AdversarialConfig():
+            return Adversarial(config, setup)
+        case VariationalConfig():
+            return Variational(config, setup)
+        case MomentMatchingConfig():
+            return MomentMatching(config, setup)
+        case CycleConfig():
+            return Cycle(config, setup)
+        case StackedMethodConfig():
+            return Stacked(config, setup)

@@ -13,10 +13,11 @@ from phys_gan.networks import build_discriminator, build_generator
 from phys_gan.networks.spectral import normalise_spectrally
 from phys_gan.training.methods.base import Method, Setup, Stateful
 from phys_gan.training.methods.critic import Critic
+from phys_gan.training.methods.diversity import diversity
 from phys_gan.training.methods.game import GameConfig
 from phys_gan.training.methods.learner import Learner
 
-__all__ = ["Adversarial", "AdversarialConfig", "diversity"]
+__all__ = ["Adversarial", "AdversarialConfig"]
 
 
 class AdversarialConfig(GameConfig):
@@ -104,8 +105,3 @@ class Adversarial(Method):
     def parts(self) -> Mapping[str, Stateful]:
         """Return both players."""
         return {"generator": self.generator, "discriminator": self.critic}
-
-
-def diversity(real: Tensor, fake: Tensor) -> float:
-    """Return the mean distance of two generated events over that of two real ones."""
-    return float(torch.pdist(fake).mean() / torch.pdist(real).mean().clamp_min(1e-12))

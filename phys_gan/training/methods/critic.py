@@ -10,7 +10,6 @@ from torch import Tensor
 from torch.func import functional_call
 from torch.nn.functional import mse_loss
 
-from phys_gan.errors import ConfigError
 from phys_gan.networks import Assessment, Discriminator
 from phys_gan.networks.spectral import normalise_spectrally
 from phys_gan.objectives import LOSSES, clip_weights, feature_matching, gradient_norms, value
@@ -30,17 +29,9 @@ class Critic:
         discriminator: The network.
         config: The game.
         setup: What the method is built from.
-
-    Raises:
-        ConfigError: Conditions are to be read from events, but there are none.
     """
 
     def __init__(self, discriminator: Discriminator, config: GameConfig, setup: Setup) -> None:
-        if "auxiliary" in config.conditioning and not setup.encoding.n_conditions:
-            raise ConfigError(
-                "there are no conditions that an auxiliary head could read from the events",
-                remedy="leave 'auxiliary' out of method.conditioning",
-            )
         techniques = config.techniques
         if techniques.spectral is not None and techniques.spectral.discriminator:
             normalise_spectrally(discriminator)

@@ -31,6 +31,8 @@ class Minibatch(Section):
     @property
     def references(self) -> tuple[str, ...]:
         """The paper of the kind."""
-        return ("salimans2016improved",) if self.kind == "discrimination" else (
-            "karras2017progressive",
+        return (
+            ("salimans2016improved",)
+            if self.kind == "discrimination"
+            else ("karras2017progressive",)
         )

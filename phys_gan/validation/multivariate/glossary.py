@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from phys_gan.validation.statistics.result import Worse
 
-__all__ = ["MULTIVARIATE", "JointMetric"]
+__all__ = ["MODES", "MULTIVARIATE", "JointMetric"]
 
 
 @dataclass(frozen=True)
@@ -93,6 +93,10 @@ MULTIVARIATE = {
         "Share of the candidate events that coincide with a training event, within 1 % of the "
         "typical distance to held-out events.",
     ),
+}
+"""The metrics of ``judge_features``, by the name that they have in metrics.json."""
+
+MODES = {
     "modes_hit": JointMetric(
         "modes hit",
         "Number of modes of the true density with at least one candidate point within 3 sigma of "
@@ -112,4 +116,4 @@ MULTIVARIATE = {
         "share, ln K when all points are in one of K equal modes.",
     ),
 }
-"""The metrics of ``judge_features`` and ``judge_modes``, by their names in metrics.json."""
+"""The metrics of ``judge_modes``, of toys whose true density has several modes."""

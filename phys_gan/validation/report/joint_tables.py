@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from phys_gan.validation.comparison import Comparisons
-from phys_gan.validation.multivariate.glossary import MULTIVARIATE
+from phys_gan.validation.multivariate.glossary import MODES, MULTIVARIATE
 from phys_gan.validation.report.lights import Light, result_light
 from phys_gan.validation.report.numbers import floor_text, value_text
 from phys_gan.validation.report.tables import Cell, Checks, Table
@@ -14,7 +14,7 @@ from phys_gan.validation.statistics.result import Result
 __all__ = ["classifier_table", "together_table"]
 
 _LABELS = {
-    **{name: metric.label for name, metric in MULTIVARIATE.items()},
+    **{name: metric.label for name, metric in (MODES | MULTIVARIATE).items()},
     "layer_correlations": "layer correlations, rms difference",
     "cell_correlations": "cell correlations, rms difference",
 }

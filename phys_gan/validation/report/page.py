@@ -14,7 +14,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from phys_gan import __version__
 from phys_gan.files import atomic_file
 from phys_gan.validation.comparison import Comparison, Comparisons
-from phys_gan.validation.multivariate.glossary import MULTIVARIATE
+from phys_gan.validation.multivariate.glossary import MODES, MULTIVARIATE
 from phys_gan.validation.report import joint_tables, sample_tables, tables
 from phys_gan.validation.report.cards import make_card
 from phys_gan.validation.report.pictures import Picture, draw, file_names
@@ -153,7 +153,7 @@ def _page(comparisons: Comparisons, checks: Checks, sections: Sequence[_Shown]) 
         metrics=METRICS,
         joint_metrics=[
             metric
-            for name, metric in MULTIVARIATE.items()
+            for name, metric in (MODES | MULTIVARIATE).items()
             if any(name in c.multivariate for c in comparisons.values())
         ],
         alpha=ALPHA,

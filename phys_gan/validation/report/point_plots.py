@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from phys_gan.toys import Mixture
 from phys_gan.toys.modes import RADIUS, tally_modes
 from phys_gan.validation.points import Clouds
+from phys_gan.validation.report.maps import log_norm
 from phys_gan.validation.report.style import REFERENCE, REFERENCE_FILL, Look
 
 __all__ = ["Drawn", "curve_figure", "plane_figure"]
@@ -21,7 +22,7 @@ __all__ = ["Drawn", "curve_figure", "plane_figure"]
 Drawn = Sequence[tuple[Look, Clouds, str]]
 """Every candidate with its look, its points and a note on them."""
 
-_BINS = 200
+_BINS = 160
 _COLUMNS = 3
 _SIDE = 3.9
 _EMPTY = "#f2f2f2"
@@ -50,8 +51,7 @@ def plane_figure(drawn: Drawn, note: str) -> Figure:
     axes = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True).ravel()
     edges = _frame(first.reference, [clouds.candidate for _, clouds, _ in drawn])
     densities = [_density(points, edges) for _, _, points, _ in panels]
-    lowest = min(float(density[density > 0].min()) for density in densities)
-    norm = LogNorm(lowest, max(float(density.max()) for density in densities))
+    norm = log_norm(np.concatenate([density.ravel() for density in densities]))
     for one, (name, colour, points, text), density in zip(axes, panels, densities, strict=False):
         mesh = _draw_density(one, density, edges, norm)
         if first.truth is not None:
@@ -70,7 +70,7 @@ def curve_figure(drawn: Drawn) -> Figure:
     """Draw the histogram of the only coordinate of all samples, with the exact density."""
     first = drawn[0][1]
     (edges,) = _frame(first.reference, [clouds.candidate for _, clouds, _ in drawn])
-    edges = edges[:: _BINS // 50]
+    edges = edges[:: _BINS // 40]
     figure = Figure(figsize=(6.4, 4.2), layout="constrained")
     axes = figure.subplots()
     axes.stairs(
@@ -119,7 +119,6 @@ def _density(
 ) -> NDArray[np.float64]:
     """Return the share of the points in each pixel, rows along the second coordinate."""
     counts, _, _ = np.histogram2d(points[:, 1], points[:, 0], bins=(edges[1], edges[0]))
-    # All points may lie beyond the frame.
     return np.asarray(counts / len(points), np.float64)
 
 

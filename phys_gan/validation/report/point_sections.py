@@ -6,13 +6,18 @@ from functools import partial
 
 from phys_gan.toys import count_modes
 from phys_gan.validation.comparison import Comparison
-from phys_gan.validation.points import Clouds
+from phys_gan.validation.points import MOST_SHOWN, Clouds
 from phys_gan.validation.report.numbers import percent, whole
 from phys_gan.validation.report.pictures import Drawing
-from phys_gan.validation.report.point_plots import curve_figure, plane_figure
+from phys_gan.validation.report.point_plots import Drawn, curve_figure, plane_figure
 from phys_gan.validation.report.section import Section, Shown
 
 __all__ = ["points_section"]
+
+_MARKS = (
+    " Circles of 3 σ are the modes of the exact density; those without any point that is drawn are "
+    "red and crossed out."
+)
 
 
 def points_section(shown: Shown) -> Section:
@@ -20,42 +25,42 @@ def points_section(shown: Shown) -> Section:
     drawn = [(look, c.clouds, _of_candidate(c)) for look, c in shown if c.clouds is not None]
     drawings = []
     if drawn:
-        clouds = drawn[0][1]
-        axes = [layer.name for layer in clouds.detector.layers]
-        if len(axes) == 1:
-            drawings = [
-                Drawing(
-                    f"distribution of {axes[0]}",
-                    "Points of all samples, and the exact density where it is known.",
-                    partial(curve_figure, drawn),
-                    wide=True,
-                )
-            ]
-        else:
-            marks = (
-                " Circles of 3 σ are the modes of the exact density; those without any point that "
-                "is drawn are red and crossed out."
-            )
-            drawings = [
-                Drawing(
-                    f"plane of {axes[0]} and {axes[1]}",
-                    f"Density of {whole(len(clouds.reference))} points of the reference and as "
-                    "many of a candidate where it has them, in common colours. Grey is empty."
-                    + marks
-                    * (clouds.truth is not None),
-                    partial(plane_figure, drawn, _of_reference(clouds)),
-                    wide=True,
-                    is_map=True,
-                )
-            ]
+        on_a_line = drawn[0][1].detector.n_cells == 1
+        drawings = [_line(drawn) if on_a_line else _plane(drawn)]
     return Section("points", "Points", "", drawings)
+
+
+def _line(drawn: Drawn) -> Drawing:
+    (axis,) = drawn[0][1].detector.layers
+    return Drawing(
+        f"distribution of {axis.name}",
+        "Points of all samples, and the exact density where it is known.",
+        partial(curve_figure, drawn),
+        wide=True,
+    )
+
+
+def _plane(drawn: Drawn) -> Drawing:
+    clouds = drawn[0][1]
+    first, second, *_ = clouds.detector.layers
+    marks = "" if clouds.truth is None else _MARKS
+    return Drawing(
+        f"plane of {first.name} and {second.name}",
+        f"Density of the points, of at most {whole(MOST_SHOWN)} per sample, in common colours. "
+        f"Grey is empty.{marks}",
+        partial(plane_figure, drawn, _of_reference(clouds)),
+        wide=True,
+        is_map=True,
+    )
 
 
 def _of_reference(clouds: Clouds) -> str:
     if clouds.truth is None or clouds.truth.n_modes < 2:
         return ""
     found = count_modes(clouds.reference, clouds.truth)
-    return f"{found.modes_hit} of {found.n_modes} modes, {found.high_quality:.1%} within 3 σ"
+    return (
+        f"{found.modes_hit} of {found.n_modes} modes, {100 * found.high_quality:.1f} % within 3 σ"
+    )
 
 
 def _of_candidate(comparison: Comparison) -> str:

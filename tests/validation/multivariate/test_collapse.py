@@ -6,14 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from phys_gan.errors import RangeError
-from phys_gan.validation.multivariate.collapse import (
-    collapse,
-    effective_number,
-    grid_modes,
-    mean_distance,
-    modes_hit,
-    ring_modes,
-)
+from phys_gan.validation.multivariate.collapse import collapse, effective_number, mean_distance
 
 
 def test_equal_samples_are_not_collapsed() -> None:
@@ -66,33 +59,3 @@ def test_no_pair_gives_a_lower_limit(n: int) -> None:
 def test_too_few_events_are_refused() -> None:
     with pytest.raises(RangeError, match="a sample has 3 events"):
         collapse(np.eye(30), np.eye(30)[:3], seed=0)
-
-
-def test_the_toys_of_pacgan() -> None:
-    assert grid_modes().shape == (25, 2)
-    assert np.abs(grid_modes()).max() == 4
-    assert np.allclose(np.linalg.norm(ring_modes(), axis=1), 1)
-    steps = np.linalg.norm(np.diff(ring_modes(), axis=0), axis=1)
-    assert np.allclose(steps, 2 * np.sin(np.pi / 8))
-
-
-def test_all_modes_of_a_good_sample_are_hit() -> None:
-    generator = np.random.default_rng(4)
-    chosen = generator.integers(0, 25, 50_000)
-    samples = grid_modes()[chosen] + 0.05 * generator.normal(size=(50_000, 2))
-    found = modes_hit(samples, grid_modes(), 0.05)
-    assert found.n_modes == 25
-    # In two dimensions 1 - exp(-9/2) lies within 3 sigma.
-    assert found.high_quality == pytest.approx(1 - np.exp(-4.5), abs=0.003)
-    assert found.reverse_kl == pytest.approx(24 / (2 * 50_000), rel=1)
-
-
-def test_collapsed_and_diffuse_samples_are_counted() -> None:
-    one = modes_hit(np.tile(ring_modes()[3], (100, 1)), ring_modes(), 0.01)
-    assert one == (1, 1.0, pytest.approx(np.log(8)))
-    half = modes_hit(ring_modes()[np.arange(100) % 4], ring_modes(), 0.01)
-    assert half == (4, 1.0, pytest.approx(np.log(2)))
-    diffuse = modes_hit(0.5 * ring_modes(), ring_modes(), 0.01)
-    assert diffuse == (0, 0.0, pytest.approx(0))
-    with pytest.raises(RangeError, match="sigma is 0"):
-        modes_hit(ring_modes(), ring_modes(), 0.0)

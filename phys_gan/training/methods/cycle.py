@@ -1,0 +1,228 @@
+"""Cycle translation: turn the events of one simulation into those of another, without pairs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal, NamedTuple
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from phys_gan.errors import ConfigError
+from phys_gan.events import Events
+from phys_gan.model import Model
+from phys_gan.networks import TranslatorConfig
+from phys_gan.networks.spectral import normalise_spectrally
+from phys_gan.networks.translator import Translator, TranslatorDiscriminator
+from phys_gan.objectives import cycle_consistency, identity
+from phys_gan.training.methods.base import Method, Setup, Sources, Stateful
+from phys_gan.training.methods.critic import Critic
+from phys_gan.training.methods.diversity import diversity
+from phys_gan.training.methods.game import GameConfig
+from phys_gan.training.methods.learner import Learner
+
+__all__ = ["Cycle", "CycleConfig"]
+
+
+class CycleConfig(GameConfig):
+    """Options of :class:`Cycle`.
+
+    Attributes:
+        kind: The method.
+        cycle_weight: Weight of what a translation there and back changes.
+        identity_weight: Weight of what a translation changes in events that need none; 0 leaves
+            it out.
+    """
+
+    kind: Literal["cycle"] = "cycle"
+    cycle_weight: float = Field(default=10.0, ge=0)
+    identity_weight: float = Field(default=0.0, ge=0)
+
+    @property
+    def references(self) -> tuple[str, ...]:
+        """CycleGAN, and what every game has."""
+        return ("zhu2017cyclegan", *super().references)
+
+
+class _Side(NamedTuple):
+    """Events of one simulation: encoded (N, n_numbers), and their conditions (N, n_conditions)."""
+
+    x: Tensor
+    c: Tensor
+
+
+class _Translators(nn.Module):
+    """Both translators under one optimiser, because a cycle runs through both."""
+
+    def __init__(self, forth: Translator, back: Translator) -> None:
+        super().__init__()
+        self.forth, self.back = forth, back
+
+    def forward(self, direction: Literal["forth", "back"], z: Tensor, c: Tensor) -> Tensor:
+        """Translate z (N, source + latent) under c (N, n_conditions) to raw events."""
+        translator = self.forth if direction == "forth" else self.back
+        raw: Tensor = translator(z, c)
+        return raw
+
+
+class Cycle(Method):
+    r"""Train two translators, from the source to the target and back, against two discriminators.
+
+    .. math:: L = L_\mathrm{adv}(G, D_Y) + L_\mathrm{adv}(F, D_X)
+        + \lambda \, (\mathbb{E} \lVert F(G(x)) - x \rVert_1
+        + \mathbb{E} \lVert G(F(y)) - y \rVert_1)
+
+    with source events x and target events y of which none are pairs. What is kept is G. In the
+    cycle and identity losses the last translation is without noise: what is random cannot come
+    back.
+
+    Source and target must have the same spectrum of incident energies, in training as for the
+    judge: G leaves conditions as they are, and a difference of the spectra would look like one of
+    the simulations. Every condition that the networks are told must be known of both.
+
+    References:
+        Unpaired Image-to-Image Translation using Cycle-Consistent Adversarial Networks
+        (Zhu et al., 2017), Eq. 3, https://arxiv.org/abs/1703.10593
+
+    Arguments:
+        config: Options.
+        setup: What it is built from.
+
+    Raises:
+        ConfigError: There are no events to translate, or the network does not translate.
+    """
+
+    translates = True
+
+    def __init__(self, config: CycleConfig, setup: Setup) -> None:
+        super().__init__(setup)
+        self.config, self.sources = config, _required(setup)
+        network = setup.network
+        if not isinstance(network, TranslatorConfig):
+            raise ConfigError(
+                f"the network '{network.kind}' does not translate events",
+                remedy="choose network.kind = 'translator' with the method 'cycle'",
+                value=network.kind,
+            )
+        forth, back = (Translator(*setup.sizes, network) for _ in range(2))
+        on_target, on_source = (
+            TranslatorDiscriminator(*setup.sizes, network, config.head()) for _ in range(2)
+        )
+        target = _Side(setup.x.to("cpu"), setup.c.to("cpu"))
+        encoded = self.sources.batches.draw(0, len(setup.x))
+        source = _Side(*(tensor.to("cpu") for tensor in encoded))
+        for part in (forth, back, on_target):
+            part.adapt(*target)
+        on_source.adapt(*source)
+        spectral, historical = config.techniques.spectral, config.techniques.historical_averaging
+        if spectral is not None and spectral.generator:
+            for translator in (forth, back):
+                normalise_spectrally(translator)
+        self.latent, self.average = forth.latent, self.averaging(forth)
+        self.both = _Translators(forth, back)
+        self.translators = Learner(
+            self.both,
+            setup.schedule.lr_g,
+            setup.schedule,
+            setup.fabric,
+            0.0 if historical is None else historical.weight,
+        )
+        self.on_target = Critic(on_target, config, setup)
+        self.on_source = Critic(on_source, config, setup)
+
+    def step(self, x: Tensor, c: Tensor, rate: float, shown: int) -> dict[str, Tensor]:
+        """Improve both discriminators, and both translators when it is their turn."""
+        target, source = _Side(x, c), self._source(len(x))
+        scalars: dict[str, Tensor] = {}
+        turns = self.config.generator_steps
+        if self.steps % self.config.discriminator_steps:
+            turns = 0
+        there, here = self._forth(source), self._back(target)
+        for critic, real, fake, end in (
+            (self.on_target, target, there, ""),
+            (self.on_source, source, here, "_source"),
+        ):
+            found = critic.improve(
+                _rows(real), _rows(fake).detach(), real.c, step=self.steps, rate=rate, shown=shown
+            )
+            scalars |= {f"{name}{end}": value for name, value in found.items()}
+        for turn in range(turns):
+            if turn:
+                there, here = self._forth(source), self._back(target)
+            scalars |= self._translators_step(source, target, there, here, rate, shown)
+        self.average.update(self.both.forth, len(x) * self.fabric.world_size, shown)
+        self.steps += 1
+        return scalars
+
+    def _translators_step(
+        self, source: _Side, target: _Side, there: _Side, here: _Side, rate: float, shown: int
+    ) -> dict[str, Tensor]:
+        """Take one step of both translators, given what they made of both sides."""
+        adversarial = self.on_target.oppose(_rows(there), _rows(target), there.c, shown)
+        adversarial = adversarial + self.on_source.oppose(_rows(here), _rows(source), here.c, shown)
+        scalars, loss = {"loss_g": adversarial}, adversarial
+        if self.config.cycle_weight:
+            cycle = cycle_consistency(source.x, self._back(there, noise=False).x)
+            cycle = cycle + cycle_consistency(target.x, self._forth(here, noise=False).x)
+            scalars["cycle"] = cycle
+            loss = loss + self.config.cycle_weight * cycle
+        if self.config.identity_weight:
+            same = identity(target.x, self._forth(target, noise=False).x)
+            same = same + identity(source.x, self._back(source, noise=False).x)
+            scalars["identity"] = same
+            loss = loss + self.config.identity_weight * same
+        scalars["gradient_norm_g"] = self.translators.update(loss, rate)
+        return {name: scalar.detach() for name, scalar in scalars.items()}
+
+    def _source(self, n: int) -> _Side:
+        """Return the source events of this step."""
+        return _Side(*self.sources.batches.draw(self.steps, n))
+
+    def _forth(self, source: _Side, noise: bool = True) -> _Side:
+        return self._translate("forth", source, noise)
+
+    def _back(self, target: _Side, noise: bool = True) -> _Side:
+        return self._translate("back", target, noise)
+
+    def _translate(self, direction: Literal["forth", "back"], side: _Side, noise: bool) -> _Side:
+        """Translate events as the model will: encoded, physical, under their own conditions."""
+        x, c = side
+        z = self.latents(len(x), self.latent) if noise else x.new_zeros(len(x), self.latent)
+        raw = self.translators.network(direction, torch.cat([x, z], dim=1), c)
+        return _Side(self.encoding.constrain(raw, c), c)
+
+    def inspect(self, x: Tensor, c: Tensor) -> dict[str, float]:
+        """Return the effective Lipschitz constant and the diversity of translated events."""
+        with torch.no_grad():
+            there = self._forth(self._source(len(x)))
+        return {
+            "lipschitz": self.on_target.lipschitz(_rows(_Side(x, c)), _rows(there), c),
+            "diversity": diversity(x, there.x),
+        }
+
+    def produce(self, model: Model, held_out: Events, seed: int) -> Events:
+        """Translate the held-out source events, whose energies are distributed alike."""
+        return model.translate(self.sources.held_out, seed)
+
+    def parts(self) -> Mapping[str, Stateful]:
+        """Return the translators and both discriminators."""
+        return {
+            "translators": self.translators,
+            "discriminator": self.on_target,
+            "source_discriminator": self.on_source,
+        }
+
+
+def _required(setup: Setup) -> Sources:
+    if setup.sources is None:
+        raise ConfigError(
+            "the method 'cycle' translates events, and there are none to translate",
+            remedy="add --source FILE",
+        )
+    return setup.sources
+
+
+def _rows(side: _Side) -> Tensor:
+    """Return events with their conditions, as the discriminators take them."""
+    return TranslatorDiscriminator.rows(*side)

@@ -1,0 +1,125 @@
+"""The networks of the autoencoder: what they map, that generating samples the likelihood."""
+
+import numpy as np
+import pytest
+import torch
+
+from phys_gan.detectors import load_detector
+from phys_gan.errors import ConfigError
+from phys_gan.networks import (
+    AutoencoderConfig,
+    CompactConfig,
+    build_discriminator,
+    build_encoder,
+    build_generator,
+)
+from phys_gan.references import bibtex
+
+SMALL = AutoencoderConfig(latent=3, width=16, depth=1, e_width=16, e_depth=1)
+CALOGAN = (load_detector("calogan"), 3, 2)
+
+
+@pytest.fixture
+def parts():
+    torch.manual_seed(0)
+    decoder, encoder = build_generator(SMALL, *CALOGAN), build_encoder(SMALL, *CALOGAN)
+    for parameter in [*decoder.parameters(), *encoder.parameters()]:
+        # Zero-initialised weights pass no gradient on before their first step.
+        parameter.data.add_(0.05 * torch.randn_like(parameter))
+    return decoder, encoder
+
+
+def data(n=64):
+    scores, cells = torch.randn(n, 3), torch.rand(n, 504) * (torch.rand(n, 504) < 0.3)
+    return torch.cat([scores, cells], dim=1), torch.rand(n, 2)
+
+
+def test_shapes(parts):
+    decoder, encoder = parts
+    x, c = data()
+    for network in parts:
+        network.adapt(x, c)
+    assert decoder.latent == 3 + 507
+    assert decoder(torch.randn(64, decoder.latent), c).shape == x.shape
+    assert [part.shape for part in decoder.likelihood(torch.randn(64, 3), c)] == [x.shape] * 2
+    assert [part.shape for part in encoder(x, c)] == [(64, 3)] * 2
+
+
+def test_no_conditions():
+    toy = (load_detector("toy-grid"), 0, 0)
+    decoder, encoder = build_generator(SMALL, *toy), build_encoder(SMALL, *toy)
+    x, c = torch.randn(4, 2), torch.empty(4, 0)
+    assert decoder(torch.randn(4, decoder.latent), c).shape == (4, 2)
+    assert encoder(x, c)[0].shape == (4, 3)
+
+
+def test_gradients_reach_every_parameter(parts):
+    decoder, encoder = parts
+    x, c = data()
+    mean, log_variance = encoder(x, c)
+    generated = decoder(torch.cat([mean + log_variance, torch.randn(64, 507)], dim=1), c)
+    generated.square().sum().backward()
+    for network in parts:
+        for name, parameter in network.named_parameters():
+            assert parameter.grad is not None, name
+            assert parameter.grad.abs().sum() > 0, name
+
+
+def test_generating_samples_the_likelihood(parts):
+    decoder, _ = parts
+    decoder.adapt(*data())
+    code, c = torch.randn(1, 3), torch.rand(1, 2)
+    z = torch.cat([code.expand(20_000, 3), torch.randn(20_000, 507)], dim=1)
+    with torch.no_grad():
+        events = decoder(z, c.expand(20_000, 2))
+        mean, log_scale = decoder.likelihood(code, c)
+    pull = (events - mean) / log_scale.exp()
+    np.testing.assert_allclose(pull.mean(0), 0, atol=5 / 20_000**0.5)
+    np.testing.assert_allclose(pull.std(0), 1, atol=5 / 40_000**0.5)
+
+
+def test_it_starts_as_the_prior_and_as_the_mean_event():
+    decoder, encoder = build_generator(SMALL, *CALOGAN), build_encoder(SMALL, *CALOGAN)
+    x, c = data()
+    for network in (decoder, encoder):
+        network.adapt(x, c)
+    assert all(not part.any() for part in encoder(x, c))
+    mean, log_scale = decoder.likelihood(torch.randn(64, 3), c)
+    np.testing.assert_allclose(log_scale.exp()[0].detach(), x.std(0), rtol=0.3)
+    assert ((mean - x.mean(0)).abs() < 3 * x.std(0)).float().mean() > 0.9
+
+
+def test_spreads_are_bounded(parts):
+    decoder, _ = parts
+    decoder.spread.bias.data.fill_(1e6)
+    _, log_scale = decoder.likelihood(torch.randn(5, 3), torch.rand(5, 2))
+    assert log_scale.max() <= 5
+
+
+def test_which_numbers_are_censored(parts):
+    decoder, _ = parts
+    x, c = data()
+    x[:, 3] = 0.2 + torch.rand(64)  # a cell that is always hit
+    x[:, 4] = torch.randn(64).clamp(-1, 1)  # ties, but none of them is an empty cell
+    decoder.adapt(x, c)
+    assert decoder.censored.tolist() == [False] * 5 + [True] * 502
+
+
+def test_conditions_matter(parts):
+    decoder, encoder = parts
+    x, c = data()
+    z = torch.randn(64, decoder.latent)
+    assert not torch.equal(decoder(z, c), decoder(z, c / 2))
+    assert not torch.equal(encoder(x, c)[0], encoder(x, c / 2)[0])
+
+
+def test_what_it_has_not():
+    with pytest.raises(ConfigError, match=r"no discriminator: they are for method.kind = 'variat"):
+        build_discriminator(SMALL, *CALOGAN)
+    with pytest.raises(ConfigError, match="'compact' have no encoder"):
+        build_encoder(CompactConfig(), *CALOGAN)
+
+
+def test_references():
+    assert SMALL.references == ("kingma2013vae", "sohn2015cvae")
+    assert bibtex(SMALL.references)

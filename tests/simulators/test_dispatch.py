@@ -1,0 +1,36 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import phys_gan as pg
+from phys_gan.detectors import Detector
+from phys_gan.errors import DetectorError
+from phys_gan.simulators.materials import effective_medium
+from phys_gan.simulators.showers import simulate as simulate_showers
+from phys_gan.toys import simulate_toy
+
+OWN = Detector.from_toml('name = "own"\n[[layers]]\nkind = "axis"\n')
+
+
+def test_toys_come_from_their_density() -> None:
+    events = pg.simulate(pg.load_detector("toy-grid"), 50, seed=3)
+    np.testing.assert_array_equal(events.cells, simulate_toy("toy-grid", 50, 3).cells)
+
+
+def test_showers_are_those_of_the_shower_simulator() -> None:
+    calogan, how = pg.load_detector("calogan"), {"particle": "gamma", "energy": (2e3, 4e3)}
+    first = pg.simulate(calogan, 5, seed=1, spectrum="log-uniform", threads=1, **how)
+    second = simulate_showers(calogan, 5, seed=1, spectrum="log-uniform", threads=1, **how)
+    np.testing.assert_array_equal(first.cells, second.cells)
+    np.testing.assert_array_equal(first.energy, second.energy)
+
+
+def test_a_toy_without_density() -> None:
+    with pytest.raises(DetectorError, match="density of 'own' is not known; available: toy-gau"):
+        pg.simulate(OWN, 5)
+
+
+def test_a_toy_has_no_material() -> None:
+    with pytest.raises(DetectorError, match="'own' is a toy, in which no shower"):
+        effective_medium(OWN)

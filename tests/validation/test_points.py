@@ -1,0 +1,169 @@
+"""Toys compared: what their observables, modes, findings and scores say."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import phys_gan as pg
+from phys_gan.detectors import Detector, load_detector
+from phys_gan.errors import DetectorError, MissingError
+from phys_gan.events import Events
+from phys_gan.toys import TOYS, simulate_toy
+from phys_gan.validation import Options, compare, evaluate, physics_score
+from phys_gan.validation.measuring import measure_sample
+from phys_gan.validation.observables import measure, select
+from phys_gan.validation.points import judge_modes
+
+GRID = TOYS["toy-grid"]
+TRUTH = simulate_toy("toy-grid", 4000, seed=1)
+OWN = Detector.from_toml('name = "own"\ncell_unit = ""\n' + 2 * '[[layers]]\nkind = "axis"\n')
+
+
+def lacking(*modes: int, seed: int = 2, n: int = 4000) -> Events:
+    """Return points of the grid without some of its modes."""
+    points = GRID.sample(2 * n, seed)
+    return Events(points[~np.isin(GRID.nearest(points)[0], modes)][:n], {}, TRUTH.detector)
+
+
+def test_the_observables_of_toys() -> None:
+    names = {
+        name: [o.name for o in select(load_detector(name), [])]
+        for name in ("toy-gaussian", "toy-ring", "toy-grid")
+    }
+    assert names["toy-gaussian"] == ["x", "log_density"]
+    assert names["toy-ring"] == names["toy-grid"] == ["x", "y", "log_density", "mode"]
+    # A user's own space has coordinates, whose layers have numbers for names.
+    assert [o.name for o in select(OWN, [])] == ["0", "1"]
+    assert [o.label for o in select(TRUTH.detector, [])][:2] == ["${x}$", "${y}$"]
+
+
+def test_the_values_of_the_observables() -> None:
+    found = measure(TRUTH, select(TRUTH.detector, []))
+    np.testing.assert_array_equal(found["y"], TRUTH.cells[:, 1])
+    np.testing.assert_array_equal(found["mode"], GRID.nearest(TRUTH.cells)[0])
+    np.testing.assert_array_equal(found["log_density"], GRID.log_density(TRUTH.cells))
+
+
+def test_showers_and_images_have_no_observables_of_points() -> None:
+    for name in ("calogan", "calochallenge-2"):
+        names = {o.name for o in select(load_detector(name))}
+        assert not names & {"log_density", "mode", "0", "x"}
+    with pytest.raises(DetectorError, match="no observables for the detector 'ccd-32'"):
+        select(load_detector("ccd-32"), [])
+
+
+def test_the_score_of_toys_ranks_them() -> None:
+    same = physics_score(TRUTH, simulate_toy("toy-grid", 4000, seed=2))
+    some = physics_score(TRUTH, lacking(3, 11, 24))
+    one = physics_score(TRUTH, lacking(*range(24), n=150))
+    assert same < 0.03 < some < one
+    # The mean over x, y, ln p and the mode, and nothing else.
+    metrics = compare(TRUTH, lacking(3, 11, 24)).metrics["observables"]
+    assert list(metrics) == ["x", "y", "log_density", "mode"]
+    assert some == pytest.approx(np.mean([found["ks"]["value"] for found in metrics.values()]))
+    with pytest.raises(DetectorError, match="cannot compare"):
+        physics_score(TRUTH, simulate_toy("toy-ring", 100))
+
+
+@pytest.mark.parametrize("sizes", [(4000, 4000), (4000, 1000), (1000, 4000), (200, 200)])
+def test_the_truth_is_within_its_floor(sizes: tuple[int, int]) -> None:
+    outside = 0
+    for seed in range(20):
+        samples = [
+            measure_sample(simulate_toy("toy-grid", n, 100 * seed + k), "it", seed=0)
+            for k, n in enumerate(sizes)
+        ]
+        for name, result in judge_modes(*samples, seed=seed).items():
+            outside += not result.within_floor
+            assert (result.n_reference, result.n_candidate) == sizes, name
+    # Three standard deviations on one side: 0.1 % each, so that two of 60 are a sign of trouble.
+    assert outside <= 1
+
+
+def test_the_errors_and_floors_of_modes() -> None:
+    n = 4000
+    samples = [measure_sample(simulate_toy("toy-grid", n, k), "it") for k in (1, 2)]
+    found = judge_modes(*samples, seed=0)
+    assert (found["modes_hit"].value, found["modes_hit"].floor) == (25, 25)
+    share = 1 - np.exp(-4.5)
+    binomial = np.sqrt(share * (1 - share) / n)
+    assert found["high_quality"].error == pytest.approx(binomial, rel=0.35)
+    assert found["high_quality"].floor == pytest.approx(share, abs=4 * binomial)
+    # The truth itself has (K - 1) / 2N on average, which the floor is scaled to.
+    assert found["reverse_kl"].floor == pytest.approx(24 / (2 * n), rel=0.6)
+    assert found["reverse_kl"].value == pytest.approx(24 / (2 * n), rel=1)
+    assert [found[name].worse for name in found] == ["lower", "lower", "higher"]
+
+
+def test_missing_modes_are_found() -> None:
+    found = compare(TRUTH, lacking(3, 11, 24))
+    modes = found.multivariate["modes_hit"]
+    assert (modes.value, modes.within_floor) == (22, False)
+    assert not found.multivariate["reverse_kl"].within_floor
+    assert found.multivariate["high_quality"].within_floor
+    assert [finding.name for finding in found.findings] == ["missing modes"]
+    assert "4000 points of the candidate hit 22 modes" in found.findings[0].text
+    assert not evaluate("modes_hit>=25", found.metrics).met
+    assert evaluate("modes_hit>=22", found.metrics).met
+    assert evaluate("high_quality>0.95", found.metrics).met
+    assert evaluate("reverse_kl<0.2", found.metrics).met
+
+
+def test_nothing_of_showers_is_said_of_toys() -> None:
+    found = compare(TRUTH, simulate_toy("toy-grid", 4000, seed=2))
+    assert found.within_floor
+    assert (found.warnings, found.findings, found.slices) == ([], [], [])
+    assert (found.correlations, found.cell_correlations, found.gallery) == (None, None, None)
+    assert found.reference.response is None
+    assert "cell_energy" not in found.results
+    assert "layer_correlations" not in found.multivariate
+    assert list(found.multivariate)[:4] == ["modes_hit", "high_quality", "reverse_kl", "fpd"]
+    assert all(result.within_floor for result in found.multivariate.values())
+
+
+def test_a_single_mode_and_an_unknown_density_are_not_counted() -> None:
+    gauss = [simulate_toy("toy-gaussian", 500, seed) for seed in (1, 2)]
+    assert "modes_hit" not in compare(*gauss).multivariate
+    own = [Events(events.cells, {}, OWN) for events in (TRUTH[:500], TRUTH[500:1000])]
+    found = compare(*own)
+    assert list(found.results) == ["0", "1"]
+    assert "modes_hit" not in found.multivariate
+    assert found.clouds is not None
+    assert found.clouds.truth is None
+
+
+def test_copies_of_training_points_are_found() -> None:
+    training = simulate_toy("toy-grid", 600, seed=5)
+    found = compare(TRUTH, training[:500], training=training)
+    assert "memorised events" in [finding.name for finding in found.findings]
+
+
+def test_the_spectrum_of_cells_does_not_exist() -> None:
+    with pytest.raises(MissingError, match="'cell_energy' is not an observable of 'toy-grid'"):
+        compare(TRUTH, TRUTH, observables=["x", "cell_energy"])
+
+
+@pytest.mark.slow
+def test_a_classifier_sees_coordinates() -> None:
+    candidate = lacking(*range(12), n=400)
+    options = Options(classifiers=("low",), multivariate=False)
+    found = compare(TRUTH[:400], candidate, options=options)
+    assert found.multivariate["auc_low"].value > 0.6
+
+
+@pytest.mark.parametrize("form", ["high", "low-normalised"])
+def test_forms_of_showers_are_refused(form: str) -> None:
+    options = Options(classifiers=(form,), multivariate=False)
+    with pytest.raises(DetectorError, match="describes showers, but 'toy-grid' is a toy"):
+        compare(TRUTH[:300], TRUTH[300:600], options=options)
+
+
+def test_clouds_are_chosen_at_random_and_bounded() -> None:
+    many = simulate_toy("toy-grid", 25_000, seed=6)
+    clouds = compare(many, TRUTH, observables=["x"]).clouds
+    assert clouds is not None
+    assert clouds.reference.shape == (20_000, 2)
+    assert clouds.candidate.shape == (4000, 2)
+    assert {*map(tuple, clouds.reference)} <= {*map(tuple, many.cells.astype(float))}
+    assert pg.load_detector("toy-grid") == clouds.detector
