@@ -85,7 +85,7 @@ def jensen_shannon(p: Mixture, q: Mixture) -> float:
 
     Example:
         >>> far = jensen_shannon(Mixture([[-50.0]], 1.0), Mixture([[50.0]], 1.0))
-        >>> round(far / np.log(2), 12)
+        >>> round(float(far / np.log(2)), 12)
         1.0
     """
     points, step = _grid(p, q)

@@ -172,10 +172,11 @@ e_width = 64
 kind = "variational"
 [training]
 events = 100_000
-batch_size = 256
+batch_size = 128
 lr_g = 3e-3
 beta1 = 0.9
 beta2 = 0.999
+ema_half_life = 5_000
 report_every = 100_000
 """
 
