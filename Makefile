@@ -9,8 +9,9 @@ BIN := $(VENV)/bin
 demo: env
 	$(BIN)/phys-gan demo --out demo
 
+# One thread for each worker: threads of several workers would wait for each other.
 test: env
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 8 --dist loadfile
 
 slow: env
 	$(BIN)/python -m pytest -m slow

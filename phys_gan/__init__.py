@@ -17,6 +17,7 @@ _HOMES = {
     "PhysGanError": "phys_gan.errors",
     "Recipe": "phys_gan.training",
     "blocks": "phys_gan.data",
+    "cite": "phys_gan.workflows",
     "compare": "phys_gan.validation",
     "compare_all": "phys_gan.validation",
     "convert": "phys_gan.data",
@@ -40,6 +41,7 @@ __all__ = [
     "Recipe",
     "__version__",
     "blocks",
+    "cite",
     "compare",
     "compare_all",
     "convert",
@@ -63,7 +65,7 @@ if TYPE_CHECKING:
     from phys_gan.simulators import simulate
     from phys_gan.training import Recipe, load_recipe
     from phys_gan.validation import Comparison, compare, compare_all
-    from phys_gan.workflows import train
+    from phys_gan.workflows import cite, train
 
 
 def __getattr__(name: str) -> Any:

@@ -1,7 +1,8 @@
-"""The verbs that join several rooms: train with the physics judge, validate files, and the demo."""
+"""The verbs that join several rooms: train with the physics judge, validate files, cite, the demo."""
 
+from phys_gan.workflows.citing import cite
 from phys_gan.workflows.demo import Demo, demo, demo_sample
 from phys_gan.workflows.training import resolve, train
 from phys_gan.workflows.validating import Verdict, validate
 
-__all__ = ["Demo", "Verdict", "demo", "demo_sample", "resolve", "train", "validate"]
+__all__ = ["Demo", "Verdict", "cite", "demo", "demo_sample", "resolve", "train", "validate"]

@@ -60,7 +60,7 @@ def wrong(result, *words):
 def test_help_names_every_verb(run):
     code, out, _ = run("--help")
     assert code == 0
-    for verb in ("demo", "simulate", "inspect", "convert", "train", "generate", "validate"):
+    for verb in ("demo", "simulate", "inspect", "convert", "train", "generate", "validate", "cite"):
         assert verb in out
         assert run(verb, "--help")[0] == 0
 
