@@ -1,7 +1,8 @@
 """Measure the toolbox and write the tables of toolbox.md and docs/figures/toolbox_*.png.
 
 Run ``python docs/make_toolbox.py`` for everything (about an hour on two cores), or name parts:
-``grid``, ``pairs``, ``closed``, ``showers``, ``cycle``. Trainings run side by side, one thread each.
+``grid``, ``pairs``, ``closed``, ``showers``, ``cycle``. Trainings run side by side, with one thread
+each.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ import typer
 from numpy.typing import NDArray
 
 from phys_gan.data import Hits, hits_of, voxelise
-from phys_gan.detectors import CartesianLayer, Detector, ImageLayer, PolarLayer, load_detector
+from phys_gan.detectors import CartesianLayer, Detector, PolarLayer, ShowerLayer, load_detector
 from phys_gan.events import Events
 from phys_gan.randomness import stream
 from phys_gan.simulators import simulate
@@ -110,7 +110,7 @@ def _across(detector: Detector, k: int) -> tuple[NDArray[np.float64], NDArray[np
 
 def _fronts(detector: Detector) -> NDArray[np.float64]:
     """Return where the layers, one behind the other, begin and the last one ends."""
-    depths = [layer.z for layer in detector.layers if not isinstance(layer, ImageLayer)]
+    depths = [layer.z for layer in detector.layers if isinstance(layer, ShowerLayer)]
     return np.array([*(front for front, _ in depths), depths[-1][1]])
 
 

@@ -106,12 +106,6 @@ def train(
         raise ConfigError(
             "training needs data and a run directory", remedy="add --data FILE... --out RUN"
         )
-    if source and resolved.method.kind != "cycle":
-        raise ConfigError(
-            f"the recipe '{resolved.name}' translates no events",
-            remedy="leave --source out, or train the recipe 'cycle'",
-            value=source,
-        )
     from phys_gan.workflows import train as run
 
     with _following(out, live) as watch, progress(resolved.training.events) as report:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from rich.progress import TaskID
@@ -36,7 +36,7 @@ def progress(total: int) -> Iterator[Report]:
     with Progress(*columns, transient=True) as bar:
         task = bar.add_task("", total=total, start=False)
 
-        def report(shown: int, scalars: Mapping[str, float]) -> None:
+        def report(shown: int, scalars: Mapping[str, Any]) -> None:
             bar.start_task(task)
             bar.update(task, completed=shown)
             if scalars:
@@ -51,7 +51,7 @@ def progress(total: int) -> Iterator[Report]:
                     highlight=False,
                 )
                 for warning in scalars["warnings"]:
-                    bar.console.print(f"  [yellow]{warning}[/yellow]", highlight=False)
+                    bar.console.print(f"  {warning}", style="yellow", markup=False, highlight=False)
 
         yield report
 

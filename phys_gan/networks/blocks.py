@@ -111,6 +111,7 @@ class Residual(nn.Module):
         nn.init.zeros_(self.second.bias)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Map (N, width) to (N, width)."""
         h = self.first(functional.leaky_relu(x, 0.2))
         y: Tensor = x + self.second(functional.leaky_relu(h, 0.2))
         return y

@@ -11,6 +11,7 @@ from phys_gan.objectives.adversarial import (
     wasserstein_discriminator,
     wasserstein_generator,
 )
+from phys_gan.objectives.censored import censored_log_likelihood
 from phys_gan.objectives.cycles import cycle_consistency, identity
 from phys_gan.objectives.history import historical_distance
 from phys_gan.objectives.losses import (
@@ -44,6 +45,7 @@ __all__ = [
     "AdversarialLoss",
     "DiscriminatorLoss",
     "GeneratorLoss",
+    "censored_log_likelihood",
     "clip_weights",
     "cycle_consistency",
     "feature_matching",

@@ -11,7 +11,7 @@ from torch import Tensor
 from phys_gan.objectives import interpolates, one_centred, perturbed, r1, r2
 from phys_gan.training.section import Section
 
-__all__ = ["Clipping", "Dragan", "Gradient", "Penalties", "R1", "R2"]
+__all__ = ["R1", "R2", "Clipping", "Dragan", "Gradient", "Penalties"]
 
 
 class _Lazy(Section):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 import tomllib
 from collections.abc import Sequence
 from importlib import resources
@@ -24,6 +25,7 @@ __all__ = ["Recipe", "Simulated", "load_recipe", "recipe_names"]
 
 _RECIPES = resources.files("phys_gan") / "recipes"
 _OF_KINDS = ("encoding", "network", "method")
+_KIND = re.compile(r"\s*[\w.]*kind\s*=")
 
 
 class Simulated(Section):
@@ -112,7 +114,8 @@ def load_recipe(recipe: str | Path, overrides: Sequence[str] = ()) -> Recipe:
         content = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"the recipe '{name}' is not TOML: {error}") from error
-    for override in overrides:
+    # A new kind begins its section anew: what is set in it comes behind, in whatever order.
+    for override in sorted(overrides, key=lambda text: not _KIND.match(text)):
         _override(content, override)
     try:
         return Recipe.model_validate(content)

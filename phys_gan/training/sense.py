@@ -4,34 +4,54 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from phys_gan.networks import AnyNetworkConfig, MlpConfig
+from phys_gan.networks import AnyNetworkConfig, MlpConfig, StackedConfig
 from phys_gan.objectives import LOSSES
 from phys_gan.training.methods import AnyMethodConfig, GameConfig
 from phys_gan.training.schedule import TrainingConfig
 
 __all__ = ["nonsense"]
 
+_PARTNERS = {"translator": "cycle", "stacked": "stacked", "autoencoder": "variational"}
+"""Networks that only one method can train, and that this method needs."""
+
 
 def nonsense(
     network: AnyNetworkConfig, method: AnyMethodConfig, training: TrainingConfig
 ) -> str | None:
     """Return why this combination cannot work, with what to change; None when it can."""
-    if not isinstance(method, GameConfig):
-        return None
-    reasons = [*_batches(network, method, training), *_bounds(network, method), *_goals(method)]
+    reasons = [*_partners(network, method)]
+    if isinstance(method, GameConfig):
+        reasons += [*_batches(network, method, training), *_bounds(network, method)]
+        reasons += _goals(method)
     return reasons[0] if reasons else None
 
 
+def _partners(network: AnyNetworkConfig, method: AnyMethodConfig) -> Iterator[str]:
+    """Say which networks and method are not made for each other."""
+    wanted = _PARTNERS.get(network.kind, "")
+    if (wanted or method.kind in _PARTNERS.values()) and wanted != method.kind:
+        networks = {partner: kind for kind, partner in _PARTNERS.items()}
+        remedy = (
+            f"choose method.kind = '{wanted}'"
+            if wanted
+            else f"choose network.kind = '{networks[method.kind]}'"
+        )
+        yield (
+            f"the networks '{network.kind}' and the method '{method.kind}' do not go together; "
+            f"{remedy}"
+        )
+
+
 def _bounds(network: AnyNetworkConfig, game: GameConfig) -> Iterator[str]:
-    """What keeps the discriminator smooth, and what must not be mixed with it."""
+    """Say what does not keep the discriminator smooth, or twice."""
     penalties, spectral = game.penalties, game.techniques.spectral
     normalised = spectral is not None and spectral.discriminator
     names = penalties.of_gradients
     per_event = [name for name in names if name in ("gradient", "dragan")]
     if penalties.clipping and names:
         yield (
-            f"weight clipping and the gradient penalty '{names[0]}' bound the critic twice: clipped "
-            "weights keep it from the slope that the penalty asks for; leave out one of them"
+            f"weight clipping and the gradient penalty '{names[0]}' bound the critic twice: "
+            "clipped weights keep it from the slope that the penalty asks for; leave out one"
         )
     if penalties.clipping and normalised:
         yield (
@@ -50,13 +70,14 @@ def _bounds(network: AnyNetworkConfig, game: GameConfig) -> Iterator[str]:
             "Lipschitz; add method.penalties.gradient.weight = 10, method.penalties.clipping.limit "
             "= 0.01 or method.techniques.spectral.discriminator = true"
         )
-    if per_event and isinstance(network, MlpConfig) and network.d_norm == "batch":
+    norm = _norm(network)
+    if per_event and norm == "batch":
         yield (
             f"the penalty '{per_event[0]}' is on the gradient at single events, but with batch "
             "normalisation in the discriminator a judgement depends on the whole batch "
             "(arXiv:1704.00028, Sec. 4); choose network.d_norm = 'layer' or 'none'"
         )
-    if normalised and isinstance(network, MlpConfig) and network.d_norm != "none":
+    if normalised and norm != "none":
         yield (
             "spectral normalisation bounds each layer, and the norms between them undo that by "
             "rescaling; choose network.d_norm = 'none'"
@@ -64,7 +85,7 @@ def _bounds(network: AnyNetworkConfig, game: GameConfig) -> Iterator[str]:
 
 
 def _goals(game: GameConfig) -> Iterator[str]:
-    """What the two players want."""
+    """Say where the players want what they cannot have."""
     techniques, loss = game.techniques, LOSSES[game.loss]
     if techniques.label_smoothing is not None and not loss.smooth:
         yield (
@@ -93,15 +114,22 @@ def _goals(game: GameConfig) -> Iterator[str]:
 def _batches(
     network: AnyNetworkConfig, game: GameConfig, training: TrainingConfig
 ) -> Iterator[str]:
-    """What a batch must be."""
+    """Say what a batch cannot be."""
     packing = game.techniques.packing
     if packing is not None and training.batch_size % packing.m:
         yield (
             f"batches of {training.batch_size} events do not divide into packs of {packing.m}; "
             "choose a multiple for training.batch_size"
         )
-    if packing is not None and isinstance(network, MlpConfig) and network.d_norm == "batch":
+    if packing is not None and _norm(network) == "batch":
         yield (
             "batch normalisation mixes the packs that packing keeps apart; choose "
             "network.d_norm = 'layer' or 'none'"
         )
+
+
+def _norm(network: AnyNetworkConfig) -> str:
+    """Return the normalisation in the discriminator."""
+    if isinstance(network, StackedConfig):
+        network = network.energies
+    return network.d_norm if isinstance(network, MlpConfig) else "none"

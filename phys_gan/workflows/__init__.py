@@ -1,4 +1,4 @@
-"""The verbs that join several rooms: train with the physics judge, validate files, cite, the demo."""
+"""The verbs that join several rooms: train, validate files, cite, the demo."""
 
 from phys_gan.workflows.citing import cite
 from phys_gan.workflows.demo import Demo, demo, demo_sample

@@ -73,6 +73,11 @@ def train(
     wanted = load_detector(recipe.detector) if recipe.detector else None
     flow: Flow | None = None
     share, seed = recipe.training.held_out, recipe.training.seed
+    if source is not None and recipe.method.kind != "cycle":
+        raise ConfigError(
+            f"the recipe '{recipe.name}' translates no events",
+            remedy="leave the source out, or train the recipe 'cycle'",
+        )
     if data is None:
         data = _simulated(recipe, wanted)
     if isinstance(data, Events):

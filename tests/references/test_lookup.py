@@ -15,6 +15,7 @@ TEXT = (resources.files("phys_gan.references") / "references.bib").read_text("ut
 FIELD = re.compile(r"^    (\w+) = \{(.*)\},?$", re.MULTILINE)
 # Published without a number at arXiv.
 NO_EPRINT = {
+    "tobin1958limited",
     "agostinelli2003geant4",
     "allison2016geant4",
     "gretton2012mmd",

@@ -47,7 +47,7 @@ def test_wrong_overrides(override, words):
 
 def test_unknown_recipe():
     with pytest.raises(
-        MissingError, match="no recipe .nope.; available: calogan, .*demo, .*showers"
+        MissingError, match=r"no recipe .nope.; available: calogan, .*demo, .*showers"
     ):
         load_recipe("nope")
 

@@ -6,6 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from phys_gan.errors import ConfigError
+from phys_gan.networks import CompactConfig
 from phys_gan.objectives import LOSSES
 from phys_gan.training import Recipe, load_recipe
 
@@ -36,6 +37,8 @@ SPECTRAL = "method.techniques.spectral.discriminator=true"
             ["method.techniques.unrolling.steps=2", "method.techniques.feature_matching.weight=1"],
             "feature matching replaces",
         ),
+        (["network.kind=autoencoder"], "do not go together; choose method.kind = 'variational'"),
+        (["method.kind=cycle"], "do not go together; choose network.kind = 'translator'"),
         (["method.techniques.packing.m=3"], "do not divide into packs of 3"),
         (["method.techniques.packing.m=2", "network.d_norm=batch"], "mixes the packs"),
     ],
@@ -60,5 +63,8 @@ def test_gradient_penalties_go_with_every_loss(loss, penalty):
 
 
 def test_another_kind_begins_its_section_anew():
-    recipe = load_recipe("toy-ring", ["network.kind=compact", "network.width=16"])
-    assert recipe.network.width == 16
+    for overrides in (
+        ["network.kind=compact", "network.width=16"],
+        ["network.width=16", "network.kind=compact"],
+    ):
+        assert load_recipe("toy-ring", overrides).network == CompactConfig(width=16)

@@ -11,8 +11,7 @@ from torch import Tensor, nn
 
 from phys_gan.errors import ConfigError
 from phys_gan.networks import Decoder, Encoder, build_encoder, build_generator
-from phys_gan.objectives import kl_to_normal
-from phys_gan.objectives.censored import censored_log_likelihood
+from phys_gan.objectives import censored_log_likelihood, kl_to_normal
 from phys_gan.training.methods.base import Method, Setup, Stateful
 from phys_gan.training.methods.diversity import diversity
 from phys_gan.training.methods.learner import Learner
@@ -34,8 +33,8 @@ class VariationalConfig(Section):
 
     @property
     def references(self) -> tuple[str, ...]:
-        """The bound, and its conditional form."""
-        return ("kingma2013vae", "sohn2015cvae")
+        """The bound, its conditional form, and the likelihood of cells cut at zero."""
+        return ("kingma2013vae", "sohn2015cvae", "tobin1958limited")
 
 
 class Evidence(nn.Module):

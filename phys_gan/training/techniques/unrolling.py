@@ -17,8 +17,9 @@ _SMALLEST = 1e-30
 
 
 class Unrolling(Section):
-    """Let the generator's loss see the discriminator after k further steps, and differentiate
-    through all of them.
+    """Let the generator's loss see the discriminator after k further steps.
+
+    The derivative goes through all of them.
 
     References:
         Unrolled Generative Adversarial Networks (Metz et al., 2016), Eq. 7 to 11,

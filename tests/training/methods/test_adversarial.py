@@ -101,7 +101,9 @@ def test_clipped_weights_stay_inside():
     recipe = pg.load_recipe("toy-ring", [*TINY, *TECHNIQUES["wgan"]])
     method, x, c = build(recipe, RING)
     method.step(x[:64], c[:64], 1.0, 0)
-    assert max(float(p.detach().abs().max()) for p in method.critic.plain.parameters()) <= 0.05 + 1e-8
+    assert (
+        max(float(p.detach().abs().max()) for p in method.critic.plain.parameters()) <= 0.05 + 1e-8
+    )
 
 
 def test_the_generator_waits_for_its_turn():

@@ -9,9 +9,9 @@ import torch
 
 import phys_gan as pg
 from phys_gan.errors import ConfigError, MissingError
+from phys_gan.networks import CompactConfig
 from phys_gan.training.checkpoint import load_checkpoint
 from phys_gan.training.loop import train
-from phys_gan.training.recipe import Recipe
 from phys_gan.validation import physics_score
 from phys_gan.workflows import demo_sample
 
@@ -122,11 +122,11 @@ def test_wrong_use(tmp_path):
     other = pg.simulate(pg.load_detector("calochallenge-2"), 5)
     with pytest.raises(pg.errors.DetectorError, match="calochallenge-2"):
         fast.translate(other)
-    other_network = pg.load_recipe("cycle", SMALL).model_dump() | {"network": {"kind": "compact"}}
+    # Copies are not checked as a whole, unlike recipes: each part must refuse by itself.
+    recipe = pg.load_recipe("cycle", SMALL).model_copy(update={"network": CompactConfig()})
     with pytest.raises(ConfigError, match=r"'compact' does not translate.*'translator'"):
         train(
-            Recipe.model_validate(other_network), GEANT4[:300], GEANT4[300:400], tmp_path / "c",
-            physics_score, source=SOURCE,
+            recipe, GEANT4[:300], GEANT4[300:400], tmp_path / "c", physics_score, source=SOURCE
         )  # fmt: skip
 
 

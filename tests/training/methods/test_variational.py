@@ -2,7 +2,6 @@
 
 import math
 
-import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -10,11 +9,11 @@ from torch.distributions import MultivariateNormal, Normal, kl_divergence
 
 import phys_gan as pg
 from phys_gan.errors import ConfigError
-from phys_gan.toys import TOYS, count_modes, simulate_toy
 from phys_gan.training.checkpoint import load_checkpoint
 from phys_gan.training.loop import train
 from phys_gan.training.methods import VariationalConfig
 from phys_gan.training.methods.variational import Evidence
+from phys_gan.validation import physics_score
 from phys_gan.workflows import demo_sample
 
 GEANT4 = pg.read(demo_sample())[:300]
@@ -160,42 +159,21 @@ def test_other_networks_are_refused(tmp_path):
         train(recipe, GEANT4[:200], GEANT4[200:], tmp_path, lambda a, b: 0.5)
 
 
-TOY = """
-name = "ring"
-[encoding]
-kind = "standard"
-[network]
-kind = "autoencoder"
-latent = 2
-width = 64
-e_width = 64
-[method]
-kind = "variational"
-[training]
-events = 300_000
-batch_size = 256
-lr_g = 3e-3
-beta1 = 0.9
-beta2 = 0.999
-ema_half_life = 5_000
-report_every = 300_000
-"""
-
-
-@pytest.mark.slow
-def test_it_learns_the_ring(tmp_path):
-    (tmp_path / "ring.toml").write_text(TOY)
-    events = simulate_toy("toy-ring", 5000)
-    fast = pg.FastSim.load(
-        train(
-            pg.load_recipe(tmp_path / "ring.toml"),
-            events[:4500],
-            events[4500:],
-            tmp_path / "run",
-            lambda a, b: 0.5,
-        )
-    )
-    points = fast.model.sample({}, 1, n=2500).cells
-    # A Gaussian with the mean and the spread of the ring misses its radius by 0.75 on average.
-    assert np.abs(np.hypot(*points.T) - 2).mean() < 0.4
-    assert count_modes(points, TOYS["toy-ring"]).reverse_kl < 0.1
+def test_it_learns_showers(tmp_path):
+    lines = []
+    train(
+        pg.load_recipe(
+            "vae-showers",
+            ["network.width=64", "network.e_width=64", "training.batch_size=64",
+             "training.events=25_600", "training.report_every=1_280",
+             "training.ema_half_life=2_000"],
+        ),
+        GEANT4[:200],
+        GEANT4[200:],
+        tmp_path,
+        physics_score,
+        report=lambda shown, line: lines.append(dict(line)) if line else None,
+    )  # fmt: skip
+    scores = [line["score"] for line in lines]
+    assert min(scores) < 0.7 * scores[0]
+    assert min(scores) < 0.25
