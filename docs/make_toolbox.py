@@ -16,6 +16,7 @@ import multiprocessing
 import re
 import sys
 import tempfile
+import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -86,39 +87,55 @@ def side_by_side(
 
 # 25 Gaussians
 
-SCHEDULE = ["training.events=3_840_000", "training.report_every=384_000"]
-NOISE = [
-    "method.techniques.instance_noise.scale=0.3",
-    "method.techniques.instance_noise.events=2_500_000",
+SCHEDULE = ["training.events=1_536_000", "training.report_every=256_000"]
+BEST = [
+    "training.events=7_680_000",
+    "training.report_every=512_000",
+    "training.lr_g=4e-3",
+    "training.lr_d=4e-3",
+    "network.frequencies=32",
+    "network.frequency_scale=10",
+    "method.loss=relativistic",
+    "method.penalties.r1.weight=0.003",
+    "method.penalties.r1.every=4",
+    "method.penalties.r2.weight=0.003",
+    "method.penalties.r2.every=4",
 ]
 GRID: dict[str, list[str]] = {
-    "plain non-saturating": [],
-    "PacGAN, m = 2": ["method.techniques.packing.m=2"],
-    "PacGAN, m = 4": ["method.techniques.packing.m=4"],
-    "unrolled, k = 5": ["method.techniques.unrolling.steps=5"],
+    "plain non-saturating": SCHEDULE,
+    "PacGAN, m = 2": [*SCHEDULE, "method.techniques.packing.m=2"],
+    "PacGAN, m = 4": [*SCHEDULE, "method.techniques.packing.m=4"],
+    "unrolled, k = 5": [*SCHEDULE, "method.techniques.unrolling.steps=5"],
     "WGAN-GP": [
+        *SCHEDULE,
         "method.loss=wasserstein",
         "method.penalties.gradient.weight=0.1",
-        "method.discriminator_steps=5",
     ],
-    "spectral normalisation": ["method.techniques.spectral.discriminator=true"],
-    "minibatch discrimination": ["method.techniques.minibatch.kind=discrimination"],
-    "moment matching": ["method.kind=moment-matching", "training.batch_size=512"],
-    "R1": ["method.penalties.r1.weight=0.01", "method.penalties.r1.every=4"],
-    "instance noise": NOISE,
-    "instance noise, R1, PacGAN m = 2": [
-        *NOISE,
-        "method.penalties.r1.weight=0.01",
-        "method.penalties.r1.every=4",
-        "method.techniques.packing.m=2",
+    "spectral normalisation": [
+        *SCHEDULE,
+        "method.loss=hinge",
+        "method.techniques.spectral.lipschitz=10",
+        "training.beta1=0.0",
+        "training.lr_d=4e-3",
+        "training.lr_g=5e-4",
     ],
+    "minibatch discrimination": [*SCHEDULE, "method.techniques.minibatch.features=8"],
+    "moment matching": [
+        *SCHEDULE,
+        "method.kind=moment-matching",
+        "method.bandwidths=[0.02, 0.1, 0.5]",
+        "training.lr_g=5e-3",
+        "training.lr_d=5e-3",
+        "training.beta1=0.9",
+    ],
+    "relativistic, R1, R2, Fourier features, 5 times as long": BEST,
 }
 
 
 def grid() -> None:
     """Modes of the 25 Gaussians by technique."""
     jobs = {
-        (name, seed): ("toy-grid", [*SCHEDULE, *overrides, f"training.seed={seed}"])
+        (name, seed): ("toy-grid", [*overrides, f"training.seed={seed}"])
         for name, overrides in GRID.items()
         for seed in SEEDS
     }
@@ -156,7 +173,12 @@ def draw_grid(points: Mapping[str, NDArray[np.float32]]) -> None:
         ax.plot(*truth.centres.T, "o", ms=11, mfc="none", mec="0.8", mew=0.8)
         ax.plot(*cloud.T, ".", ms=1.6, color="0.25" if name == "truth" else "#0072B2")
         ax.set(
-            title=name, xlim=(-5.2, 5.2), ylim=(-5.2, 5.2), aspect="equal", xlabel="x", ylabel="y"
+            title=textwrap.fill(name, 32),
+            xlim=(-5.2, 5.2),
+            ylim=(-5.2, 5.2),
+            aspect="equal",
+            xlabel="x",
+            ylabel="y",
         )
         ax.title.set_fontsize(9)
         ax.label_outer()
@@ -174,7 +196,7 @@ PENALTIES: dict[str, list[str]] = {
     "spectral": ["method.techniques.spectral.discriminator=true"],
     "clipping": ["method.penalties.clipping.limit=0.1"],
 }
-SHORT = ["training.events=640_000", "training.report_every=64_000"]
+SHORT = ["training.events=320_000", "training.report_every=64_000"]
 
 
 def pairs() -> None:
@@ -342,7 +364,7 @@ def translated(seed: int) -> tuple[float, float, float, float]:
     fast = pg.simulate(geant4.detector, len(geant4), energy=energies, seed=seed)
     source, unseen = pg.split(fast, [0.8, 0.2], seed)
     with tempfile.TemporaryDirectory() as directory:
-        overrides = [f"training.seed={seed}"]
+        overrides = [f"training.seed={seed}", "training.events=250_000", "training.max_minutes=0"]
         model = pg.train("cycle", learn, directory, source=source, overrides=overrides)
     turned = model.translate(unseen, seed=1)
     comparisons = [pg.compare(judge_by, events) for events in (unseen, turned)]

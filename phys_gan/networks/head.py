@@ -62,6 +62,9 @@ class Head(nn.Module):
         n_conditions: Conditions C of all events that are judged together.
         config: Options.
 
+    Attributes:
+        gain: Factor on the logits.
+
     Raises:
         ConfigError: Conditions are to be read from events, but there are none.
     """
@@ -73,11 +76,11 @@ class Head(nn.Module):
                 "there are no conditions that an auxiliary head could read from the events",
                 remedy="leave 'auxiliary' out of method.conditioning",
             )
-        self.minibatch = config.minibatch
+        self.minibatch, self.gain = config.minibatch, 1.0
         self.variety = None
         n_variety = {"none": 0, "spread": 1, "discrimination": config.n_minibatch}[config.minibatch]
         if config.minibatch == "discrimination":
-            self.variety = MinibatchDiscrimination(n_features, n_variety, 8)
+            self.variety = MinibatchDiscrimination(n_features, n_variety, n_kernel=4)
         self.logit = nn.Linear(n_features + n_variety, 1)
         self.projection = self.regression = None
         if "projection" in config.conditioning and n_conditions:
@@ -96,5 +99,6 @@ class Head(nn.Module):
         logits: Tensor = self.logit(told).squeeze(1)
         if self.projection is not None:
             logits = logits + (self.projection(c) * h).mean(1)
+        logits = self.gain * logits
         read = h[:, :0] if self.regression is None else self.regression(h)
         return Assessment(logits, h, read)

@@ -33,6 +33,10 @@ class MlpConfig(NetworkConfig):
         width: Neurons in the hidden layers of the generator.
         depth: Hidden layers of the generator.
         norm: Normalisation in the generator.
+        frequencies: Random Fourier features of the latents that the generator sees beside them; 0
+            for none. They make steep steps, as between separate modes, easy to learn (Tancik et
+            al., 2020, arXiv:2006.10739).
+        frequency_scale: Standard deviation of their frequencies [rad per unit of a latent].
         d_width: Neurons in the hidden layers of the discriminator.
         d_depth: Hidden layers of the discriminator.
         d_norm: Normalisation in the discriminator.
@@ -44,6 +48,8 @@ class MlpConfig(NetworkConfig):
     width: int = Field(default=128, ge=1)
     depth: int = Field(default=3, ge=1)
     norm: Norm = "none"
+    frequencies: int = Field(default=0, ge=0)
+    frequency_scale: float = Field(default=3.0, gt=0)
     d_width: int = Field(default=128, ge=1)
     d_depth: int = Field(default=3, ge=1)
     d_norm: Norm = "none"
@@ -51,8 +57,9 @@ class MlpConfig(NetworkConfig):
 
     @property
     def references(self) -> tuple[str, ...]:
-        """The normalisations in use."""
-        return tuple(dict.fromkeys(_NORM_REFERENCES[self.norm] + _NORM_REFERENCES[self.d_norm]))
+        """The normalisations in use, and the Fourier features."""
+        norms = _NORM_REFERENCES[self.norm] + _NORM_REFERENCES[self.d_norm]
+        return (*dict.fromkeys(norms), *(("tancik2020fourier",) if self.frequencies else ()))
 
 
 class _Hidden(nn.Module):
@@ -91,10 +98,14 @@ class MlpGenerator(Generator):
         config: Options.
     """
 
+    waves: Tensor
+
     def __init__(self, n_numbers: int, n_conditions: int, config: MlpConfig) -> None:
         super().__init__()
         self.latent = config.latent
-        n_in = config.latent + n_conditions
+        n_in = config.latent + n_conditions + 2 * config.frequencies
+        waves = config.frequency_scale * torch.randn(config.latent, config.frequencies)
+        self.register_buffer("waves", waves / config.latent**0.5)
         self.hidden = _Hidden(n_in, config.width, config.depth, config.norm, config.virtual_batch)
         self.last = nn.Linear(config.width, n_numbers)
         self.scale = Standardize(n_numbers)
@@ -107,7 +118,9 @@ class MlpGenerator(Generator):
 
     def forward(self, z: Tensor, c: Tensor) -> Tensor:
         """Map z (N, latent) and c (N, n_conditions) to raw events (N, n_numbers)."""
-        return self.scale.inverse(self.last(self.hidden(torch.cat([z, c], dim=1))))
+        phases = z @ self.waves
+        seen = torch.cat([z, c, phases.sin(), phases.cos()], dim=1)
+        return self.scale.inverse(self.last(self.hidden(seen)))
 
 
 class MlpDiscriminator(Discriminator):

@@ -109,7 +109,7 @@ def test_wrong_ways_to_translate(run, files, tmp_path):
     wrong(
         run("train", "showers", "--data", data, "--source", source, "--out", tmp_path / "s"),
         "'showers' translates no events",
-        "leave --source out",
+        "leave the source out",
     )
     wrong(run("generate", files / "cycle", out, "-n", 5), "--translate FILE")
     wrong(run("generate", files / "cycle", out, "--like", source), "--translate FILE")

@@ -35,6 +35,7 @@ class Critic:
         techniques = config.techniques
         if techniques.spectral is not None and techniques.spectral.discriminator:
             normalise_spectrally(discriminator)
+            discriminator.head.gain = techniques.spectral.lipschitz
         historical = techniques.historical_averaging
         self.learner = Learner(
             discriminator,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pydantic import Field
+
 from phys_gan.training.section import Section
 
 __all__ = ["Spectral"]
@@ -18,10 +20,14 @@ class Spectral(Section):
     Attributes:
         discriminator: Normalise the discriminator.
         generator: Normalise the generator.
+        lipschitz: Lipschitz constant K of the discriminator, whose logits are multiplied by it:
+            standardised events lie within a few units of each other, where a slope of 1 hardly
+            tells narrow structures apart.
     """
 
     discriminator: bool = True
     generator: bool = False
+    lipschitz: float = Field(default=1.0, gt=0)
 
     @property
     def references(self) -> tuple[str, ...]:
