@@ -181,3 +181,24 @@ def test_schedule():
     np.testing.assert_allclose(config.rate(0.75), 0.505)
     np.testing.assert_allclose(config.rate(1.0), 0.01)
     assert TrainingConfig(decay="none").rate(0.9) == 1
+
+
+def test_it_ends_when_the_physics_metric_no_longer_improves(tmp_path):
+    scores = iter([0.5, 0.4, 0.45, 0.41, 0.3, 0.2])
+    recipe = pg.load_recipe("showers", [*SMALL, "training.patience=640", "training.events=6400"])
+    train(recipe, GEANT4[:600], GEANT4[600:800], tmp_path, lambda a, b: next(scores))
+    found = lines(tmp_path)
+    assert [line["score"] for line in found] == [0.5, 0.4, 0.45, 0.41]
+    assert pg.FastSim.load(tmp_path).model.provenance["events_shown"] == "640"
+
+
+def test_without_an_average_the_latest_weights_are_kept(tmp_path):
+    run(tmp_path, "training.ema_half_life=0")
+    state = load_checkpoint(tmp_path / "checkpoint.safetensors")["method"]
+    for name, tensor in state["generator"]["network"].items():
+        assert torch.equal(tensor, state["average"][name]), name
+
+
+def test_what_the_model_used_is_in_its_provenance(tmp_path):
+    model = pg.FastSim.load(run(tmp_path)).model
+    assert model.provenance["references"].split()[:2] == ["physgan", "paganini2017calogan"]

@@ -100,8 +100,11 @@ class Critic:
         """
         self.plain.requires_grad_(False)
         packed, matching = self.plain.packed(c), self.techniques.feature_matching
-        seen_fake, seen_real = self.see(fake, shown), self.see(real, shown)
-        unrolled = self._unrolled(seen_real, seen_fake, packed)
+        seen_fake = self.see(fake, shown)
+        compared = self.loss.relativistic or matching is not None
+        # What is not needed is not looked at: that takes as long as the network itself.
+        seen_real = self.see(real, shown) if compared or self.techniques.unrolling else None
+        unrolled = None if seen_real is None else self._unrolled(seen_real, seen_fake, packed)
 
         def assess(seen: Tensor) -> Assessment:
             if unrolled is None:
@@ -111,9 +114,7 @@ class Critic:
             return found
 
         doubted = assess(seen_fake)
-        judged = doubted
-        if self.loss.relativistic or matching is not None:
-            judged = assess(seen_real)
+        judged = assess(seen_real) if compared and seen_real is not None else doubted
         loss = self.loss.generator(doubted.logits, judged.logits)
         if matching is not None:
             matched = matching.weight * feature_matching(judged.features, doubted.features)
