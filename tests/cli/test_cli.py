@@ -2,7 +2,6 @@
 
 import json
 import re
-import sys
 
 import h5py
 import numpy as np
@@ -10,7 +9,6 @@ import pytest
 import uproot
 
 import phys_gan as pg
-from phys_gan import cli
 from phys_gan.workflows import demo_sample
 
 GEANT4 = pg.read(demo_sample())
@@ -19,23 +17,6 @@ SMALL = [
     "--set", "network.d_width=32", "--set", "network.d_depth=1",
     "--set", "training.events=640", "--set", "training.report_every=320",
 ]  # fmt: skip
-
-
-@pytest.fixture
-def run(monkeypatch, capsys):
-    """Return a function that runs a command and gives its exit code, output and errors."""
-
-    def command(*arguments):
-        monkeypatch.setattr(sys, "argv", ["phys-gan", *map(str, arguments)])
-        code = 0
-        try:
-            cli.main()
-        except SystemExit as stop:
-            code = stop.code or 0
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
-
-    return command
 
 
 @pytest.fixture(scope="module")

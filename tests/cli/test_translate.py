@@ -1,13 +1,11 @@
 """Translating and toys on the command line."""
 
 import re
-import sys
 
 import numpy as np
 import pytest
 
 import phys_gan as pg
-from phys_gan import cli
 from phys_gan.cli.models import _one_by_one
 from phys_gan.workflows import demo_sample
 
@@ -16,23 +14,6 @@ SMALL = [
     "--set", "network.d_depth=1", "--set", "training.events=256", "--set", "training.batch_size=64",
     "--set", "training.report_every=128",
 ]  # fmt: skip
-
-
-@pytest.fixture
-def run(monkeypatch, capsys):
-    """Return a function that runs a command and gives its exit code, output and errors."""
-
-    def command(*arguments):
-        monkeypatch.setattr(sys, "argv", ["phys-gan", *map(str, arguments)])
-        code = 0
-        try:
-            cli.main()
-        except SystemExit as stop:
-            code = stop.code or 0
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
-
-    return command
 
 
 @pytest.fixture(scope="module")

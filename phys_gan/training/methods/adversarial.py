@@ -10,7 +10,6 @@ from pydantic import Field
 from torch import Tensor
 
 from phys_gan.networks import build_discriminator, build_generator
-from phys_gan.networks.spectral import normalise_spectrally
 from phys_gan.training.methods.base import Method, Setup, Stateful
 from phys_gan.training.methods.critic import Critic
 from phys_gan.training.methods.diversity import diversity
@@ -52,16 +51,14 @@ class Adversarial(Method):
         discriminator = build_discriminator(setup.network, *setup.sizes, config.head())
         for network in (generator, discriminator):
             network.adapt(setup.x.to("cpu"), setup.c.to("cpu"))
-        spectral, historical = config.techniques.spectral, config.techniques.historical_averaging
-        if spectral is not None and spectral.generator:
-            normalise_spectrally(generator)
+        config.prepare(generator)
         self.latent, self.average = generator.latent, self.averaging(generator)
         self.generator = Learner(
             generator,
             setup.schedule.lr_g,
             setup.schedule,
             setup.fabric,
-            0.0 if historical is None else historical.weight,
+            config.historical_weight,
         )
         self.critic = Critic(discriminator, config, setup)
 

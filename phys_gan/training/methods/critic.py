@@ -36,13 +36,12 @@ class Critic:
         if techniques.spectral is not None and techniques.spectral.discriminator:
             normalise_spectrally(discriminator)
             discriminator.head.gain = techniques.spectral.lipschitz
-        historical = techniques.historical_averaging
         self.learner = Learner(
             discriminator,
             setup.schedule.lr_d,
             setup.schedule,
             setup.fabric,
-            0.0 if historical is None else historical.weight,
+            config.historical_weight,
         )
         self.plain, self.random = discriminator, setup.noise
         self.config, self.techniques, self.loss = config, techniques, LOSSES[config.loss]

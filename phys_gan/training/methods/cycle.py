@@ -13,7 +13,6 @@ from phys_gan.errors import ConfigError
 from phys_gan.events import Events
 from phys_gan.model import Model
 from phys_gan.networks import TranslatorConfig
-from phys_gan.networks.spectral import normalise_spectrally
 from phys_gan.networks.translator import Translator, TranslatorDiscriminator
 from phys_gan.objectives import cycle_consistency, identity
 from phys_gan.training.methods.base import Method, Setup, Sources, Stateful
@@ -115,10 +114,7 @@ class Cycle(Method):
         for part in (forth, back, on_target):
             part.adapt(*target)
         on_source.adapt(*source)
-        spectral, historical = config.techniques.spectral, config.techniques.historical_averaging
-        if spectral is not None and spectral.generator:
-            for translator in (forth, back):
-                normalise_spectrally(translator)
+        config.prepare(forth, back)
         self.latent, self.average = forth.latent, self.averaging(forth)
         self.both = _Translators(forth, back)
         self.translators = Learner(
@@ -126,7 +122,7 @@ class Cycle(Method):
             setup.schedule.lr_g,
             setup.schedule,
             setup.fabric,
-            0.0 if historical is None else historical.weight,
+            config.historical_weight,
         )
         self.on_target = Critic(on_target, config, setup)
         self.on_source = Critic(on_source, config, setup)

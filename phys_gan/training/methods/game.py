@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Literal
 
 from pydantic import Field
+from torch import nn
 
 from phys_gan.networks import Conditioning, HeadConfig
+from phys_gan.networks.spectral import normalise_spectrally
 from phys_gan.objectives import LOSSES
 from phys_gan.training.penalties import Penalties
 from phys_gan.training.section import Section
@@ -57,6 +59,19 @@ class GameConfig(Section):
     def references(self) -> tuple[str, ...]:
         """The loss, and how conditions enter."""
         return (LOSSES[self.loss].reference, *(_CONDITIONING[name] for name in self.conditioning))
+
+    @property
+    def historical_weight(self) -> float:
+        """Weight of historical averaging in both losses; 0 without."""
+        historical = self.techniques.historical_averaging
+        return 0.0 if historical is None else historical.weight
+
+    def prepare(self, *generators: nn.Module) -> None:
+        """Normalise generators spectrally where that is asked for."""
+        spectral = self.techniques.spectral
+        if spectral is not None and spectral.generator:
+            for generator in generators:
+                normalise_spectrally(generator)
 
     def head(self) -> HeadConfig:
         """Return what this game asks of the head of its discriminator."""

@@ -10,7 +10,6 @@ from torch import Tensor
 
 from phys_gan.errors import ConfigError
 from phys_gan.networks import Discriminator, Generator, StackedConfig
-from phys_gan.networks.spectral import normalise_spectrally
 from phys_gan.networks.stacked import StackedGenerator, stacked_discriminators
 from phys_gan.training.methods.base import Method, Setup, Stateful
 from phys_gan.training.methods.critic import Critic
@@ -74,16 +73,13 @@ class Stacked(Method):
         self.chain.adapt(x, c)
         on_energies.adapt(x[:, : self.n], c)
         on_cells.adapt(x[:, self.n :], self._told(x, c))
-        spectral = config.techniques.spectral
-        if spectral is not None and spectral.generator:
-            normalise_spectrally(self.chain)
+        config.prepare(self.chain)
         self.average = self.averaging(self.chain)
         self.energies = self._stage(self.chain.energies, on_energies)
         self.cells = self._stage(self.chain.cells, on_cells)
 
     def _stage(self, generator: Generator, discriminator: Discriminator) -> _Stage:
-        historical, schedule = self.config.techniques.historical_averaging, self.setup.schedule
-        weight = 0.0 if historical is None else historical.weight
+        schedule, weight = self.setup.schedule, self.config.historical_weight
         learner = Learner(generator, schedule.lr_g, schedule, self.fabric, weight)
         return _Stage(learner, Critic(discriminator, self.config, self.setup))
 

@@ -10,7 +10,6 @@ from phys_gan.encodings import build_encoding
 from phys_gan.errors import ConfigError
 from phys_gan.objectives import median_distance, mmd2
 from phys_gan.toys import TOYS, count_modes, simulate_toy
-from phys_gan.training.checkpoint import load_checkpoint
 from phys_gan.training.loop import train
 from phys_gan.training.methods import MomentMatchingConfig, Setup, build_method
 from phys_gan.training.methods.moments import View
@@ -129,27 +128,8 @@ def test_what_is_reported(tmp_path):
     assert lines[1]["loss"] < lines[0]["loss"]
 
 
-def test_resuming_gives_the_uninterrupted_run(tmp_path):
-    class Killed(Exception):
-        pass
-
-    def kill(shown, line):
-        if shown == 224:
-            raise Killed
-
-    run(tmp_path / "whole")
-    with pytest.raises(Killed):
-        run(tmp_path / "broken", report=kill)
-    run(tmp_path / "broken", resume=True)
-    whole, resumed = (
-        load_checkpoint(tmp_path / name / "checkpoint.safetensors")["method"]
-        for name in ("whole", "broken")
-    )
-    assert whole["steps"] == resumed["steps"] == 10
-    for part in (lambda state: state["average"], lambda state: state["generator"]["network"],
-                 lambda state: state["view"]):  # fmt: skip
-        assert part(whole).keys() == part(resumed).keys()
-        assert all(torch.equal(part(whole)[name], part(resumed)[name]) for name in part(whole))
+def test_resuming_gives_the_uninterrupted_run(resumes_exactly):
+    resumes_exactly(run, at=224)
 
 
 def test_the_model_generates_as_it_was_saved(tmp_path):

@@ -9,7 +9,6 @@ from torch.distributions import MultivariateNormal, Normal, kl_divergence
 
 import phys_gan as pg
 from phys_gan.errors import ConfigError
-from phys_gan.training.checkpoint import load_checkpoint
 from phys_gan.training.loop import train
 from phys_gan.training.methods import VariationalConfig
 from phys_gan.training.methods.variational import Evidence
@@ -107,29 +106,8 @@ def test_what_is_reported(tmp_path):
     assert lines[1]["loss"] < lines[0]["loss"]
 
 
-def test_resuming_gives_the_uninterrupted_run(tmp_path):
-    class Killed(Exception):
-        pass
-
-    def kill(shown, line):
-        if shown == 448:
-            raise Killed
-
-    run(tmp_path / "whole")
-    with pytest.raises(Killed):
-        run(tmp_path / "broken", report=kill)
-    run(tmp_path / "broken", resume=True)
-    whole, resumed = (
-        load_checkpoint(tmp_path / name / "checkpoint.safetensors")["method"]
-        for name in ("whole", "broken")
-    )
-    assert whole["steps"] == resumed["steps"] == 10
-    for part in (whole["average"], whole["autoencoder"]["network"]):
-        assert part
-    for name, tensor in whole["average"].items():
-        assert torch.equal(tensor, resumed["average"][name]), name
-    for name, tensor in whole["autoencoder"]["network"].items():
-        assert torch.equal(tensor, resumed["autoencoder"]["network"][name]), name
+def test_resuming_gives_the_uninterrupted_run(resumes_exactly):
+    resumes_exactly(run, at=448)
 
 
 def test_the_model_generates_as_it_was_saved(tmp_path):
