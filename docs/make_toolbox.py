@@ -53,7 +53,7 @@ HERE = Path(__file__).resolve().parent
 SEEDS = (0, 1, 2)
 COUNTED = 2_500
 """Points in which modes are counted, as in PacGAN."""
-STEP_EVENTS = 512
+STEP_EVENTS, STEPS = 512, 4000
 
 
 @dataclass(frozen=True)
@@ -263,9 +263,9 @@ def trained_discriminator(p: Mixture, q: Mixture, seed: int) -> tuple[float, flo
     network = build_discriminator(MlpConfig(d_width=64), encoding.detector, 0, 0, config.head())
     critic = Critic(network, config, setup)
     real, fake = (torch.from_numpy(m.sample(400 * STEP_EVENTS, seed + 1)).float() for m in (p, q))
-    for step in range(2000):
+    for step in range(STEPS):
         rows = torch.randint(len(real), (2, STEP_EVENTS), generator=noise)
-        rate = schedule.rate(step / 2000)
+        rate = schedule.rate(step / STEPS)
         critic.improve(real[rows[0]], fake[rows[1]], nothing, step=step, rate=rate, shown=0)
     points = np.linspace(-8, 8, 4001)[:, None]
     with torch.no_grad():
@@ -282,7 +282,7 @@ def trained_discriminator(p: Mixture, q: Mixture, seed: int) -> tuple[float, flo
 # Showers
 
 SAMPLE = HERE.parent / "datasets" / "geant4_calogan_eplus.h5"
-MINUTES = 3.0
+MINUTES = 2.5
 BASELINES = {
     "GAN": "showers",
     "stacked GAN": "stacked-showers",

@@ -71,7 +71,7 @@ def observables_table(comparison: Comparison, checks: Sequence[Check]) -> Table:
     heads = [("observable", "")]
     heads += [(METRICS[name].label, METRICS[name].description) for name in _COLUMNS]
     heads += [
-        ("equivalent showers", "Showers of the reference in two samples that differ as much in KS"),
+        ("equivalent events", "Events of the reference in two samples that differ as much in KS"),
         ("verdict", ""),
     ]
     rows = []
