@@ -196,7 +196,7 @@ PENALTIES: dict[str, list[str]] = {
     "spectral": ["method.techniques.spectral.discriminator=true"],
     "clipping": ["method.penalties.clipping.limit=0.1"],
 }
-SHORT = ["training.events=320_000", "training.report_every=64_000"]
+SHORT = ["training.events=192_000", "training.report_every=64_000"]
 
 
 def pairs() -> None:
@@ -364,7 +364,7 @@ def translated(seed: int) -> tuple[float, float, float, float]:
     fast = pg.simulate(geant4.detector, len(geant4), energy=energies, seed=seed)
     source, unseen = pg.split(fast, [0.8, 0.2], seed)
     with tempfile.TemporaryDirectory() as directory:
-        overrides = [f"training.seed={seed}", "training.events=250_000", "training.max_minutes=0"]
+        overrides = [f"training.seed={seed}", "training.events=200_000", "training.max_minutes=0"]
         model = pg.train("cycle", learn, directory, source=source, overrides=overrides)
     turned = model.translate(unseen, seed=1)
     comparisons = [pg.compare(judge_by, events) for events in (unseen, turned)]
