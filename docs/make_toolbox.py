@@ -282,7 +282,7 @@ def trained_discriminator(p: Mixture, q: Mixture, seed: int) -> tuple[float, flo
 # Showers
 
 SAMPLE = HERE.parent / "datasets" / "geant4_calogan_eplus.h5"
-MINUTES = 2.5
+MINUTES = 2.0
 BASELINES = {
     "GAN": "showers",
     "stacked GAN": "stacked-showers",
@@ -364,7 +364,7 @@ def translated(seed: int) -> tuple[float, float, float, float]:
     fast = pg.simulate(geant4.detector, len(geant4), energy=energies, seed=seed)
     source, unseen = pg.split(fast, [0.8, 0.2], seed)
     with tempfile.TemporaryDirectory() as directory:
-        overrides = [f"training.seed={seed}", "training.events=200_000", "training.max_minutes=0"]
+        overrides = [f"training.seed={seed}", "training.events=160_000", "training.max_minutes=0"]
         model = pg.train("cycle", learn, directory, source=source, overrides=overrides)
     turned = model.translate(unseen, seed=1)
     comparisons = [pg.compare(judge_by, events) for events in (unseen, turned)]
