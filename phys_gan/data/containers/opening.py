@@ -14,6 +14,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
+from phys_gan.data.containers.root_classes import forget_classes, remember_classes
 from phys_gan.data.source import Source
 from phys_gan.errors import DataError, MissingError, PhysGanError
 
@@ -81,10 +82,15 @@ def opened(source: Source) -> Iterator[OpenFile]:
     """
     container = container_of(source.path)
     with naming(source.path):
-        with damage_reported(container):
-            handle = _open(source.path, container)
-        with handle:
-            yield OpenFile(source.path, container, handle, source.tree)
+        try:
+            with damage_reported(container):
+                handle = _open(source.path, container)
+            with handle:
+                yield OpenFile(source.path, container, handle, source.tree)
+        except Exception:
+            if container == "ROOT":
+                forget_classes()
+            raise
 
 
 @contextmanager
@@ -138,6 +144,7 @@ def _open(path: Path, container: str) -> Any:
             return handle
     import uproot
 
+    remember_classes()
     return uproot.open(path, handler=uproot.source.file.MemmapSource)
 
 
