@@ -282,7 +282,7 @@ def trained_discriminator(p: Mixture, q: Mixture, seed: int) -> tuple[float, flo
 # Showers
 
 SAMPLE = HERE.parent / "datasets" / "geant4_calogan_eplus.h5"
-MINUTES = 2.0
+MINUTES = 1.5
 BASELINES = {
     "GAN": "showers",
     "stacked GAN": "stacked-showers",
