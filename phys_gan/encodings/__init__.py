@@ -9,6 +9,7 @@ from pydantic import Field
 from phys_gan.detectors import Detector
 from phys_gan.encodings.absolute import AbsoluteEncoding, AbsoluteEncodingConfig
 from phys_gan.encodings.base import Encoding
+from phys_gan.encodings.image import ImageEncoding, ImageEncodingConfig
 from phys_gan.encodings.shower import ShowerEncoding, ShowerEncodingConfig
 from phys_gan.encodings.standard import StandardEncoding, StandardEncodingConfig
 
@@ -16,13 +17,14 @@ __all__ = [
     "AbsoluteEncoding",
     "AnyEncodingConfig",
     "Encoding",
+    "ImageEncoding",
     "ShowerEncoding",
     "StandardEncoding",
     "build_encoding",
 ]
 
 AnyEncodingConfig = Annotated[
-    ShowerEncodingConfig | AbsoluteEncodingConfig | StandardEncodingConfig,
+    ShowerEncodingConfig | AbsoluteEncodingConfig | ImageEncodingConfig | StandardEncodingConfig,
     Field(discriminator="kind"),
 ]
 
@@ -34,5 +36,7 @@ def build_encoding(config: AnyEncodingConfig, detector: Detector) -> Encoding:
             return ShowerEncoding(detector, config)
         case AbsoluteEncodingConfig():
             return AbsoluteEncoding(detector, config)
+        case ImageEncodingConfig():
+            return ImageEncoding(detector, config)
         case StandardEncodingConfig():
             return StandardEncoding(detector, config)

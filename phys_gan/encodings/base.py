@@ -18,9 +18,6 @@ from phys_gan.events import Events
 
 __all__ = ["Encoding", "EncodingConfig", "require_showers"]
 
-# A finite sample does not reach the ends of the spectrum that it was drawn from.
-_MARGIN = 1.05
-
 
 class EncodingConfig(BaseModel):
     """The options of an encoding; ``kind`` names it in a recipe."""
@@ -44,10 +41,12 @@ class Encoding(nn.Module, ABC):
         named: The conditions that networks are told, by name.
 
     Attributes:
+        margin: How far beyond the training events conditions may lie, as a share.
         n_globals: Numbers per event in front of the cells.
         n_conditions: Numbers per event that tell the networks the conditions.
     """
 
+    margin = 0.05
     n_globals: int
     n_conditions: int
     ranges: Tensor
@@ -132,8 +131,8 @@ class Encoding(nn.Module, ABC):
         Raises:
             MissingError: A condition is missing.
             DataError: A condition has not n values.
-            RangeError: A value lies outside the range of the training events, energies by more
-                than 5 %.
+            RangeError: A value lies outside the range of the training events by more than 5 %
+                (of an energy, of the width of any other range).
         """
         named = {}
         for name, (low, high) in zip(self.named, self.ranges.tolist(), strict=True):
@@ -150,8 +149,8 @@ class Encoding(nn.Module, ABC):
                     remedy="give one value per event",
                     value=values.shape,
                 )
-            margin = _MARGIN if name == "energy" else 1.0
-            if n and not (values.min() >= low / margin and values.max() <= high * margin):
+            least, most = self.allowed(name, low, high)
+            if n and not (values.min() >= least and values.max() <= most):
                 what, unit = ("energies", " MeV") if name == "energy" else (f"'{name}'", "")
                 raise RangeError(
                     f"{what} from {values.min():g} to {values.max():g}{unit} were asked for, but "
@@ -164,6 +163,16 @@ class Encoding(nn.Module, ABC):
         if not named:
             return torch.zeros(n, 0, device=self.ranges.device)
         return self._encode_conditions(named)
+
+    def allowed(self, name: str, low: float, high: float) -> tuple[float, float]:
+        """Return which values of a condition may be asked for, given those of the training events.
+
+        A finite sample does not reach the ends of the spectrum that it was drawn from.
+        """
+        if name == "energy":
+            return low / (1 + self.margin), high * (1 + self.margin)
+        beyond = self.margin * (high - low)
+        return low - beyond, high + beyond
 
     @abstractmethod
     def _encode_conditions(self, named: Mapping[str, Tensor]) -> Tensor:

@@ -12,9 +12,21 @@ from phys_gan.networks.autoencoder import AutoencoderConfig, Decoder, Encoder
 from phys_gan.networks.base import Discriminator, Generator
 from phys_gan.networks.calogan import CaloganConfig, CaloganDiscriminator, CaloganGenerator
 from phys_gan.networks.compact import CompactConfig, CompactDiscriminator, CompactGenerator
+from phys_gan.networks.dcgan import DcganConfig, DcganDiscriminator, DcganGenerator
 from phys_gan.networks.head import Assessment, Conditioning, HeadConfig
 from phys_gan.networks.mlp import MlpConfig, MlpDiscriminator, MlpGenerator
+from phys_gan.networks.progressive import (
+    ProgressiveConfig,
+    ProgressiveDiscriminator,
+    ProgressiveGenerator,
+)
+from phys_gan.networks.sagan import SaganConfig, SaganDiscriminator, SaganGenerator
 from phys_gan.networks.stacked import StackedConfig, StackedGenerator
+from phys_gan.networks.stylegan import (
+    StyleGanConfig,
+    StyleGanDiscriminator,
+    StyleGanGenerator,
+)
 from phys_gan.networks.translator import Translator, TranslatorConfig
 
 __all__ = [
@@ -24,13 +36,17 @@ __all__ = [
     "CaloganConfig",
     "CompactConfig",
     "Conditioning",
+    "DcganConfig",
     "Decoder",
     "Discriminator",
     "Encoder",
     "Generator",
     "HeadConfig",
     "MlpConfig",
+    "ProgressiveConfig",
+    "SaganConfig",
     "StackedConfig",
+    "StyleGanConfig",
     "TranslatorConfig",
     "build_discriminator",
     "build_encoder",
@@ -41,6 +57,10 @@ AnyNetworkConfig = Annotated[
     CompactConfig
     | CaloganConfig
     | MlpConfig
+    | DcganConfig
+    | SaganConfig
+    | StyleGanConfig
+    | ProgressiveConfig
     | AutoencoderConfig
     | TranslatorConfig
     | StackedConfig,
@@ -63,6 +83,14 @@ def build_generator(
             return CompactGenerator(detector, n_globals, n_conditions, config)
         case MlpConfig():
             return MlpGenerator(n_globals + detector.n_cells, n_conditions, config)
+        case DcganConfig():
+            return DcganGenerator(detector, n_globals, n_conditions, config)
+        case SaganConfig():
+            return SaganGenerator(detector, n_globals, n_conditions, config)
+        case StyleGanConfig():
+            return StyleGanGenerator(detector, n_globals, n_conditions, config)
+        case ProgressiveConfig():
+            return ProgressiveGenerator(detector, n_globals, n_conditions, config)
         case AutoencoderConfig():
             return Decoder(n_globals + detector.n_cells, n_conditions, config)
         case TranslatorConfig():
@@ -91,11 +119,19 @@ def build_discriminator(
             return CompactDiscriminator(detector, n_globals, n_conditions, config, head)
         case MlpConfig():
             return MlpDiscriminator(n_globals + detector.n_cells, n_conditions, config, head)
+        case DcganConfig():
+            return DcganDiscriminator(detector, n_globals, n_conditions, config, head)
+        case SaganConfig():
+            return SaganDiscriminator(detector, n_globals, n_conditions, config, head)
+        case StyleGanConfig():
+            return StyleGanDiscriminator(detector, n_globals, n_conditions, config, head)
+        case ProgressiveConfig():
+            return ProgressiveDiscriminator(detector, n_globals, n_conditions, config, head)
         case AutoencoderConfig():
             raise ConfigError(
                 "the networks 'autoencoder' have no discriminator: they are for method.kind = "
                 "'variational'",
-                remedy="choose that method, or network.kind = 'compact', 'mlp' or 'calogan'",
+                remedy="choose that method, or network.kind = 'compact', 'mlp' or 'dcgan'",
                 value=config.kind,
             )
         case TranslatorConfig() | StackedConfig():
@@ -103,7 +139,7 @@ def build_discriminator(
             raise ConfigError(
                 f"the networks '{config.kind}' have two discriminators: they are for method.kind = "
                 f"'{method}'",
-                remedy="choose that method, or network.kind = 'compact', 'mlp' or 'calogan'",
+                remedy="choose that method, or network.kind = 'compact', 'mlp' or 'dcgan'",
                 value=config.kind,
             )
 

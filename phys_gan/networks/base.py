@@ -43,6 +43,10 @@ class Generator(nn.Module, ABC):
         """Set data-dependent scales from encoded real events (N, n_numbers) and conditions."""
         return
 
+    def grow(self, shown: int) -> None:
+        """Take the form that belongs to so many events shown; most networks have one form."""
+        return
+
 
 class Discriminator(nn.Module, ABC):
     """Judge encoded events under conditions: a large logit means real.
@@ -62,6 +66,10 @@ class Discriminator(nn.Module, ABC):
         self.pack = head.pack
         self.n_concatenated = n_conditions * ("concatenation" in head.conditioning)
         self.head = Head(n_features, n_conditions * head.pack, head)
+
+    def grow(self, shown: int) -> None:
+        """Take the form that belongs to so many events shown; most networks have one form."""
+        return
 
     def look(self, x: Tensor) -> Tensor:
         """Return what is seen of encoded events x (N, n_numbers), shape (N, F)."""

@@ -9,6 +9,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 __all__ = [
+    "Energies",
+    "LatentMixture",
     "LocallyConnected2d",
     "MinibatchDiscrimination",
     "Residual",
@@ -68,6 +70,72 @@ class LocallyConnected2d(nn.Module):
             y = y + self.bias
         image: Tensor = y.transpose(1, 2).unflatten(2, self.out_size)
         return image
+
+
+class Energies(nn.Sequential):
+    """Draw the numbers of the whole event that stand in front of the cells.
+
+    They (response and layer sharing, which are encoded as standard normal numbers) are latents of
+    their own plus a correction that starts at zero, so their distributions are right from the
+    beginning.
+
+    Arguments:
+        n_globals: Numbers of the whole event; there may be none.
+        n_in: Numbers per event beside them that the correction sees.
+    """
+
+    def __init__(self, n_globals: int, n_in: int) -> None:
+        if not n_globals:
+            super().__init__()
+            return
+        correction = nn.Linear(128, n_globals)
+        nn.init.zeros_(correction.weight)
+        nn.init.zeros_(correction.bias)
+        super().__init__(
+            nn.Linear(n_globals + n_in, 128),
+            nn.LeakyReLU(0.2),
+            nn.Linear(128, 128),
+            nn.LeakyReLU(0.2),
+            correction,
+        )
+
+    def draw(self, first: Tensor, told: Tensor) -> Tensor:
+        """Correct first (N, n_globals) given told (N, n_in)."""
+        if not len(self):
+            return first
+        energies: Tensor = first + self(torch.cat([first, told], dim=1))
+        return energies
+
+
+class LatentMixture(nn.Module):
+    r"""Turn standard normal numbers into draws from a mixture of Gaussians that is learned.
+
+    .. math:: z = \mu_k + \sigma_k \epsilon, \qquad k = \lfloor K \, \Phi(\epsilon_0) \rfloor
+
+    with equally likely components. The first number chooses the component, so one latent is
+    needed more.
+
+    References:
+        DeLiGAN: Generative Adversarial Networks for Diverse and Limited Data (Gurumurthy et al.,
+        2017), Sec. 4, https://arxiv.org/abs/1706.02071
+
+    Arguments:
+        n_components: Components K.
+        latent: Latents that come out.
+    """
+
+    def __init__(self, n_components: int, latent: int) -> None:
+        super().__init__()
+        self.n_components = n_components
+        self.mean = nn.Parameter(2 * torch.rand(n_components, latent) - 1)
+        self.log_spread = nn.Parameter(torch.full((n_components, latent), 0.2).log())
+
+    def forward(self, z: Tensor) -> Tensor:
+        """Map (N, 1 + latent) to (N, latent)."""
+        share = 0.5 * (1 + torch.erf(z[:, 0] / 2**0.5))
+        k = (share * self.n_components).long().clamp(max=self.n_components - 1)
+        y: Tensor = self.mean[k] + self.log_spread[k].exp() * z[:, 1:]
+        return y
 
 
 class MinibatchDiscrimination(nn.Module):
@@ -131,6 +199,8 @@ class Standardize(nn.Module):
     @torch.no_grad()
     def adapt(self, x: Tensor) -> None:
         """Learn mean and spread of x (N, n); a feature that hardly varies is not blown up."""
+        if not x.shape[1]:
+            return
         spread = x.std(0)
         self.mean.copy_(x.mean(0))
         self.scale.copy_(spread.clamp_min(0.05 * float(spread.mean()) + 1e-6))

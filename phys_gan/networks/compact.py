@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from phys_gan.detectors import Detector
 from phys_gan.networks.base import Discriminator, Generator, NetworkConfig
-from phys_gan.networks.blocks import Residual, Standardize
+from phys_gan.networks.blocks import Energies, Residual, Standardize
 from phys_gan.networks.head import HeadConfig
 
 __all__ = ["CompactConfig", "CompactDiscriminator", "CompactGenerator"]
@@ -48,9 +48,7 @@ class CompactConfig(NetworkConfig):
 class CompactGenerator(Generator):
     """Draw the event's energies first, then its cells given them.
 
-    The energies (response and layer sharing, which are encoded as standard normal numbers) are
-    latents of their own plus a correction that starts at zero, so their distributions are right
-    from the beginning. The cells see them, the conditions and the shared latents. Each cell has
+    The cells see the energies, the conditions and the shared latents. Each cell has
     one latent of its own whose weight depends on the event, as StyleGAN's noise inputs (Karras
     et al., 2018, Sec. 3.2, https://arxiv.org/abs/1812.04948), because single hits far from the
     core are independent.
@@ -70,20 +68,12 @@ class CompactGenerator(Generator):
         self.parts = [n_globals, config.latent, detector.n_cells]
         self.latent = sum(self.parts)
         n_in = n_globals + config.latent + n_conditions
-        correction = nn.Linear(128, n_globals)
-        self.energies = nn.Sequential(
-            nn.Linear(n_in, 128),
-            nn.LeakyReLU(0.2),
-            nn.Linear(128, 128),
-            nn.LeakyReLU(0.2),
-            correction,
-        )
+        self.energies = Energies(n_globals, config.latent + n_conditions)
         self.entry = nn.Linear(n_in, config.width)
         self.blocks = nn.Sequential(*(Residual(config.width) for _ in range(config.depth)))
         self.cells = nn.Linear(config.width, detector.n_cells)
         self.noise = nn.Linear(config.width, detector.n_cells)
-        for start_at_zero in (correction.weight, correction.bias, self.noise.weight):
-            nn.init.zeros_(start_at_zero)
+        nn.init.zeros_(self.noise.weight)
         nn.init.constant_(self.noise.bias, 0.5)
         self.scale = Standardize(detector.n_cells)
 
@@ -94,7 +84,7 @@ class CompactGenerator(Generator):
     def forward(self, z: Tensor, c: Tensor) -> Tensor:
         """Map z (N, latent) and c (N, n_conditions) to raw events (N, n_globals + n_cells)."""
         first, shared, own = z.split(self.parts, dim=1)
-        energies = first + self.energies(torch.cat([first, shared, c], dim=1))
+        energies = self.energies.draw(first, torch.cat([shared, c], dim=1))
         h = self.blocks(self.entry(torch.cat([energies, shared, c], dim=1)))
         h = functional.leaky_relu(h, 0.2)
         cells = self.scale.inverse(self.cells(h) + self.noise(h) * own)

@@ -92,8 +92,7 @@ class Head(nn.Module):
         """Judge features h (N, H) under conditions c (N, C)."""
         told = h
         if self.variety is not None:
-            # A share of the batch, so that the batch size does not change the scale.
-            told = torch.cat([h, self.variety(h) / len(h)], dim=1)
+            told = torch.cat([h, self.variety(h)], dim=1)
         elif self.minibatch == "spread":
             told = torch.cat([h, minibatch_spread(h)], dim=1)
         logits: Tensor = self.logit(told).squeeze(1)

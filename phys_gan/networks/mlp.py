@@ -10,7 +10,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from phys_gan.networks.base import Discriminator, Generator, NetworkConfig
-from phys_gan.networks.blocks import Standardize
+from phys_gan.networks.blocks import LatentMixture, Standardize
 from phys_gan.networks.head import HeadConfig
 from phys_gan.networks.virtual_batch import VirtualBatchNorm
 
@@ -33,6 +33,10 @@ class MlpConfig(NetworkConfig):
         width: Neurons in the hidden layers of the generator.
         depth: Hidden layers of the generator.
         norm: Normalisation in the generator.
+        components: Components of the mixture of Gaussians from which latents are drawn, each with a
+            mean and a spread to learn, so that separate modes need no bridge (DeLiGAN, Gurumurthy
+            et al., 2017, arXiv:1706.02071, Eq. 6); 0 for standard normal latents. One more latent
+            chooses the component.
         frequencies: Random Fourier features of the latents that the generator sees beside them; 0
             for none. They make steep steps, as between separate modes, easy to learn (Tancik et
             al., 2020, arXiv:2006.10739).
@@ -48,6 +52,7 @@ class MlpConfig(NetworkConfig):
     width: int = Field(default=128, ge=1)
     depth: int = Field(default=3, ge=1)
     norm: Norm = "none"
+    components: int = Field(default=0, ge=0)
     frequencies: int = Field(default=0, ge=0)
     frequency_scale: float = Field(default=3.0, gt=0)
     d_width: int = Field(default=128, ge=1)
@@ -57,9 +62,13 @@ class MlpConfig(NetworkConfig):
 
     @property
     def references(self) -> tuple[str, ...]:
-        """The normalisations in use, and the Fourier features."""
+        """The normalisations in use, the mixture of latents, and the Fourier features."""
         norms = _NORM_REFERENCES[self.norm] + _NORM_REFERENCES[self.d_norm]
-        return (*dict.fromkeys(norms), *(("tancik2020fourier",) if self.frequencies else ()))
+        return (
+            *dict.fromkeys(norms),
+            *(("gurumurthy2017deligan",) if self.components else ()),
+            *(("tancik2020fourier",) if self.frequencies else ()),
+        )
 
 
 class _Hidden(nn.Module):
@@ -102,7 +111,10 @@ class MlpGenerator(Generator):
 
     def __init__(self, n_numbers: int, n_conditions: int, config: MlpConfig) -> None:
         super().__init__()
-        self.latent = config.latent
+        self.latent = config.latent + bool(config.components)
+        self.mixture = (
+            LatentMixture(config.components, config.latent) if config.components else nn.Identity()
+        )
         n_in = config.latent + n_conditions + 2 * config.frequencies
         waves = config.frequency_scale * torch.randn(config.latent, config.frequencies)
         self.register_buffer("waves", waves / config.latent**0.5)
@@ -118,6 +130,7 @@ class MlpGenerator(Generator):
 
     def forward(self, z: Tensor, c: Tensor) -> Tensor:
         """Map z (N, latent) and c (N, n_conditions) to raw events (N, n_numbers)."""
+        z = self.mixture(z)
         phases = z @ self.waves
         seen = torch.cat([z, c, phases.sin(), phases.cos()], dim=1)
         return self.scale.inverse(self.last(self.hidden(seen)))

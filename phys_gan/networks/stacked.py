@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Literal
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from phys_gan.detectors import Detector
 from phys_gan.errors import ConfigError
 from phys_gan.networks.base import Discriminator, Generator, NetworkConfig
+from phys_gan.networks.blocks import Energies
 from phys_gan.networks.compact import CompactConfig, CompactDiscriminator, CompactGenerator
 from phys_gan.networks.head import HeadConfig
 from phys_gan.networks.mlp import MlpConfig, MlpDiscriminator, MlpGenerator
@@ -33,14 +34,6 @@ class StackedConfig(NetworkConfig):
     def references(self) -> tuple[str, ...]:
         """Both papers on chains of generators."""
         return ("huang2016stacked", "zhang2016stackgan")
-
-
-class _Given(nn.Module):
-    """Correct nothing: the energies are those that are given."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Return a zero."""
-        return x.new_zeros(())
 
 
 class StackedGenerator(Generator):
@@ -82,7 +75,7 @@ class StackedGenerator(Generator):
         self.energies = MlpGenerator(n_globals, n_conditions, config.energies)
         self.cells = CompactGenerator(detector, n_globals, n_conditions, config.cells)
         # The compact generator is this chain with a small first stage, which gives way.
-        self.cells.energies = nn.Sequential(_Given())
+        self.cells.energies = Energies(0, 0)
         self.latents = (self.energies.latent, self.cells.latent - n_globals)
         self.latent = sum(self.latents)
 

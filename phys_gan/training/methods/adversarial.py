@@ -61,9 +61,12 @@ class Adversarial(Method):
             config.historical_weight,
         )
         self.critic = Critic(discriminator, config, setup)
+        self.networks = (generator, self.average.generator, discriminator)
 
     def step(self, x: Tensor, c: Tensor, rate: float, shown: int) -> dict[str, Tensor]:
         """Improve the discriminator, and the generator when it is its turn."""
+        for network in self.networks:
+            network.grow(shown)
         with torch.no_grad():
             fake = self._generate(c)
         scalars = self.critic.improve(x, fake, c, step=self.steps, rate=rate, shown=shown)

@@ -1,0 +1,166 @@
+"""The encoding of images: pixels on an asinh scale, conditions as they are spread."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Literal
+
+import numpy as np
+import torch
+from pydantic import Field, model_validator
+from torch import Tensor
+
+from phys_gan.detectors import Detector
+from phys_gan.encodings.base import Encoding, EncodingConfig
+from phys_gan.errors import DetectorError, RangeError
+from phys_gan.events import Events
+
+__all__ = ["ImageEncoding", "ImageEncodingConfig"]
+
+_HEADROOM = 1.0
+_SAMPLE = 2000
+
+
+class ImageEncodingConfig(EncodingConfig):
+    """Options of :class:`ImageEncoding`.
+
+    Attributes:
+        conditions: Names of the conditions that the networks are told.
+        logarithmic: Those of them that are told as logarithms.
+        angles: Those of them that are angles [rad] of axes, so that a turn by pi changes nothing.
+        softening: Where the scale turns from linear to logarithmic, in units of the noise of a
+            pixel.
+    """
+
+    kind: Literal["image"] = "image"
+    conditions: tuple[str, ...] = ()
+    logarithmic: tuple[str, ...] = ()
+    angles: tuple[str, ...] = ()
+    softening: float = Field(default=2.0, gt=0)
+
+    @model_validator(mode="after")
+    def _known(self) -> ImageEncodingConfig:
+        for name in (*self.logarithmic, *self.angles):
+            if name not in self.conditions:
+                raise ValueError(f"'{name}' is none of encoding.conditions")
+        if both := set(self.logarithmic) & set(self.angles):
+            raise ValueError(f"'{both.pop()}' cannot be both logarithmic and an angle")
+        return self
+
+    @property
+    def references(self) -> tuple[str, ...]:
+        """The scale is that of asinh magnitudes."""
+        return ("lupton1999asinh",)
+
+
+class ImageEncoding(Encoding):
+    r"""Encode each pixel on a scale that is linear in the noise and logarithmic in the galaxy.
+
+    .. math:: y = \operatorname{asinh}(x / s), \qquad x = s \sinh y
+
+    with one softening s per band: a multiple of the noise of a pixel, which is the median over
+    images of 1.4826 times the median absolute deviation of the pixels at the border. Nothing is
+    subtracted or cut: the background, and noise below zero, are kept. Generated pixels end at e
+    times the largest of the training events.
+
+    Networks see conditions scaled to -1 ... 1, some of them as logarithms, and an angle phi as
+    (cos 2 phi, sin 2 phi).
+
+    References:
+        A Modified Magnitude System that Produces Well-Behaved Magnitudes, Colors, and Errors Even
+        for Low Signal-to-Noise Ratio Measurements (Lupton, Gunn and Szalay, 1999), Eq. 3,
+        https://arxiv.org/abs/astro-ph/9903081
+
+    Raises:
+        DetectorError: The detector is no image.
+
+    Example:
+        >>> from phys_gan.detectors import load_detector
+        >>> ImageEncoding(load_detector("cosmos-64")).n_numbers
+        4096
+    """
+
+    n_globals = 0
+    soft: Tensor
+    top: Tensor
+
+    def __init__(self, detector: Detector, config: ImageEncodingConfig | None = None) -> None:
+        if not detector.is_image:
+            raise DetectorError(
+                f"'{detector.name}' is no image, but this encoding is for images",
+                remedy="choose encoding.kind = 'shower' for calorimeters, 'standard' for points",
+                value=detector.name,
+            )
+        config = config or ImageEncodingConfig()
+        super().__init__(detector, config, config.conditions)
+        self.options = config
+        self.n_conditions = len(config.conditions) + len(config.angles)
+        for name in ("soft", "top"):
+            self.register_buffer(name, torch.ones(detector.n_layers))
+
+    def _fit(self, events: Events) -> None:
+        images = [np.asarray(events.layer(k)) for k in range(self.detector.n_layers)]
+        for k, image in enumerate(images):
+            noise = _border_noise(image[:_SAMPLE])
+            if not noise:
+                # A background without noise: the scale of what there is.
+                noise = float(np.abs(image).mean()) or 1.0
+            self.soft[k] = self.options.softening * noise
+            self.top[k] = math.asinh(float(np.abs(image).max()) / float(self.soft[k]))
+        for name in self.options.logarithmic:
+            low = float(self.ranges[self.named.index(name), 0])
+            if low <= 0:
+                raise RangeError(
+                    f"'{name}' is {low:g} for an event, and has no logarithm",
+                    remedy="leave it out of encoding.logarithmic, or remove such events",
+                    value=low,
+                    constraint="> 0",
+                )
+
+    def allowed(self, name: str, low: float, high: float) -> tuple[float, float]:
+        """Allow any angle."""
+        if name in self.options.angles:
+            return -math.inf, math.inf
+        if name in self.options.logarithmic:
+            margin = (high / low) ** self.margin
+            return low / margin, high * margin
+        return super().allowed(name, low, high)
+
+    def _encode_conditions(self, named: Mapping[str, Tensor]) -> Tensor:
+        columns = []
+        for name, (low, high) in zip(self.named, self.ranges.tolist(), strict=True):
+            values = named[name]
+            if name in self.options.angles:
+                columns += [torch.cos(2 * values), torch.sin(2 * values)]
+                continue
+            if name in self.options.logarithmic:
+                values, low, high = values.log(), math.log(low), math.log(high)
+            half = max((high - low) / 2, 1e-12)
+            columns.append((values - (low + high) / 2) / half)
+        return torch.stack(columns, dim=1).float()
+
+    def encode_cells(self, cells: Tensor, conditions: Tensor) -> Tensor:
+        """Encode pixels (N, n_cells)."""
+        return torch.asinh(cells / self._per_pixel(self.soft))
+
+    def decode(self, encoded: Tensor, conditions: Tensor) -> Tensor:
+        """Undo :meth:`encode_cells`."""
+        return torch.sinh(encoded) * self._per_pixel(self.soft)
+
+    def constrain(self, raw: Tensor, conditions: Tensor) -> Tensor:
+        """Keep pixels within e times the largest that was ever seen, so that they stay finite."""
+        top = self._per_pixel(self.top + _HEADROOM)
+        return raw.clamp(-top, top)
+
+    def _per_pixel(self, per_band: Tensor) -> Tensor:
+        return per_band.repeat_interleave(self.detector.layers[0].n_cells)
+
+
+def _border_noise(images: np.ndarray) -> float:
+    """Return the noise of a pixel of images (N, rows, columns), from their borders."""
+    border = np.concatenate(
+        [images[:, 0], images[:, -1], images[:, 1:-1, 0], images[:, 1:-1, -1]], axis=1
+    )
+    middle = np.median(border, axis=1, keepdims=True)
+    return float(np.median(1.4826 * np.median(np.abs(border - middle), axis=1)))

@@ -1,0 +1,131 @@
+"""DCGAN: plain convolutions up and down."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Literal
+
+from pydantic import Field
+from torch import Tensor, nn
+from torch.nn import functional
+
+from phys_gan.detectors import Detector
+from phys_gan.networks.base import NetworkConfig
+from phys_gan.networks.convolutions import GridConv2d, resized
+from phys_gan.networks.grid import Grid
+from phys_gan.networks.grid_pair import GridDiscriminator, GridGenerator
+from phys_gan.networks.head import HeadConfig
+
+__all__ = ["DcganConfig", "DcganDiscriminator", "DcganGenerator"]
+
+
+class DcganConfig(NetworkConfig):
+    """Options of DCGAN (Radford et al., arXiv:1511.06434, Sec. 3).
+
+    Attributes:
+        latent: Latents that the whole event shares; each cell has one more of its own.
+        width: Channels of the generator at the full size; they double towards the coarsest.
+        most: Largest number of channels.
+        norm: Normalisation in the generator.
+        d_width: Channels of the discriminator after its first step down.
+        d_norm: Normalisation in the discriminator, but not in its first layer.
+    """
+
+    kind: Literal["dcgan"] = "dcgan"
+    latent: int = Field(default=64, ge=1)
+    width: int = Field(default=16, ge=1)
+    most: int = Field(default=256, ge=1)
+    norm: Literal["none", "batch"] = "batch"
+    d_width: int = Field(default=32, ge=1)
+    d_norm: Literal["none", "batch"] = "batch"
+
+    @property
+    def references(self) -> tuple[str, ...]:
+        """DCGAN, its normalisation, and the noise of each cell, which is StyleGAN's."""
+        norms = ("ioffe2015batch",) if "batch" in (self.norm, self.d_norm) else ()
+        return ("radford2015dcgan", *norms, "karras2018stylegan")
+
+
+def _norm(kind: str, channels: int) -> nn.Module:
+    return nn.BatchNorm2d(channels) if kind == "batch" else nn.Identity()
+
+
+class DcganGenerator(GridGenerator):
+    """Double the size until it is reached, one convolution at each.
+
+    In place of fractionally strided convolutions, which leave checkerboards
+    (https://distill.pub/2016/deconv-checkerboard), each size is the one before with every cell
+    repeated: so any size can be reached, 16 x 9 cells as well as 64 x 64.
+
+    Arguments:
+        detector: The detector.
+        n_globals: Numbers per encoded event in front of the cells.
+        n_conditions: Numbers per event that tell the conditions.
+        config: Options.
+
+    Raises:
+        ConfigError: The cells are no image.
+    """
+
+    def __init__(
+        self, detector: Detector, n_globals: int, n_conditions: int, config: DcganConfig
+    ) -> None:
+        super().__init__(detector, n_globals, n_conditions, config.latent)
+        first, *_ = self.grid.sizes
+        widths = self.grid.widths(config.width, config.most)
+        self.entry = nn.Linear(self.n_seen, widths[0] * first[0] * first[1])
+        self.norms = nn.ModuleList(_norm(config.norm, width) for width in widths)
+        self.convolutions = nn.ModuleList(
+            GridConv2d(a, b, periodic=self.grid.periodic) for a, b in pairwise(widths)
+        )
+        self.last = GridConv2d(widths[-1], self.n_maps, periodic=self.grid.periodic)
+
+    def body(self, seen: Tensor, inner: Tensor) -> Tensor:
+        """Map seen (N, n_seen) to maps (N, n_maps, *size)."""
+        first, *larger = self.grid.sizes
+        h = self.entry(seen).unflatten(1, (-1, *first))
+        h = functional.relu(self.norms[0](h))
+        for size, convolution, norm in zip(larger, self.convolutions, self.norms[1:], strict=True):
+            h = functional.relu(norm(convolution(resized(h, size))))
+        maps: Tensor = self.last(h)
+        return maps
+
+
+class DcganDiscriminator(GridDiscriminator):
+    """Halve the size with strided convolutions until 4 cells are left.
+
+    Arguments:
+        detector: The detector.
+        n_globals: Numbers per encoded event in front of the cells.
+        n_conditions: Numbers per event that tell the conditions.
+        config: Options.
+        head: How features become a judgement.
+
+    Raises:
+        ConfigError: The cells are no image.
+    """
+
+    def __init__(
+        self,
+        detector: Detector,
+        n_globals: int,
+        n_conditions: int,
+        config: DcganConfig,
+        head: HeadConfig,
+    ) -> None:
+        grid = Grid.of(detector)
+        rows, columns = grid.sizes[0]
+        *down, _ = reversed(grid.widths(config.d_width, config.most))
+        last = (down or [config.d_width])[-1]
+        super().__init__(detector, n_globals, last * rows * columns, n_conditions, head)
+        steps = zip([self.n_maps, *down[:-1]], down, strict=True)
+        self.steps = nn.Sequential()
+        for number, (a, b) in enumerate(steps):
+            self.steps.append(GridConv2d(a, b, periodic=grid.periodic, stride=2))
+            self.steps.append(_norm(config.d_norm if number else "none", b))
+            self.steps.append(nn.LeakyReLU(0.2))
+
+    def body(self, maps: Tensor) -> Tensor:
+        """Map (N, n_maps, *size) to features (N, n_features)."""
+        features: Tensor = self.steps(maps).flatten(1)
+        return features

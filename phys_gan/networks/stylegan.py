@@ -1,0 +1,262 @@
+"""StyleGAN: a mapping network, modulated convolutions, noise inputs, style mixing."""
+
+from __future__ import annotations
+
+import math
+from typing import Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+from torch.nn import functional
+
+from phys_gan.detectors import Detector
+from phys_gan.networks.base import NetworkConfig
+from phys_gan.networks.convolutions import EqualConv2d, EqualLinear, pixel_norm, resized
+from phys_gan.networks.grid import Grid, Size
+from phys_gan.networks.grid_pair import OUTPUT, GridDiscriminator, GridGenerator
+from phys_gan.networks.head import HeadConfig
+
+__all__ = ["ModulatedConv2d", "StyleGanConfig", "StyleGanDiscriminator", "StyleGanGenerator"]
+
+
+class StyleGanConfig(NetworkConfig):
+    """Options of StyleGAN (Karras et al., arXiv:1812.04948 and arXiv:1912.04958).
+
+    Attributes:
+        latent: Latents z that become the style; each noise input and each cell has its own beside
+            them.
+        style: Numbers of a style w.
+        mapping: Layers of the mapping network.
+        mapping_speed: Its learning rate, as a factor.
+        width: Channels at the full size; they double towards the coarsest.
+        most: Largest number of channels.
+        mixing: Share of training events that change to a second style at a random layer.
+        d_width: Channels of the discriminator at the full size.
+    """
+
+    kind: Literal["stylegan"] = "stylegan"
+    latent: int = Field(default=64, ge=1)
+    style: int = Field(default=64, ge=1)
+    mapping: int = Field(default=4, ge=1)
+    mapping_speed: float = Field(default=0.01, gt=0)
+    width: int = Field(default=16, ge=1)
+    most: int = Field(default=128, ge=1)
+    mixing: float = Field(default=0.9, ge=0, le=1)
+    d_width: int = Field(default=16, ge=1)
+
+    @property
+    def references(self) -> tuple[str, ...]:
+        """StyleGAN and StyleGAN2, and their scaled weights."""
+        return ("karras2018stylegan", "karras2019stylegan2", "karras2017progressive")
+
+
+class ModulatedConv2d(EqualConv2d):
+    r"""Convolve with weights that a style scales, so that the output keeps its size.
+
+    .. math:: w'_{ijk} = s_i w_{ijk}, \qquad
+        w''_{ijk} = w'_{ijk} \Big/ \sqrt{\sum_{i,k} w'^2_{ijk} + \epsilon}
+
+    References:
+        Analyzing and Improving the Image Quality of StyleGAN (Karras et al., 2019), Eq. 1 and 3,
+        https://arxiv.org/abs/1912.04958
+
+    Arguments:
+        c_in: Input channels.
+        c_out: Output channels.
+        n_style: Numbers of a style.
+        kernel: Rows and columns of the kernel.
+        periodic: Whether rows are periodic.
+        demodulate: Whether the output is brought back to its size.
+    """
+
+    def __init__(
+        self,
+        c_in: int,
+        c_out: int,
+        n_style: int,
+        kernel: int = 3,
+        *,
+        periodic: bool = False,
+        demodulate: bool = True,
+    ) -> None:
+        super().__init__(c_in, c_out, kernel, periodic=periodic)
+        self.style, self.demodulate = EqualLinear(n_style, c_in), demodulate
+        nn.init.ones_(self.style.bias)
+
+    def forward(self, input: Tensor, w: Tensor | None = None) -> Tensor:
+        """Map input (N, c_in, rows, columns) under styles w (N, n_style)."""
+        style = self.style(w)
+        # Scaling what goes in and what comes out is the same as scaling the weights of each event.
+        y = functional.conv2d(
+            self._wrapped(input * style[:, :, None, None]),
+            self.weight * self.gain,
+            padding=self.padding,
+        )
+        if self.demodulate:
+            power = (self.weight * self.gain).square().sum((2, 3))
+            y = y * torch.rsqrt(style.square() @ power.T + 1e-8)[:, :, None, None]
+        return y if self.bias is None else y + self.bias[:, None, None]
+
+
+class _Layer(nn.Module):
+    """A modulated convolution, a noise input, an activation."""
+
+    def __init__(self, c_in: int, c_out: int, n_style: int, size: Size, periodic: bool) -> None:
+        super().__init__()
+        self.size = size
+        self.convolution = ModulatedConv2d(c_in, c_out, n_style, periodic=periodic)
+        self.strength = nn.Parameter(torch.zeros(()))
+
+    def forward(self, x: Tensor, w: Tensor, noise: Tensor) -> Tensor:
+        h = self.convolution(resized(x, self.size), w)
+        h = h + self.strength * noise.unflatten(1, (1, *self.size))
+        return functional.leaky_relu(h, 0.2) * math.sqrt(2)
+
+
+class StyleGanGenerator(GridGenerator):
+    """Make an image of a constant, with a style at each layer that latents and conditions give.
+
+    In training, some events change at a random layer to a second style, made of other latents
+    under the same conditions (style mixing, Karras et al., 2018, Sec. 3.1).
+
+    Arguments:
+        detector: The detector.
+        n_globals: Numbers per encoded event in front of the cells.
+        n_conditions: Numbers per event that tell the conditions.
+        config: Options.
+
+    Attributes:
+        n_layers: Layers that have a style, besides those that make maps of them.
+
+    Raises:
+        ConfigError: The cells are no image.
+    """
+
+    def __init__(
+        self, detector: Detector, n_globals: int, n_conditions: int, config: StyleGanConfig
+    ) -> None:
+        sizes = Grid.of(detector).sizes
+        layers = [sizes[0], *(size for size in sizes[1:] for _ in range(2))]
+        noises = [rows * columns for rows, columns in layers]
+        second = [config.latent, 1] if config.mixing else []
+        inner = sum(noises) + sum(second)
+        super().__init__(detector, n_globals, n_conditions, config.latent, inner)
+        self.n_shared, self.mixing, self.n_layers = config.latent, config.mixing, len(layers)
+        self.noises, self.inner = noises, [*second, sum(noises)]
+        widths = dict(zip(sizes, self.grid.widths(config.width, config.most), strict=True))
+        self.mapping = nn.ModuleList(
+            EqualLinear(n, config.style, speed=config.mapping_speed)
+            for n in [self.n_seen, *[config.style] * (config.mapping - 1)]
+        )
+        self.constant = nn.Parameter(torch.randn(1, widths[sizes[0]], *sizes[0]))
+        self.layers = nn.ModuleList()
+        self.to_maps = nn.ModuleDict()
+        before = widths[sizes[0]]
+        for number, size in enumerate(layers):
+            width = widths[size]
+            self.layers.append(_Layer(before, width, config.style, size, self.grid.periodic))
+            if number % 2 == 0:
+                to_maps = ModulatedConv2d(width, self.n_maps, config.style, 1, demodulate=False)
+                nn.init.normal_(to_maps.weight, std=OUTPUT)
+                self.to_maps[str(number)] = to_maps
+            before = width
+
+    def style(self, seen: Tensor) -> Tensor:
+        """Map seen (N, n_seen) to styles w (N, n_style)."""
+        w = pixel_norm(seen)
+        for layer in self.mapping:
+            w = functional.leaky_relu(layer(w), 0.2) * math.sqrt(2)
+        return w
+
+    def body(self, seen: Tensor, inner: Tensor) -> Tensor:
+        """Map seen (N, n_seen), second latents and noises (N, inner) to maps."""
+        *second, noise = inner.split(self.inner, dim=1)
+        w = self.style(seen)
+        mixes = self.training and bool(second)
+        styles = self._mixed(w, seen, *second) if mixes else [w] * self.n_layers
+        return self.synthesise(styles, noise)
+
+    def synthesise(self, styles: list[Tensor], noise: Tensor) -> Tensor:
+        """Map one style (N, n_style) per layer and the noise inputs to maps (N, n_maps, *size)."""
+        h = self.constant.expand(noise.shape[0], -1, -1, -1)
+        maps: Tensor | None = None
+        drawn = noise.split(self.noises, dim=1)
+        for number, (layer, w, own) in enumerate(zip(self.layers, styles, drawn, strict=True)):
+            h = layer(h, w, own)
+            if str(number) in self.to_maps:
+                here: Tensor = self.to_maps[str(number)](h, w)
+                maps = here if maps is None else resized(maps, (h.shape[2], h.shape[3])) + here
+        assert maps is not None
+        return maps
+
+    def _mixed(self, w: Tensor, seen: Tensor, second: Tensor, chance: Tensor) -> list[Tensor]:
+        start = self.n_globals
+        other = [seen[:, :start], second, seen[:, start + self.n_shared :]]
+        w2 = self.style(torch.cat(other, dim=1))
+        # A uniform number below the share of mixing tells the layer of the change as well.
+        u = torch.special.ndtr(chance) / self.mixing
+        crossing = torch.where(u < 1, 1 + u * (self.n_layers - 1), self.n_layers).floor()
+        return [torch.where(crossing <= k, w2, w) for k in range(self.n_layers)]
+
+
+class _Down(nn.Module):
+    """Halve the size by two convolutions beside a shortcut."""
+
+    def __init__(self, c_in: int, c_out: int, size: Size, periodic: bool) -> None:
+        super().__init__()
+        self.size = size
+        self.first = EqualConv2d(c_in, c_in, periodic=periodic)
+        self.second = EqualConv2d(c_in, c_out, periodic=periodic)
+        self.shortcut = EqualConv2d(c_in, c_out, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        h = functional.leaky_relu(self.first(x), 0.2)
+        h = functional.leaky_relu(self.second(resized(h, self.size)), 0.2)
+        y: Tensor = (h + self.shortcut(resized(x, self.size))) / math.sqrt(2)
+        return y
+
+
+class StyleGanDiscriminator(GridDiscriminator):
+    """StyleGAN2's residual discriminator (Karras et al., 2019, Fig. 7).
+
+    The standard deviation over the batch, which it has as well, is a technique
+    (``method.techniques.minibatch.kind = "spread"``).
+
+    Arguments:
+        detector: The detector.
+        n_globals: Numbers per encoded event in front of the cells.
+        n_conditions: Numbers per event that tell the conditions.
+        config: Options.
+        head: How features become a judgement.
+
+    Raises:
+        ConfigError: The cells are no image.
+    """
+
+    def __init__(
+        self,
+        detector: Detector,
+        n_globals: int,
+        n_conditions: int,
+        config: StyleGanConfig,
+        head: HeadConfig,
+    ) -> None:
+        grid = Grid.of(detector)
+        sizes = grid.sizes[::-1]
+        widths = grid.widths(config.d_width, config.most)[::-1]
+        super().__init__(detector, n_globals, widths[-1], n_conditions, head)
+        self.entry = EqualConv2d(self.n_maps, widths[0], 1)
+        self.blocks = nn.Sequential(
+            *(_Down(a, b, size, grid.periodic)
+              for a, b, size in zip(widths[:-1], widths[1:], sizes[1:], strict=True))
+        )  # fmt: skip
+        rows, columns = sizes[-1]
+        self.last = EqualConv2d(widths[-1], widths[-1], periodic=grid.periodic)
+        self.dense = EqualLinear(widths[-1] * rows * columns, widths[-1])
+
+    def body(self, maps: Tensor) -> Tensor:
+        """Map (N, n_maps, *size) to features (N, n_features)."""
+        h = self.blocks(functional.leaky_relu(self.entry(maps), 0.2))
+        h = functional.leaky_relu(self.last(h), 0.2).flatten(1)
+        return functional.leaky_relu(self.dense(h), 0.2)
