@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -19,50 +20,85 @@ __all__ = ["convert", "inspect", "simulate"]
 def simulate(
     detector: Annotated[str, typer.Argument(help="Built-in detector, or a .toml or .xml file.")],
     out: Annotated[Path, typer.Argument(help="File to write: .h5 or .root.")],
-    n: Annotated[int, typer.Option("-n", help="Number of showers, or of points.", min=1)],
+    n: Annotated[int, typer.Option("-n", help="Number of showers, galaxies or points.", min=1)],
     particle: Annotated[
-        str | None, typer.Option(help="e+, e- or gamma.", show_default="e+")
+        str | None, typer.Option(help="Of showers: e+, e- or gamma.", show_default="e+")
     ] = None,
     energy: Annotated[
-        str | None, typer.Option(help="Incident energy, or low:high.", show_default="1GeV:100GeV")
+        str | None,
+        typer.Option(help="Of showers: incident energy, or low:high.", show_default="1GeV:100GeV"),
     ] = None,
     spectrum: Annotated[
         Literal["uniform", "log-uniform"] | None,
-        typer.Option(help="How energies fill the range.", show_default="uniform"),
+        typer.Option(help="Of showers: how energies fill the range.", show_default="uniform"),
+    ] = None,
+    condition: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Of galaxies, once for each: NAME=VALUE, or NAME=LOW:HIGH to draw from. Names: "
+            "flux (in the detector's unit), half_light_radius (arcsec), sersic_index, axis_ratio, "
+            "position_angle (rad), noise (as flux, of a pixel). Others are drawn from a default "
+            "range.",
+            show_default=False,
+        ),
+    ] = None,
+    engine: Annotated[
+        Literal["numpy", "galsim"] | None,
+        typer.Option(help="Of galaxies: what makes the pixels.", show_default="numpy"),
     ] = None,
     seed: Seed = 0,
 ) -> None:
-    """Make parametric electromagnetic showers, or points of a toy, for when there are no files yet.
+    """Make showers, galaxies, or points of a toy, for when there are no files yet.
 
     Example: `phys-gan simulate calogan showers.h5 -n 10000 --particle e+ --energy 1GeV:100GeV`
+
+    Example: `phys-gan simulate galaxies-32 stamps.h5 -n 10000 --condition flux=50:100`
     """
     from phys_gan.data import write
     from phys_gan.detectors import load_detector
+    from phys_gan.simulators import require_meaning
     from phys_gan.simulators import simulate as run
 
     where = load_detector(detector)
+    given = {
+        "particle": particle,
+        "energy": energy,
+        "spectrum": spectrum,
+        "conditions": condition or None,
+        "engine": engine,
+    }
+    require_meaning(where, given, {name: f"--{name.removesuffix('s')}" for name in given})
     if where.is_toy:
-        _refuse_beam(where.name, particle=particle, energy=energy, spectrum=spectrum)
-        write(out, run(where, n, seed=seed))
-        typer.echo(f"Wrote {n} points of '{where.name}' to {out}")
-        return
-    low, high = parse_energies(energy or "1GeV:100GeV")
-    energies: tuple[float, float] | np.ndarray = (low, high) if low < high else np.full(n, low)
-    particle, spectrum = particle or "e+", spectrum or "uniform"
-    events = run(where, n, particle=particle, energy=energies, spectrum=spectrum, seed=seed)
+        events, made = run(where, n, seed=seed), "points of"
+    elif where.is_image:
+        events = run(where, n, conditions=_conditions(condition or []), engine=engine, seed=seed)
+        made = "galaxies in"
+    else:
+        low, high = parse_energies(energy or "1GeV:100GeV")
+        energies = (low, high) if low < high else np.full(n, low)
+        events = run(where, n, particle=particle, energy=energies, spectrum=spectrum, seed=seed)
+        made = f"{particle or 'e+'} showers in"
     write(out, events)
-    typer.echo(f"Wrote {n} {particle} showers in '{where.name}' to {out}")
+    typer.echo(f"Wrote {n} {made} '{where.name}' to {out}")
 
 
-def _refuse_beam(toy: str, **given: str | None) -> None:
-    """Refuse options that say with what a shower begins."""
-    for name, value in given.items():
-        if value is not None:
+def _conditions(texts: Sequence[str]) -> dict[str, float | tuple[float, float]]:
+    """Read conditions such as ``flux=50`` or ``flux=50:100``."""
+    found: dict[str, float | tuple[float, float]] = {}
+    for text in texts:
+        name, _, value = text.partition("=")
+        low, colon, high = value.partition(":")
+        if name in found:
+            raise ConfigError(f"--condition {name} is given twice", remedy="leave one out")
+        try:
+            found[name] = (float(low), float(high)) if colon else float(low)
+        except ValueError:
             raise ConfigError(
-                f"'{toy}' is a toy, whose points have no {name}",
-                remedy=f"leave --{name} out",
-                value=value,
-            )
+                f"'{text}' is not a condition",
+                remedy="write NAME=VALUE or NAME=LOW:HIGH, such as flux=50:100",
+                value=text,
+            ) from None
+    return found
 
 
 @app.command()

@@ -1,5 +1,6 @@
-"""Truth without files: parametric electromagnetic showers, and toys of known density."""
+"""Truth without files: parametric electromagnetic showers, galaxies, and toys of known density."""
 
-from phys_gan.simulators.dispatch import simulate
+from phys_gan.simulators.dispatch import require_meaning, simulate
+from phys_gan.simulators.galaxies import simulate_galaxies
 
-__all__ = ["simulate"]
+__all__ = ["require_meaning", "simulate", "simulate_galaxies"]

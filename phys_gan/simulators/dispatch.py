@@ -1,48 +1,68 @@
-"""One function for all that is simulated here: showers in a detector, points of a toy."""
+"""One function for all that is simulated here: showers, galaxies, points of a toy."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from phys_gan.detectors import Detector
-from phys_gan.errors import DetectorError
+from phys_gan.errors import ConfigError, DetectorError
 from phys_gan.events import Events
 from phys_gan.simulators import showers
+from phys_gan.simulators.galaxies import Engine, Given, simulate_galaxies
 from phys_gan.simulators.showers import Spectrum
 from phys_gan.toys import TOYS, simulate_toy, truth_of
 
-__all__ = ["simulate"]
+__all__ = ["require_meaning", "simulate"]
+
+_OWN: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "a toy, whose points": (),
+        "an image, whose galaxies": ("conditions", "engine"),
+        "a calorimeter, whose showers": ("particle", "energy", "spectrum"),
+    }
+)
+"""What each kind of detector is simulated with, beside the number of events and the seed."""
 
 
 def simulate(
     detector: Detector,
     n: int,
     *,
-    particle: str = "e+",
-    energy: tuple[float, float] | NDArray[np.float64] = (1e3, 1e5),
+    particle: str | None = None,
+    energy: tuple[float, float] | NDArray[np.float64] | None = None,
     seed: int = 0,
-    spectrum: Spectrum = "uniform",
+    spectrum: Spectrum | None = None,
+    conditions: Mapping[str, Given] | None = None,
+    engine: Engine | None = None,
     threads: int | None = None,
 ) -> Events:
-    """Simulate parametric showers in a calorimeter, or draw the points of a toy.
+    """Simulate showers in a calorimeter or galaxies in an image, or draw the points of a toy.
 
     Arguments:
-        detector: A calorimeter, as for :func:`phys_gan.simulators.showers.simulate`, or a toy, one
+        detector: A calorimeter, as for :func:`phys_gan.simulators.showers.simulate`, an image of
+            one band, as for :func:`phys_gan.simulators.galaxies.simulate_galaxies`, or a toy, one
             of ``toy-gaussian``, ``toy-ring`` and ``toy-grid``.
         n: How many events.
-        particle: ``"e+"``, ``"e-"`` or ``"gamma"``; a toy has none.
-        energy: Range of the incident kinetic energy [MeV], or its values, shape (n,); a toy has
-            none.
+        particle: ``"e+"`` (the default), ``"e-"`` or ``"gamma"``; only of showers.
+        energy: Range of the incident kinetic energy [MeV], or its values, shape (n,); by default
+            1 to 100 GeV; only of showers.
         seed: Seed of all random numbers.
-        spectrum: Distribution of the energy within a range.
-        threads: How many threads work on showers.
+        spectrum: Distribution of the energy within a range, by default uniform; only of showers.
+        conditions: Conditions of galaxies by name: a value, a range, or values of shape (n,).
+        engine: What makes galaxies: ``"numpy"`` (the default) or ``"galsim"``.
+        threads: How many threads work on showers or galaxies.
 
     Returns:
         Events; those of a toy without conditions.
 
     Raises:
-        PhysGanError: As in :func:`phys_gan.simulators.showers.simulate`.
+        PhysGanError: As in the simulators of showers and of galaxies.
+        ConfigError: An argument means nothing for this kind of detector.
         DetectorError: The density of the toy is not known here.
 
     Example:
@@ -50,6 +70,23 @@ def simulate(
         >>> simulate(load_detector("toy-ring"), 3)
         Events(3 x 2 cells, toy-ring, no conditions)
     """
+    given = {
+        "particle": particle,
+        "energy": energy,
+        "spectrum": spectrum,
+        "conditions": conditions,
+        "engine": engine,
+    }
+    require_meaning(detector, given)
+    if detector.is_image:
+        return simulate_galaxies(
+            detector,
+            n,
+            conditions=conditions,
+            seed=seed,
+            engine=engine or "numpy",
+            threads=threads,
+        )
     if detector.is_toy:
         if truth_of(detector) is None:
             raise DetectorError(
@@ -62,9 +99,35 @@ def simulate(
     return showers.simulate(
         detector,
         n,
-        particle=particle,
-        energy=energy,
+        particle=particle or "e+",
+        energy=(1e3, 1e5) if energy is None else energy,
         seed=seed,
-        spectrum=spectrum,
+        spectrum=spectrum or "uniform",
         threads=threads,
     )
+
+
+def require_meaning(
+    detector: Detector, given: Mapping[str, Any], options: Mapping[str, str] | None = None
+) -> None:
+    """Require that everything that is given (is not None) says something about such a detector.
+
+    Arguments:
+        detector: The detector.
+        given: Arguments of :func:`simulate` by name.
+        options: How those are spelt where their user wrote them, if not by these names.
+
+    Raises:
+        ConfigError: Something means nothing for this kind of detector.
+    """
+    if detector.is_toy:
+        kind = "a toy, whose points"
+    else:
+        kind = "an image, whose galaxies" if detector.is_image else "a calorimeter, whose showers"
+    for name, value in given.items():
+        if value is not None and name not in _OWN[kind]:
+            raise ConfigError(
+                f"'{detector.name}' is {kind} have no {name}",
+                remedy=f"leave {options[name] if options else name} out",
+                value=value,
+            )

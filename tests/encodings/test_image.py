@@ -29,7 +29,7 @@ RNG = np.random.default_rng(0)
 
 def stamps(n=400, noise=(0.1, 0.5)):
     cells = np.concatenate([RNG.normal(0.05, s, (n, 48)) for s in noise], axis=1)
-    cells[:, 20] += 100
+    cells[:, [20, 68]] += 100
     return Events(
         cells,
         {

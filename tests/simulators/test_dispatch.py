@@ -5,7 +5,8 @@ import pytest
 
 import phys_gan as pg
 from phys_gan.detectors import Detector
-from phys_gan.errors import DetectorError
+from phys_gan.errors import ConfigError, DetectorError
+from phys_gan.simulators.galaxies import simulate_galaxies
 from phys_gan.simulators.materials import effective_medium
 from phys_gan.simulators.showers import simulate as simulate_showers
 from phys_gan.toys import simulate_toy
@@ -34,3 +35,26 @@ def test_a_toy_without_density() -> None:
 def test_a_toy_has_no_material() -> None:
     with pytest.raises(DetectorError, match="'own' is a toy, in which no shower"):
         effective_medium(OWN)
+
+
+def test_galaxies_are_those_of_the_galaxy_simulator() -> None:
+    small, given = pg.load_detector("galaxies-32"), {"flux": (50.0, 60.0)}
+    first = pg.simulate(small, 5, seed=1, conditions=given, engine="numpy", threads=1)
+    second = simulate_galaxies(small, 5, seed=1, conditions=given)
+    np.testing.assert_array_equal(first.cells, second.cells)
+
+
+@pytest.mark.parametrize(
+    ("name", "argument", "sentence"),
+    [
+        ("galaxies-32", {"particle": "e+"}, "is an image, whose galaxies have no particle; leave"),
+        ("galaxies-32", {"energy": (1e3, 2e3)}, "have no energy; leave energy out"),
+        ("galaxies-32", {"spectrum": "uniform"}, "have no spectrum"),
+        ("calogan", {"conditions": {"flux": 1.0}}, "is a calorimeter, whose showers have no cond"),
+        ("calogan", {"engine": "galsim"}, "have no engine"),
+        ("toy-ring", {"energy": (1e3, 2e3)}, "is a toy, whose points have no energy"),
+    ],
+)
+def test_what_means_nothing_for_a_detector(name: str, argument: dict, sentence: str) -> None:
+    with pytest.raises(ConfigError, match=sentence):
+        pg.simulate(pg.load_detector(name), 2, **argument)

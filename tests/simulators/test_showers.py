@@ -6,7 +6,7 @@ from scipy.special import gammainc
 
 from phys_gan.detectors import Detector, load_detector
 from phys_gan.errors import ConfigError, DataError, DetectorError, MissingError, RangeError
-from phys_gan.simulators import simulate
+from phys_gan.simulators import showers, simulate
 from phys_gan.simulators.longitudinal import draw_profiles, longitudinal_model
 from phys_gan.simulators.materials import effective_medium
 from phys_gan.simulators.radial import radial_profile
@@ -199,7 +199,7 @@ def test_other_mistakes_are_named() -> None:
     with pytest.raises(MissingError, match=r"'pi\+'"):
         simulate(CALOGAN, 2, particle="pi+")
     with pytest.raises(DetectorError, match="is an image"):
-        simulate(load_detector("ccd-32"), 2)
+        showers.simulate(load_detector("ccd-32"), 2)
     with pytest.raises(DetectorError, match="'electron', which is no energy"):
         simulate(CALOGAN.model_copy(update={"cell_unit": "electron"}), 2)
     with pytest.raises(DataError, match=r"shape \(3,\), but n = 2"):
