@@ -2,7 +2,8 @@
 
 Run ``python docs/make_toolbox.py`` for everything (about an hour on two cores), or name parts:
 ``grid``, ``pairs``, ``closed``, ``showers``, ``cycle``. Trainings run side by side, with one thread
-each.
+each. What a training on a toy gave is kept in demo/toolbox and taken from there the next time: delete
+that folder to measure anew.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import os
 # Before torch counts the cores: every training has one thread, and they share the cores.
 os.environ["OMP_NUM_THREADS"] = "1"
 
+import hashlib
 import multiprocessing
 import re
 import sys
@@ -56,23 +58,34 @@ COUNTED = 2_500
 STEP_EVENTS, STEPS = 512, 4000
 
 
+KEPT = HERE.parent / "demo" / "toolbox"
+
+
 @dataclass(frozen=True)
 class Trained:
-    """What a training on a toy gave."""
+    """What a training on a toy gave; no points when it diverged."""
 
-    count: ModeCount | None
+    toy: str
     points: NDArray[np.float32]
 
+    @property
+    def count(self) -> ModeCount | None:
+        """The modes of its points."""
+        return count_modes(self.points, TOYS[self.toy]) if len(self.points) else None
 
-def train_toy(recipe: str, overrides: Sequence[str]) -> Trained:
-    """Train, generate, count; no count when the training diverged."""
-    with tempfile.TemporaryDirectory() as directory:
-        try:
-            fast = pg.train(recipe, None, directory, overrides=overrides)
-        except RangeError:
-            return Trained(None, np.empty((0, 2), np.float32))
-        points = fast.generate(COUNTED, seed=1).cells
-    return Trained(count_modes(points, TOYS[fast.detector.name]), points)
+
+def train_toy(toy: str, overrides: Sequence[str]) -> Trained:
+    """Train and generate."""
+    KEPT.mkdir(parents=True, exist_ok=True)
+    kept = KEPT / f"{hashlib.sha256(repr([toy, *overrides]).encode()).hexdigest()[:16]}.npy"
+    if not kept.exists():
+        with tempfile.TemporaryDirectory() as directory:
+            try:
+                points = pg.train(toy, None, directory, overrides=overrides).generate(COUNTED, seed=1)
+                np.save(kept, points.cells)
+            except RangeError:
+                np.save(kept, np.empty((0, 2), np.float32))
+    return Trained(toy, np.load(kept))
 
 
 def side_by_side(

@@ -107,7 +107,7 @@ def test_wrong_content(changes: dict[str, Any], sentence: str) -> None:
 
 
 def test_pixels_may_be_negative() -> None:
-    image = Events(-np.ones((2, 1024)), {}, load_detector("ccd-32"))
+    image = Events(-np.ones((2, 1024)), {}, load_detector("galaxies-32"))
     assert image.layer(0).shape == (2, 32, 32)
     with pytest.raises(MissingError, match="no condition 'energy'; available: none"):
         _ = image.energy
@@ -132,8 +132,8 @@ def test_concatenation() -> None:
 def test_concatenation_of_what_does_not_belong_together() -> None:
     with pytest.raises(DataError, match="no events to join"):
         Events.concatenate([])
-    image = Events(np.ones((2, 1024)), {}, load_detector("ccd-32"))
-    with pytest.raises(DetectorError, match="'calogan' and 'ccd-32'"):
+    image = Events(np.ones((2, 1024)), {}, load_detector("galaxies-32"))
+    with pytest.raises(DetectorError, match="'calogan' and 'galaxies-32'"):
         Events.concatenate([events(), image])
     with pytest.raises(DataError, match=r"conditions \['angle', 'energy'\] and \['energy'\]"):
         Events.concatenate([events(), events(conditions={"energy": np.ones(4)})])

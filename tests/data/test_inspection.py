@@ -79,11 +79,11 @@ def test_one_event_has_no_error(tmp_path: Path) -> None:
 
 def test_images(tmp_path: Path) -> None:
     pixels = np.linspace(-1, 3, 2048).reshape(2, 1024)
-    write(tmp_path / "a.h5", Events(pixels, {"mag": [20.0, 21.0]}, load_detector("ccd-32")))
+    write(tmp_path / "a.h5", Events(pixels, {"mag": [20.0, 21.0]}, load_detector("galaxies-32")))
     found = inspect(tmp_path / "a.h5")
     assert found.response is None
     assert found.cell_range == (-1, 3)
-    assert "detector   ccd-32 (1024 cells in 1 layer)" in found.lines()
+    assert "detector   galaxies-32 (1024 cells in 1 layer)" in found.lines()
     assert "cells      -1 to 3 electron" in found.lines()
 
 

@@ -79,9 +79,9 @@ def test_several_files_and_patterns(geant4: Events, tmp_path: Path) -> None:
 
 def test_files_of_two_detectors(geant4: Events, tmp_path: Path) -> None:
     write(tmp_path / "a.h5", geant4)
-    image = Events(np.ones((2, 1024)), {}, load_detector("ccd-32"))
+    image = Events(np.ones((2, 1024)), {}, load_detector("galaxies-32"))
     write(tmp_path / "b.h5", image)
-    with pytest.raises(DetectorError, match="cannot join events of 'calogan' and 'ccd-32'"):
+    with pytest.raises(DetectorError, match="cannot join events of 'calogan' and 'galaxies-32'"):
         read([tmp_path / "a.h5", tmp_path / "b.h5"])
 
 

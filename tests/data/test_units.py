@@ -32,14 +32,14 @@ def test_units_of_energy() -> None:
 
 def test_scale_of_the_cells() -> None:
     in_gev = CALOGAN.model_copy(update={"cell_unit": "GeV"})
-    image = load_detector("ccd-32")
+    image = load_detector("galaxies-32")
     assert scale(None, "MeV", CALOGAN) == 1.0
     assert scale("GeV", "MeV", CALOGAN) == 1000.0
     assert scale(None, "MeV", in_gev) == 1e-3
     assert scale("GeV", "MeV", in_gev) == 1.0
     assert scale(None, "MeV", image) == 1.0
     assert scale("electron", "MeV", image) == 1.0
-    with pytest.raises(DataError, match="the cells are in 'MeV', but detector 'ccd-32'"):
+    with pytest.raises(DataError, match="the cells are in 'MeV', but detector 'galaxies-32'"):
         scale("MeV", "MeV", image)
 
 
@@ -50,7 +50,7 @@ def test_response() -> None:
     in_gev = response(showers(0.5, CALOGAN.model_copy(update={"cell_unit": "GeV"})))
     assert in_gev is not None
     np.testing.assert_allclose(in_gev, 500, rtol=1e-6)
-    assert response(Events(np.ones((2, 1024)), {"energy": [1, 2]}, load_detector("ccd-32"))) is None
+    assert response(Events(np.ones((2, 1024)), {"energy": [1, 2]}, load_detector("galaxies-32"))) is None
     assert response(Events(np.ones((2, 504)), {}, CALOGAN)) is None
 
 

@@ -54,7 +54,7 @@ def test_a_full_disk(tmp_path: Path, name: str, size: int) -> None:
         ("a.hdf5", "calogan", "calogan-hdf5"),
         ("a.root", "calogan", "calogan-root"),
         ("a.h5", "calochallenge-1-pions", "calochallenge-hdf5"),
-        ("a.hdf5", "ccd-32", "calochallenge-hdf5"),
+        ("a.hdf5", "galaxies-32", "calochallenge-hdf5"),
     ],
 )
 def test_the_ending_and_the_detector_choose(
@@ -73,8 +73,8 @@ def test_what_cannot_be_written(tmp_path: Path) -> None:
         write(tmp_path / "a.h5", showers(), format="hdf")
     with pytest.raises(DataError, match="there are no events to write"):
         write(tmp_path / "a.h5", showers()[:0])
-    image = Events(np.ones((2, 1024)), {}, load_detector("ccd-32"))
-    with pytest.raises(DataError, match=r"not of 'ccd-32'.* choose one of: calochallenge-hdf"):
+    image = Events(np.ones((2, 1024)), {}, load_detector("galaxies-32"))
+    with pytest.raises(DataError, match=r"not of 'galaxies-32'.* choose one of: calochallenge-hdf"):
         write(tmp_path / "a.root", image)
     (tmp_path / "folder.h5").mkdir()
     with pytest.raises(OutputError):

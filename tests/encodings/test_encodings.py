@@ -123,7 +123,7 @@ def test_other_detectors_are_refused(kind):
     with pytest.raises(pg.errors.DetectorError, match="calochallenge-2"):
         fitted(kind, "calogan").encode(DISK)
     with pytest.raises(pg.errors.DetectorError, match="is no calorimeter"):
-        kind(pg.load_detector("ccd-32"))
+        kind(pg.load_detector("galaxies-32"))
 
 
 def test_the_energy_is_needed(kind):

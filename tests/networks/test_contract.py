@@ -42,7 +42,7 @@ PAIRS = {
             ProgressiveConfig(latent=8, width=4, d_width=4),
         )
         for where, sizes in {
-            "image": ("ccd-32", 0, 3),
+            "image": ("galaxies-32", 0, 3),
             "polar": ("calochallenge-2", 45, 2),
             "cartesian": ("box", 3, 2),
         }.items()

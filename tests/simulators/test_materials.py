@@ -56,8 +56,8 @@ def test_only_a_stochastic_term_makes_a_detector_sample() -> None:
 
 
 def test_an_image_has_no_medium() -> None:
-    with pytest.raises(DetectorError, match="'ccd-32' is an image"):
-        effective_medium(load_detector("ccd-32"))
+    with pytest.raises(DetectorError, match="'galaxies-32' is an image"):
+        effective_medium(load_detector("galaxies-32"))
 
 
 def test_a_missing_sampling_table_is_named() -> None:

@@ -199,7 +199,7 @@ def test_other_mistakes_are_named() -> None:
     with pytest.raises(MissingError, match=r"'pi\+'"):
         simulate(CALOGAN, 2, particle="pi+")
     with pytest.raises(DetectorError, match="is an image"):
-        showers.simulate(load_detector("ccd-32"), 2)
+        showers.simulate(load_detector("galaxies-32"), 2)
     with pytest.raises(DetectorError, match="'electron', which is no energy"):
         simulate(CALOGAN.model_copy(update={"cell_unit": "electron"}), 2)
     with pytest.raises(DataError, match=r"shape \(3,\), but n = 2"):

@@ -69,7 +69,7 @@ def test_few_events_are_kept_and_few_are_enough() -> None:
 
 
 def test_images_and_events_without_energy_have_neighbours() -> None:
-    stamps = load_detector("ccd-32")
+    stamps = load_detector("galaxies-32")
     generator = np.random.default_rng(0)
     first, second = (
         Events(generator.normal(size=(50, stamps.n_cells)), {}, stamps) for _ in range(2)

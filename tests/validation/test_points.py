@@ -49,8 +49,8 @@ def test_showers_and_images_have_no_observables_of_points() -> None:
     for name in ("calogan", "calochallenge-2"):
         names = {o.name for o in select(load_detector(name))}
         assert not names & {"log_density", "mode", "0", "x"}
-    with pytest.raises(DetectorError, match="no observables for the detector 'ccd-32'"):
-        select(load_detector("ccd-32"), [])
+    with pytest.raises(DetectorError, match="no observables for the detector 'galaxies-32'"):
+        select(load_detector("galaxies-32"), [])
 
 
 def test_the_score_of_toys_ranks_them() -> None:

@@ -152,7 +152,7 @@ def test_groups_of_other_methods():
     [
         ("toy-gaussian", {"events/points"}),
         ("calochallenge-2", {"events/single", "events/average"}),
-        ("ccd-32", {"events/single", "events/average"}),
+        ("galaxies-32", {"events/single", "events/average"}),
     ],
 )
 def test_every_kind_of_detector_has_pictures(name, tags):

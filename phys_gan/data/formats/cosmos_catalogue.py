@@ -80,7 +80,12 @@ def _measured(table: fits.Table, known: _Columns) -> _Columns:
         hlr = _PIXEL * radius * np.sqrt(np.where(q > 0, q, np.nan))
         if "hlr" in table:
             hlr = table.numbers("hlr", 3)[:, 0]
-        fitted = {"hlr": hlr, "sersic_n": n, "q": q, "beta": beta}
+        fitted = {
+            "half_light_radius": hlr,
+            "sersic_index": n,
+            "axis_ratio": q,
+            "position_angle": beta,
+        }
         found |= {name: np.where(good, values, np.nan) for name, values in fitted.items()}
     return found
 

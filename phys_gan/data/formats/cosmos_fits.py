@@ -39,7 +39,8 @@ class CosmosFITS(Format):
     n, of both are the same. Pixels beyond a stamp are 0; the sum of what lies outside the window
     is the overflow. Conditions are ``flux`` [count/s], ``mag``, ``ra``, ``dec`` [deg] and
     ``noise_variance``, and from the catalogue ``<name>_fits.fits``, where it stands beside,
-    ``zphot``, ``flux_radius`` and ``hlr`` [arcsec], ``sersic_n``, ``q`` and ``beta`` [rad].
+    ``zphot``, ``flux_radius`` and ``half_light_radius`` [arcsec], ``sersic_index``, ``axis_ratio``
+    and ``position_angle`` [rad].
 
     Files of ours are the catalogue and ``<name>_images.fits``; GalSim's ``RealGalaxyCatalog``
     reads them. They keep all conditions as columns ``condition_<name>``, and no PSF.

@@ -4,6 +4,7 @@
 from phys_gan.validation.observables import builtin as _builtin  # noqa: F401
 from phys_gan.validation.observables import calogan as _calogan  # noqa: F401
 from phys_gan.validation.observables import points as _points  # noqa: F401
+from phys_gan.validation.observables.images import registered as _images  # noqa: F401
 from phys_gan.validation.observables.registry import (
     OBSERVABLES,
     Compute,

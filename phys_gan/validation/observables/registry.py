@@ -37,7 +37,7 @@ class Observable:
             observable is not defined, such as the centre of an empty layer. Blocks of events are
             computed in several threads: a pure function.
         label: LaTeX label for axes, with ``{k}`` as in the name.
-        unit: Unit of the values; empty for pure numbers.
+        unit: Unit of the values; empty for pure numbers. ``{cell}`` stands for that of the cells.
         binning: Rule that turns reference values into bin edges.
         description: One sentence for captions.
         applies: Which layers it exists for.

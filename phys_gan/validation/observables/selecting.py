@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from phys_gan.detectors import Detector
 from phys_gan.errors import ConfigError, DetectorError, MissingError
@@ -85,6 +86,7 @@ def _expand(
         return []
     if detector.n_layers < definition.min_layers or not definition.exists(detector):
         return []
+    definition = replace(definition, unit=definition.unit.replace("{cell}", detector.cell_unit))
     if "{k}" not in definition.name:
         return [definition] if all(map(definition.applies, detector.layers)) else []
     names = [layer.name for layer in detector.layers]

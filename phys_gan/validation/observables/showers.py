@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cached_property
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -48,6 +48,7 @@ class Showers:
         self.detector: Detector = events.detector
         self._powers = powers or _Powers(events.detector)
         self._mev = MEV.get(events.detector.cell_unit, 1.0)
+        self._made: dict[Callable[[Showers], Any], Any] = {}
 
     def __len__(self) -> int:
         return len(self.events)
@@ -109,6 +110,13 @@ class Showers:
                 cells[event, cells.argmax(axis=1)] = -np.inf
                 second[:, k] = cells.max(axis=1)
         return second * self._mev
+
+    def once(self, make: Callable[[Showers], T]) -> T:
+        """Return what a function makes of this block, made only once for all observables."""
+        if make not in self._made:
+            self._made[make] = make(self)
+        made: T = self._made[make]
+        return made
 
     def centre(self, direction: Direction) -> NDArray[np.float64]:
         r"""Return :math:`\sum_i E_i x_i / \sum_i E_i` of each layer [mm], shape (N, L).

@@ -161,8 +161,8 @@ def test_real_showers(tmp_path: Path) -> None:
 
 
 def test_what_it_cannot_hold(tmp_path: Path) -> None:
-    stamps = Events(np.ones((2, 1024)), {"energy": [8, 8]}, load_detector("ccd-32"))
-    with pytest.raises(DataError, match="cells are pixels of 'ccd-32', not points"):
+    stamps = Events(np.ones((2, 1024)), {"energy": [8, 8]}, load_detector("galaxies-32"))
+    with pytest.raises(DataError, match="cells are pixels of 'galaxies-32', not points"):
         choose_format(tmp_path / "a.h5", stamps, "caloclouds-hdf5")
 
 

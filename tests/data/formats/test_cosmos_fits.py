@@ -110,10 +110,10 @@ def test_the_second_catalogue(tmp_path: Path) -> None:
     np.testing.assert_allclose(conditions["zphot"], [0.5, 1, 1.5])
     np.testing.assert_allclose(conditions["flux_radius"], [0.3, 0.6, 0.9])
     # The radius in the catalogue is that of the major axis: 10 pixels of 0.03", times sqrt(q).
-    np.testing.assert_allclose(conditions["hlr"], 0.15)
-    np.testing.assert_allclose(conditions["sersic_n"], 2.5)
-    np.testing.assert_allclose(conditions["q"], 0.25)
-    np.testing.assert_allclose(conditions["beta"], [0, 0.5, -1])
+    np.testing.assert_allclose(conditions["half_light_radius"], 0.15)
+    np.testing.assert_allclose(conditions["sersic_index"], 2.5)
+    np.testing.assert_allclose(conditions["axis_ratio"], 0.25)
+    np.testing.assert_allclose(conditions["position_angle"], [0, 0.5, -1])
     notes = " ".join(inspect(tmp_path / "a.fits").notes)
     assert "the columns 'PSF_FILENAME' of 'a.fits' are not kept" in notes
     assert "the columns 'HSC_g' of 'a_fits.fits' are not kept" in notes
@@ -125,11 +125,11 @@ def test_the_second_catalogue(tmp_path: Path) -> None:
     assert set(read(tmp_path / "a.fits").conditions) == {"flux", "mag", "flux_radius"}
     notes = " ".join(inspect(tmp_path / "a.fits").notes)
     assert "zphot is missing for 2 of 3 galaxies and is not kept as a condition" in notes
-    assert "hlr is missing for 1 of 3 galaxies" in notes
-    assert "beta is missing for 1 of 3 galaxies" in notes
+    assert "half_light_radius is missing for 1 of 3 galaxies" in notes
+    assert "position_angle is missing for 1 of 3 galaxies" in notes
     more["fit_status"][:] = 1
     save(tmp_path / "a_fits.fits", more)
-    np.testing.assert_allclose(read(tmp_path / "a.fits").conditions["hlr"], [0.2, 0.3, 0.4])
+    np.testing.assert_allclose(read(tmp_path / "a.fits").conditions["half_light_radius"], [0.2, 0.3, 0.4])
 
     more["IDENT"] = np.arange(3) + 1
     save(tmp_path / "a_fits.fits", more)
@@ -226,7 +226,7 @@ def test_the_wrong_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("detector", "sentence"),
     [
-        ("ccd-32", "pixels of the stamps are 0.03 arcsec wide, .*'ccd-32' are 0.2 arcsec"),
+        ("galaxies-32", "pixels of the stamps are 0.03 arcsec wide, .*'galaxies-32' are 0.2 arcsec"),
         ("calogan", "must be an image of one band, not 504 cells in 3 layers of 'calogan'"),
         (image_detector("x", "gr", (9, 9), 0.03, "count"), "an image of one band, not 2 bands"),
     ],

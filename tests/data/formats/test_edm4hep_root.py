@@ -416,7 +416,7 @@ def test_what_cannot_be_held(tmp_path: Path, conditions: dict[str, Any], sentenc
 
 
 def test_images_are_no_hits(tmp_path: Path) -> None:
-    image = Events(np.ones((1, 1024)), {"energy": [1], "pdg": [22]}, load_detector("ccd-32"))
+    image = Events(np.ones((1, 1024)), {"energy": [1], "pdg": [22]}, load_detector("galaxies-32"))
     with pytest.raises(DataError, match="'edm4hep-root': cells must be energies"):
         write(tmp_path / "a.root", image, format="edm4hep-root")
 

@@ -313,7 +313,7 @@ def test_reading_in_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_what_cannot_be_held(tmp_path: Path) -> None:
-    image = Events(np.ones((2, 1024)), {}, load_detector("ccd-32"))
+    image = Events(np.ones((2, 1024)), {}, load_detector("galaxies-32"))
     with pytest.raises(DataError, match="'hits-root': cells must be those of a calorimeter, not"):
         write(tmp_path / "a.root", image, format="hits-root")
     odd = Events(np.ones((1, BOX.n_cells)), {"a b": [1]}, BOX)

@@ -192,8 +192,8 @@ def test_every_cell_of_a_detector(tmp_path: Path, layout: str) -> None:
 
 
 def test_what_it_cannot_hold(tmp_path: Path) -> None:
-    stamps = Events(np.ones((2, 1024)), {"energy": [8, 8]}, load_detector("ccd-32"))
-    with pytest.raises(DataError, match="cells are pixels of 'ccd-32', not points"):
+    stamps = Events(np.ones((2, 1024)), {"energy": [8, 8]}, load_detector("galaxies-32"))
+    with pytest.raises(DataError, match="cells are pixels of 'galaxies-32', not points"):
         choose_format(tmp_path / "a.h5", stamps, "showerdata-hdf5")
     layer = {"kind": "cartesian", "z": (0, 1), "x": (0, 1 + 1e-9, 1 + 2e-9), "y": (0, 1)}
     fine = Detector.model_validate({"name": "fine", "layers": [layer]})

@@ -101,7 +101,7 @@ def test_logarithms_by_hand() -> None:
     # The cell at the threshold is no hit, neither alone nor in its layer.
     np.testing.assert_allclose(inputs[0, [0, 1, 300]], [1, 0, 2], rtol=1e-6)
     np.testing.assert_allclose(inputs[0, -3:], [1, 2, 0], rtol=1e-6)
-    images = load_detector("ccd-32")
+    images = load_detector("galaxies-32")
     pixels = np.zeros((1, images.n_cells))
     pixels[0, 5] = -9.0
     signed = log_cells(Events(pixels, {}, images), 1.0)

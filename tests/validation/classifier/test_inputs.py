@@ -106,11 +106,11 @@ def test_sizes_for_the_detectors_of_calochallenge() -> None:
 
 
 def test_images_have_cells_only() -> None:
-    detector = load_detector("ccd-32")
+    detector = load_detector("galaxies-32")
     events = Events(np.full((3, detector.n_cells), -1.0), {}, detector)
     assert np.all(low(events, ()) == -1)
     for form in ("low-normalised", "high"):
-        with pytest.raises(DetectorError, match=rf"'{form}' describes showers, but 'ccd-32'"):
+        with pytest.raises(DetectorError, match=rf"'{form}' describes showers, but 'galaxies-32'"):
             FORMS[form](events, ())
 
 

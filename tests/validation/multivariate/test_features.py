@@ -32,7 +32,7 @@ def showers(n: int = 50) -> Events:
 
 
 def images(n: int = 70) -> Events:
-    detector = load_detector("ccd-32")
+    detector = load_detector("galaxies-32")
     return Events(np.random.default_rng(1).normal(size=(n, detector.n_cells)), {}, detector)
 
 

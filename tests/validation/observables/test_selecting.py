@@ -53,7 +53,7 @@ def test_a_plain_function_is_an_observable() -> None:
     assert (chosen.name, chosen.label, chosen.description) == ("hits", "hits", "Count the hits.")
     assert measure(events, [chosen])["hits"] == 2
     # Also for images, of which the registry knows nothing yet.
-    assert select(load_detector("ccd-32"), (), [hits])[0].name == "hits"
+    assert select(load_detector("galaxies-32"), (), [hits])[0].name == "hits"
     with pytest.raises(ConfigError, match=r"lambda.*has no name.*Observable\(name"):
         select(events.detector, names=[lambda showers: showers.total])
 
@@ -113,8 +113,8 @@ def test_names_select_single_observables_and_families() -> None:
 
 
 def test_images_have_no_observables_of_their_own_yet() -> None:
-    with pytest.raises(DetectorError, match=r"no observables for the detector 'ccd-32'"):
-        select(load_detector("ccd-32"))
+    with pytest.raises(DetectorError, match=r"no observables for the detector 'galaxies-32'"):
+        select(load_detector("galaxies-32"))
 
 
 def test_layers_without_unique_names_are_numbered() -> None:
