@@ -102,12 +102,12 @@ def side_by_side(
 
 SCHEDULE = ["training.events=1_536_000", "training.report_every=256_000"]
 BEST = [
-    "training.events=7_680_000",
-    "training.report_every=512_000",
+    *SCHEDULE,
     "training.lr_g=4e-3",
     "training.lr_d=4e-3",
-    "network.frequencies=32",
-    "network.frequency_scale=10",
+    "network.latent=16",
+    "network.components=128",
+    "network.d_width=256",
     "method.loss=relativistic",
     "method.penalties.r1.weight=0.003",
     "method.penalties.r1.every=4",
@@ -118,11 +118,18 @@ GRID: dict[str, list[str]] = {
     "plain non-saturating": SCHEDULE,
     "PacGAN, m = 2": [*SCHEDULE, "method.techniques.packing.m=2"],
     "PacGAN, m = 4": [*SCHEDULE, "method.techniques.packing.m=4"],
-    "unrolled, k = 5": [*SCHEDULE, "method.techniques.unrolling.steps=5"],
+    "unrolled, k = 5": [
+        *SCHEDULE,
+        "method.techniques.unrolling.steps=5",
+        "training.lr_g=5e-4",
+        "training.lr_d=2e-4",
+    ],
     "WGAN-GP": [
         *SCHEDULE,
         "method.loss=wasserstein",
         "method.penalties.gradient.weight=0.1",
+        "method.discriminator_steps=5",
+        "training.beta1=0.0",
     ],
     "spectral normalisation": [
         *SCHEDULE,
@@ -141,7 +148,7 @@ GRID: dict[str, list[str]] = {
         "training.lr_d=5e-3",
         "training.beta1=0.9",
     ],
-    "relativistic, R1, R2, Fourier features, 5 times as long": BEST,
+    "relativistic, R1, R2, mixture of latents, wider D": BEST,
 }
 
 

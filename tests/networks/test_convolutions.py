@@ -1,0 +1,122 @@
+"""Convolutions on grids of cells, scaled weights and attention, against oracles."""
+
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional
+
+from phys_gan.detectors import load_detector
+from phys_gan.errors import ConfigError
+from phys_gan.networks.attention import SelfAttention
+from phys_gan.networks.convolutions import (
+    ConditionalNorm,
+    EqualConv2d,
+    EqualLinear,
+    GridConv2d,
+    pixel_norm,
+    resized,
+)
+from phys_gan.networks.grid import Grid
+
+
+@pytest.mark.parametrize(
+    ("name", "grid", "sizes"),
+    [
+        ("galaxies-32", Grid(1, (32, 32)), ((4, 4), (8, 8), (16, 16), (32, 32))),
+        ("calochallenge-2", Grid(45, (16, 9), True), ((4, 3), (8, 5), (16, 9))),
+        ("ild-ecal", Grid(30, (60, 60)), ((4, 4), (8, 8), (15, 15), (30, 30), (60, 60))),
+    ],
+)
+def test_the_grid_of_a_detector(name, grid, sizes):
+    found = Grid.of(load_detector(name))
+    assert found == grid
+    assert found.sizes == sizes
+    assert found.n_cells == load_detector(name).n_cells
+
+
+@pytest.mark.parametrize("name", ["calogan", "toy-ring", "calochallenge-1-pions"])
+def test_what_is_no_grid(name):
+    with pytest.raises(ConfigError, match=f"layers of one shape, which '{name}' has not"):
+        Grid.of(load_detector(name))
+
+
+def test_widths_double_downwards_to_a_limit():
+    assert Grid(1, (32, 32)).widths(16, 100) == (100, 64, 32, 16)
+
+
+def test_turning_a_periodic_layer_turns_what_comes_out():
+    layer = GridConv2d(2, 3, periodic=True)
+    x = torch.randn(4, 2, 8, 5)
+    torch.testing.assert_close(layer(x.roll(3, dims=2)), layer(x).roll(3, dims=2))
+    assert not torch.allclose(layer(x.roll(1, dims=3)), layer(x).roll(1, dims=3))
+
+
+def test_without_periods_it_is_a_padded_convolution():
+    layer = GridConv2d(2, 3)
+    x = torch.randn(4, 2, 8, 5)
+    torch.testing.assert_close(layer(x), functional.conv2d(x, layer.weight, layer.bias, padding=1))
+
+
+@pytest.mark.parametrize("periodic", [False, True])
+@pytest.mark.parametrize("size", [(9, 5), (8, 4)])
+def test_strides_lead_to_the_next_coarser_size(size, periodic):
+    grid = Grid(1, size, periodic)
+    layer = GridConv2d(1, 1, periodic=periodic, stride=2)
+    assert layer(torch.zeros(1, 1, *size)).shape[2:] == grid.sizes[-2]
+
+
+@torch.no_grad()
+def test_scaled_layers_start_with_outputs_of_one_size():
+    x = torch.randn(500, 64, 5, 5)
+    assert EqualConv2d(64, 32)(x)[:, :, 2, 2].std() == pytest.approx(2**0.5, rel=0.05)
+    assert EqualLinear(64, 256)(x[..., 0, 0]).std() == pytest.approx(2**0.5, rel=0.05)
+    assert EqualLinear(64, 256, speed=0.01)(x[..., 0, 0]).std() == pytest.approx(2**0.5, rel=0.05)
+
+
+def test_speed_is_a_factor_on_the_learning_rate():
+    def change(speed):
+        torch.manual_seed(0)
+        layer = EqualLinear(8, 4, speed=speed)
+        x, adam = torch.ones(1, 8), torch.optim.Adam(layer.parameters(), 1e-4)
+        before = layer(x).detach()
+        layer(x).sum().backward()
+        adam.step()
+        return float((layer(x).detach() - before).abs().mean())
+
+    assert change(0.1) == pytest.approx(0.1 * change(1.0), rel=0.01)
+
+
+def test_conditions_scale_and_shift_what_is_normalised():
+    layer = ConditionalNorm(3, 2)
+    x, told = 4 + 2 * torch.randn(100, 3, 4, 4), torch.randn(100, 2)
+    scale, shift = layer.scale(told)[:, :, None, None], layer.shift(told)[:, :, None, None]
+    normal = (layer(x, told) - shift) / (1 + scale)
+    np.testing.assert_allclose(normal.mean((0, 2, 3)).detach(), 0, atol=1e-4)
+    np.testing.assert_allclose(normal.std((0, 2, 3)).detach(), 1, atol=1e-3)
+
+
+def test_pixel_norm():
+    norm = pixel_norm(5 * torch.randn(2, 16, 3, 3)).square().mean(1)
+    np.testing.assert_allclose(norm, 1, rtol=1e-4)
+
+
+def test_sizes_up_repeat_and_down_average():
+    x = torch.arange(4.0).view(1, 1, 2, 2)
+    assert resized(x, (4, 4))[0, 0].tolist() == [
+        [0, 0, 1, 1], [0, 0, 1, 1], [2, 2, 3, 3], [2, 2, 3, 3]
+    ]  # fmt: skip
+    torch.testing.assert_close(resized(resized(x, (4, 4)), (2, 2)), x)
+    assert resized(torch.randn(1, 1, 5, 3), (9, 5)).shape == (1, 1, 9, 5)
+    assert resized(x, (2, 2)) is x
+
+
+def test_attention_starts_as_nothing_and_follows_the_formula():
+    layer = SelfAttention(16)
+    x = torch.randn(2, 16, 3, 4)
+    assert torch.equal(layer(x), x)
+    with torch.no_grad():
+        layer.weight.fill_(0.7)
+    query, key, value = layer.project(x).flatten(2).split([2, 2, 8], dim=1)
+    share = torch.softmax(query.transpose(1, 2) @ key, dim=2)
+    found = (value @ share.transpose(1, 2)).unflatten(2, (3, 4))
+    torch.testing.assert_close(layer(x), x + 0.7 * layer.back(found))
