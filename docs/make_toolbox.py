@@ -2,8 +2,8 @@
 
 Run ``python docs/make_toolbox.py`` for everything (about an hour on two cores), or name parts:
 ``grid``, ``pairs``, ``closed``, ``showers``, ``cycle``. Trainings run side by side, with one thread
-each. What a training on a toy gave is kept in demo/toolbox and taken from there the next time: delete
-that folder to measure anew.
+each. What a training on a toy gave is kept in demo/toolbox and taken from there the next time:
+delete that folder to measure anew.
 """
 
 from __future__ import annotations
@@ -81,7 +81,9 @@ def train_toy(toy: str, overrides: Sequence[str]) -> Trained:
     if not kept.exists():
         with tempfile.TemporaryDirectory() as directory:
             try:
-                points = pg.train(toy, None, directory, overrides=overrides).generate(COUNTED, seed=1)
+                points = pg.train(toy, None, directory, overrides=overrides).generate(
+                    COUNTED, seed=1
+                )
                 np.save(kept, points.cells)
             except RangeError:
                 np.save(kept, np.empty((0, 2), np.float32))
@@ -102,16 +104,17 @@ def side_by_side(
 
 SCHEDULE = ["training.events=1_536_000", "training.report_every=256_000"]
 BEST = [
-    *SCHEDULE,
+    "training.events=3_072_000",
+    "training.report_every=512_000",
     "training.lr_g=4e-3",
     "training.lr_d=4e-3",
     "network.latent=16",
     "network.components=128",
     "network.d_width=256",
     "method.loss=relativistic",
-    "method.penalties.r1.weight=0.003",
+    "method.penalties.r1.weight=0.001",
     "method.penalties.r1.every=4",
-    "method.penalties.r2.weight=0.003",
+    "method.penalties.r2.weight=0.001",
     "method.penalties.r2.every=4",
 ]
 GRID: dict[str, list[str]] = {
@@ -139,7 +142,13 @@ GRID: dict[str, list[str]] = {
         "training.lr_d=4e-3",
         "training.lr_g=5e-4",
     ],
-    "minibatch discrimination": [*SCHEDULE, "method.techniques.minibatch.features=8"],
+    "minibatch discrimination": [
+        *SCHEDULE,
+        "method.techniques.minibatch.features=16",
+        "training.batch_size=128",
+        "training.lr_g=5e-4",
+        "training.lr_d=5e-4",
+    ],
     "moment matching": [
         *SCHEDULE,
         "method.kind=moment-matching",
@@ -148,7 +157,7 @@ GRID: dict[str, list[str]] = {
         "training.lr_d=5e-3",
         "training.beta1=0.9",
     ],
-    "relativistic, R1, R2, mixture of latents, wider D": BEST,
+    "relativistic, R1, R2, mixture of latents, twice as long": BEST,
 }
 
 

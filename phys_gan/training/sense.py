@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from phys_gan.networks import AnyNetworkConfig, MlpConfig, StackedConfig
+from phys_gan.networks import AnyNetworkConfig, DcganConfig, MlpConfig, StackedConfig
 from phys_gan.objectives import LOSSES
 from phys_gan.training.methods import AnyMethodConfig, GameConfig
 from phys_gan.training.schedule import TrainingConfig
@@ -132,4 +132,4 @@ def _norm(network: AnyNetworkConfig) -> str:
     """Return the normalisation in the discriminator."""
     if isinstance(network, StackedConfig):
         network = network.energies
-    return network.d_norm if isinstance(network, MlpConfig) else "none"
+    return network.d_norm if isinstance(network, MlpConfig | DcganConfig) else "none"

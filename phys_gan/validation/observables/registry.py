@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from phys_gan.detectors import Detector, Layer, ShowerLayer
 from phys_gan.errors import ConfigError, DataError
@@ -182,9 +183,11 @@ def measure(
         MissingError: The events lack a condition that an observable needs.
     """
     values = {o.name: np.empty(len(events)) for o in observables}
-    for rows, block in map_blocks(events, lambda s: measure_block(s, observables), threads):
-        for name, column in block.items():
-            values[name][rows] = column
+    # Blocks have threads of their own, which those of BLAS would only stand in the way of.
+    with threadpool_limits(1, user_api="blas"):
+        for rows, block in map_blocks(events, lambda s: measure_block(s, observables), threads):
+            for name, column in block.items():
+                values[name][rows] = column
     return values
 
 
