@@ -148,7 +148,8 @@ def _weighted(
         axis=1,
     )
     exponent = (-half).astype(basis.dtype) @ basis
-    np.maximum(exponent, _NEGLIGIBLE, out=exponent)
+    # Terms of very thin ellipses cancel, in single precision to something that may be positive.
+    np.clip(exponent, _NEGLIGIBLE, 0, out=exponent)
     weighted = np.exp(exponent)
     weighted *= pixels
     return np.asarray(weighted @ basis.T, np.float64), exponent
