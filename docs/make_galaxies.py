@@ -29,7 +29,7 @@ RECIPES = ("dcgan", "stylegan", "progressive", "sagan")
 JUDGED, SEED = 5_000, 12_345
 MORPHOLOGY = (
     "sigma_r", "rho4_r", "g1_r", "g2_r", "half_light_radius_r", "petrosian_radius_r",
-    "concentration_r", "asymmetry_r", "gini_r", "m20_r",
+    "concentration_r", "asymmetry_r", "smoothness_r", "gini_r", "m20_r",
 )  # fmt: skip
 SHOWN = 11
 

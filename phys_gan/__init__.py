@@ -21,6 +21,7 @@ _HOMES = {
     "compare": "phys_gan.validation",
     "compare_all": "phys_gan.validation",
     "convert": "phys_gan.data",
+    "explore": "phys_gan.workflows",
     "inspect": "phys_gan.data",
     "load_detector": "phys_gan.detectors",
     "load_recipe": "phys_gan.training",
@@ -45,6 +46,7 @@ __all__ = [
     "compare",
     "compare_all",
     "convert",
+    "explore",
     "inspect",
     "load_detector",
     "load_recipe",
@@ -65,7 +67,7 @@ if TYPE_CHECKING:
     from phys_gan.simulators import simulate
     from phys_gan.training import Recipe, load_recipe
     from phys_gan.validation import Comparison, compare, compare_all
-    from phys_gan.workflows import cite, train
+    from phys_gan.workflows import cite, explore, train
 
 
 def __getattr__(name: str) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,6 +26,9 @@ from phys_gan.randomness import normal_noise
 __all__ = ["Model"]
 
 _FORMAT = "phys_gan model 1"
+
+_Draw = Callable[[int, int], NDArray[np.float32]]
+"""Latents of so many events (second argument) from one on (first argument)."""
 
 
 class _Header(BaseModel):
@@ -94,11 +97,7 @@ class Model:
             DataError: Conditions differ in their number of values.
             RangeError: A condition is outside the range of the model.
         """
-        if self.translates:
-            raise ConfigError(
-                "this model translates events, and generates none from nothing",
-                remedy="give it events: FastSim.translate, or generate --translate FILE",
-            )
+        self._require_generating()
         named = {name: np.asarray(values, np.float64) for name, values in conditions.items()}
         if n is None:
             if not named:
@@ -106,7 +105,37 @@ class Model:
             n = max(map(len, named.values()))
         encoded = self.encoding.encode_conditions(named, n)
         nothing = encoded[:, :0]
-        return self._run(nothing, encoded, named, seed, first, batch_size)
+        return self._run(nothing, encoded, named, self._drawn(seed, first), batch_size)
+
+    def respond(
+        self, latents: ArrayLike, conditions: Mapping[str, ArrayLike], *, batch_size: int = 2048
+    ) -> Events:
+        """Generate one event of each row of latents: what the model answers, without any chance.
+
+        Arguments:
+            latents: Shape (N, generator.latent), standard normal numbers for typical events.
+            conditions: Name to values (N,); those that the model was trained with at least.
+            batch_size: Events that go through the network at once.
+
+        Raises:
+            ConfigError: The model translates events.
+            MissingError: A condition is missing.
+            DataError: The latents have another shape, or there is not one condition for each.
+            RangeError: A condition is outside the range of the model.
+        """
+        self._require_generating()
+        z = np.asarray(latents, np.float32)
+        if z.ndim != 2 or z.shape[1] != self.generator.latent:
+            raise DataError(
+                f"latents have shape {z.shape}, but the model needs (N, {self.generator.latent})",
+                remedy="give model.generator.latent numbers per event",
+                value=z.shape,
+                constraint=("N", self.generator.latent),
+            )
+        named = {name: np.asarray(values, np.float64) for name, values in conditions.items()}
+        encoded = self.encoding.encode_conditions(named, len(z))
+        given: _Draw = lambda begin, count: z[begin : begin + count]  # noqa: E731
+        return self._run(encoded[:, :0], encoded, named, given, batch_size)
 
     def translate(
         self, events: Events, seed: int, *, first: int = 0, batch_size: int = 2048
@@ -131,7 +160,17 @@ class Model:
                 remedy="give it conditions instead, or train a recipe that translates",
             )
         x, c = self.encoding.encode(events)
-        return self._run(x, c, events.conditions, seed, first, batch_size)
+        return self._run(x, c, events.conditions, self._drawn(seed, first), batch_size)
+
+    def _require_generating(self) -> None:
+        if self.translates:
+            raise ConfigError(
+                "this model translates events, and generates none from nothing",
+                remedy="give it events: FastSim.translate, or generate --translate FILE",
+            )
+
+    def _drawn(self, seed: int, first: int) -> _Draw:
+        return lambda begin, count: normal_noise(seed, first + begin, count, self.generator.latent)
 
     @torch.no_grad()
     def _run(
@@ -139,15 +178,14 @@ class Model:
         source: Tensor,
         encoded: Tensor,
         conditions: Mapping[str, NDArray[np.float64]],
-        seed: int,
-        first: int,
+        draw: _Draw,
         batch_size: int,
     ) -> Events:
         cells = np.empty((len(encoded), self.detector.n_cells), np.float32)
         for begin in range(0, len(encoded), batch_size):
             rows = slice(begin, begin + batch_size)
             c = encoded[rows]
-            z = normal_noise(seed, first + begin, len(c), self.generator.latent)
+            z = draw(begin, len(c))
             latents = torch.cat([source[rows], torch.from_numpy(z).to(c.device)], dim=1)
             raw = self.generator(latents, c)
             cells[begin : begin + len(c)] = self.encoding.decode(raw, c).cpu().numpy()

@@ -14,6 +14,7 @@ from phys_gan.encodings import ShowerEncoding
 from phys_gan.encodings.shower import ShowerEncodingConfig
 from phys_gan.model import Model
 from phys_gan.networks import CompactConfig, build_generator
+from phys_gan.randomness import normal_noise
 from phys_gan.workflows import demo_sample
 
 GEANT4 = pg.read(demo_sample())[:400]
@@ -51,6 +52,21 @@ def test_events_do_not_depend_on_the_batches(model):
 def test_seeds_differ(model):
     first, second = (model.sample(GEANT4.conditions, seed=seed).cells for seed in (1, 2))
     assert not np.array_equal(first, second)
+
+
+def test_given_latents_are_answered_without_chance(model):
+    drawn = model.sample(GEANT4.conditions, seed=3)
+    z = normal_noise(3, 0, len(GEANT4), model.generator.latent)
+    np.testing.assert_array_equal(model.respond(z, GEANT4.conditions).cells, drawn.cells)
+    np.testing.assert_allclose(
+        model.respond(z, GEANT4.conditions, batch_size=7).total_energy(),
+        drawn.total_energy(),
+        rtol=1e-6,
+    )
+    with pytest.raises(pg.errors.DataError, match=r"shape \(400, 7\), but the model needs \(N, "):
+        model.respond(z[:, :7], GEANT4.conditions)
+    with pytest.raises(pg.errors.DataError, match=r"has shape \(400,\), not \(3,\)"):
+        model.respond(z[:3], GEANT4.conditions)
 
 
 def test_missing(tmp_path):

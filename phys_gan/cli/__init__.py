@@ -4,6 +4,7 @@
 from phys_gan.cli.demo import demo  # isort: skip
 from phys_gan.cli.events import convert, inspect, simulate  # isort: skip
 from phys_gan.cli.models import generate, train  # isort: skip
+from phys_gan.cli.exploring import explore  # isort: skip
 from phys_gan.cli.validation import validate  # isort: skip
 from phys_gan.cli.citing import cite  # isort: skip
 from phys_gan.cli.app import app, main  # isort: skip
@@ -13,6 +14,7 @@ __all__ = [
     "cite",
     "convert",
     "demo",
+    "explore",
     "generate",
     "inspect",
     "main",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -10,6 +9,7 @@ import numpy as np
 import typer
 
 from phys_gan.cli.app import DetectorOption, FormatOption, MappingOption, Seed, app
+from phys_gan.cli.conditions import read_conditions
 from phys_gan.errors import ConfigError
 from phys_gan.units import parse_energies
 
@@ -71,7 +71,9 @@ def simulate(
     if where.is_toy:
         events, made = run(where, n, seed=seed), "points of"
     elif where.is_image:
-        events = run(where, n, conditions=_conditions(condition or []), engine=engine, seed=seed)
+        events = run(
+            where, n, conditions=read_conditions(condition or []), engine=engine, seed=seed
+        )
         made = "galaxies in"
     else:
         low, high = parse_energies(energy or "1GeV:100GeV")
@@ -80,25 +82,6 @@ def simulate(
         made = f"{particle or 'e+'} showers in"
     write(out, events)
     typer.echo(f"Wrote {n} {made} '{where.name}' to {out}")
-
-
-def _conditions(texts: Sequence[str]) -> dict[str, float | tuple[float, float]]:
-    """Read conditions such as ``flux=50`` or ``flux=50:100``."""
-    found: dict[str, float | tuple[float, float]] = {}
-    for text in texts:
-        name, _, value = text.partition("=")
-        low, colon, high = value.partition(":")
-        if name in found:
-            raise ConfigError(f"--condition {name} is given twice", remedy="leave one out")
-        try:
-            found[name] = (float(low), float(high)) if colon else float(low)
-        except ValueError:
-            raise ConfigError(
-                f"'{text}' is not a condition",
-                remedy="write NAME=VALUE or NAME=LOW:HIGH, such as flux=50:100",
-                value=text,
-            ) from None
-    return found
 
 
 @app.command()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -13,6 +13,7 @@ import typer
 from typer.core import TyperCommand
 
 from phys_gan.cli.app import FormatOption, MappingOption, Seed, Set, app
+from phys_gan.cli.conditions import read_conditions
 from phys_gan.cli.progress import progress
 from phys_gan.errors import ConfigError
 from phys_gan.units import format_energy, parse_energies, parse_size
@@ -139,6 +140,10 @@ def generate(
     translate: Annotated[
         str | None, typer.Option(help="Translate the events in this file, one for one.")
     ] = None,
+    condition: Annotated[
+        list[str] | None,
+        typer.Option(help="NAME=VALUE or NAME=LOW:HIGH, such as flux=50:100; default: its range."),
+    ] = None,
     seed: Seed = 0,
     device: Annotated[str, typer.Option(help="Where to run, such as cpu or cuda.")] = "cpu",
 ) -> None:
@@ -149,9 +154,12 @@ def generate(
     from phys_gan.data import read, write
     from phys_gan.generation import FastSim
 
-    if sum(given is not None for given in (n, like, translate)) != 1 or (energy and n is None):
+    if sum(given is not None for given in (n, like, translate)) != 1 or (
+        n is None and (energy or condition)
+    ):
         raise ConfigError(
-            "one of -n (with --energy), --like and --translate says what to generate",
+            "one of -n, --like and --translate says what to generate; --energy and --condition go "
+            "with -n",
             remedy="give one of them",
         )
     fast = FastSim.load(model, device)
@@ -163,7 +171,7 @@ def generate(
     elif events is not None:
         events = fast.generate(events.conditions if _told(fast) else len(events), seed=seed)
     else:
-        events = _generate(fast, n or 0, energy, seed)
+        events = _generate(fast, n or 0, energy, condition or [], seed)
     seconds = time.monotonic() - began
     write(out, events)
     span = ""
@@ -180,18 +188,20 @@ def _told(fast: FastSim) -> tuple[str, ...]:
     return fast.model.encoding.named
 
 
-def _generate(fast: FastSim, n: int, energy: str | None, seed: int) -> Events:
-    """Generate events at energies that are spread evenly, or such that have none."""
-    from phys_gan.randomness import stream
+def _generate(
+    fast: FastSim, n: int, energy: str | None, conditions: Sequence[str], seed: int
+) -> Events:
+    """Generate events under conditions that are spread evenly, or such that have none."""
+    from phys_gan.generation.drawing import draw_conditions
 
-    if "energy" in _told(fast):
-        low, high = parse_energies(energy) if energy else fast.energy_range
-        energies = stream(seed, "energies").uniform(low, high, size=n)
-        return fast.generate({"energy": energies}, seed=seed)
+    given = read_conditions(conditions)
     if energy:
-        raise ConfigError(
-            f"events in '{fast.detector.name}' have no incident energy",
-            remedy="leave --energy out",
-            value=energy,
-        )
-    return fast.generate(n, seed=seed)
+        if "energy" not in _told(fast):
+            raise ConfigError(
+                f"events in '{fast.detector.name}' have no incident energy",
+                remedy="leave --energy out",
+                value=energy,
+            )
+        given["energy"] = parse_energies(energy)
+    drawn = draw_conditions(fast.model.encoding, n, given, seed)
+    return fast.generate(drawn or n, seed=seed)

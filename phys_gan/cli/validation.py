@@ -35,7 +35,8 @@ def validate(
         typer.Option(
             "--slice",
             metavar="NAME[=EDGES]",
-            help="Compare again in slices of a condition, such as energy=1GeV,10GeV,100GeV.",
+            help="Compare again in slices of a condition, such as energy=1GeV,10GeV,100GeV; "
+            "by default of the incident energy, or of the flux of galaxies.",
         ),
     ] = None,
     classifier: Annotated[
@@ -76,7 +77,7 @@ def validate(
     options = Options(
         seed=seed,
         observables=observable or None,
-        slices=dict(map(_slice, slice_)) if slice_ else ("energy",),
+        slices=dict(map(_slice, slice_)) if slice_ else ("energy", "flux"),
         features=tuple(features or ()),
         classifiers=tuple(classifier or ()),
         preset=preset,

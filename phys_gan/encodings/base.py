@@ -41,12 +41,14 @@ class Encoding(nn.Module, ABC):
         named: The conditions that networks are told, by name.
 
     Attributes:
+        logarithmic: Conditions of which networks are told the logarithm alone.
         margin: How far beyond the training events conditions may lie, as a share.
         n_globals: Numbers per event in front of the cells.
         n_conditions: Numbers per event that tell the networks the conditions.
     """
 
     margin = 0.05
+    logarithmic: tuple[str, ...] = ()
     n_globals: int
     n_conditions: int
     ranges: Tensor

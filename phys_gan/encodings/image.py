@@ -94,7 +94,7 @@ class ImageEncoding(Encoding):
             )
         config = config or ImageEncodingConfig()
         super().__init__(detector, config, config.conditions)
-        self.options = config
+        self.options, self.logarithmic = config, config.logarithmic
         self.n_conditions = len(config.conditions) + len(config.angles)
         for name in ("soft", "top"):
             self.register_buffer(name, torch.ones(detector.n_layers))

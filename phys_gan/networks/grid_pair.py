@@ -75,6 +75,10 @@ class GridGenerator(Generator):
         first, shared, inner, own = z.split(self.parts, dim=1)
         energies = self.energies.draw(first, torch.cat([shared, c], dim=1))
         maps = self.body(torch.cat([energies, shared, c], dim=1), inner)
+        return self.compose(energies, maps, own)
+
+    def compose(self, energies: Tensor, maps: Tensor, own: Tensor) -> Tensor:
+        """Put an event together from its globals, its maps, and the noise of its cells."""
         image, noise = (part.flatten(1) for part in maps.chunk(2, dim=1))
         cells = self.scale.inverse(image + functional.softplus(noise + _NOISE) * own)
         return torch.cat([energies, cells], dim=1)

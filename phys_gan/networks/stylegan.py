@@ -177,6 +177,23 @@ class StyleGanGenerator(GridGenerator):
         styles = self._mixed(w, seen, *second) if mixes else [w] * self.n_layers
         return self.synthesise(styles, noise)
 
+    def mixed(self, z: Tensor, fine: Tensor, c: Tensor, layer: int) -> Tensor:
+        """Map latents to raw events with two styles (Karras et al., 2018, Sec. 3.1).
+
+        Arguments:
+            z: Latents of all but the finer styles, (N, latent).
+            fine: Latents of the styles from ``layer`` on, (N, latent); their noise is not used.
+            c: Conditions (N, n_conditions).
+            layer: First layer of the finer styles, 0 ... n_layers.
+        """
+        first, shared, inner, own = z.split(self.parts, dim=1)
+        second = fine.split(self.parts, dim=1)[1]
+        energies = self.energies.draw(first, torch.cat([shared, c], dim=1))
+        w, w2 = (self.style(torch.cat([energies, part, c], dim=1)) for part in (shared, second))
+        styles = [w if k < layer else w2 for k in range(self.n_layers)]
+        maps = self.synthesise(styles, inner.split(self.inner, dim=1)[-1])
+        return self.compose(energies, maps, own)
+
     def synthesise(self, styles: list[Tensor], noise: Tensor) -> Tensor:
         """Map one style (N, n_style) per layer and the noise inputs to maps (N, n_maps, *size)."""
         h = self.constant.expand(noise.shape[0], -1, -1, -1)

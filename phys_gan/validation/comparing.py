@@ -11,18 +11,18 @@ from threadpoolctl import threadpool_limits
 
 from phys_gan.detectors import Detector
 from phys_gan.errors import DetectorError, MissingError, RangeError
+from phys_gan.validation.caveats import caveats
 from phys_gan.validation.comparison import Comparison, Comparisons, Side
 from phys_gan.validation.diagnosis import diagnose
 from phys_gan.validation.distributions import (
     MIN_EVENTS,
-    SPECTRUM,
-    Distributions,
     Selection,
     assess_all,
     choose_bins,
 )
 from phys_gan.validation.jointly import (
     Together,
+    check_forms,
     check_names,
     classify,
     compare_extracted,
@@ -30,6 +30,7 @@ from phys_gan.validation.jointly import (
 )
 from phys_gan.validation.measuring import KEPT_BYTES, Measured, Source, measure_sample
 from phys_gan.validation.observables import Wanted
+from phys_gan.validation.observables.spectrum import SPECTRA, spectrum_name
 from phys_gan.validation.pathologies import Evidence
 from phys_gan.validation.slicing import Slices, make_cuts
 from phys_gan.validation.statistics.resampling import draw_replicas
@@ -49,9 +50,10 @@ class Options:
         seed: Seed of bootstrap, floors and classifiers: equal input and seed give equal output.
         observables: Names of registered observables, own ones, or plain functions of
             :class:`~phys_gan.validation.observables.Showers`; all that apply when None.
-            ``"cell_energy"`` is the spectrum of the cells.
+            ``"cell_energy"`` is the spectrum of the cells, ``"pixels"`` that of images.
         slices: Conditions in slices of which everything is compared again: names, or names with
-            edges. Conditions that are not known are left out when no edges are given.
+            edges. Conditions that are not known are left out when no edges are given: by default
+            showers are cut by their incident energy, images by their flux.
         multivariate: Compare all observables together as well, the correlations of layers and
             cells, and single events.
         features: Further features for the joint distances: ``"conditions"`` (what a classifier of
@@ -68,7 +70,7 @@ class Options:
 
     seed: int = 0
     observables: Sequence[Wanted] | None = None
-    slices: Slices | Sequence[str] = ("energy",)
+    slices: Slices | Sequence[str] = ("energy", "flux")
     multivariate: bool = True
     features: Sequence[str] = ()
     classifiers: Sequence[str] = ()
@@ -146,7 +148,7 @@ def _compare_all(
     report: Report | None,
 ) -> Comparisons:
     wanted = options.observables
-    names = None if wanted is None else [o for o in wanted if o != SPECTRUM]
+    names = None if wanted is None else [o for o in wanted if o not in SPECTRA]
 
     def measured(source: Source, name: str) -> Measured:
         shown = None if report is None else partial(report, f"measuring {name}")
@@ -160,6 +162,7 @@ def _compare_all(
         )
 
     truth = measured(reference, "reference")
+    check_forms(truth, options.classifiers)
     with_spectrum = _with_spectrum(truth.detector, wanted)
     others = [measured(source, name) for name, source in candidates.items()]
     known = None if training is None else measured(training, "training")
@@ -218,7 +221,7 @@ def _compare(
         classifiers=classifiers,
         gallery=together.gallery,
         clouds=together.clouds,
-        warnings=_warnings(reference, candidate, whole),
+        warnings=caveats(reference, candidate, whole),
         seed=options.seed,
     )
 
@@ -234,15 +237,18 @@ def _wanted(
 
 def _with_spectrum(detector: Detector, wanted: Sequence[Wanted] | None) -> bool:
     """Return whether the spectrum of the cells is compared; coordinates have none."""
-    if not detector.is_toy:
-        return wanted is None or SPECTRUM in wanted
-    if wanted is not None and SPECTRUM in wanted:
+    own = spectrum_name(detector)
+    if wanted is None:
+        return own is not None
+    other = next((name for name in SPECTRA if name != own and name in wanted), None)
+    if other is not None:
+        cells = "coordinates" if detector.is_toy else "pixels" if detector.is_image else "energies"
         raise MissingError(
-            f"'{SPECTRUM}' is not an observable of '{detector.name}', whose cells are coordinates",
-            remedy="leave it out",
-            value=SPECTRUM,
+            f"'{other}' is not an observable of '{detector.name}', whose cells are {cells}",
+            remedy="leave it out" if own is None else f"ask for '{own}'",
+            value=other,
         )
-    return False
+    return own in wanted
 
 
 def _check(reference: Measured, candidate: Measured) -> None:
@@ -264,6 +270,8 @@ def _check(reference: Measured, candidate: Measured) -> None:
 
 
 def _curves(reference: Measured, candidate: Measured) -> tuple[ResponseCurve, ResponseCurve] | None:
+    if reference.detector.signed:
+        return None
     if "energy" not in reference.conditions or "energy" not in candidate.conditions:
         return None
     edges = energy_edges(reference.conditions["energy"])
@@ -276,34 +284,16 @@ def _curves(reference: Measured, candidate: Measured) -> tuple[ResponseCurve, Re
 
 
 def _make_side(sample: Measured, curve: ResponseCurve | None) -> Side:
-    energy = None
-    if "energy" in sample.conditions:
-        low, middle, high = np.quantile(sample.conditions["energy"], [0, 0.5, 1]).tolist()
-        energy = (low, middle, high)
+    ranges = {}
+    for name, values in sample.conditions.items():
+        low, middle, high = np.quantile(values, [0, 0.5, 1]).tolist()
+        ranges[name] = (low, middle, high)
     return Side(
         name=sample.name,
         n=len(sample),
         provenance=dict(sample.provenance),
-        energy=energy,
+        conditions=ranges,
         outside=sample.outside,
         profiles=sample.profiles,
         response=curve,
     )
-
-
-def _warnings(reference: Measured, candidate: Measured, whole: Distributions) -> list[str]:
-    if reference.detector.is_toy:
-        return []
-    if "energy" not in reference.conditions or "energy" not in candidate.conditions:
-        return [
-            "The incident energies of both samples are not known: nothing tells whether the "
-            "observables may be compared."
-        ]
-    ks = whole.results.get("E_inc", {}).get("ks")
-    if ks is None or ks.within_floor:
-        return []
-    return [
-        f"The incident energies of both samples differ (KS {ks.value:.3f}): differences of the "
-        "observables need not come from the generator. Generate the candidate with the energies "
-        "of the reference."
-    ]

@@ -38,7 +38,7 @@ class Side:
         name: What it is called in tables and legends.
         n: Number of events.
         provenance: How the events were made.
-        energy: Smallest, median and largest incident energy [MeV], where known.
+        conditions: Name of a condition to its smallest, median and largest value.
         outside: Mean fraction of the energy that no cell caught, where known.
         profiles: The average shower.
         response: Response and resolution, where the incident energies are known.
@@ -47,10 +47,15 @@ class Side:
     name: str
     n: int
     provenance: Mapping[str, str]
-    energy: tuple[float, float, float] | None
+    conditions: Mapping[str, tuple[float, float, float]]
     outside: float | None
     profiles: Profiles
     response: ResponseCurve | None
+
+    @property
+    def energy(self) -> tuple[float, float, float] | None:
+        """Smallest, median and largest incident energy [MeV], where known."""
+        return self.conditions.get("energy")
 
 
 @dataclass(frozen=True)
@@ -158,6 +163,7 @@ class Comparison:
 
     def summary(self) -> str:
         """Return a short table, the worst observables first."""
+        width = max([16, *map(len, self.results)])
         lines = [
             f"{self.candidate.name}: {len(self.results) - len(self.outside)} of "
             f"{len(self.results)} observables within the floor ({self.reference.n} reference, "
@@ -165,7 +171,7 @@ class Comparison:
             *self.warnings,
             *(f"{finding.name}: {finding.text}" for finding in self.findings),
             "",
-            f"{'observable':<16} {'KS':>18} {'floor':>18}   verdict",
+            f"{'observable':<{width}} {'KS':>18} {'floor':>18}   verdict",
         ]
         outside = set(self.outside)
         for name in self.ranking:
@@ -173,7 +179,7 @@ class Comparison:
             value = f"{ks.value:.4f} ± {ks.error:.4f}" if ks else "not enough events"
             floor = f"{ks.floor:.4f} ± {ks.floor_error:.4f}" if ks else ""
             verdict = "OUTSIDE" if name in outside else "within floor"
-            lines.append(f"{name:<16} {value:>18} {floor:>18}   {verdict}")
+            lines.append(f"{name:<{width}} {value:>18} {floor:>18}   {verdict}")
         return "\n".join(lines)
 
     def save(
@@ -267,13 +273,15 @@ def _results(results: Mapping[str, Mapping[str, Result]]) -> dict[str, Any]:
 
 
 def _side(side: Side) -> dict[str, Any]:
-    energy = None
-    if side.energy is not None:
-        energy = dict(zip(("min", "median", "max"), side.energy, strict=True))
+    ranges = {
+        name: dict(zip(("min", "median", "max"), values, strict=True))
+        for name, values in side.conditions.items()
+    }
     return {
         "name": side.name,
         "n": side.n,
-        "energy": energy,
+        "energy": ranges.get("energy"),
+        "conditions": ranges,
         "energy_outside_cells": side.outside,
         "provenance": dict(side.provenance),
     }

@@ -42,11 +42,11 @@ class Finding:
 
 
 _OF_SHOWERS = ("dead cells", "layer order", "low-energy tail")
-"""Those that toys cannot have: their cells are no energies."""
+"""Those that images and toys cannot have: their cells may be negative, and are no energies."""
 
 
 def diagnose(evidence: Evidence) -> list[Finding]:
     """Return the known failures that the candidate shows; each is rare between equal samples."""
-    without = _OF_SHOWERS if evidence.reference.detector.is_toy else ()
+    without = _OF_SHOWERS if evidence.reference.detector.signed else ()
     texts = ((name, find(evidence)) for name, find in DIAGNOSES.items() if name not in without)
     return [Finding(name, text) for name, text in texts if text is not None]

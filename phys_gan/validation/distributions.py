@@ -19,7 +19,8 @@ from phys_gan.validation.histograms import (
 )
 from phys_gan.validation.measuring import Measured
 from phys_gan.validation.observables import Observable
-from phys_gan.validation.observables.spectrum import trimmed
+from phys_gan.validation.observables.pixels import softening
+from phys_gan.validation.observables.spectrum import plot_edges, spectrum_name
 from phys_gan.validation.slicing import Cut
 from phys_gan.validation.statistics.resampling import Replicas
 from phys_gan.validation.statistics.result import Result
@@ -35,7 +36,6 @@ from phys_gan.validation.statistics.uncertainty import (
 
 __all__ = [
     "MIN_EVENTS",
-    "SPECTRUM",
     "Binnings",
     "Distributions",
     "Selection",
@@ -45,8 +45,6 @@ __all__ = [
 
 MIN_EVENTS = 20
 """Fewer events, or fewer for which an observable is defined, are not compared."""
-
-SPECTRUM = "cell_energy"
 
 _THREADS = min(os.cpu_count() or 1, 4)
 
@@ -118,11 +116,10 @@ def choose_bins(
     with ThreadPoolExecutor(_THREADS) as pool:
         edges = pool.map(one, reference.observables)
         chosen = {o.name: e for o, e in zip(reference.observables, edges, strict=True)}
-    if spectrum:
+    name = spectrum_name(reference.detector)
+    if spectrum and name is not None:
         entries = _taken(reference.spectrum, rows[0]).sum(axis=0, dtype=np.float64)
-        threshold = reference.detector.threshold
-        kept = trimmed(reference.spectrum_edges, entries, threshold=threshold)
-        chosen[SPECTRUM] = reference.spectrum_edges[kept]
+        chosen[name] = plot_edges(reference.detector, reference.spectrum_edges, entries)
     return chosen
 
 
@@ -187,16 +184,17 @@ def _assess(
 
     with ThreadPoolExecutor(_THREADS) as pool:
         tasks = {}
-        if SPECTRUM in binnings:
-            edges = binnings[SPECTRUM]
+        spectrum = spectrum_name(reference.detector)
+        if spectrum in binnings:
+            edges = binnings[spectrum]
             # The longest one begins first.
-            tasks[SPECTRUM] = pool.submit(
+            tasks[spectrum] = pool.submit(
                 _assess_spectrum, reference, candidate, edges, rows, replicas
             )
         tasks |= {o.name: pool.submit(one, o) for o in observables}
         done = {name: task.result() for name, task in tasks.items()}
     # The spectrum is shown behind the others.
-    names = [*(o.name for o in observables), *([SPECTRUM] if SPECTRUM in binnings else [])]
+    names = [*(o.name for o in observables), *(name for name in tasks if name == spectrum)]
     histograms = {name: done[name][0] for name in names}
     raws = {name: done[name][1] for name in names if done[name][1]}
     return n_events, histograms, raws
@@ -231,26 +229,31 @@ def _assess_spectrum(
     rows: tuple[Rows | None, Rows | None],
     replicas: Replicas,
 ) -> tuple[Histogram, Mapping[str, Raw]]:
-    low = int(np.searchsorted(reference.spectrum_edges, edges[0]))
     first, second = (
-        _narrow(_taken(sample.spectrum, r), low, low + len(edges) - 1)
+        _joined(_taken(sample.spectrum, r), sample.spectrum_edges, edges)
         for sample, r in zip((reference, candidate), rows, strict=True)
     )
-    histogram = spectrum_histogram(reference.detector.cell_unit, edges, first, second)
+    soft = None
+    if reference.detector.is_image:
+        entries = _taken(reference.spectrum, rows[0]).sum(axis=0, dtype=np.float64)
+        soft = softening(reference.spectrum_edges, entries)
+    histogram = spectrum_histogram(reference.detector.cell_unit, edges, first, second, soft)
     dark = [h.sum(axis=1) == 0 for h in (first, second)]
     if min(int((~d).sum()) for d in dark) < MIN_EVENTS:
         return histogram, {"undefined": undefined(dark[0], dark[1])} if len(second) else {}
-    sample: Sample = Spectra(first, second, np.log10(edges), *rows)
+    # Decades, also of pixels: their asinh is a logarithm but for the noise around zero.
+    places = np.log10(edges) if soft is None else np.arcsinh(edges / soft) / np.log(10)
+    sample: Sample = Spectra(first, second, places, *rows)
     return histogram, assess(sample, (len(first), len(second)), replicas)
 
 
-def _narrow(
-    spectrum: NDArray[np.unsignedinteger], low: int, high: int
+def _joined(
+    spectrum: NDArray[np.unsignedinteger], edges: NDArray[np.float64], chosen: NDArray[np.float64]
 ) -> NDArray[np.unsignedinteger]:
-    """Keep the bins low to high - 1 (edges low to high) and add the others to the flow bins."""
-    below = spectrum[:, : low + 1].sum(axis=1, dtype=spectrum.dtype)
-    above = spectrum[:, high + 1 :].sum(axis=1, dtype=spectrum.dtype)
-    return np.concatenate([below[:, None], spectrum[:, low + 1 : high + 1], above[:, None]], axis=1)
+    """Add up the bins between chosen ones of the edges, and those beyond to the flow bins."""
+    places = np.searchsorted(edges, chosen)
+    starts = np.concatenate([[0], places + 1])
+    return np.asarray(np.add.reduceat(spectrum, starts, axis=1, dtype=spectrum.dtype))
 
 
 def _narrowed(rows: Rows | None, good: NDArray[np.bool_]) -> Rows:

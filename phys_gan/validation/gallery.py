@@ -15,6 +15,7 @@ from phys_gan.validation.measuring import Measured
 __all__ = ["Gallery", "make_gallery"]
 
 _SHOWN = 4
+_SHOWN_IMAGES = 16
 _BLOCK_BYTES = 1 << 24
 
 
@@ -23,9 +24,11 @@ class Gallery:
     """A few events of both samples.
 
     Attributes:
-        reference: Random events of the reference, by rising incident energy.
-        candidate: Events of the candidate whose incident energies are nearest to theirs.
-        drawn: Random events of the candidate, by rising incident energy.
+        reference: Random events of the reference, by rising incident energy; images by their flux,
+            or the sum of their pixels.
+        candidate: Events of the candidate whose incident energies are nearest to theirs; images
+            whose conditions are.
+        drawn: Random events of the candidate, in the same order.
         nearest: The event of the reference that is nearest to each of ``drawn``.
         distances: Their distances, shape (n,).
         typical: The distance from each of ``nearest`` to its own nearest neighbour in the
@@ -72,8 +75,12 @@ def make_gallery(reference: Measured, candidate: Measured, *, seed: int) -> Gall
 
 
 def _random(events: Events, draws: np.random.Generator) -> Events:
-    rows = draws.choice(len(events), min(_SHOWN, len(events)), replace=False)
+    most = _SHOWN_IMAGES if events.detector.is_image else _SHOWN
+    rows = draws.choice(len(events), min(most, len(events)), replace=False)
     chosen = events[rows]
+    if events.detector.is_image:
+        flux = chosen.conditions.get("flux", chosen.cells.sum(axis=1))
+        return chosen[np.argsort(flux, kind="stable")]
     if "energy" in chosen.conditions:
         return chosen[np.argsort(chosen.energy, kind="stable")]
     return chosen
@@ -81,6 +88,8 @@ def _random(events: Events, draws: np.random.Generator) -> Events:
 
 def _alike(wanted: Events, events: Events, draws: np.random.Generator) -> Events:
     """Return an event of nearly the same incident energy for each; random ones without it."""
+    if wanted.detector.is_image:
+        return _of_like_conditions(wanted, events, draws)
     if "energy" not in wanted.conditions or "energy" not in events.conditions:
         return _random(events, draws)
     energy = events.energy
@@ -91,6 +100,31 @@ def _alike(wanted: Events, events: Events, draws: np.random.Generator) -> Events
         # Of several equally near ones, such as at fixed energies, a random one.
         best = np.flatnonzero(off <= off.min() * (1 + 1e-9) + 1e-12)
         rows.append(int(draws.choice(best)))
+    return events[rows]
+
+
+def _of_like_conditions(wanted: Events, events: Events, draws: np.random.Generator) -> Events:
+    """Return the event for each whose conditions are nearest, as quantiles of those of all."""
+    shared = [name for name in wanted.conditions if name in events.conditions]
+    if not shared:
+        return _random(events, draws)
+    mine, theirs = (
+        np.stack(
+            [
+                np.searchsorted(np.sort(events.condition(name)), e.condition(name)) / len(events)
+                for name in shared
+            ],
+            axis=1,
+        )
+        for e in (wanted, events)
+    )
+    rows: list[int] = []
+    for values in mine:
+        off = ((theirs - values) ** 2).sum(axis=1)
+        # Nothing is shown twice, but where there are fewer than are wanted.
+        if len(rows) < len(events):
+            off[rows] = np.inf
+        rows.append(int(off.argmin()))
     return events[rows]
 
 

@@ -35,6 +35,9 @@ class Histogram:
         family: Name with ``{k}`` for the layer, for plots over all layers.
         moments: Mean and standard deviation of reference and candidate, shape (2, 2).
         per_event: Whether there are many entries per event.
+        unit: Unit of the entries, where the height of a bin depends on it.
+        softening: Value around which an asinh axis turns from linear to logarithmic, where entries
+            of both signs span decades; such a histogram is shown over the width of its bins.
     """
 
     label: str
@@ -50,6 +53,8 @@ class Histogram:
     family: str = ""
     moments: Values | None = None
     per_event: bool = False
+    unit: str = ""
+    softening: float | None = None
 
     @property
     def is_log(self) -> bool:
@@ -110,15 +115,31 @@ def spectrum_histogram(
     edges: Values,
     reference: NDArray[np.unsignedinteger],
     candidate: NDArray[np.unsignedinteger],
+    softening: float | None = None,
 ) -> Histogram:
-    """Add up the hits of all events, given per event and bin, shapes (n, n_bins + 2), (m, ...)."""
+    """Add up the hits of all events, given per event and bin, shapes (n, n_bins + 2), (m, ...).
+
+    Arguments:
+        unit: Unit of the cells.
+        edges: Bin edges in this unit.
+        reference: Entries of the reference.
+        candidate: Entries of the candidate.
+        softening: That of pixels; none for energies.
+    """
+    label = rf"$E_\mathrm{{cell}}$ [{unit}]"
+    description = "Energy of every cell above the read-out threshold."
+    if softening is not None:
+        label = f"pixel [{unit}]"
+        description = (
+            "All pixels, per unit of the axis, which is linear in the noise and logarithmic beyond."
+        )
     per_event = reference, candidate
     entries = [h.sum(axis=0, dtype=np.float64) for h in per_event]
     # Cells of one event fluctuate together: the error is the spread over events.
     errors = [np.sqrt(len(h)) * h.std(axis=0, dtype=np.float64) for h in per_event]
     return Histogram(
-        label=rf"$E_\mathrm{{cell}}$ [{unit}]",
-        description="Energy of every cell above the read-out threshold.",
+        label=label,
+        description=description,
         edges=edges,
         reference=entries[0],
         candidate=entries[1],
@@ -127,4 +148,6 @@ def spectrum_histogram(
         undefined=(0, 0),
         n_events=(len(reference), len(candidate)),
         per_event=True,
+        unit=unit,
+        softening=softening,
     )

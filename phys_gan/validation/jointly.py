@@ -20,6 +20,7 @@ from phys_gan.validation.multivariate.features import (
     feature_matrix,
     undefined_values,
 )
+from phys_gan.validation.multivariate.inception import find_weights
 from phys_gan.validation.multivariate.judging import MIN_EVENTS, judge_features
 from phys_gan.validation.multivariate.score import inception_score
 from phys_gan.validation.points import Clouds, coordinates, judge_modes, make_clouds
@@ -33,7 +34,14 @@ from phys_gan.validation.statistics.result import Result
 if TYPE_CHECKING:
     from phys_gan.validation.classifier.outcome import ClassifierResult
 
-__all__ = ["Together", "check_names", "classify", "compare_extracted", "compare_together"]
+__all__ = [
+    "Together",
+    "check_forms",
+    "check_names",
+    "classify",
+    "compare_extracted",
+    "compare_together",
+]
 
 _NEIGHBOURS = 5_000
 """Events of each sample for nearest neighbours, whose cost is quadratic."""
@@ -65,15 +73,32 @@ def check_names(features: Sequence[str], classifiers: Sequence[str], preset: str
     """Say what is not known before hours of work, not after.
 
     Raises:
-        MissingError: There are no such features, form of the input or settings.
+        MissingError: There are no such features, form of the input or settings, or the network
+            behind the features is not installed.
     """
     _check_known(features, EXTRACTORS, "features")
+    if "inception" in features:
+        find_weights()
     if classifiers:
         # Everything else here does without torch.
         from phys_gan.validation.classifier import FORMS, PRESETS
 
         _check_known(classifiers, FORMS, "form of the input of a classifier")
         _check_known([preset], PRESETS, "preset of a classifier")
+
+
+def check_forms(reference: Measured, forms: Sequence[str]) -> None:
+    """Say which forms of the input do not exist for a detector, as soon as it is known.
+
+    Raises:
+        DetectorError: One of them does not.
+    """
+    if forms:
+        from phys_gan.validation.classifier import FORMS
+
+        shown = [name for name in ("energy",) if name in reference.conditions]
+        for form in forms:
+            FORMS[form](reference.kept[:1], shown)
 
 
 def _check_known(names: Sequence[str], known: Mapping[str, object], what: str) -> None:

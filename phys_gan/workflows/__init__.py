@@ -1,8 +1,19 @@
-"""The verbs that join several rooms: train, validate files, cite, the demo."""
+"""The verbs that join several rooms: train, explore, validate files, cite, the demo."""
 
 from phys_gan.workflows.citing import cite
 from phys_gan.workflows.demo import Demo, demo, demo_sample
+from phys_gan.workflows.exploring import explore
 from phys_gan.workflows.training import resolve, train
 from phys_gan.workflows.validating import Verdict, validate
 
-__all__ = ["Demo", "Verdict", "cite", "demo", "demo_sample", "resolve", "train", "validate"]
+__all__ = [
+    "Demo",
+    "Verdict",
+    "cite",
+    "demo",
+    "demo_sample",
+    "explore",
+    "resolve",
+    "train",
+    "validate",
+]

@@ -414,7 +414,10 @@ OTHERS = {
     "calogan-hdf5": ("calochallenge-2", "has shape (4, 3, 96), but detector 'calochallenge-2'"),
     "calogan-root": ("calochallenge-2", "holds the cells of 'calogan', not those of 'calochalle"),
     "calochallenge-hdf5": ("calogan", "has 12 voxels, but detector 'calogan' has 504"),
-    "galaxy10-hdf5": ("galaxies-32", "3 bands of 8 x 8 pixels, but detector 'galaxies-32' has one band of"),
+    "galaxy10-hdf5": (
+        "galaxies-32",
+        "3 bands of 8 x 8 pixels, but detector 'galaxies-32' has one band of",
+    ),
     "galaxiesml-hdf5": ("calogan", "5 bands of 8 x 8 pixels, but detector 'calogan' has 504 ce"),
     "cosmos-fits": ("cosmos-64", "stamps are 0.2 arcsec wide, but those of detector 'cosmos-64'"),
     "par04-hdf5": ("par04-9x16x45", "2 x 3 x 2 bins in r, phi and z, but detector 'par04-9x16x45'"),

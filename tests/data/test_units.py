@@ -50,7 +50,10 @@ def test_response() -> None:
     in_gev = response(showers(0.5, CALOGAN.model_copy(update={"cell_unit": "GeV"})))
     assert in_gev is not None
     np.testing.assert_allclose(in_gev, 500, rtol=1e-6)
-    assert response(Events(np.ones((2, 1024)), {"energy": [1, 2]}, load_detector("galaxies-32"))) is None
+    assert (
+        response(Events(np.ones((2, 1024)), {"energy": [1, 2]}, load_detector("galaxies-32")))
+        is None
+    )
     assert response(Events(np.ones((2, 504)), {}, CALOGAN)) is None
 
 

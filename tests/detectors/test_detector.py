@@ -85,7 +85,9 @@ def test_the_mean_geant4_shower_is_invariant_under_rotations() -> None:
         assert np.sqrt(np.mean(z**2)) < 1.6
 
 
-@pytest.mark.parametrize("name", ["calogan", "calochallenge-1-pions", "calochallenge-2", "galaxies-32"])
+@pytest.mark.parametrize(
+    "name", ["calogan", "calochallenge-1-pions", "calochallenge-2", "galaxies-32"]
+)
 def test_find_inverts_positions(name: str) -> None:
     detector = load_detector(name)
     (x, y), z = detector.positions.T, detector.depths[detector.layer_of_cell]

@@ -46,11 +46,9 @@ def test_the_values_of_the_observables() -> None:
 
 
 def test_showers_and_images_have_no_observables_of_points() -> None:
-    for name in ("calogan", "calochallenge-2"):
+    for name in ("calogan", "calochallenge-2", "galaxies-32"):
         names = {o.name for o in select(load_detector(name))}
         assert not names & {"log_density", "mode", "0", "x"}
-    with pytest.raises(DetectorError, match="no observables for the detector 'galaxies-32'"):
-        select(load_detector("galaxies-32"), [])
 
 
 def test_the_score_of_toys_ranks_them() -> None:

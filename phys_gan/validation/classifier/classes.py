@@ -15,18 +15,25 @@ from phys_gan.particles import find_particle
 __all__ = ["choose_condition", "divide"]
 
 
+_OF_IMAGES = ("half_light_radius", "flux_radius", "flux")
+"""Sizes first: to tell them from pixels takes more than a sum."""
+
+
 def choose_condition(events: Events) -> str:
-    """Return ``pdg`` where it has several values, else ``energy``.
+    """Return ``pdg`` where it has several values, else ``energy``; of galaxies a size, else flux.
 
     Raises:
-        MissingError: There is neither.
+        MissingError: There is none of them.
     """
     if "pdg" in events.conditions and np.ptp(events.conditions["pdg"]) > 0:
         return "pdg"
-    if "energy" in events.conditions:
-        return "energy"
+    known = ("energy", *(_OF_IMAGES if events.detector.is_image else ()))
+    chosen = next((name for name in known if name in events.conditions), None)
+    if chosen is not None:
+        return str(chosen)
+    wanted = "size or flux" if events.detector.is_image else "incident energy"
     raise MissingError(
-        "the events have neither several kinds of particles nor incident energies; available: "
+        f"the events have neither several kinds of particles nor a known {wanted}; available: "
         f"{', '.join(events.conditions) or 'none'}",
         remedy="name a condition to classify",
     )

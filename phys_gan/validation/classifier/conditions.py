@@ -129,7 +129,8 @@ def train_condition_classifier(
 
     Arguments:
         reference: Events of full simulation.
-        condition: Which one; by default ``pdg`` where it has several values, else ``energy``.
+        condition: Which one; by default ``pdg`` where it has several values, else ``energy``, or of
+            galaxies ``half_light_radius``, ``flux_radius`` or ``flux``, the first that there is.
         n_classes: Most classes.
         settings: Of the training; the last hidden layer has 64 nodes whatever the width.
         seed: Seed of everything.

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from phys_gan.errors import DetectorError, MissingError
 from phys_gan.events import Events
 
-__all__ = ["WEIGHTS", "InceptionFeatures"]
+__all__ = ["WEIGHTS", "InceptionFeatures", "find_weights"]
 
 WEIGHTS = "weights-inception-2015-12-05-6726825d.pth"
 """Name of the file of weights that torch-fidelity converted from the original network."""
@@ -62,7 +62,7 @@ class InceptionFeatures:
                 f"Inception-v3 needs images, but '{reference.detector.name}' is not an image",
                 remedy="take the features 'observables'",
             )
-        path = _weights(weights)
+        path = find_weights(weights)
         low, high = np.quantile(reference.cells, [_OUTSIDE, 1 - _OUTSIDE]).tolist()
         return cls(low, high if high > low else low + 1.0, path)
 
@@ -95,7 +95,15 @@ class InceptionFeatures:
         return np.asarray(np.rint(255 * np.clip(scaled, 0, 1)), np.uint8)
 
 
-def _weights(weights: str | Path | None) -> Path:
+def find_weights(weights: str | Path | None = None) -> Path:
+    """Return the file of the weights.
+
+    Arguments:
+        weights: The file; by default it lies in the hub folder of torch.
+
+    Raises:
+        MissingError: torch-fidelity or the file of weights is not there.
+    """
     if find_spec("torch_fidelity") is None:
         raise MissingError(
             "the features of Inception-v3 need torch-fidelity, which is not installed",

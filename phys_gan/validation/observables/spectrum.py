@@ -1,4 +1,4 @@
-"""The spectrum of cell energies: one histogram per event, so that events can be resampled."""
+"""The spectrum of cells or pixels: one histogram per event, so that events can be resampled."""
 
 from __future__ import annotations
 
@@ -9,9 +9,21 @@ from phys_gan.detectors import Detector
 from phys_gan.events import Events
 from phys_gan.units import MEV
 from phys_gan.validation.observables.lookup import bin_table
+from phys_gan.validation.observables.pixels import mirrored, mirrored_bins, pixel_edges
 from phys_gan.validation.observables.showers import Showers, map_blocks
 
-__all__ = ["open_edges", "spectrum_block", "spectrum_per_event", "trimmed"]
+__all__ = [
+    "SPECTRA",
+    "open_edges",
+    "plot_edges",
+    "spectrum_block",
+    "spectrum_name",
+    "spectrum_per_event",
+    "trimmed",
+]
+
+SPECTRA = ("cell_energy", "pixels")
+"""What the spectrum is called, of showers and of images."""
 
 _BINS_PER_DECADE = 10
 _LOWEST, _HIGHEST = 1e-9, 1e8
@@ -19,12 +31,26 @@ _LOWEST, _HIGHEST = 1e-9, 1e8
 _SOFTEST = 0.001
 
 
+def spectrum_name(detector: Detector) -> str | None:
+    """Return what the spectrum of a detector is called; coordinates have none.
+
+    Example:
+        >>> from phys_gan.detectors import load_detector
+        >>> [spectrum_name(load_detector(name)) for name in ("calogan", "galaxies-32", "toy-grid")]
+        ['cell_energy', 'pixels', None]
+    """
+    if detector.is_toy:
+        return None
+    return "pixels" if detector.is_image else "cell_energy"
+
+
 def open_edges(detector: Detector) -> NDArray[np.float64]:
     """Return logarithmic edges of cell energies that depend on the detector alone.
 
     Events that come in blocks can thus be counted in one pass: ten bins per decade from the
     read-out threshold, or, without one, from far below any energy that matters, to far above.
-    :func:`trimmed` says afterwards which of them a plot needs.
+    :func:`plot_edges` says afterwards which of them a plot needs. Pixels have either sign, and so
+    have their edges, with zero in the middle.
 
     Returns:
         Edges in the unit of the cells, shape (n_bins + 1,).
@@ -38,7 +64,23 @@ def open_edges(detector: Detector) -> NDArray[np.float64]:
     lowest = detector.threshold or _LOWEST / unit
     decades = max(1, int(np.ceil(np.log10(_HIGHEST / unit / lowest))))
     steps = np.arange(decades * _BINS_PER_DECADE + 1) / _BINS_PER_DECADE
-    return np.asarray(lowest * 10.0**steps)
+    edges = np.asarray(lowest * 10.0**steps)
+    return mirrored(edges) if detector.is_image else edges
+
+
+def plot_edges(
+    detector: Detector, edges: NDArray[np.float64], counts: NDArray[np.generic]
+) -> NDArray[np.float64]:
+    """Return those of :func:`open_edges` that show what there is.
+
+    Arguments:
+        detector: The detector.
+        edges: All edges, shape (n_bins + 1,).
+        counts: Entries of the reference with under- and overflow, shape (n_bins + 2,).
+    """
+    if detector.is_image:
+        return pixel_edges(edges, counts)
+    return edges[trimmed(edges, counts, threshold=detector.threshold)]
 
 
 def trimmed(
@@ -77,8 +119,9 @@ def spectrum_per_event(
     """Count the cells above the threshold per event and bin, shape (N, n_bins + 2).
 
     The first and last column are under- and overflow; cells at or below the read-out threshold
-    are not entries. A bin holds its lower edge. Small integers are enough for the cells of one
-    event; sums over events need ``dtype=np.float64`` or ``np.int64``.
+    are not entries, but all pixels of an image are. A bin holds its lower edge (of pixels the one
+    nearer to zero). Small integers are enough for the cells of one event; sums over events need
+    ``dtype=np.float64`` or ``np.int64``.
 
     Arguments:
         events: The events.
@@ -94,9 +137,19 @@ def spectrum_per_event(
 def spectrum_block(showers: Showers, edges: NDArray[np.float64]) -> NDArray[np.unsignedinteger]:
     """Do what :func:`spectrum_per_event` does for one block of showers."""
     n_columns = len(edges) + 1
+    if showers.detector.is_image:
+        columns = mirrored_bins(edges, showers.events.cells)
+        columns += np.arange(len(showers))[:, None] * n_columns
+        return _counted(showers, columns.reshape(-1), n_columns)
     hits = np.flatnonzero(showers.above)
     columns = bin_table(edges).find(showers.events.cells.reshape(-1).take(hits))
     columns += hits // showers.detector.n_cells * n_columns
+    return _counted(showers, columns, n_columns)
+
+
+def _counted(
+    showers: Showers, columns: NDArray[np.int64], n_columns: int
+) -> NDArray[np.unsignedinteger]:
     counts = np.bincount(columns, minlength=len(showers) * n_columns)
     return counts.reshape(len(showers), n_columns).astype(_counter(showers.detector))
 

@@ -9,9 +9,12 @@ from matplotlib.axes import Axes
 from matplotlib.collections import QuadMesh
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 from numpy.typing import NDArray
 
+from phys_gan.detectors import Detector
 from phys_gan.validation.report.legends import legend_above, legend_height
+from phys_gan.validation.report.maps import layer_title, length_unit
 from phys_gan.validation.report.style import REFERENCE, REFERENCE_FILL, Look
 from phys_gan.validation.statistics.cell_correlations import CellCorrelation, CellCorrelations
 from phys_gan.validation.statistics.correlations import Correlations
@@ -23,10 +26,14 @@ _ACROSS = 3
 _EMPTY = "#dddddd"
 
 
-def matrix_figure(found: Sequence[tuple[Look, Correlations]]) -> Figure:
+def matrix_figure(found: Sequence[tuple[Look, Correlations]], what: str = "layer") -> Figure:
     """Draw the correlations in the reference and how those of the candidates differ.
 
     Those of a single candidate are drawn as well. Grey pairs are not defined.
+
+    Arguments:
+        found: The candidates.
+        what: What rows and columns are.
     """
     reference = found[0][1]
     whole = [("reference", REFERENCE, reference.reference)]
@@ -46,6 +53,9 @@ def matrix_figure(found: Sequence[tuple[Look, Correlations]]) -> Figure:
         norm = Normalize(-span, span)
         second = _draw_matrix(axes, correlations.difference, reference.names, norm, "RdBu_r")
         axes.set_title(name, fontsize=12, fontweight="bold", color=look.colour)
+    for axes in panels[: len(whole) + len(off)]:
+        axes.set_xlabel(what, loc="center", fontsize=12)
+        axes.set_ylabel(what, loc="center", fontsize=12)
     for axes in below[len(off) :]:
         axes.set_axis_off()
     for image, parts, label in (
@@ -57,10 +67,10 @@ def matrix_figure(found: Sequence[tuple[Look, Correlations]]) -> Figure:
     return figure
 
 
-def cell_figure(found: Sequence[tuple[Look, CellCorrelations]]) -> Figure:
+def cell_figure(detector: Detector, found: Sequence[tuple[Look, CellCorrelations]]) -> Figure:
     """Draw the mean correlation of two cells of a layer against the distance between them.
 
-    Every panel is a layer, or a band of neighbouring ones where there are many.
+    Every panel is a layer, or a group of neighbouring ones where there are many.
     """
     bands = found[0][1].reference
     across = min(3, len(bands))
@@ -88,11 +98,18 @@ def cell_figure(found: Sequence[tuple[Look, CellCorrelations]]) -> Figure:
                 label=look.name,
             )
         axes.set_xscale("log")
-        axes.set_title(_band_name(band), fontsize=11.5)
+        axes.set_title(_band_name(detector, band), fontsize=11.5)
         axes.margins(x=0.03, y=0.08)
+        if detector.is_image:
+            # Between less than two powers of ten the usual labels run into each other.
+            axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+            axes.xaxis.set_minor_formatter(NullFormatter())
     for axes in panels.ravel()[len(bands) :]:
         axes.set_axis_off()
-    figure.supxlabel("distance between the cells [mm]", fontsize=13)
+    what = "pixels" if detector.is_image else "cells"
+    unit = length_unit(detector.layers[0])
+    figure.supxlabel(f"distance between the {what} [{unit}]", fontsize=13)
     figure.supylabel("mean correlation", fontsize=13)
     legend_above(figure, *figure.axes[0].get_legend_handles_labels())
     return figure
@@ -112,8 +129,6 @@ def _draw_matrix(
     step = -(-n // 10)
     axes.set_xticks(np.arange(0, n, step), names[::step])
     axes.set_yticks(np.arange(0, n, step), names[::step])
-    axes.set_xlabel("layer", loc="center", fontsize=12)
-    axes.set_ylabel("layer", loc="center", fontsize=12)
     if n <= _MOST_NUMBERS:
         for (row, column), value in np.ndenumerate(matrix):
             if np.isfinite(value):
@@ -135,6 +150,8 @@ def _span(differences: Sequence[NDArray[np.float64]]) -> float:
     return next((s for s in (0.05, 0.1, 0.2, 0.5) if largest <= s), 1.0)
 
 
-def _band_name(band: CellCorrelation) -> str:
+def _band_name(detector: Detector, band: CellCorrelation) -> str:
     first, last = band.layers[0], band.layers[-1]
+    if detector.is_image and first == last:
+        return layer_title(detector.layers[first], first)
     return f"layer {first}" if first == last else f"layers {first} to {last}"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import groupby
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -11,12 +10,13 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colorbar import Colorbar
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
-from numpy.typing import NDArray
 
 from phys_gan.detectors import Detector, PolarLayer
 from phys_gan.events import Events
 from phys_gan.validation.gallery import Gallery
 from phys_gan.validation.report.maps import draw_map, layer_title, log_norm
+from phys_gan.validation.report.projections import draw_projection, projected
+from phys_gan.validation.report.stamp_pairs import flux_titles, stamps_figure
 from phys_gan.validation.report.style import REFERENCE, Look
 
 __all__ = ["MOST_MAPS", "nearest_figure", "random_figure"]
@@ -26,7 +26,6 @@ MOST_MAPS = 7
 
 _BESIDE = 3
 _DECADES = 5
-_EMPTY = "#eeeeee"
 
 Group = tuple[str, str, Events, Sequence[str]]
 """Name and colour of a row of events, the events, and a note on each."""
@@ -35,6 +34,8 @@ Group = tuple[str, str, Events, Sequence[str]]
 def random_figure(gallery: Gallery, look: Look) -> Figure:
     """Draw random events of the reference, and events of the candidate at the same energies."""
     first, second = gallery.reference, gallery.candidate
+    if first.detector.is_image:
+        return stamps_figure(("reference", first), (look.name, second), flux_titles(first))
     return _figure(
         ("reference", REFERENCE, first, [""] * len(first)),
         (look.name, look.colour, second, [""] * len(second)),
@@ -43,6 +44,11 @@ def random_figure(gallery: Gallery, look: Look) -> Figure:
 
 def nearest_figure(gallery: Gallery, look: Look) -> Figure:
     """Draw random events of the candidate, each with its nearest event of the reference."""
+    if gallery.drawn.detector.is_image:
+        titles = [
+            f"{d:.2f} ({t:.2f})" for d, t in zip(gallery.distances, gallery.typical, strict=True)
+        ]
+        return stamps_figure((look.name, gallery.drawn), ("nearest", gallery.nearest), titles)
     notes = [
         f"distance {d:.3f}\n(typical {t:.3f})"
         for d, t in zip(gallery.distances, gallery.typical, strict=True)
@@ -103,7 +109,7 @@ def _projections(detector: Detector, groups: tuple[Group, Group]) -> Figure:
     norm = log_norm(
         np.concatenate(
             [
-                _summed(detector, k, cells.astype(np.float64)).ravel()
+                projected(detector, k, cells.astype(np.float64)).ravel()
                 for _, _, events, _ in groups
                 for cells in events.cells
                 for k in range(detector.n_layers)
@@ -117,7 +123,7 @@ def _projections(detector: Detector, groups: tuple[Group, Group]) -> Figure:
     polar = isinstance(detector.layers[0], PolarLayer)
     for row, (name, colour, events, notes) in zip(panels, groups, strict=True):
         for i, note in enumerate(notes):
-            _project(row[i], detector, events.cells[i].astype(np.float64), norm)
+            draw_projection(row[i], detector, events.cells[i].astype(np.float64), norm)
             text = _energy_text(events, i)
             row[i].set_title(f"{text}\n{note}".strip().replace("\n(", " ("), fontsize=10.5)
         row[0].set_ylabel(("$r$" if polar else "$x$") + " [mm]", loc="center", fontsize=12)
@@ -175,34 +181,3 @@ def _energy_text(events: Events, i: int) -> str:
     if "energy" not in events.conditions:
         return ""
     return rf"$E_\mathrm{{inc}}$ = {events.energy[i] / 1000:.3g} GeV"
-
-
-def _project(axes: Axes, detector: Detector, cells: NDArray[np.float64], norm: LogNorm) -> None:
-    axes.set_facecolor(_EMPTY)
-    axes.tick_params(which="both", direction="out", top=False, right=False, labelsize=10)
-    axes.minorticks_off()
-    # Layers that share their edges are drawn in one go.
-    for edges, group in groupby(range(detector.n_layers), key=lambda k: _edges(detector, k)):
-        layers = list(group)
-        columns = [_summed(detector, k, cells) for k in layers]
-        depth = np.arange(layers[0], layers[-1] + 2) - 0.5
-        energy = np.stack(columns, axis=1)
-        axes.pcolormesh(
-            depth,
-            np.array(edges),
-            np.where(energy > 0, energy, np.nan),
-            norm=norm,
-            cmap="viridis",
-            rasterized=True,
-        )
-
-
-def _edges(detector: Detector, k: int) -> tuple[float, ...]:
-    layer = detector.layers[k]
-    return tuple(layer.r if isinstance(layer, PolarLayer) else layer.x)  # type: ignore[union-attr]
-
-
-def _summed(detector: Detector, k: int, cells: NDArray[np.float64]) -> NDArray[np.float64]:
-    layer = detector.layers[k]
-    grid = cells[detector.slice(k)].reshape(layer.shape)
-    return np.asarray(grid.sum(axis=0 if isinstance(layer, PolarLayer) else 1), np.float64)

@@ -11,11 +11,19 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from phys_gan.validation.histograms import Histogram
+from phys_gan.validation.report.asinh_axis import asinh_axis
 from phys_gan.validation.report.panels import Bars, Panels, Points, log_where_needed
 from phys_gan.validation.report.style import REFERENCE, REFERENCE_FILL, Look
 from phys_gan.validation.statistics.result import Result
 
-__all__ = ["Drawn", "histogram_bars", "histogram_figure", "layer_figure", "mark_flow"]
+__all__ = [
+    "Drawn",
+    "count_label",
+    "histogram_bars",
+    "histogram_figure",
+    "layer_figure",
+    "mark_flow",
+]
 
 _MUCH = 0.01
 
@@ -37,8 +45,10 @@ def histogram_figure(drawn: Sequence[Drawn], n_candidates: int) -> Figure:
     bars = histogram_bars(drawn)
     panels = Panels(n_candidates)
     panels.draw(bars)
+    if first.softening is not None:
+        asinh_axis(panels.main, first.softening, first.edges)
     log_where_needed(panels.main, bars, first.is_log, first.per_event)
-    panels.main.set_ylabel("Cells per event" if first.per_event else "Fraction of events")
+    panels.main.set_ylabel(count_label(first))
     panels.below.set_xlabel(first.label)
     panels.legend(
         bars.looks,
@@ -51,6 +61,14 @@ def histogram_figure(drawn: Sequence[Drawn], n_candidates: int) -> Figure:
     else:
         mark_flow(panels.main, drawn)
     return panels.figure
+
+
+def count_label(histogram: Histogram) -> str:
+    """Return what the height of a bin of a normalised histogram is."""
+    if histogram.softening is not None:
+        unit = f"({histogram.unit})" if "/" in histogram.unit else histogram.unit
+        return rf"Pixels per galaxy [{unit}$^{{-1}}$]"
+    return "Cells per event" if histogram.per_event else "Fraction of events"
 
 
 def histogram_bars(drawn: Sequence[Drawn]) -> Bars:
@@ -158,9 +176,12 @@ def _normalised(
     errors: NDArray[np.float64],
     side: Literal[0, 1],
 ) -> Points:
-    total = max(1.0, float(entries.sum()))
+    total: float | NDArray[np.float64] = max(1.0, float(entries.sum()))
     if histogram.per_event:
         total = max(1.0, float(histogram.n_events[side]))
+    if histogram.softening is not None:
+        # The bins of an asinh axis are no multiples of each other.
+        total = total * np.diff(histogram.edges)
     return Points(entries[1:-1] / total, errors[1:-1] / total)
 
 

@@ -18,6 +18,10 @@ _LABELS = {
     "layer_correlations": "layer correlations, rms difference",
     "cell_correlations": "cell correlations, rms difference",
 }
+_OF_IMAGES = {
+    "layer_correlations": "band correlations, rms difference",
+    "cell_correlations": "pixel correlations, rms difference",
+}
 _CLASSIFIER_LABELS = {
     "auc": "AUC",
     "jsd": "JSD",
@@ -36,7 +40,8 @@ def together_table(comparisons: Comparisons, checks: Checks) -> Table | None:
         }
         for name, comparison in comparisons.items()
     }
-    return _table(found, _LABELS, checks, "metric")
+    image = next(iter(comparisons.values())).detector.is_image
+    return _table(found, _LABELS | _OF_IMAGES if image else _LABELS, checks, "metric")
 
 
 def classifier_table(comparisons: Comparisons, checks: Checks) -> Table | None:

@@ -25,7 +25,8 @@ __all__ = ["along_layers_section", "observables_section", "response_section", "s
 _WORST_LAYERS = 12
 _WORST_IN_SLICES = 3
 _MOST_ROWS = 40
-_MAIN = "E_tot/E_inc"
+_MAIN = ("E_tot/E_inc", "flux/flux_in")
+"""What a slice shows first, of showers and of images."""
 
 
 def along_layers_section(shown: Shown) -> Section:
@@ -120,7 +121,7 @@ def slices_section(shown: Shown) -> Section:
             wide=True,
         )
     ]
-    main = [name for name in (_MAIN,) if name in sliced[0][1][0].histograms]
+    main = [name for name in _MAIN if name in sliced[0][1][0].histograms]
     worst = [name for name in ranked if name not in (*main, "E_inc")][:_WORST_IN_SLICES]
     for name in (*main, *worst):
         histogram = sliced[0][1][0].histograms[name]

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from phys_gan.validation.comparison import Comparisons, Side
+from phys_gan.validation.counterparts import meaning_of
 from phys_gan.validation.report.numbers import percent, whole
 from phys_gan.validation.report.tables import Cell, Table
 from phys_gan.validation.statistics.response import ResponseCurve
@@ -13,12 +16,33 @@ __all__ = ["provenance_table", "response_table", "samples_table"]
 
 
 def samples_table(comparisons: Comparisons) -> Table:
-    """List the numbers of events and, of detectors, the incident energies."""
-    if next(iter(comparisons.values())).detector.is_toy:
+    """List the numbers of events and the incident energies, of images the ranges of conditions."""
+    detector = next(iter(comparisons.values())).detector
+    if detector.is_image:
+        return _galaxies_table(comparisons)
+    if detector.is_toy:
         counts = [(name, [Cell(whole(side.n))]) for name, side in _sides(comparisons)]
         return Table([("sample", ""), ("points", "")], counts, sortable=False)
     rows = [(name, _sample(side)) for name, side in _sides(comparisons)]
     heads = ("sample", "events", "incident energy [GeV]", "energy outside the cells")
+    return Table([(head, "") for head in heads], rows, sortable=False)
+
+
+def _galaxies_table(comparisons: Comparisons) -> Table:
+    """List the ranges of the conditions as well, in the units that they are known to have."""
+    detector = next(iter(comparisons.values())).detector
+    sides = _sides(comparisons)
+    names = list(dict.fromkeys(name for _, side in sides for name in side.conditions))
+    units = [meaning_of(detector, name).unit for name in names]
+    heads = [
+        "sample",
+        "galaxies",
+        *(f"{name} [{unit}]" if unit else name for name, unit in zip(names, units, strict=True)),
+    ]
+    rows = [
+        (label, [Cell(whole(side.n)), *(Cell(_range(side, name)) for name in names)])
+        for label, side in sides
+    ]
     return Table([(head, "") for head in heads], rows, sortable=False)
 
 
@@ -54,10 +78,18 @@ def _sides(comparisons: Comparisons) -> list[tuple[str, Side]]:
 def _sample(side: Side) -> list[Cell]:
     energy = "not known"
     if side.energy is not None:
-        low, middle, high = (value / 1000 for value in side.energy)
-        energy = f"{low:.3g} to {high:.3g}, median {middle:.3g}"
+        energy = _range_text([value / 1000 for value in side.energy])
     outside = "not recorded" if side.outside is None else f"{100 * side.outside:.3f} %"
     return [Cell(whole(side.n)), Cell(energy), Cell(outside)]
+
+
+def _range(side: Side, name: str) -> str:
+    return _range_text(side.conditions[name]) if name in side.conditions else "not known"
+
+
+def _range_text(values: Sequence[float]) -> str:
+    low, middle, high = values
+    return f"{low:.3g} to {high:.3g}, median {middle:.3g}"
 
 
 def _fit(curve: ResponseCurve) -> list[Cell]:

@@ -9,7 +9,13 @@ from matplotlib.colors import LinearSegmentedColormap, LogNorm
 from matplotlib.figure import Figure
 
 from phys_gan.validation.distributions import Distributions
-from phys_gan.validation.report.histogram_plots import Drawn, histogram_bars, mark_flow
+from phys_gan.validation.report.asinh_axis import asinh_axis
+from phys_gan.validation.report.histogram_plots import (
+    Drawn,
+    count_label,
+    histogram_bars,
+    mark_flow,
+)
 from phys_gan.validation.report.legends import (
     legend_above,
     legend_height,
@@ -139,6 +145,8 @@ def slice_figure(sliced: Sliced, name: str) -> Figure:
         first = candidates[0][1]
         if first.is_log:
             axes.set_xscale("log")
+        elif first.softening is not None:
+            asinh_axis(axes, first.softening, first.edges)
         if first.per_event:
             axes.set_yscale("log")
             filled = bars.heights[bars.heights > 0]
@@ -149,13 +157,12 @@ def slice_figure(sliced: Sliced, name: str) -> Figure:
         mark_flow(axes, candidates)
         axes.set_title(title, fontsize=11)
         axes.tick_params(labelsize=9.5)
-        if not first.is_log:
+        if not first.is_log and first.softening is None:
             axes.locator_params(axis="x", nbins=4)
     for axes in panels.ravel()[len(drawn) :]:
         axes.set_axis_off()
-    what = "Cells per event" if drawn[0][1][0][1].per_event else "Fraction of events"
     figure.supxlabel(drawn[0][1][0][1].label, fontsize=12.5)
-    figure.supylabel(what, fontsize=12.5)
+    figure.supylabel(count_label(drawn[0][1][0][1]), fontsize=12.5)
     looks = [look for look, _ in sliced]
     legend_above(
         figure,

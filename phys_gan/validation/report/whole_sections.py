@@ -2,32 +2,43 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 
 from phys_gan.detectors import Detector, PolarLayer
 from phys_gan.validation.observables import MANY_LAYERS
+from phys_gan.validation.profiles import Profiles
 from phys_gan.validation.report import profile_plots
 from phys_gan.validation.report.classifier_plots import Judged, calibration_figure, roc_figure
 from phys_gan.validation.report.correlation_plots import cell_figure, matrix_figure
 from phys_gan.validation.report.event_display import MOST_MAPS, nearest_figure, random_figure
 from phys_gan.validation.report.images import average_figure, chosen_layers
+from phys_gan.validation.report.mean_images import mean_image_figure
 from phys_gan.validation.report.pictures import Drawing
 from phys_gan.validation.report.section import Section, Shown
+from phys_gan.validation.report.style import Look
 
 __all__ = ["averages_section", "classifiers_section", "correlations_section", "events_section"]
 
 
 def correlations_section(shown: Shown) -> Section:
     """Show the correlations between layers and between cells."""
+    detector = shown[0][1].detector
+    image = detector.is_image
     drawings = []
     matrices = [(k, c.correlations) for k, c in shown if c.correlations is not None]
     if matrices:
         drawings.append(
             Drawing(
-                "between layers",
-                "Pearson correlations between the energies of the layers, over the incident "
-                "energy where it is known, and how those of the candidates differ.",
-                partial(matrix_figure, matrices),
+                "between bands" if image else "between layers",
+                (
+                    "Pearson correlations between the fluxes of the bands, and how those of the "
+                    "candidates differ."
+                    if image
+                    else "Pearson correlations between the energies of the layers, over the "
+                    "incident energy where it is known, and how those of the candidates differ."
+                ),
+                partial(matrix_figure, matrices, "band" if image else "layer"),
                 wide=True,
             )
         )
@@ -35,10 +46,15 @@ def correlations_section(shown: Shown) -> Section:
     if cells:
         drawings.append(
             Drawing(
-                "between cells",
-                "Mean correlation between the energies of two cells of one layer against the "
-                "distance of their centres; bright cells count more.",
-                partial(cell_figure, cells),
+                "between pixels" if image else "between cells",
+                (
+                    "Mean correlation between two pixels of one band against the distance of "
+                    "their centres; bright pixels count more."
+                    if image
+                    else "Mean correlation between the energies of two cells of one layer against "
+                    "the distance of their centres; bright cells count more."
+                ),
+                partial(cell_figure, detector, cells),
                 wide=True,
             )
         )
@@ -80,6 +96,8 @@ def averages_section(shown: Shown) -> Section:
     if detector.is_toy:
         return Section("averages", "Average showers", "", [])
     profiles = [(look, c.candidate.profiles) for look, c in shown]
+    if detector.is_image:
+        return Section("averages", "Mean images", "", [_mean_images(detector, reference, profiles)])
     n_drawn = len(chosen_layers(detector, reference))
     which = f" {n_drawn} of {detector.n_layers} layers, spread over the energy of the shower."
     drawings = [
@@ -108,8 +126,23 @@ def averages_section(shown: Shown) -> Section:
     return Section("averages", "Average showers", "", drawings)
 
 
+def _mean_images(
+    detector: Detector, reference: Profiles, profiles: Sequence[tuple[Look, Profiles]]
+) -> Drawing:
+    return Drawing(
+        "mean image",
+        "Mean of every pixel on an asinh scale, and the difference over its statistical error: of "
+        "equal samples that is noise of unit width, in the sky as in the galaxy.",
+        partial(mean_image_figure, detector, reference, profiles),
+        wide=True,
+        is_map=True,
+    )
+
+
 def events_section(shown: Shown) -> Section:
     """Show random events, and pairs of nearest ones."""
+    if shown[0][1].detector.is_image:
+        return _stamps_section(shown)
     drawings = []
     for look, comparison in shown:
         gallery = comparison.gallery
@@ -139,6 +172,43 @@ def events_section(shown: Shown) -> Section:
             ),
         ]
     return Section("events", "Single events", "", drawings)
+
+
+def _stamps_section(shown: Shown) -> Section:
+    drawings = []
+    for look, comparison in shown:
+        gallery = comparison.gallery
+        if gallery is None:
+            continue
+        suffix = f" {look.title}" if len(shown) > 1 else ""
+        known = set(gallery.reference.conditions) & set(gallery.candidate.conditions)
+        other = (
+            f"the galaxy of the candidate whose conditions ({', '.join(sorted(known))}) are nearest"
+            if known
+            else "a random one of the candidate"
+        )
+        drawings += [
+            Drawing(
+                f"random{suffix}",
+                f"Random galaxies of the reference by rising flux; below each, {other}. All stamps "
+                "have one asinh scale, linear up to about the noise of the sky.",
+                partial(random_figure, gallery, look),
+                wide=True,
+                is_map=True,
+            ),
+            Drawing(
+                f"nearest pairs{suffix}",
+                "Random galaxies of the candidate; below each, the galaxy of the reference whose "
+                "pixels are nearest. The number is their distance, over the length of the "
+                "candidate's pixels; in brackets, how far that galaxy is from its own nearest "
+                "neighbour in the reference. A much smaller distance would be a copy; noise alone "
+                "keeps different stamps apart.",
+                partial(nearest_figure, gallery, look),
+                wide=True,
+                is_map=True,
+            ),
+        ]
+    return Section("events", "Single galaxies", "", drawings)
 
 
 def _radial_groups(detector: Detector) -> list[tuple[str, list[int], str]]:

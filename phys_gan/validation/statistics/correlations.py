@@ -152,13 +152,15 @@ def compare_correlations(
         seed: Seed of the groups of events.
 
     Returns:
-        The comparison; None where fewer than two values of the reference vary.
+        The comparison; None where there are fewer than two columns of the reference that vary.
 
     Raises:
         DataError: The numbers of columns differ, a value is not finite, or a sample has fewer
             than two events.
     """
     _check(reference, candidate)
+    if reference.shape[1] < 2:
+        return None
     shift, scale = standard(reference)
     pairs = np.triu_indices(reference.shape[1], 1)
     n_groups = min(_N_GROUPS, len(reference), len(candidate))

@@ -129,7 +129,9 @@ def test_the_second_catalogue(tmp_path: Path) -> None:
     assert "position_angle is missing for 1 of 3 galaxies" in notes
     more["fit_status"][:] = 1
     save(tmp_path / "a_fits.fits", more)
-    np.testing.assert_allclose(read(tmp_path / "a.fits").conditions["half_light_radius"], [0.2, 0.3, 0.4])
+    np.testing.assert_allclose(
+        read(tmp_path / "a.fits").conditions["half_light_radius"], [0.2, 0.3, 0.4]
+    )
 
     more["IDENT"] = np.arange(3) + 1
     save(tmp_path / "a_fits.fits", more)
@@ -226,7 +228,10 @@ def test_the_wrong_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("detector", "sentence"),
     [
-        ("galaxies-32", "pixels of the stamps are 0.03 arcsec wide, .*'galaxies-32' are 0.2 arcsec"),
+        (
+            "galaxies-32",
+            "pixels of the stamps are 0.03 arcsec wide, .*'galaxies-32' are 0.2 arcsec",
+        ),
         ("calogan", "must be an image of one band, not 504 cells in 3 layers of 'calogan'"),
         (image_detector("x", "gr", (9, 9), 0.03, "count"), "an image of one band, not 2 bands"),
     ],

@@ -92,7 +92,9 @@ def test_what_is_wrong_with_a_file(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"'image' has shape \(2, 3, 8, 8\), but must be \(N, 5, r"):
         read(path, format="galaxiesml-hdf5")
     image = make(path)
-    with pytest.raises(DetectorError, match="holds 5 bands of 64 x 64 pixels, but detector 'galaxies-"):
+    with pytest.raises(
+        DetectorError, match="holds 5 bands of 64 x 64 pixels, but detector 'galaxies-"
+    ):
         read(path, detector="galaxies-64")
     image[3, 2, 1, 0] = np.nan
     with h5py.File(path, "r+") as file:

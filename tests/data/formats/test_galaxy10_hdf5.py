@@ -92,7 +92,9 @@ def test_another_size_needs_a_detector(tmp_path: Path) -> None:
     with pytest.raises(DetectorError, match="does not say how large its pixels are, and 4 x 6"):
         read(tmp_path / "a.h5")
     assert read(tmp_path / "a.h5", detector=SMALL).detector == SMALL
-    with pytest.raises(DetectorError, match="holds 3 bands of 4 x 6 pixels, but detector 'galaxies-32'"):
+    with pytest.raises(
+        DetectorError, match="holds 3 bands of 4 x 6 pixels, but detector 'galaxies-32'"
+    ):
         read(tmp_path / "a.h5", detector="galaxies-32")
     with pytest.raises(DetectorError, match="'calogan' has 504 cells in 3 layers"):
         read(tmp_path / "a.h5", detector="calogan")

@@ -136,3 +136,14 @@ def test_what_cannot_be_classified_is_refused() -> None:
     other = load_detector("calochallenge-2")
     with pytest.raises(DetectorError, match=r"knows events of 'calogan', not of 'calochallenge-2'"):
         classifier.features(Events(np.ones((2, other.n_cells)), {}, other))
+
+
+def test_galaxies_are_classified_by_size_else_by_flux() -> None:
+    detector = load_detector("galaxies-32")
+    blank = np.zeros((4, detector.n_cells))
+    values = np.arange(1.0, 5.0)
+    known = {"flux": values, "half_light_radius": values}
+    assert choose_condition(Events(blank, known, detector)) == "half_light_radius"
+    assert choose_condition(Events(blank, {"flux": values}, detector)) == "flux"
+    with pytest.raises(MissingError, match="nor a known size or flux; available: noise; name a"):
+        choose_condition(Events(blank, {"noise": values}, detector))

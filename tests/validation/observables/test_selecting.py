@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from phys_gan.detectors import Detector, load_detector
-from phys_gan.errors import ConfigError, DataError, DetectorError, MissingError
+from phys_gan.errors import ConfigError, DataError, MissingError
 from phys_gan.events import Events
 from phys_gan.validation.observables import (
     OBSERVABLES,
@@ -112,9 +112,23 @@ def test_names_select_single_observables_and_families() -> None:
         select(detector, ("energy",), ["dept"])
 
 
-def test_images_have_no_observables_of_their_own_yet() -> None:
-    with pytest.raises(DetectorError, match=r"no observables for the detector 'galaxies-32'"):
-        select(load_detector("galaxies-32"))
+def test_images_have_observables_of_their_own_and_none_of_showers() -> None:
+    names = {o.name for o in select(load_detector("galaxies-32"), ["flux"])}
+    assert {"flux_r", "flux/flux_in", "half_light_radius_r", "gini_r"} <= names
+    assert not {"E_inc", "E_tot/E_inc", "E_r", "sparsity", "sparsity_r", "width_x_r"} & names
+    with pytest.raises(MissingError, match="'sparsity' is not an observable of the detector 'gal"):
+        select(load_detector("galaxies-32"), names=["sparsity"])
+
+
+def test_bands_of_images_are_told_apart() -> None:
+    layer = {"kind": "image", "rows": 8, "columns": 8, "pixel_scale": 0.2}
+    detector = Detector.model_validate(
+        {"name": "two", "cell_unit": "count", "layers": [{**layer, "name": n} for n in "gr"]}
+    )
+    names = [o.name for o in select(detector, ["flux"])]
+    assert {"flux_g", "flux_r"} <= set(names)
+    # Of several bands nobody knows which one the flux is asked of.
+    assert "flux/flux_in" not in names
 
 
 def test_layers_without_unique_names_are_numbered() -> None:

@@ -183,7 +183,7 @@ def test_correlations_are_drawn(n: int) -> None:
         cells.append((k, pairs))
     with figure_style():
         shown = matrix_figure(matrices)
-        along = cell_figure(cells)
+        along = cell_figure(reference.detector, cells)
     n_maps = sum(bool(axes.collections) and bool(axes.get_title()) for axes in shown.axes)
     assert n_maps == (3 if n == 1 else 1 + n)
     assert len(along.axes) == 3

@@ -12,8 +12,7 @@ from phys_gan.detectors import Detector, load_detector
 from phys_gan.events import Events
 from phys_gan.validation.comparing import Options, compare_all
 from phys_gan.validation.comparison import Comparison, Comparisons
-from phys_gan.validation.report import page as page_module
-from phys_gan.validation.report import render, save_page
+from phys_gan.validation.report import render, save_page, writing
 from phys_gan.validation.report.pictures import Drawing, Picture
 from phys_gan.validation.requirements import evaluate
 
@@ -79,7 +78,7 @@ def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
     def draw(drawing: Drawing, stem: str, *, files: bool) -> Picture:
         return Picture(drawing, "data:image/none", 1, 1, stem, {"pdf": b""} if files else {})
 
-    monkeypatch.setattr(page_module, "draw", draw)
+    monkeypatch.setattr(writing, "draw", draw)
 
 
 class Reader(HTMLParser):

@@ -1,0 +1,40 @@
+"""The command that shows what a trained model does."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from phys_gan.cli.app import Seed, app
+from phys_gan.cli.progress import stages
+
+__all__ = ["explore"]
+
+
+@app.command()
+def explore(
+    model: Annotated[Path, typer.Argument(help="Run directory or .safetensors file.")],
+    out: Annotated[Path, typer.Option(help="Directory for index.html and explore.json.")],
+    n: Annotated[
+        int, typer.Option("--n", "-n", help="Latents at each value of a condition.", min=2)
+    ] = 200,
+    figures: Annotated[
+        bool, typer.Option(help="Write every figure as PDF and PNG beside the page.")
+    ] = True,
+    seed: Seed = 0,
+    device: Annotated[str, typer.Option(help="Where to run, such as cpu or cuda.")] = "cpu",
+) -> None:
+    """Show what a model does: events, every condition over its range, latent walks.
+
+    Says of each condition whether what is measured rises with it over its whole range.
+
+    Example: `phys-gan explore runs/galaxies --out explored`
+    """
+    from phys_gan.workflows import explore as run
+
+    with stages() as report:
+        done = run(model, out, n=n, seed=seed, figures=figures, device=device, report=report)
+    typer.echo(done.summary())
+    typer.echo(f"\nOpen the page: {(out / 'index.html').resolve()}")
