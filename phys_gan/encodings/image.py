@@ -30,14 +30,15 @@ class ImageEncodingConfig(EncodingConfig):
         logarithmic: Those of them that are told as logarithms.
         angles: Those of them that are angles [rad] of axes, so that a turn by pi changes nothing.
         softening: Where the scale turns from linear to logarithmic, in units of the noise of a
-            pixel.
+            pixel. Networks add noise to encoded pixels: where these are not linear, it gets tails
+            that no sky has.
     """
 
     kind: Literal["image"] = "image"
     conditions: tuple[str, ...] = ()
     logarithmic: tuple[str, ...] = ()
     angles: tuple[str, ...] = ()
-    softening: float = Field(default=2.0, gt=0)
+    softening: float = Field(default=8.0, gt=0)
 
     @model_validator(mode="after")
     def _known(self) -> ImageEncodingConfig:

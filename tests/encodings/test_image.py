@@ -47,14 +47,14 @@ def encoding():
 
 
 def test_the_softening_is_a_multiple_of_the_noise_of_each_band(encoding):
-    np.testing.assert_allclose(encoding.soft, [0.2, 1.0], rtol=0.1)
+    np.testing.assert_allclose(encoding.soft, [0.8, 4.0], rtol=0.1)
 
 
 def test_noise_stays_linear_and_bright_pixels_are_compressed(encoding):
     cells = torch.full((1, 96), 0.01)
     encoded = encoding.encode_cells(cells, torch.zeros(1, 4))
     assert encoded[0, 0] == pytest.approx(0.01 / float(encoding.soft[0]), rel=1e-3)
-    assert encoding.encode(stamps(1))[0].max() == pytest.approx(math.asinh(100 / 0.2), rel=0.01)
+    assert encoding.encode(stamps(1))[0].max() == pytest.approx(math.asinh(100 / 0.8), rel=0.01)
 
 
 @settings(max_examples=50)
