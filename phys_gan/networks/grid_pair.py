@@ -19,6 +19,7 @@ __all__ = ["OUTPUT", "GridDiscriminator", "GridGenerator"]
 OUTPUT = 0.1
 """Spread of scaled weights in front of maps: events start near the mean one."""
 
+_FAINTEST = 0.02
 _NOISE = -1.0
 """The noise of a cell starts at softplus(-1) = 0.31 of its spread."""
 
@@ -85,9 +86,14 @@ class GridGenerator(Generator):
 
 
 class GridDiscriminator(Discriminator):
-    """Look at an event as an image, with the numbers of the whole event as constant channels.
+    r"""Look at an event as an image, with the numbers of the whole event as constant channels.
 
-    Each layer is standardised as a whole: an image knows no place.
+    Each layer is seen twice, standardised as a whole (an image knows no place), and through
+
+    .. math:: y \mapsto y / \sqrt{y^2 + q^2}
+
+    with the median q of its absolute values, where faint cells are as large as bright ones: the
+    noise of the sky is a small part of what a galaxy spreads over.
 
     Arguments:
         detector: The detector.
@@ -98,12 +104,14 @@ class GridDiscriminator(Discriminator):
 
     Attributes:
         grid: The cells as an image.
-        n_maps: Maps that the body gets: layers, numbers of the whole event, and conditions where
-            those enter at the input, of all events that are judged together.
+        n_maps: Maps that the body gets: both of each layer, numbers of the whole event, and
+            conditions where those enter at the input, of all events that are judged together.
 
     Raises:
         ConfigError: The cells are no image.
     """
+
+    faint: Tensor
 
     def __init__(
         self,
@@ -115,20 +123,26 @@ class GridDiscriminator(Discriminator):
     ) -> None:
         super().__init__(n_features, n_conditions, head)
         self.grid, self.n_globals = Grid.of(detector), n_globals
-        self.n_maps = (self.grid.channels + n_globals + self.n_concatenated) * head.pack
+        self.n_maps = (2 * self.grid.channels + n_globals + self.n_concatenated) * head.pack
         self.whole, self.scale = Standardize(n_globals), Standardize(self.grid.channels)
+        self.register_buffer("faint", torch.ones(self.grid.channels))
 
     def adapt(self, x: Tensor, c: Tensor) -> None:
         """Standardise by the spread of real events, each layer as a whole."""
         self.whole.adapt(x[:, : self.n_globals])
         cells = x[:, self.n_globals :].unflatten(1, (self.grid.channels, -1))
         self.scale.adapt(cells.transpose(1, 2).flatten(0, 1))
+        # Where most cells are empty, a small part of what the others spread over.
+        self.faint.copy_(cells.abs().transpose(0, 1).flatten(1).median(1).values)
+        self.faint.clamp_(min=_FAINTEST * self.scale.scale)
 
     def look(self, x: Tensor) -> Tensor:
-        """Return the standardised event."""
-        cells = x[:, self.n_globals :].unflatten(1, (self.grid.channels, -1)).transpose(1, 2)
-        cells = self.scale(cells).transpose(1, 2).flatten(1)
-        return torch.cat([self.whole(x[:, : self.n_globals]), cells], dim=1)
+        """Return the standardised event, and its faint cells made large."""
+        layers = x[:, self.n_globals :].unflatten(1, (self.grid.channels, -1))
+        bright = self.scale(layers.transpose(1, 2)).transpose(1, 2)
+        faint = layers * torch.rsqrt(layers.square() + self.faint[:, None].square())
+        whole = self.whole(x[:, : self.n_globals])
+        return torch.cat([whole, bright.flatten(1), faint.flatten(1)], dim=1)
 
     @abstractmethod
     def body(self, maps: Tensor) -> Tensor:
@@ -140,5 +154,5 @@ class GridDiscriminator(Discriminator):
         whole, cells = events[:, :, : self.n_globals], events[:, :, self.n_globals :]
         told = torch.cat([whole.flatten(1), c], dim=1) if self.n_concatenated else whole.flatten(1)
         constant = told[:, :, None, None].expand(-1, -1, *self.grid.size)
-        image = cells.unflatten(2, (self.grid.channels, *self.grid.size)).flatten(1, 2)
+        image = cells.unflatten(2, (2 * self.grid.channels, *self.grid.size)).flatten(1, 2)
         return self.body(torch.cat([image, constant], dim=1))
