@@ -10,7 +10,7 @@ import torch
 import phys_gan as pg
 from phys_gan.errors import ConfigError, DataError, MissingError
 from phys_gan.training.checkpoint import load_checkpoint
-from phys_gan.training.loop import train
+from phys_gan.training.loop import _Means, train
 from phys_gan.training.schedule import TrainingConfig
 from phys_gan.validation import physics_score
 from phys_gan.workflows import demo_sample
@@ -202,3 +202,17 @@ def test_without_an_average_the_latest_weights_are_kept(tmp_path):
 def test_what_the_model_used_is_in_its_provenance(tmp_path):
     model = pg.FastSim.load(run(tmp_path)).model
     assert model.provenance["references"].split()[:2] == ["physgan", "paganini2017calogan"]
+
+
+def test_means_of_scalars_that_do_not_come_at_every_step():
+    means = _Means()
+    values = torch.randn(100)
+    for step, value in enumerate(values):
+        means.add({"always": value} if step % 4 else {"always": value, "lazy": value})
+    # Nothing is kept of single steps.
+    assert set(vars(means)) == {"_means", "_counts"}
+    assert {name: mean.shape for name, mean in means._means.items()} == {"always": (), "lazy": ()}
+    found = means.take()
+    assert found["always"] == pytest.approx(float(values.mean()), abs=1e-6)
+    assert found["lazy"] == pytest.approx(float(values[::4].mean()), abs=1e-6)
+    assert means.take() == {}
