@@ -28,7 +28,8 @@ class StyleGanConfig(NetworkConfig):
             them.
         style: Numbers of a style w.
         mapping: Layers of the mapping network.
-        mapping_speed: Its learning rate, as a factor.
+        mapping_speed: Its learning rate, as a factor. StyleGAN's is 0.01, for deep mappings of
+            latents alone; here conditions pass through it as well, and are not learned at that.
         width: Channels at the full size; they double towards the coarsest.
         most: Largest number of channels.
         mixing: Share of training events that change to a second style at a random layer.
@@ -39,7 +40,7 @@ class StyleGanConfig(NetworkConfig):
     latent: int = Field(default=64, ge=1)
     style: int = Field(default=64, ge=1)
     mapping: int = Field(default=4, ge=1)
-    mapping_speed: float = Field(default=0.01, gt=0)
+    mapping_speed: float = Field(default=1.0, gt=0)
     width: int = Field(default=16, ge=1)
     most: int = Field(default=128, ge=1)
     mixing: float = Field(default=0.9, ge=0, le=1)
