@@ -22,6 +22,7 @@ _HOMES = {
     "compare_all": "phys_gan.validation",
     "convert": "phys_gan.data",
     "explore": "phys_gan.workflows",
+    "export": "phys_gan.generation.export",
     "inspect": "phys_gan.data",
     "load_detector": "phys_gan.detectors",
     "load_recipe": "phys_gan.training",
@@ -47,6 +48,7 @@ __all__ = [
     "compare_all",
     "convert",
     "explore",
+    "export",
     "inspect",
     "load_detector",
     "load_recipe",
@@ -64,6 +66,7 @@ if TYPE_CHECKING:
     from phys_gan.errors import PhysGanError
     from phys_gan.events import Events
     from phys_gan.generation import FastSim
+    from phys_gan.generation.export import export
     from phys_gan.simulators import simulate
     from phys_gan.training import Recipe, load_recipe
     from phys_gan.validation import Comparison, compare, compare_all

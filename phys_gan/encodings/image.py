@@ -18,7 +18,9 @@ from phys_gan.events import Events
 
 __all__ = ["ImageEncoding", "ImageEncodingConfig"]
 
-_HEADROOM = 1.0
+_HEADROOM = 3.0
+"""e^3 = 20 times."""
+_TOP = 80.0
 _SAMPLE = 2000
 
 
@@ -62,8 +64,8 @@ class ImageEncoding(Encoding):
 
     with one softening s per band: a multiple of the noise of a pixel, which is the median over
     images of 1.4826 times the median absolute deviation of the pixels at the border. Nothing is
-    subtracted or cut: the background, and noise below zero, are kept. Generated pixels end at e
-    times the largest of the training events.
+    subtracted or cut: the background, and noise below zero, are kept. Pixels end at 20 times the
+    largest of the training events, so that whatever a network puts out is finite.
 
     Networks see conditions scaled to -1 ... 1, some of them as logarithms, and an angle phi as
     (cos 2 phi, sin 2 phi).
@@ -97,8 +99,8 @@ class ImageEncoding(Encoding):
         super().__init__(detector, config, config.conditions)
         self.options, self.logarithmic = config, config.logarithmic
         self.n_conditions = len(config.conditions) + len(config.angles)
-        for name in ("soft", "top"):
-            self.register_buffer(name, torch.ones(detector.n_layers))
+        self.register_buffer("soft", torch.ones(detector.n_layers))
+        self.register_buffer("top", torch.full((detector.n_layers,), _TOP))
 
     def _fit(self, events: Events) -> None:
         images = [np.asarray(events.layer(k)) for k in range(self.detector.n_layers)]
@@ -130,14 +132,15 @@ class ImageEncoding(Encoding):
 
     def _encode_conditions(self, named: Mapping[str, Tensor]) -> Tensor:
         columns = []
-        for name, (low, high) in zip(self.named, self.ranges.tolist(), strict=True):
-            values = named[name]
+        for row, name in enumerate(self.named):
+            # Tensors throughout, so that the encoding can be exported.
+            values, (low, high) = named[name], self.ranges[row].unbind()
             if name in self.options.angles:
                 columns += [torch.cos(2 * values), torch.sin(2 * values)]
                 continue
             if name in self.options.logarithmic:
-                values, low, high = values.log(), math.log(low), math.log(high)
-            half = max((high - low) / 2, 1e-12)
+                values, low, high = values.log(), low.log(), high.log()
+            half = ((high - low) / 2).clamp_min(1e-12)
             columns.append((values - (low + high) / 2) / half)
         return torch.stack(columns, dim=1).float()
 
@@ -146,11 +149,11 @@ class ImageEncoding(Encoding):
         return torch.asinh(cells / self._per_pixel(self.soft))
 
     def decode(self, encoded: Tensor, conditions: Tensor) -> Tensor:
-        """Undo :meth:`encode_cells`."""
-        return torch.sinh(encoded) * self._per_pixel(self.soft)
+        """Undo :meth:`encode_cells`; also of the raw output of a network."""
+        return torch.sinh(self.constrain(encoded, conditions)) * self._per_pixel(self.soft)
 
     def constrain(self, raw: Tensor, conditions: Tensor) -> Tensor:
-        """Keep pixels within e times the largest that was ever seen, so that they stay finite."""
+        """Keep pixels within 20 times the largest that was ever seen, so that they stay finite."""
         top = self._per_pixel(self.top + _HEADROOM)
         return raw.clamp(-top, top)
 

@@ -73,6 +73,7 @@ def test_what_is_constrained_stays_as_it_is(encoding):
     assert torch.isfinite(encoding.decode(allowed, c)).all()
     again = encoding.encode_cells(encoding.decode(allowed, c), c)
     torch.testing.assert_close(again, allowed, rtol=1e-5, atol=1e-5)
+    np.testing.assert_array_equal(encoding.decode(raw, c), encoding.decode(allowed, c))
     small = torch.randn(5, 96)
     assert torch.equal(encoding.constrain(small, c), small)
 
