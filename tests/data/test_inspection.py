@@ -84,7 +84,7 @@ def test_images(tmp_path: Path) -> None:
     assert found.response is None
     assert found.cell_range == (-1, 3)
     assert "detector   galaxies-32 (1024 cells in 1 layer)" in found.lines()
-    assert "cells      -1 to 3 electron" in found.lines()
+    assert "cells      -1 to 3 count" in found.lines()
 
 
 def test_one_file_at_a_time(tmp_path: Path) -> None:

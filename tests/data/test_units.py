@@ -38,7 +38,7 @@ def test_scale_of_the_cells() -> None:
     assert scale(None, "MeV", in_gev) == 1e-3
     assert scale("GeV", "MeV", in_gev) == 1.0
     assert scale(None, "MeV", image) == 1.0
-    assert scale("electron", "MeV", image) == 1.0
+    assert scale("count", "MeV", image) == 1.0
     with pytest.raises(DataError, match="the cells are in 'MeV', but detector 'galaxies-32'"):
         scale("MeV", "MeV", image)
 
