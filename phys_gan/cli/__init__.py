@@ -4,6 +4,7 @@
 from phys_gan.cli.demo import demo  # isort: skip
 from phys_gan.cli.events import convert, inspect, simulate  # isort: skip
 from phys_gan.cli.models import generate, train  # isort: skip
+from phys_gan.cli.pretrained import models  # isort: skip
 from phys_gan.cli.exporting import export  # isort: skip
 from phys_gan.cli.exploring import explore  # isort: skip
 from phys_gan.cli.validation import validate  # isort: skip
@@ -20,6 +21,7 @@ __all__ = [
     "generate",
     "inspect",
     "main",
+    "models",
     "simulate",
     "train",
     "validate",

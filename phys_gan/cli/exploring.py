@@ -15,7 +15,9 @@ __all__ = ["explore"]
 
 @app.command()
 def explore(
-    model: Annotated[Path, typer.Argument(help="Run directory or .safetensors file.")],
+    model: Annotated[
+        Path, typer.Argument(help="Run directory, .safetensors file or pretrained model.")
+    ],
     out: Annotated[Path, typer.Option(help="Directory for index.html and explore.json.")],
     n: Annotated[
         int, typer.Option("--n", "-n", help="Latents at each value of a condition.", min=2)

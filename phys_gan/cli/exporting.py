@@ -15,7 +15,9 @@ __all__ = ["export"]
 
 @app.command()
 def export(
-    model: Annotated[Path, typer.Argument(help="Run directory or .safetensors file.")],
+    model: Annotated[
+        Path, typer.Argument(help="Run directory, .safetensors file or pretrained model.")
+    ],
     out: Annotated[Path, typer.Argument(help="File to write: OUT.onnx.")],
     target: Annotated[
         str, typer.Option(help="generic, par04, ddml-grid, fastcalosim or galsim.")

@@ -128,7 +128,9 @@ def train(
 
 @app.command()
 def generate(
-    model: Annotated[Path, typer.Argument(help="Run directory or .safetensors file.")],
+    model: Annotated[
+        Path, typer.Argument(help="Run directory, .safetensors file or pretrained model.")
+    ],
     out: Annotated[Path, typer.Argument(help="File to write: .h5 or .root.")],
     n: Annotated[int | None, typer.Option("-n", help="Number of events.", min=1)] = None,
     energy: Annotated[

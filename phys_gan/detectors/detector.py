@@ -251,6 +251,19 @@ class Detector(BaseModel):
             group = [element[power] for element in group for power in powers]
         return np.asarray(group, dtype=np.int32)
 
+    @cached_property
+    def orbits(self) -> NDArray[np.int64]:
+        """The kind of each cell, (n_cells,), from 0 on: symmetries exchange cells of one kind.
+
+        Example:
+            >>> from phys_gan.detectors import load_detector
+            >>> load_detector("calogan").orbits.max() + 1
+            np.int64(150)
+        """
+        # Elements of a group reach the same least cell from any cell of an orbit.
+        least = self.symmetry_group().min(axis=0)
+        return np.unique(least, return_inverse=True)[1].reshape(-1)
+
     def _generators(self, symmetry: Symmetry) -> list[NDArray[np.int64]]:
         """Return the elements other than identity of one declared symmetry."""
         if symmetry in ("reflect-x", "reflect-y"):

@@ -195,6 +195,16 @@ class Encoding(nn.Module, ABC):
     def encode_cells(self, cells: Tensor, conditions: Tensor) -> Tensor:
         """Encode cells (N, n_cells) in the detector's unit; differentiable."""
 
+    def physical(self, encoded: Tensor, conditions: Tensor) -> Tensor:
+        """Return events with their cells in the detector's unit behind the numbers in front.
+
+        Arguments:
+            encoded: Encoded events, or the raw output of a network, (N, n_numbers).
+            conditions: Encoded conditions, (N, n_conditions).
+        """
+        cells = self.decode(encoded, conditions)
+        return torch.cat([encoded[:, : self.n_globals], cells], dim=1)
+
     @abstractmethod
     def decode(self, encoded: Tensor, conditions: Tensor) -> Tensor:
         """Turn encoded events back to cells (N, n_cells) in the detector's unit; differentiable."""

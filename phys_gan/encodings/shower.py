@@ -12,6 +12,7 @@ from torch import Tensor
 
 from phys_gan.detectors import Detector
 from phys_gan.encodings.base import Encoding, EncodingConfig, require_showers
+from phys_gan.encodings.cells import CellMap, LogarithmicCells, ScoreCells
 from phys_gan.encodings.quantiles import ConditionalQuantiles
 from phys_gan.errors import DataError
 from phys_gan.events import Events
@@ -19,6 +20,8 @@ from phys_gan.events import Events
 __all__ = ["ShowerEncoding", "ShowerEncodingConfig"]
 
 _EDGE = 1e-6
+_HOT = 20.0
+"""Energy of a hot cell, in those of a median hit."""
 
 
 class ShowerEncodingConfig(EncodingConfig):
@@ -27,11 +30,14 @@ class ShowerEncodingConfig(EncodingConfig):
     Attributes:
         n_knots: Energies at which the response and the layer fractions are tabulated.
         n_levels: Quantile levels of those tables.
+        cells: How cells are encoded: as logarithms, or as normal scores among equal cells at the
+            same energy.
         soft_quantile: The cell energy where the logarithm sets in, as a quantile of the hit cells.
         cut_quantile: Cells below this quantile of the hit cells are not generated.
     """
 
     kind: Literal["shower"] = "shower"
+    cells: Literal["logarithm", "scores"] = "logarithm"
     n_knots: int = Field(default=12, ge=2)
     n_levels: int = Field(default=49, ge=5)
     soft_quantile: float = Field(default=0.5, gt=0, lt=1)
@@ -51,7 +57,7 @@ class ShowerEncoding(Encoding):
     * response: the normal score of r = (sum_k E_k) / E at this E;
     * sharing: for every layer but the last, the normal score of the logit of
       u_k = E_k / sum_{j >= k} E_j at this E (the recursion of CaloFlow, arXiv:2106.05285, Eq. 6);
-    * cells: ln(1 + e_c / s) / ln(1 + e_max / s), with s a quantile of the hit cells.
+    * cells: logarithms or normal scores, see :mod:`phys_gan.encodings.cells`.
 
     Decoding makes the cells of each layer add up to E_k exactly, so the energies are right
     whatever the cells are. A network sees the conditions as (ln E scaled to -1 ... 1, E / E_max).
@@ -63,9 +69,8 @@ class ShowerEncoding(Encoding):
     """
 
     n_conditions = 2
-    soft: Tensor
-    top: Tensor
     cut: Tensor
+    hot: Tensor
 
     def __init__(self, detector: Detector, config: ShowerEncodingConfig | None = None) -> None:
         require_showers(detector)
@@ -74,8 +79,13 @@ class ShowerEncoding(Encoding):
         self.options = config
         self.n_globals = detector.n_layers
         self.quantiles = ConditionalQuantiles(self.n_globals, config.n_knots, config.n_levels)
-        for name in ("soft", "top", "cut"):
+        for name in ("cut", "hot"):
             self.register_buffer(name, torch.ones(()))
+        self.cells: CellMap
+        if config.cells == "scores":
+            self.cells = ScoreCells(detector, config.n_knots)
+        else:
+            self.cells = LogarithmicCells(detector, config.soft_quantile)
         # Neighbouring layers of equal size are handled as one block (N, layers, cells).
         self._blocks: list[tuple[slice, slice, int]] = []
         first = 0
@@ -95,10 +105,10 @@ class ShowerEncoding(Encoding):
                 "no cell of the training events is above the threshold",
                 remedy="check the unit of the cells and the threshold of the detector",
             )
-        soft, cut = np.quantile(hits, [self.options.soft_quantile, self.options.cut_quantile])
-        self.soft.fill_(float(soft))
-        self.cut.fill_(max(float(cut), self.detector.threshold))
-        self.top.fill_(float(hits.max()))
+        cut = float(np.quantile(hits, self.options.cut_quantile))
+        self.cut.fill_(max(cut, self.detector.threshold))
+        self.hot.fill_(_HOT * float(np.median(hits)))
+        self.cells.fit(events.cells, np.log(events.energy))
         layers = torch.from_numpy(events.layer_energies())
         energy = torch.from_numpy(np.array(events.energy))
         features = self._features(layers, energy)
@@ -130,9 +140,6 @@ class ShowerEncoding(Encoding):
         """Return the incident energies (N,) [MeV] of encoded conditions (N, 2)."""
         return conditions[:, 1] * self.energy_range[1].float()
 
-    def _encode_energies(self, cells: Tensor) -> Tensor:
-        return torch.log1p(cells / self.soft) / torch.log1p(self.top / self.soft)
-
     def encode_cells(self, cells: Tensor, conditions: Tensor) -> Tensor:
         """Encode cells (N, n_cells) [MeV] to (N, n_globals + n_cells)."""
         # Double precision: the response of a deep calorimeter spreads over parts in a thousand.
@@ -143,25 +150,34 @@ class ShowerEncoding(Encoding):
         ]
         features = self._features(torch.cat(sums, dim=1), energy)
         scores = self.quantiles.to_scores(features, energy.log())
-        return torch.cat([scores.float(), self._encode_energies(cells)], dim=1)
+        return torch.cat([scores.float(), self.cells.encode(cells, energy.log())], dim=1)
 
     def decode(self, encoded: Tensor, conditions: Tensor) -> Tensor:
         """Turn encoded events, or the raw output of a network, to cells (N, n_cells) [MeV]."""
         energy = self.incident_energy(conditions)
         features = self.quantiles.to_features(encoded[:, : self.n_globals], energy.log())
         layers = self._layer_energies(features, energy)
-        return self._decode_cells(encoded[:, self.n_globals :], layers)
+        return self._decode_cells(encoded[:, self.n_globals :], layers, energy.log())
 
-    def _decode_cells(self, encoded: Tensor, layers: Tensor) -> Tensor:
+    def _decode_cells(self, encoded: Tensor, layers: Tensor, t: Tensor) -> Tensor:
         """Decode cells and scale them to the layer energies (N, n_layers)."""
-        blocks = []
-        for number, part, size in self._blocks:
-            raw = encoded[:, part].unflatten(1, (-1, size))
-            # The hottest cell is always hit: a layer that has energy can never come out empty.
-            hottest = raw == raw.amax(-1, keepdim=True)
-            raw = torch.where(hottest, raw.clamp_min(1e-3), raw.clamp_min(0))
+        raws = [encoded[:, part].unflatten(1, (-1, size)) for _, part, size in self._blocks]
+        # The hottest cell is always hit: a layer that has energy can never come out empty.
+        crowns = [raw == raw.amax(-1, keepdim=True) for raw in raws]
+        numbers = [
+            torch.where(hottest, raw.clamp_min(1e-3), raw).flatten(1)
+            for raw, hottest in zip(raws, crowns, strict=True)
+        ]
+        energies, blocks = self.cells.decode(torch.cat(numbers, dim=1), t), []
+        for (number, part, size), hottest in zip(self._blocks, crowns, strict=True):
+            cells = energies[:, part].unflatten(1, (-1, size))
             wanted = layers[:, number].unsqueeze(-1)
-            cells = torch.expm1(raw.clamp_max(1.2) * torch.log1p(self.top / self.soft))
+            # Hot cells take up what is missing first: the spectrum of single hits, with lines of
+            # atomic shells in it, would be smeared by a factor on all cells.
+            hot = cells.square() / (cells + self.hot)
+            missing = wanted - cells.sum(-1, keepdim=True)
+            missing = missing / hot.sum(-1, keepdim=True).clamp_min(1e-30)
+            cells = cells + hot * missing.clamp(-0.5, 1.0)
             cells = cells * (wanted / cells.sum(-1, keepdim=True))
             cells = torch.where((cells >= self.cut) | hottest, cells, torch.zeros_like(cells))
             cells = cells * (wanted / cells.sum(-1, keepdim=True).clamp_min(1e-30))
@@ -175,4 +191,5 @@ class ShowerEncoding(Encoding):
         reach = self.quantiles.reach
         scores = raw[:, : self.n_globals].clamp(-reach, reach)
         cells = self.decode(torch.cat([scores, raw[:, self.n_globals :]], dim=1), conditions)
-        return torch.cat([scores, self._encode_energies(cells)], dim=1)
+        t = self.incident_energy(conditions).log()
+        return torch.cat([scores, self.cells.encode(cells, t)], dim=1)

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 from phys_gan.detectors import Detector
 from phys_gan.errors import ConfigError
 from phys_gan.events import Events
+from phys_gan.generation.pretrained import find_model
 from phys_gan.model import Model
 
 __all__ = ["FastSim"]
@@ -23,7 +24,9 @@ class FastSim:
         model: The model.
 
     Example:
-        ``FastSim.load("runs/ecal").generate({"energy": [50_000.0]}, seed=1)``
+        >>> fast = FastSim.load("calogan-eplus")
+        >>> fast.generate({"energy": [50_000.0]}, seed=1).cells.shape
+        (1, 504)
     """
 
     def __init__(self, model: Model) -> None:
@@ -34,7 +37,8 @@ class FastSim:
         """Load a model.
 
         Arguments:
-            path: A run directory of ``phys-gan train``, or a ``.safetensors`` file.
+            path: A run directory of ``phys-gan train``, a ``.safetensors`` file, or the name of a
+                pretrained model, see :func:`phys_gan.generation.pretrained_names`.
             device: Where to run, such as ``cpu`` or ``cuda``.
 
         Raises:
@@ -42,7 +46,6 @@ class FastSim:
             DataError: The file is not a model, or is damaged.
             ConfigError: There is no such device.
         """
-        path = Path(path)
         try:
             torch.zeros(1, device=device)
         except (RuntimeError, AssertionError) as error:
@@ -51,7 +54,7 @@ class FastSim:
                 remedy="choose --device cpu",
                 value=device,
             ) from error
-        return cls(Model.load(path / "model.safetensors" if path.is_dir() else path, device))
+        return cls(Model.load(find_model(path), device))
 
     @property
     def detector(self) -> Detector:

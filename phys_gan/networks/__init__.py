@@ -15,6 +15,7 @@ from phys_gan.networks.compact import CompactConfig, CompactDiscriminator, Compa
 from phys_gan.networks.dcgan import DcganConfig, DcganDiscriminator, DcganGenerator
 from phys_gan.networks.head import Assessment, Conditioning, HeadConfig
 from phys_gan.networks.mlp import MlpConfig, MlpDiscriminator, MlpGenerator
+from phys_gan.networks.physics import PhysicsDiscriminator
 from phys_gan.networks.progressive import (
     ProgressiveConfig,
     ProgressiveDiscriminator,
@@ -92,7 +93,7 @@ def build_generator(
         case ProgressiveConfig():
             return ProgressiveGenerator(detector, n_globals, n_conditions, config)
         case AutoencoderConfig():
-            return Decoder(n_globals + detector.n_cells, n_conditions, config)
+            return Decoder(detector, n_globals, n_conditions, config)
         case TranslatorConfig():
             return Translator(detector, n_globals, n_conditions, config)
         case StackedConfig():
@@ -128,12 +129,7 @@ def build_discriminator(
         case ProgressiveConfig():
             return ProgressiveDiscriminator(detector, n_globals, n_conditions, config, head)
         case AutoencoderConfig():
-            raise ConfigError(
-                "the networks 'autoencoder' have no discriminator: they are for method.kind = "
-                "'variational'",
-                remedy="choose that method, or network.kind = 'compact', 'mlp' or 'dcgan'",
-                value=config.kind,
-            )
+            return PhysicsDiscriminator(detector, n_globals, n_conditions, config, head)
         case TranslatorConfig() | StackedConfig():
             method = "cycle" if isinstance(config, TranslatorConfig) else "stacked"
             raise ConfigError(

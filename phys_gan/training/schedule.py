@@ -22,6 +22,8 @@ class TrainingConfig(Section):
         lr_d: Learning rate of the discriminator: a second time scale (TTUR, arXiv:1706.08500).
         beta1: First-moment decay of Adam.
         beta2: Second-moment decay of Adam.
+        clip_norm: Largest norm of the gradient of a network; longer ones are shortened to it, 0
+            leaves them (arXiv:1211.5063, Sec. 3.2).
         decay: How the learning rates end: "cosine" lowers them to a hundredth over the second
             half, "none" keeps them.
         ema_half_life: Half-life of the averaged generator, in events shown; 0 keeps the latest
@@ -41,6 +43,7 @@ class TrainingConfig(Section):
     lr_d: float = Field(default=4e-4, gt=0)
     beta1: float = Field(default=0.0, ge=0, lt=1)
     beta2: float = Field(default=0.99, ge=0, lt=1)
+    clip_norm: float = Field(default=0.0, ge=0)
     decay: Literal["cosine", "none"] = "cosine"
     ema_half_life: float = Field(default=50_000, ge=0)
     held_out: float = Field(default=0.1, gt=0, lt=1)

@@ -11,8 +11,12 @@ from phys_gan.training.schedule import TrainingConfig
 
 __all__ = ["nonsense"]
 
-_PARTNERS = {"translator": "cycle", "stacked": "stacked", "autoencoder": "variational"}
-"""Networks that only one method can train, and that this method needs."""
+_PARTNERS = {
+    "translator": ("cycle",),
+    "stacked": ("stacked",),
+    "autoencoder": ("variational", "vae-gan"),
+}
+"""Networks that only some methods can train, and that these methods need."""
 
 
 def nonsense(
@@ -28,11 +32,11 @@ def nonsense(
 
 def _partners(network: AnyNetworkConfig, method: AnyMethodConfig) -> Iterator[str]:
     """Say which networks and method are not made for each other."""
-    wanted = _PARTNERS.get(network.kind, "")
-    if (wanted or method.kind in _PARTNERS.values()) and wanted != method.kind:
-        networks = {partner: kind for kind, partner in _PARTNERS.items()}
+    wanted = _PARTNERS.get(network.kind, ())
+    networks = {partner: kind for kind, partners in _PARTNERS.items() for partner in partners}
+    if (wanted or method.kind in networks) and method.kind not in wanted:
         remedy = (
-            f"choose method.kind = '{wanted}'"
+            f"choose method.kind = {' or '.join(map(repr, wanted))}"
             if wanted
             else f"choose network.kind = '{networks[method.kind]}'"
         )

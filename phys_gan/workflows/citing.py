@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from phys_gan.errors import MissingError
-from phys_gan.generation import FastSim
+from phys_gan.generation import FastSim, pretrained_names
 from phys_gan.references import bibtex, recipe_references
 from phys_gan.training import load_recipe, recipe_names
 
@@ -17,7 +17,8 @@ def cite(what: str | Path) -> str:
 
     Arguments:
         what: The name of a recipe, the path of a recipe ``.toml``, a run directory, or a
-            ``.safetensors`` model. A recipe goes before a directory of the same name.
+            ``.safetensors`` model, or the name of a pretrained model. A recipe goes before a
+            directory of the same name.
 
     Raises:
         ConfigError: The recipe is wrong.
@@ -27,10 +28,11 @@ def cite(what: str | Path) -> str:
     path = Path(what)
     if str(what) in recipe_names() or path.suffix == ".toml":
         return bibtex(recipe_references(load_recipe(what)))
-    if path.is_dir() or path.suffix == ".safetensors":
+    if path.is_dir() or path.suffix == ".safetensors" or str(what) in pretrained_names():
         return bibtex(_model_references(path))
     raise MissingError(
-        f"'{what}' is neither a recipe nor a model; recipes: {', '.join(recipe_names())}",
+        f"'{what}' is neither a recipe nor a model; recipes: {', '.join(recipe_names())}; "
+        f"pretrained models: {', '.join(pretrained_names())}",
         remedy="name one of these, or the path of a recipe .toml, run directory or .safetensors",
         value=str(what),
     )

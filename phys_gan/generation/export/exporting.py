@@ -23,6 +23,7 @@ from phys_gan.generation.export.target import Options, Target
 from phys_gan.generation.export.translation import one_event, require_onnx, translate
 from phys_gan.generation.export.writing import MARK, require_free, write_together
 from phys_gan.generation.fastsim import FastSim
+from phys_gan.generation.pretrained import find_model
 from phys_gan.model import Model
 
 if TYPE_CHECKING:
@@ -140,8 +141,7 @@ def _check(
 def _open(model: str | Path | FastSim | Model) -> tuple[Model, str]:
     """Return a model, and the hash of its file."""
     if isinstance(model, str | Path):
-        path = Path(model)
-        path = path / "model.safetensors" if path.is_dir() else path
+        path = find_model(model)
         return Model.load(path), _sha256(path.read_bytes())
     opened = model.model if isinstance(model, FastSim) else model
     with tempfile.TemporaryDirectory() as folder:

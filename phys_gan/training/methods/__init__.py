@@ -12,6 +12,7 @@ from phys_gan.training.methods.cycle import Cycle, CycleConfig
 from phys_gan.training.methods.game import GameConfig
 from phys_gan.training.methods.moments import MomentMatching, MomentMatchingConfig
 from phys_gan.training.methods.stacked import Stacked, StackedMethodConfig
+from phys_gan.training.methods.vaegan import VaeGan, VaeGanConfig
 from phys_gan.training.methods.variational import Variational, VariationalConfig
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "Setup",
     "Sources",
     "StackedMethodConfig",
+    "VaeGanConfig",
     "VariationalConfig",
     "build_method",
 ]
@@ -31,6 +33,7 @@ __all__ = [
 AnyMethodConfig = Annotated[
     AdversarialConfig
     | VariationalConfig
+    | VaeGanConfig
     | MomentMatchingConfig
     | CycleConfig
     | StackedMethodConfig,
@@ -49,6 +52,8 @@ def build_method(config: AnyMethodConfig, setup: Setup) -> Method:
             return Adversarial(config, setup)
         case VariationalConfig():
             return Variational(config, setup)
+        case VaeGanConfig():
+            return VaeGan(config, setup)
         case MomentMatchingConfig():
             return MomentMatching(config, setup)
         case CycleConfig():

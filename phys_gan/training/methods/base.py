@@ -141,6 +141,7 @@ class Method(ABC):
         return {
             "steps": self.steps,
             "noise": self.setup.noise.get_state(),
+            "dropout": _random_state(self.setup.noise.device),
             "average": self.average.generator.state_dict(),
             **{name: part.state_dict() for name, part in self.parts().items()},
         }
@@ -149,6 +150,21 @@ class Method(ABC):
         """Go on from what :meth:`state_dict` returned."""
         self.steps = state["steps"]
         self.setup.noise.set_state(state["noise"])
+        _set_random_state(self.setup.noise.device, state["dropout"])
         self.average.generator.load_state_dict(state["average"])
         for name, part in self.parts().items():
             part.load_state_dict(state[name])
+
+
+def _random_state(device: torch.device) -> Tensor:
+    """Return the state of the stream from which layers such as dropout draw."""
+    state: Tensor
+    state = torch.cuda.get_rng_state(device) if device.type == "cuda" else torch.get_rng_state()
+    return state
+
+
+def _set_random_state(device: torch.device, state: Tensor) -> None:
+    if device.type == "cuda":
+        torch.cuda.set_rng_state(state, device)
+    else:
+        torch.set_rng_state(state)

@@ -20,7 +20,7 @@ class Learner:
     Arguments:
         network: The network.
         lr: Its learning rate.
-        schedule: The schedule, for Adam's decays.
+        schedule: The schedule, for Adam's decays and the clipping of gradients.
         fabric: Where it runs.
         historical: Weight of historical averaging; 0 for none.
 
@@ -39,6 +39,7 @@ class Learner:
         historical: float = 0.0,
     ) -> None:
         self.plain, self.lr, self.fabric, self.historical = network, lr, fabric, historical
+        self.clip_norm = schedule.clip_norm
         adam = torch.optim.Adam(network.parameters(), lr, (schedule.beta1, schedule.beta2))
         self.network, self.optimizer = fabric.setup(network, adam)
         self.adam = adam
@@ -57,9 +58,10 @@ class Learner:
             group["lr"] = self.lr * rate
         self.optimizer.zero_grad()
         self.fabric.backward(loss)
-        norm = torch.nn.utils.get_total_norm(
-            [p.grad for p in self.plain.parameters() if p.grad is not None]
-        )
+        gradients = [p.grad for p in self.plain.parameters() if p.grad is not None]
+        norm = torch.nn.utils.get_total_norm(gradients)
+        if self.clip_norm:
+            torch.nn.utils.clip_grads_with_norm_(self.plain.parameters(), self.clip_norm, norm)
         self.optimizer.step()
         if self.history is not None:
             self.history.update()

@@ -70,7 +70,7 @@ class Evidence(nn.Module):
         """
         mean, log_variance = self.encoder(x, c)
         code = mean + (log_variance / 2).exp() * noise
-        likelihood = self.decoder.likelihood(code, c)
+        likelihood = self.decoder.likelihood(code, c, x)
         reconstruction = censored_log_likelihood(x, *likelihood, self.decoder.censored)
         return reconstruction, kl_to_normal(mean, log_variance)
 

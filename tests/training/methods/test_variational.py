@@ -43,7 +43,7 @@ class LinearGaussian(nn.Module):
         self.sigma = 0.7
         self.censored = torch.zeros(4, dtype=torch.bool)
 
-    def likelihood(self, code, c):
+    def likelihood(self, code, c, x):
         mean = code @ self.weight.T + self.shift
         return mean, torch.full_like(mean, math.log(self.sigma))
 

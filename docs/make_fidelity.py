@@ -1,0 +1,251 @@
+"""Train the packaged shower models, judge them on showers set aside, and write table and cards.
+
+``python docs/make_fidelity.py FOLDER [split train judge gap package]`` with the folder of Geant4
+files that docs/fidelity.md describes. Everything is kept in demo/fidelity and not done twice.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import phys_gan as pg
+from phys_gan.validation.classifier import Settings, two_sample_test
+
+HERE = Path(__file__).resolve().parent
+RUNS = HERE.parent / "demo" / "fidelity"
+MODELS = HERE.parent / "phys_gan" / "generation" / "packaged"
+SEED = 7
+CLASSIFIER = Settings(
+    layers=2, width=256, dropout=0.1, lr=5e-4, batch=250, epochs=30, patience=8, seeds=5
+)
+"""As strong as CaloChallenge's at these numbers of showers (first row of the table), and fast."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Files of one kind of shower, and the share of the first one that is set aside."""
+
+    files: tuple[str, ...]
+    aside: float
+
+
+SAMPLES = {
+    "eplus": Sample(("calogan_eplus.h5", "calogan_eplus.root"), 0.235),
+    "photon": Sample(("calogan_photon.h5",), 0.3),
+    "electron": Sample(("calochallenge2_electron.h5",), 0.4),
+}
+
+
+@dataclass(frozen=True)
+class Job:
+    """A model: its recipe, what it learns from, and what the card says of it."""
+
+    recipe: str
+    sample: str
+    title: str = ""
+    overrides: tuple[str, ...] = field(default=())
+
+
+JOBS = {
+    "calogan-eplus": Job("ecal", "eplus", "e+ showers in CaloGAN's detector, 1 to 100 GeV"),
+    "calogan-photon": Job("ecal", "photon", "photon showers in CaloGAN's detector, 1 to 100 GeV"),
+    "calochallenge-2-electron": Job(
+        "ecal-fine", "electron", "e- showers in the geometry of CaloChallenge's data set 2"
+    ),
+    "likelihood alone": Job("ecal", "eplus", overrides=("method.likelihood_events=2_000_000",)),
+    "showers (compact GAN)": Job("showers", "eplus", overrides=("training.max_minutes=20",)),
+    "calogan (published)": Job("calogan", "eplus", overrides=("training.max_minutes=20",)),
+}
+
+
+def plain(events: pg.Events) -> pg.Events:
+    """Keep the incident energy alone, so that files of one detector can be joined."""
+    return pg.Events(events.cells, {"energy": events.energy}, events.detector)
+
+
+def split(folder: Path) -> None:
+    """Set showers aside before anything is trained."""
+    RUNS.mkdir(parents=True, exist_ok=True)
+    for name, sample in SAMPLES.items():
+        if (RUNS / f"{name}-test.h5").exists():
+            continue
+        first, *more = [pg.read(folder / file) for file in sample.files]
+        learn, test = pg.split(plain(first), [1 - sample.aside, sample.aside], seed=SEED)
+        others = [
+            pg.Events(events.cells, {"energy": events.energy}, first.detector) for events in more
+        ]
+        pg.write(RUNS / f"{name}-learn.h5", pg.Events.concatenate([learn, *others]))
+        pg.write(RUNS / f"{name}-test.h5", test)
+
+
+def train(names: list[str]) -> None:
+    """Train what was not trained yet."""
+    for name in names:
+        job, run = JOBS[name], RUNS / name
+        if not (run / "done").exists():
+            learn = RUNS / f"{job.sample}-learn.h5"
+            resume = (run / "checkpoint.safetensors").exists()
+            pg.train(job.recipe, learn, run, overrides=list(job.overrides), resume=resume)
+            (run / "done").touch()
+
+
+def judged(name: str, reference: pg.Events, candidate: pg.Events, **known: Any) -> dict[str, Any]:
+    """Measure a candidate; kept in RUNS/judged.json."""
+    path = RUNS / "judged.json"
+    table = json.loads(path.read_text()) if path.exists() else {}
+    if name in table:
+        return table[name]
+    n = min(len(reference), len(candidate))
+    row: dict[str, Any] = {"n": n, **known}
+    for form in ("low", "low-normalised", "high"):
+        settings = replace(CLASSIFIER, whiten=form == "high")
+        found = two_sample_test(
+            reference[:n], candidate[:n], form=form, settings=settings, seed=SEED
+        )
+        row[form] = {"auc": found.auc.value, "seeds": list(found.aucs), "floor": found.auc.floor}
+        row[form]["control"] = found.control.value
+    comparison = pg.compare(reference, candidate, seed=SEED)
+    numbers = comparison.metrics
+    observables = numbers["observables"]
+    within = {
+        key: metrics["separation"]["value"] / max(metrics["separation"]["floor"], 1e-12)
+        for key, metrics in observables.items()
+    }
+    row["separation_ratios"] = within
+    row["mean_ks"] = float(np.mean([m["ks"]["value"] for m in observables.values()]))
+    row["mean_ks_floor"] = float(np.mean([m["ks"]["floor"] for m in observables.values()]))
+    for key in ("fpd", "precision", "recall", "density", "coverage"):
+        found = numbers["multivariate"][key]
+        row[key] = {part: found[part] for part in ("value", "error", "floor")}
+    row["response"] = response(reference, candidate)
+    row["sparsity"] = sparsity(reference, candidate)
+    row["findings"] = [str(finding) for finding in numbers["findings"]]
+    table[name] = row
+    path.write_text(json.dumps(table, indent=1))
+    aucs = {form: round(row[form]["auc"], 3) for form in ("low", "low-normalised", "high")}
+    sys.stdout.write(f"{name} {aucs}\n")
+    return row
+
+
+def response(reference: pg.Events, candidate: pg.Events) -> list[dict[str, float]]:
+    """Compare mean and resolution of E_tot/E_inc in bins of equal content."""
+    edges = np.quantile(reference.energy, np.linspace(0, 1, 9))
+    rows = []
+    for low, high in pairwise(edges):
+        means, widths, errors = [], [], []
+        for events in (reference, candidate):
+            inside = (events.energy >= low) & (events.energy <= high)
+            ratio = events.total_energy()[inside] / events.energy[inside]
+            draws = np.random.default_rng(SEED).integers(len(ratio), size=(200, len(ratio)))
+            means.append(ratio.mean())
+            widths.append(ratio.std(ddof=1) / ratio.mean())
+            errors.append(ratio[draws].std(axis=1).std() / ratio.std())
+        rows.append(
+            {
+                "low": float(low),
+                "high": float(high),
+                "mean": float(means[1] / means[0] - 1),
+                "resolution": float(widths[1] / widths[0] - 1),
+                "error": float(np.hypot(*errors)),
+            }
+        )
+    return rows
+
+
+def sparsity(reference: pg.Events, candidate: pg.Events) -> list[float]:
+    """Return the relative difference of the mean share of hits of each layer."""
+    shares = [(events.cells > events.detector.threshold) for events in (reference, candidate)]
+    found = []
+    for k in range(reference.detector.n_layers):
+        part = reference.detector.slice(k)
+        first, second = (hits[:, part].mean() for hits in shares)
+        found.append(float((1 - second) / (1 - first) - 1))
+    return found
+
+
+def judge(names: list[str]) -> None:
+    """Judge the yardsticks and every trained model on showers that were set aside."""
+    tests = {name: pg.read(RUNS / f"{name}-test.h5") for name in SAMPLES}
+    learned = {name: pg.read(RUNS / f"{name}-learn.h5") for name in SAMPLES}
+    judged("Geant4 e+ against itself", tests["eplus"], learned["eplus"][: len(tests["eplus"])])
+    photons = pg.Events.concatenate([learned["photon"], tests["photon"]])
+    judged("Geant4 photons against Geant4 e+", tests["eplus"], photons[: len(tests["eplus"])])
+    for name in names:
+        if not (RUNS / name / "model.safetensors").exists():
+            continue
+        job, fast = JOBS[name], pg.FastSim.load(RUNS / name)
+        test = tests[job.sample]
+        shown = fast.model.provenance["events_shown"]
+        size = sum(p.numel() for p in fast.model.generator.parameters())
+        made = fast.generate({"energy": test.energy}, seed=1)
+        judged(name, test, made, shown=int(shown), parameters=size)
+        if name in ("calogan-eplus", "likelihood alone"):
+            both = pg.Events.concatenate([test, learned[job.sample]])
+            made = fast.generate({"energy": both.energy}, seed=2)
+            judged(f"{name}, all Geant4 showers", both, made, shown=int(shown), parameters=size)
+
+
+def gap() -> None:
+    """Train without showers of 40 to 60 GeV, and judge the model there."""
+    learn, test = (pg.read(RUNS / f"eplus-{part}.h5") for part in ("learn", "test"))
+    run = RUNS / "gap"
+    outside = (learn.energy < 4e4) | (learn.energy > 6e4)
+    if not (run / "done").exists():
+        pg.train("ecal", learn[outside], run, overrides=["training.max_minutes=15"])
+        (run / "done").touch()
+    both = pg.Events.concatenate([test, learn[~outside]])
+    inside = both[(both.energy > 4e4) & (both.energy < 6e4)]
+    for name in ("calogan-eplus", "gap"):
+        made = pg.FastSim.load(RUNS / name).generate({"energy": inside.energy}, seed=3)
+        judged(f"{name}, 40 to 60 GeV", inside, made)
+
+
+def markdown() -> str:
+    """Return the table of docs/fidelity.md."""
+    table = json.loads((RUNS / "judged.json").read_text())
+    lines = [
+        "| | showers of each | AUC low-level | low-normalised | high-level | observables with "
+        "separation <= 3 floors | mean KS (floor) | FPD (floor) | recall (floor) |",
+        "|---|---|---|---|---|---|---|---|---|",
+    ]
+    for name, row in table.items():
+        aucs = [
+            f"{row[form]['auc']:.3f} ± {np.std(row[form]['seeds']):.3f}"
+            for form in ("low", "low-normalised", "high")
+        ]
+        ratios = row["separation_ratios"].values()
+        lines.append(
+            f"| {name} | {row['n']:,} | {' | '.join(aucs)} | "
+            f"{sum(r <= 3 for r in ratios)} of {len(ratios)} | "
+            f"{row['mean_ks']:.3f} ({row['mean_ks_floor']:.3f}) | "
+            + " | ".join(
+                f"{row[key]['value']:.3f} ({row[key]['floor']:.3f})" for key in ("fpd", "recall")
+            )
+            + " |"
+        )
+    return "\n".join(lines)
+
+
+def main(folder: Path, steps: list[str]) -> None:
+    """Do what is asked for."""
+    names = [name for name in JOBS if name in steps] or list(JOBS)
+    if "split" in steps:
+        split(folder)
+    if "train" in steps:
+        train(names)
+    if "gap" in steps:
+        gap()
+    if "judge" in steps:
+        judge(names)
+        sys.stdout.write(markdown())
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), sys.argv[2:] or ["split", "train", "gap", "judge"])

@@ -1,0 +1,241 @@
+"""How the energy of a cell becomes a number that networks like, and back."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.special import ndtr, ndtri
+from torch import Tensor, nn
+
+from phys_gan.detectors import Detector
+
+__all__ = ["CellMap", "LogarithmicCells", "ScoreCells"]
+
+_MOST_COMPARED = 2**24
+_EPSILON = 1e-4
+"""Keeps the slope of a square root at zero finite."""
+_TOP = (1 + _EPSILON) ** 0.5 - _EPSILON**0.5
+
+
+class CellMap(nn.Module, ABC):
+    """Map energies of cells to numbers of which an empty cell is zero, and back."""
+
+    @abstractmethod
+    def fit(self, cells: NDArray[np.float32], t: NDArray[np.float64]) -> None:
+        """Learn from cells (N, n_cells) [MeV] of events at t = ln E (N,); some cell is hit."""
+
+    @abstractmethod
+    def encode(self, cells: Tensor, t: Tensor) -> Tensor:
+        """Map energies (N, n_cells) [MeV] of events at t (N,) to numbers >= 0."""
+
+    @abstractmethod
+    def decode(self, numbers: Tensor, t: Tensor) -> Tensor:
+        """Map numbers (N, n_cells) to energies [MeV]; a number of zero or below is an empty cell.
+
+        Differentiable; large numbers stay finite.
+        """
+
+
+class LogarithmicCells(CellMap):
+    r"""Encode a cell as :math:`\ln(1 + e / s) / \ln(1 + e_\mathrm{max} / s)`.
+
+    Arguments:
+        detector: The detector.
+        soft_quantile: The scale s, as a quantile of the cells that are hit.
+    """
+
+    soft: Tensor
+    top: Tensor
+
+    def __init__(self, detector: Detector, soft_quantile: float) -> None:
+        super().__init__()
+        self.soft_quantile, self.threshold = soft_quantile, detector.threshold
+        for name in ("soft", "top"):
+            self.register_buffer(name, torch.ones(()))
+
+    def fit(self, cells: NDArray[np.float32], t: NDArray[np.float64]) -> None:
+        """Learn the scale and the largest energy."""
+        hits = cells[cells > self.threshold]
+        self.soft.fill_(float(np.quantile(hits, self.soft_quantile)))
+        self.top.fill_(float(hits.max()))
+
+    def encode(self, cells: Tensor, t: Tensor) -> Tensor:
+        """Map energies (N, n_cells) [MeV] to numbers >= 0."""
+        return torch.log1p(cells / self.soft) / torch.log1p(self.top / self.soft)
+
+    def decode(self, numbers: Tensor, t: Tensor) -> Tensor:
+        """Map numbers (N, n_cells) to energies [MeV]."""
+        numbers = numbers.clamp(0, 1.2)
+        return self.soft * torch.expm1(numbers * torch.log1p(self.top / self.soft))
+
+
+class ScoreCells(CellMap):
+    r"""Encode a cell as the normal score of its energy, among equal cells at this incident energy.
+
+    .. math:: y = \Phi^{-1}(F(e \mid E)) - \Phi^{-1}(p_0(E))
+
+    with F the distribution of the energies of a cell and p_0 its probability to be empty. A cell
+    is then a Gaussian that is cut at zero: what a censored likelihood supposes holds for
+    each cell by itself, and what is left to learn is how cells depend on each other.
+
+    Cells that the symmetries of the detector exchange share a distribution. It is tabulated at
+    ``n_knots`` values of ln E, and linear in between; levels are denser toward empty cells.
+
+    Arguments:
+        detector: The detector.
+        n_knots: Incident energies K of the table.
+        n_levels: Levels Q of the table.
+        reach: Normal score where it ends.
+
+    Example:
+        >>> from phys_gan.detectors import load_detector
+        >>> cells = ScoreCells(load_detector("calogan"))
+        >>> energies = np.random.default_rng(0).exponential(1, (400, 504)).astype(np.float32)
+        >>> cells.fit(energies, np.linspace(0, 1, 400))
+        >>> t = torch.linspace(0, 1, 400)
+        >>> there_and_back = cells.decode(cells.encode(torch.from_numpy(energies), t), t)
+        >>> bool(np.allclose(there_and_back, energies, rtol=0.05, atol=0.01))
+        True
+    """
+
+    orbits: Tensor
+    knots: Tensor
+    empty: Tensor
+    table: Tensor
+
+    def __init__(
+        self, detector: Detector, n_knots: int = 12, n_levels: int = 65, reach: float = 3.7
+    ) -> None:
+        super().__init__()
+        self.threshold, self.reach, self.n_levels = detector.threshold, reach, n_levels
+        n_orbits = int(detector.orbits.max()) + 1
+        # Not in the state: the detector knows them.
+        self.register_buffer("orbits", torch.from_numpy(detector.orbits), persistent=False)
+        self.register_buffer("knots", torch.linspace(0.0, 1.0, n_knots))
+        self.register_buffer("empty", torch.zeros(n_knots, n_orbits))
+        self.register_buffer("table", torch.zeros(n_knots, n_orbits, n_levels))
+
+    def fit(self, cells: NDArray[np.float32], t: NDArray[np.float64]) -> None:
+        """Learn the distribution of each kind of cell."""
+        n_knots, n_orbits, _ = self.table.shape
+        share = np.linspace(0, 1, n_knots)
+        # Neither few events at low energies nor few energies may be alone: half of each.
+        knots = (np.quantile(t, share) + t.min() + share * np.ptp(t)) / 2
+        knots += 1e-6 * np.arange(n_knots)
+        orbits = self.orbits.numpy()
+        members = [np.flatnonzero(orbits == k) for k in range(n_orbits)]
+        floor = float(np.log(cells[cells > self.threshold].min()))
+        for k, knot in enumerate(knots):
+            nearest = np.argsort(np.abs(t - knot), kind="stable")
+            near = cells[nearest]
+            for orbit, member in enumerate(members):
+                values = near[:, member]
+                start, curve = self._distribution(values, floor)
+                self.empty[k, orbit] = start
+                self.table[k, orbit] = torch.from_numpy(curve)
+        self.knots.copy_(torch.from_numpy(knots))
+
+    def _distribution(
+        self, values: NDArray[np.float32], floor: float
+    ) -> tuple[float, NDArray[np.float64]]:
+        """Return the score of an empty cell and ln(energy) at each level.
+
+        Arguments:
+            values: Energies of equal cells (N, M), the nearest events first.
+            floor: Logarithm of the smallest energy of any cell.
+        """
+        hit = values > self.threshold
+        n, m = values.shape
+        # As few events as are needed to know it, because it changes with energy.
+        window = max(n // 40, min(n, 2000 // m, n // 10), 1)
+        empty = 1 - (hit[:window].sum() + 0.5) / (window * m + 1)
+        start = float(np.clip(ndtri(empty), -self.reach, self.reach - 0.5))
+        scores = start + (self.reach - start) * np.linspace(0, 1, self.n_levels) ** 2
+        least = float(ndtr(start))
+        within = (ndtr(scores) - least) / (1 - least)
+        count = np.cumsum(hit.sum(axis=1))
+        if not count[-1]:
+            return start, np.full(self.n_levels, floor)
+        last = int(np.searchsorted(count, min(count[-1], max(400, int(count[window - 1])))))
+        logs = np.sort(np.log(values[: last + 1][hit[: last + 1]].astype(np.float64)))
+        curve = np.quantile(logs, within)
+        # Beyond the outermost events the tail goes on like that of a Gaussian.
+        known = within <= 1 - 2 / (len(logs) + 1)
+        if known.sum() > 3 and not known.all():
+            end = int(known.sum()) - 1
+            begin = max(0, end - max(3, self.n_levels // 6))
+            slope = (curve[end] - curve[begin]) / (scores[end] - scores[begin])
+            curve[end:] = curve[end] + slope * (scores[end:] - scores[end])
+        return start, curve
+
+    def encode(self, cells: Tensor, t: Tensor) -> Tensor:
+        """Map energies (N, n_cells) [MeV] to numbers >= 0."""
+        # Every cell is compared with all levels: what that takes is bounded.
+        rows = max(1, _MOST_COMPARED // (cells.shape[1] * self.n_levels))
+        parts = zip(cells.split(rows), t.split(rows), strict=True)
+        return torch.cat([self._encode(*part) for part in parts])
+
+    def _encode(self, cells: Tensor, t: Tensor) -> Tensor:
+        hit = cells > self.threshold
+        logs = torch.where(hit, cells, torch.ones_like(cells)).log()
+        low, part = self._between(t)
+        part = part[:, None]
+        first, second = self._rows(low)
+        start = torch.lerp(self.empty.flatten()[first], self.empty.flatten()[second], part)
+        table = self.table.flatten(0, 1)
+        curves = torch.lerp(table[first], table[second], part.unsqueeze(-1))
+        after = torch.searchsorted(curves.detach(), logs.detach().unsqueeze(-1)).squeeze(-1)
+        after = after.clamp(1, self.n_levels - 1).unsqueeze(-1)
+        left = curves.gather(-1, after - 1).squeeze(-1)
+        right = curves.gather(-1, after).squeeze(-1)
+        inside = ((logs - left) / (right - left).clamp_min(5e-3)).clamp(0, 1)
+        position = (after.squeeze(-1) - 1 + inside) / (self.n_levels - 1)
+        # A hit is never as good as empty, also when it is as small as any.
+        numbers = (self.reach - start) * _position_to_share(position).clamp_min(1e-6)
+        return torch.where(hit, numbers, torch.zeros_like(numbers))
+
+    def decode(self, numbers: Tensor, t: Tensor) -> Tensor:
+        """Map numbers (N, n_cells) to energies [MeV]."""
+        low, part = self._between(t)
+        part = part[:, None]
+        first, second = self._rows(low)
+        start = torch.lerp(self.empty.flatten()[first], self.empty.flatten()[second], part)
+        hit = numbers > 0
+        share = (numbers / (self.reach - start)).clamp(0, 1)
+        position = _share_to_position(share) * (self.n_levels - 1)
+        before = position.detach().long().clamp(0, self.n_levels - 2)
+        inside = position - before
+        table = self.table.flatten()
+        ends = []
+        for rows in (first, second):
+            index = rows * self.n_levels + before
+            ends.append(torch.lerp(table[index], table[index + 1], inside))
+        energies = torch.lerp(ends[0], ends[1], part).exp()
+        return torch.where(hit, energies, torch.zeros_like(energies))
+
+    def _between(self, t: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the knot below each event, and how far it is from there to the next one."""
+        t = t.to(self.knots.dtype)
+        last = len(self.knots) - 2
+        low = (torch.searchsorted(self.knots, t.contiguous(), right=True) - 1).clamp(0, last)
+        part = (t - self.knots[low]) / (self.knots[low + 1] - self.knots[low])
+        return low, part.clamp(0, 1)
+
+    def _rows(self, low: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the rows of the table for each cell, at the knot below and at the one above."""
+        n_orbits = self.empty.shape[1]
+        first = low[:, None] * n_orbits + self.orbits
+        return first, first + n_orbits
+
+
+def _share_to_position(share: Tensor) -> Tensor:
+    position: Tensor = ((share + _EPSILON).sqrt() - _EPSILON**0.5) / _TOP
+    return position
+
+
+def _position_to_share(position: Tensor) -> Tensor:
+    share: Tensor = (position * _TOP + _EPSILON**0.5).square() - _EPSILON
+    return share

@@ -1,0 +1,187 @@
+"""Cells drawn in stages, each given those of its neighbours that came before."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from phys_gan.detectors import CartesianLayer, Detector, PolarLayer
+from phys_gan.errors import ConfigError
+
+__all__ = ["Neighbours", "arrange"]
+
+_BETWEEN_LAYERS = 0.9
+"""Distance between neighbouring layers, in cells."""
+_FARTHEST = 3.5
+"""Distance beyond which cells are no neighbours, in cells."""
+
+
+class _Grid(NamedTuple):
+    """The cells of a layer along both axes of its flat order, (n_cells, 2) each."""
+
+    number: NDArray[np.int64]
+    centre: NDArray[np.float64]
+    size: NDArray[np.float64]
+    period: float
+
+
+def arrange(detector: Detector, most: int) -> tuple[list[NDArray[np.int64]], NDArray[np.int64]]:
+    """Divide the cells into stages from coarse to fine, and find the neighbours of each cell.
+
+    Along each axis of a layer every fourth cell comes first, then those halfway between, then the
+    others; the layers with odd numbers come after those with even ones.
+
+    Arguments:
+        detector: A detector of showers.
+        most: Neighbours M of a cell.
+
+    Returns:
+        The cells of each stage; and for each cell the M nearest ones of earlier stages in its own
+        and the adjacent layers, (n_cells, M), filled up with n_cells where there are fewer.
+
+    Raises:
+        ConfigError: The detector has layers other than Cartesian and polar ones.
+    """
+    grids = [_grid(layer) for layer in detector.layers]
+    stage = np.concatenate(
+        [9 * (k % 2) + _level(grid.number) @ np.array([3, 1]) for k, grid in enumerate(grids)]
+    )
+    cells = np.arange(detector.n_cells)
+    table = np.full((detector.n_cells, most), detector.n_cells)
+    for k, grid in enumerate(grids):
+        own = cells[detector.slice(k)]
+        near = [n for n in (k - 1, k, k + 1) if 0 <= n < detector.n_layers]
+        others = np.concatenate([cells[detector.slice(n)] for n in near])
+        distance = np.concatenate(
+            [_distance(grid, grids[n]) + _BETWEEN_LAYERS * abs(n - k) for n in near], axis=1
+        )
+        distance[stage[others][None] >= stage[own][:, None]] = np.inf
+        order = np.argsort(distance, axis=1, kind="stable")[:, :most]
+        close = np.take_along_axis(distance, order, axis=1) <= _FARTHEST
+        table[own, : order.shape[1]] = np.where(close, others[order], detector.n_cells)
+    return [np.flatnonzero(stage == value) for value in np.unique(stage)], table
+
+
+def _level(index: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return 0 for every fourth cell along an axis, 1 for those halfway, 2 for the others."""
+    return np.where(index % 2, 2, np.where(index % 4, 1, 0))
+
+
+def _grid(layer: object) -> _Grid:
+    if isinstance(layer, CartesianLayer):
+        axes, period = (np.asarray(layer.x), np.asarray(layer.y)), np.inf
+    elif isinstance(layer, PolarLayer):
+        period = 2 * np.pi
+        axes = (np.linspace(0, period, layer.n_alpha + 1), np.asarray(layer.r))
+    else:
+        raise ConfigError(
+            f"the cells of a {getattr(layer, 'kind', 'strange')} layer have no neighbours here",
+            remedy="set network.neighbours = 0",
+        )
+
+    def spread(first: NDArray[np.float64], second: NDArray[np.float64]) -> NDArray[np.float64]:
+        both = np.meshgrid(first, second, indexing="ij")
+        return np.stack([column.ravel() for column in both], axis=1)
+
+    return _Grid(
+        spread(*(np.arange(len(axis) - 1.0) for axis in axes)).astype(np.int64),
+        spread(*((axis[1:] + axis[:-1]) / 2 for axis in axes)),
+        spread(*(np.diff(axis) for axis in axes)),
+        period,
+    )
+
+
+def _distance(first: _Grid, second: _Grid) -> NDArray[np.float64]:
+    """Return the distances (N, M) between the cells of two layers, in sizes of the larger one."""
+    apart = np.abs(first.centre[:, None] - second.centre[None])
+    apart[..., 0] = np.minimum(apart[..., 0], np.abs(first.period - apart[..., 0]))
+    steps = apart / np.maximum(first.size[:, None], second.size[None])
+    return np.hypot(steps[..., 0], steps[..., 1])
+
+
+class Neighbours(nn.Module):
+    r"""Tell each cell what its neighbours of earlier stages are.
+
+    .. math:: \mu_j \to \mu_j + \sum_{i \in N(j)} A_{ji} u_i, \qquad
+        s_j \to s_j + \sum_{i \in N(j)} B_{ji} u_i
+
+    with u = asinh(x) of the standardised cells as they were read out: a single hit where hits are
+    rare lies many standard deviations out, and is not to count as many. All cells of a stage are drawn at once, so
+    that an event takes a few steps and not one per cell.
+
+    References:
+        Parallel Multiscale Autoregressive Density Estimation (Reed et al., 2017), Sec. 3,
+        https://arxiv.org/abs/1703.03664
+
+    Arguments:
+        detector: A detector of showers.
+        most: Neighbours M of a cell.
+
+    Raises:
+        ConfigError: The detector has layers other than Cartesian and polar ones.
+    """
+
+    sequence: Tensor
+    place: Tensor
+    table: Tensor
+
+    def __init__(self, detector: Detector, most: int) -> None:
+        super().__init__()
+        stages, table = arrange(detector, most)
+        # Cells in the order of their stages: all that came before is the beginning of a row.
+        sequence = np.concatenate(stages)
+        place = np.append(np.argsort(sequence), detector.n_cells)
+        self.sizes = [len(stage) for stage in stages]
+        for name, value in (
+            ("sequence", sequence),
+            ("place", place[:-1]),
+            ("table", place[table[sequence]]),
+        ):
+            self.register_buffer(name, torch.from_numpy(value), persistent=False)
+        self.weight = nn.Parameter(torch.zeros(2, detector.n_cells, most))
+
+    def tell(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Return what to add to mu and s, (N, n_cells) each, when all cells x are known."""
+        row = torch.cat([x[:, self.sequence].asinh(), torch.zeros_like(x[:, :1])], dim=1)
+        added = torch.einsum("ncm,kcm->knc", row[:, self.table], self.weight)
+        return added[0][:, self.place], added[1][:, self.place]
+
+    def draw(
+        self,
+        mean: Tensor,
+        spread: Tensor,
+        sample: Callable[[Tensor, Tensor, Tensor], tuple[Tensor, Tensor]],
+    ) -> Tensor:
+        """Draw the cells stage by stage.
+
+        Arguments:
+            mean: mu of each cell without its neighbours, (N, n_cells).
+            spread: s of each cell without its neighbours, (N, n_cells).
+            sample: Given the numbers of some cells, their mu and their s, returns what is drawn
+                for them and how that is read out, (N, len) each.
+
+        Returns:
+            What was drawn, (N, n_cells).
+        """
+        drawn: list[Tensor] = []
+        known, begin = mean[:, :0], 0
+        for size in self.sizes:
+            cells = self.sequence[begin : begin + size]
+            mu, s = mean[:, cells], spread[:, cells]
+            if begin:
+                # Empty places of the table point behind what is known, where there is a zero.
+                table = self.table[begin : begin + size].clamp(max=begin)
+                row = torch.cat([known, torch.zeros_like(mean[:, :1])], dim=1)
+                weight = self.weight[:, begin : begin + size]
+                added = torch.einsum("ncm,kcm->knc", row[:, table], weight)
+                mu, s = mu + added[0], s + added[1]
+            x, seen = sample(cells, mu, s)
+            drawn.append(x)
+            known = torch.cat([known, seen.asinh()], dim=1)
+            begin += size
+        return torch.cat(drawn, dim=1)[:, self.place]

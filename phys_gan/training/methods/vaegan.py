@@ -1,0 +1,137 @@
+"""An autoencoder learned by likelihood, whose decoder then plays against a discriminator."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from phys_gan.errors import ConfigError
+from phys_gan.networks import Decoder, build_discriminator, build_encoder, build_generator
+from phys_gan.training.methods.base import Method, Setup, Stateful
+from phys_gan.training.methods.critic import Critic
+from phys_gan.training.methods.diversity import diversity
+from phys_gan.training.methods.game import GameConfig
+from phys_gan.training.methods.learner import Learner
+from phys_gan.training.methods.variational import Evidence
+
+__all__ = ["VaeGan", "VaeGanConfig"]
+
+
+class VaeGanConfig(GameConfig):
+    """Options of :class:`VaeGan`.
+
+    Attributes:
+        kind: The method.
+        likelihood_events: Events shown before the discriminator joins in.
+        introduction: Further events for which it learns alone against generated events.
+        adversarial_weight: Weight of its loss; that of the likelihood, per number of an event, is
+            1.
+        adversarial_rate: Factor on the generator's learning rate once it is judged.
+    """
+
+    kind: Literal["vae-gan"] = "vae-gan"
+    likelihood_events: int = Field(default=1_000_000, ge=0)
+    introduction: int = Field(default=50_000, ge=0)
+    adversarial_weight: float = Field(default=1.0, gt=0)
+    adversarial_rate: float = Field(default=0.1, gt=0)
+
+    @property
+    def references(self) -> tuple[str, ...]:
+        """The autoencoder that plays, its parts, and the game."""
+        parts = ("larsen2015vaegan", "kingma2013vae", "sohn2015cvae", "tobin1958limited")
+        return (*parts, *super().references)
+
+
+class VaeGan(Method):
+    r"""Train a conditional GAN whose generator is anchored by a likelihood.
+
+    .. math:: L_G = -\frac{1}{F} \mathrm{ELBO} + w \, L_\mathrm{adv}
+
+    First the likelihood of F numbers per event alone, which finds every mode and how cells
+    fluctuate; then also the judgement of a discriminator on events that are generated from the
+    prior, which sees what a likelihood of single cells does not.
+
+    References:
+        Autoencoding beyond pixels using a learned similarity metric (Larsen et al., 2015),
+        https://arxiv.org/abs/1512.09300
+
+    Arguments:
+        config: Options.
+        setup: What it is built from.
+
+    Raises:
+        ConfigError: The networks are no autoencoder.
+    """
+
+    def __init__(self, config: VaeGanConfig, setup: Setup) -> None:
+        super().__init__(setup)
+        self.config = config
+        decoder = build_generator(setup.network, *setup.sizes)
+        if not isinstance(decoder, Decoder):
+            raise ConfigError(
+                f"the networks '{setup.network.kind}' have no likelihood to maximise",
+                remedy="choose network.kind = 'autoencoder', or method.kind = 'adversarial'",
+                value=setup.network.kind,
+            )
+        encoder = build_encoder(setup.network, *setup.sizes)
+        discriminator = build_discriminator(setup.network, *setup.sizes, config.head())
+        for network in (encoder, decoder):
+            network.adapt(setup.x.to("cpu"), setup.c.to("cpu"))
+        with torch.no_grad():
+            sample = slice(0, _SAMPLE)
+            seen = self.encoding.physical(setup.x[sample], setup.c[sample])
+        discriminator.adapt(seen.to("cpu"), setup.c[sample].to("cpu"))
+        config.prepare(decoder)
+        self.decoder, self.average = decoder, self.averaging(decoder)
+        self.learner = Learner(
+            Evidence(encoder, decoder), setup.schedule.lr_g, setup.schedule, setup.fabric
+        )
+        self.critic = Critic(discriminator, config, setup)
+
+    def step(self, x: Tensor, c: Tensor, rate: float, shown: int) -> dict[str, Tensor]:
+        """Improve the autoencoder, and the discriminator when it is its time."""
+        scalars: dict[str, Tensor] = {}
+        begins = self.config.likelihood_events
+        if shown >= begins:
+            with torch.no_grad():
+                real, fake = self.encoding.physical(x, c), self._generate(c)
+            scalars |= self.critic.improve(real, fake, c, step=self.steps, rate=rate, shown=shown)
+        noise = self.latents(len(x), self.decoder.code)
+        reconstruction, kl = (term.mean() for term in self.learner.network(x, c, noise))
+        loss = (kl - reconstruction) / x.shape[1]
+        scalars |= {"reconstruction": reconstruction.detach(), "kl": kl.detach()}
+        if shown >= begins + self.config.introduction:
+            adversarial = self.critic.oppose(self._generate(c), real, c, shown)
+            scalars["loss_g"] = adversarial.detach()
+            loss = loss + self.config.adversarial_weight * adversarial
+            rate = rate * self.config.adversarial_rate
+        scalars["loss"] = loss.detach()
+        scalars["gradient_norm_g"] = self.learner.update(loss, rate)
+        self.average.update(self.decoder, len(x) * self.fabric.world_size, shown)
+        self.steps += 1
+        return scalars
+
+    def _generate(self, c: Tensor) -> Tensor:
+        raw = self.decoder(self.latents(len(c), self.decoder.latent), c)
+        return self.encoding.physical(raw, c)
+
+    def inspect(self, x: Tensor, c: Tensor) -> dict[str, float]:
+        """Return the effective Lipschitz constant and the diversity of generated events."""
+        with torch.no_grad():
+            real, fake = self.encoding.physical(x, c), self._generate(c)
+        return {
+            "lipschitz": self.critic.lipschitz(real, fake, c),
+            "diversity": diversity(real, fake),
+        }
+
+    def parts(self) -> Mapping[str, Stateful]:
+        """Return the autoencoder and the discriminator, with their optimisers."""
+        return {"autoencoder": self.learner, "discriminator": self.critic}
+
+
+_SAMPLE = 10_000
+"""Events from which the discriminator takes its scales."""
