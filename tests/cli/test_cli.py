@@ -41,7 +41,7 @@ def wrong(result, *words):
 def test_help_names_every_verb(run):
     code, out, _ = run("--help")
     assert code == 0
-    verbs = "demo simulate inspect convert train generate explore validate cite"
+    verbs = "demo simulate inspect convert train generate models explore validate cite"
     for verb in verbs.split():
         assert verb in out
         assert run(verb, "--help")[0] == 0

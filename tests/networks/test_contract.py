@@ -7,6 +7,7 @@ from safetensors.torch import load, save
 
 from phys_gan.detectors import CartesianLayer, Detector, load_detector
 from phys_gan.networks import (
+    AutoencoderConfig,
     CaloganConfig,
     CompactConfig,
     DcganConfig,
@@ -28,7 +29,12 @@ BOX = Detector(
 )
 
 SMALL = CompactConfig(latent=8, width=16, depth=1, d_width=16, d_depth=1)
+STAGED = AutoencoderConfig(
+    latent=8, width=16, depth=1, neighbours=5, e_width=16, e_depth=1, d_width=16, d_dropout=0
+)
 PAIRS = {
+    "autoencoder": (STAGED, "calogan", 3, 2),
+    "autoencoder, polar": (STAGED, "calochallenge-2", 45, 2),
     "compact": (SMALL, "calogan", 3, 2),
     "compact, polar": (SMALL, "calochallenge-2", 45, 2),
     "compact, rings": (SMALL, "calochallenge-1-photons", 5, 2),
