@@ -191,8 +191,13 @@ class Model:
             cells[begin : begin + len(c)] = self.encoding.decode(raw, c).cpu().numpy()
         return Events(cells, conditions, self.detector, provenance=self.provenance)
 
-    def save(self, path: str | Path) -> None:
+    def save(self, path: str | Path, *, half: bool = False) -> None:
         """Write the model into a ``.safetensors`` file.
+
+        Arguments:
+            path: The file.
+            half: Keep the weights of the generator in half precision, in half the space. They
+                become single precision again when the model is loaded.
 
         Raises:
             OutputError: The file cannot be written.
@@ -209,6 +214,12 @@ class Model:
             for part, module in self._parts().items()
             for name, tensor in module.state_dict().items()
         }
+        if half:
+            tensors |= {
+                name: tensor.half()
+                for name, tensor in tensors.items()
+                if name.startswith("generator.") and tensor.is_floating_point()
+            }
         with atomic_file(path) as temporary:
             # Not save_file, which does not say with an OSError that the disk is full.
             temporary.write_bytes(save(tensors, {"phys_gan": header.model_dump_json()}))

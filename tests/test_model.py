@@ -39,6 +39,19 @@ def test_there_and_back(model, tmp_path):
     np.testing.assert_array_equal(first.cells, second.cells)
 
 
+def test_half_precision_takes_half_the_space(model, tmp_path):
+    for half in (False, True):
+        model.save(tmp_path / f"{half}.safetensors", half=half)
+    sizes = [(tmp_path / f"{half}.safetensors").stat().st_size for half in (True, False)]
+    assert sizes[0] < 0.6 * sizes[1]
+    again = Model.load(tmp_path / "True.safetensors")
+    assert all(p.dtype == torch.float32 for p in again.generator.parameters())
+    whole = model.sample(GEANT4.conditions, seed=3)
+    close = again.sample(GEANT4.conditions, seed=3)
+    np.testing.assert_allclose(close.total_energy(), whole.total_energy(), rtol=1e-3)
+    assert np.abs(close.cells - whole.cells).mean() < 0.01 * whole.cells.mean()
+
+
 def test_events_do_not_depend_on_the_batches(model):
     whole = model.sample(GEANT4.conditions, seed=3)
     small = model.sample(GEANT4.conditions, seed=3, batch_size=7)

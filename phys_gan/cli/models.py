@@ -95,7 +95,7 @@ def train(
 ) -> None:
     """Train a model by a recipe.
 
-    Example: `phys-gan train showers --data showers.root --out runs/ecal --set training.lr_d=1e-4`
+    Example: `phys-gan train ecal --data showers.root --out runs/ecal --set training.lr_g=5e-4`
     """
     from phys_gan.training import load_recipe
 

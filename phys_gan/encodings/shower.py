@@ -137,6 +137,11 @@ class ShowerEncoding(Encoding):
 
     def encode_cells(self, cells: Tensor, conditions: Tensor) -> Tensor:
         """Encode cells (N, n_cells) [MeV] to (N, n_globals + n_cells)."""
+        t = self.incident_energy(conditions).double().log()
+        return torch.cat([self._scores(cells, conditions), self.cells.encode(cells, t)], dim=1)
+
+    def _scores(self, cells: Tensor, conditions: Tensor) -> Tensor:
+        """Return the normal scores of response and sharing, (N, n_globals)."""
         # Double precision: the response of a deep calorimeter spreads over parts in a thousand.
         energy = self.incident_energy(conditions).double()
         sums = [
@@ -144,8 +149,16 @@ class ShowerEncoding(Encoding):
             for _, part, size in self._blocks
         ]
         features = self._features(torch.cat(sums, dim=1), energy)
-        scores = self.quantiles.to_scores(features, energy.log())
-        return torch.cat([scores.float(), self.cells.encode(cells, energy.log())], dim=1)
+        return self.quantiles.to_scores(features, energy.log()).float()
+
+    def physical(self, encoded: Tensor, conditions: Tensor) -> Tensor:
+        """Return events with their cells in the detector's unit behind response and sharing.
+
+        What is in front is that of the cells: many scores stand for one layer without energy, and
+        a discriminator would know real events by the one that they are encoded as.
+        """
+        cells = self.decode(encoded, conditions)
+        return torch.cat([self._scores(cells, conditions), cells], dim=1)
 
     def decode(self, encoded: Tensor, conditions: Tensor) -> Tensor:
         """Turn encoded events, or the raw output of a network, to cells (N, n_cells) [MeV]."""

@@ -135,3 +135,19 @@ def test_events_without_hits_are_refused():
     empty = pg.Events(np.zeros((5, 504)), {"energy": np.ones(5)}, GEANT4.detector)
     with pytest.raises(pg.errors.DataError, match="no cell"):
         ShowerEncoding(GEANT4.detector).fit(empty)
+
+
+def test_physical_events_look_the_same_encoded_or_decoded():
+    encoding = fitted(ShowerEncoding, "calogan")
+    x, c = encoding.encode(GEANT4)
+    rows = encoding.physical(x, c)
+    # What lies beyond the outermost scores was pulled in.
+    inside = (x[:, :3].abs() < 2.9).all(1)
+    np.testing.assert_allclose(rows[inside, 3:], GEANT4.cells[inside], rtol=1e-3, atol=0.02)
+    # A raw output between the scores of an empty layer becomes the one that real events have.
+    empty = torch.from_numpy(GEANT4.layer_energies()[:, 2] == 0)
+    assert empty.any()
+    moved = x.clone()
+    moved[empty, 2] -= 0.01
+    again = encoding.physical(moved, c)
+    np.testing.assert_allclose(again[empty, 2], rows[empty, 2], atol=1e-6)
