@@ -67,8 +67,8 @@ JOBS = {
         "ecal-fine", "electron", "e- showers in the geometry of CaloChallenge's data set 2"
     ),
     "likelihood alone": Job("ecal", "eplus", overrides=("method.likelihood_events=2_000_000",)),
-    "showers (compact GAN)": Job("showers", "eplus", overrides=("training.max_minutes=20",)),
-    "calogan (published)": Job("calogan", "eplus", overrides=("training.max_minutes=20",)),
+    "showers (compact GAN)": Job("showers", "eplus", overrides=("training.max_minutes=10",)),
+    "calogan (published)": Job("calogan", "eplus", overrides=("training.max_minutes=12",)),
 }
 
 
@@ -133,7 +133,6 @@ def judged(name: str, reference: pg.Events, candidate: pg.Events, **known: Any) 
     for key in ("fpd", "precision", "recall", "density", "coverage"):
         found = numbers["multivariate"][key]
         row[key] = {part: found[part] for part in ("value", "error", "floor")}
-    row["response"] = response(reference, candidate)
     row["sparsity"] = sparsity(reference, candidate)
     row["findings"] = [str(finding) for finding in numbers["findings"]]
     table[name] = row
@@ -152,10 +151,10 @@ def response(reference: pg.Events, candidate: pg.Events) -> list[dict[str, float
         for events in (reference, candidate):
             inside = (events.energy >= low) & (events.energy <= high)
             ratio = events.total_energy()[inside] / events.energy[inside]
-            draws = np.random.default_rng(SEED).integers(len(ratio), size=(200, len(ratio)))
+            draws = np.random.default_rng(SEED).integers(len(ratio), size=(100, len(ratio)))
             means.append(ratio.mean())
-            widths.append(ratio.std(ddof=1) / ratio.mean())
-            errors.append(ratio[draws].std(axis=1).std() / ratio.std())
+            widths.append(rms90(ratio))
+            errors.append(np.std([rms90(ratio[draw]) for draw in draws]) / widths[-1])
         rows.append(
             {
                 "low": float(low),
@@ -166,6 +165,15 @@ def response(reference: pg.Events, candidate: pg.Events) -> list[dict[str, float
             }
         )
     return rows
+
+
+def rms90(ratio: np.ndarray) -> float:
+    """Return the relative spread of the narrowest 90 %, which no single shower decides."""
+    ordered = np.sort(ratio)
+    n = int(0.9 * len(ordered))
+    first = int(np.argmin(ordered[n:] - ordered[:-n]))
+    core = ordered[first : first + n]
+    return float(core.std() / core.mean())
 
 
 def sparsity(reference: pg.Events, candidate: pg.Events) -> list[float]:
@@ -266,9 +274,10 @@ classifier. The last column is the same for two halves of the Geant4 showers.
 |---|---|---|
 {rows}
 
-Mean of E_tot/E_inc in eight bins of energy: off by {mean:.2%} at most. Its resolution: off by
-{resolution:.1%} at most, where one standard error is {error:.1%}. Mean share of empty cells of a
-layer: off by {sparsity:.2%} at most.
+E_tot/E_inc in eight bins of energy, against all Geant4 showers, learned from or not: mean off by
+{mean:.3%} at most; resolution (RMS90) within 5 % in {within5} bins, worst {resolution:+.1%} with
+a standard error of {error:.1%}. Mean share of empty cells of a layer: off by {sparsity:.2%} at
+most. The outermost 0.3 % of the response (late or leaking showers) are pulled in.
 
 ## Valid
 
@@ -290,6 +299,11 @@ def package(names: list[str]) -> None:
         job, row, file = JOBS[name], table[name], RUNS / name / "half.safetensors"
         fast = pg.FastSim.load(file)
         shutil.copy(file, MODELS / f"{name}.safetensors")
+        parts = [pg.read(RUNS / f"{job.sample}-{part}.h5") for part in ("test", "learn")]
+        both = pg.Events.concatenate(parts)
+        bins = response(both, fast.generate({"energy": both.energy}, seed=2))
+        worst = max(bins, key=lambda b: abs(b["resolution"]))
+        within5 = sum(abs(b["resolution"]) <= 0.05 for b in bins)
         sizes = {part: len(pg.read(RUNS / f"{job.sample}-{part}.h5")) for part in ("learn", "test")}
         low, high = (energy / 1e3 for energy in fast.energy_range)
         forms = {
@@ -318,9 +332,10 @@ def package(names: list[str]) -> None:
             aside=sizes["test"],
             recipe=job.recipe,
             rows="\n".join(rows),
-            mean=max(abs(b["mean"]) for b in row["response"]),
-            resolution=max(abs(b["resolution"]) for b in row["response"]),
-            error=max(b["error"] for b in row["response"]),
+            mean=max(abs(b["mean"]) for b in bins),
+            within5=within5,
+            resolution=worst["resolution"],
+            error=worst["error"],
             sparsity=max(abs(value) for value in row["sparsity"]),
             low=low,
             high=high,

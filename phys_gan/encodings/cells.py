@@ -11,10 +11,12 @@ from scipy.special import ndtr, ndtri
 from torch import Tensor, nn
 
 from phys_gan.detectors import Detector
+from phys_gan.errors import ConfigError
 
 __all__ = ["CellMap", "LogarithmicCells", "ScoreCells"]
 
 _MOST_COMPARED = 2**24
+_MOST_KINDS = 5_000
 _EPSILON = 1e-4
 """Keeps the slope of a square root at zero finite."""
 _TOP = (1 + _EPSILON) ** 0.5 - _EPSILON**0.5
@@ -90,6 +92,9 @@ class ScoreCells(CellMap):
         n_levels: Levels Q of the table.
         reach: Normal score where it ends.
 
+    Raises:
+        ConfigError: The detector has more than 5,000 kinds of cells.
+
     Example:
         >>> from phys_gan.detectors import load_detector
         >>> cells = ScoreCells(load_detector("calogan"))
@@ -112,6 +117,13 @@ class ScoreCells(CellMap):
         super().__init__()
         self.threshold, self.reach, self.n_levels = detector.threshold, reach, n_levels
         n_orbits = int(detector.orbits.max()) + 1
+        if n_orbits > _MOST_KINDS:
+            raise ConfigError(
+                f"'{detector.name}' has {n_orbits:,} kinds of cells, too many for a table of each",
+                remedy="set encoding.cells = 'logarithm', or train the recipe 'showers'",
+                value=n_orbits,
+                constraint=_MOST_KINDS,
+            )
         # Not in the state: the detector knows them.
         self.register_buffer("orbits", torch.from_numpy(detector.orbits), persistent=False)
         self.register_buffer("knots", torch.linspace(0.0, 1.0, n_knots))

@@ -6,6 +6,7 @@ import torch
 from scipy.stats import kstest, norm
 
 from phys_gan.detectors import load_detector
+from phys_gan.errors import ConfigError
 from phys_gan.encodings.cells import LogarithmicCells, ScoreCells
 
 CALOGAN = load_detector("calogan")
@@ -92,3 +93,8 @@ def test_empty_is_zero_and_below(cells):
     assert not decoded[0, :2].any()
     assert (decoded[0, 2:] > 0).all()
     assert not cells.encode(torch.zeros(1, 504), torch.ones(1)).any()
+
+
+def test_too_many_kinds_of_cells_are_refused():
+    with pytest.raises(ConfigError, match=r"'ild-ecal' has 27,000 kinds.*'logarithm'"):
+        ScoreCells(load_detector("ild-ecal"))
