@@ -101,8 +101,8 @@ class ScoreCells(CellMap):
         >>> energies = np.random.default_rng(0).exponential(1, (400, 504)).astype(np.float32)
         >>> cells.fit(energies, np.linspace(0, 1, 400))
         >>> t = torch.linspace(0, 1, 400)
-        >>> there_and_back = cells.decode(cells.encode(torch.from_numpy(energies), t), t)
-        >>> bool(np.allclose(there_and_back, energies, rtol=0.05, atol=0.01))
+        >>> again = cells.decode(cells.encode(torch.from_numpy(energies), t), t).numpy()
+        >>> bool(np.median(np.abs(again / energies - 1)) < 1e-4)
         True
     """
 

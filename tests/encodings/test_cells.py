@@ -6,8 +6,8 @@ import torch
 from scipy.stats import kstest, norm
 
 from phys_gan.detectors import load_detector
-from phys_gan.errors import ConfigError
 from phys_gan.encodings.cells import LogarithmicCells, ScoreCells
+from phys_gan.errors import ConfigError
 
 CALOGAN = load_detector("calogan")
 
