@@ -14,6 +14,11 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import matplotlib as mpl
+
+mpl.use("Agg")
+
+import matplotlib.pyplot as plt
 import numpy as np
 
 import phys_gan as pg
@@ -251,6 +256,31 @@ def markdown() -> str:
     return "\n".join(lines)
 
 
+SHOWN = ("cell_energy", "E_tot/E_inc", "sparsity_0", "width_y_0", "E_ratio_1", "depth")
+
+
+def draw() -> None:
+    """Draw observables of generated showers, and of Geant4's that were set aside."""
+    test = pg.read(RUNS / "eplus-test.h5")
+    made = pg.FastSim.load("calogan-eplus").generate({"energy": test.energy}, seed=1)
+    found = pg.compare(test, made, seed=SEED).metrics
+    figure, axes = plt.subplots(2, 3, figsize=(12, 7), layout="constrained")
+    for axis, name in zip(axes.flat, SHOWN, strict=True):
+        drawn, ks = found["histograms"][name], found["observables"][name]["ks"]
+        edges = np.array(drawn["edges"])
+        for key, color, fill in (("reference", "0.75", True), ("candidate", "C1", False)):
+            counts = np.array(drawn[key][1:-1])
+            axis.stairs(counts / counts.sum(), edges, color=color, fill=fill, lw=1.5)
+        axis.set_yscale("log")
+        if edges[0] > 0 and edges[-1] / edges[0] > 100:
+            axis.set_xscale("log")
+        axis.set_xlabel(drawn["label"])
+        axis.set_title(f"KS {ks['value']:.3f}, floor {ks['floor']:.3f}", fontsize=10)
+    figure.supylabel("fraction of showers, or of cells")
+    axes[0, 0].legend(["Geant4", "calogan-eplus"], frameon=False)
+    figure.savefig(HERE / "figures" / "fidelity_eplus.png", dpi=110)
+
+
 CARD = """# {name}: {title}
 
 ## Data
@@ -361,6 +391,7 @@ def main(folder: Path, steps: list[str]) -> None:
         sys.stdout.write(f"{markdown()}\n")
     if "package" in steps:
         package(names)
+        draw()
 
 
 if __name__ == "__main__":
