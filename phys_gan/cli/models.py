@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -14,12 +14,14 @@ from typer.core import TyperCommand
 
 from phys_gan.cli.app import FormatOption, MappingOption, Seed, Set, app
 from phys_gan.cli.conditions import read_conditions
-from phys_gan.cli.progress import progress
+from phys_gan.cli.progress import counting, progress
 from phys_gan.errors import ConfigError
 from phys_gan.units import format_energy, parse_energies, parse_size
 
 if TYPE_CHECKING:
-    from phys_gan.events import Events
+    import numpy as np
+    from numpy.typing import NDArray
+
     from phys_gan.generation import FastSim
     from phys_gan.training.loop import Watch
 
@@ -155,6 +157,7 @@ def generate(
     """
     from phys_gan.data import read, write
     from phys_gan.generation import FastSim
+    from phys_gan.workflows.producing import produce
 
     if sum(given is not None for given in (n, like, translate)) != 1 or (
         n is None and (energy or condition)
@@ -165,23 +168,29 @@ def generate(
             remedy="give one of them",
         )
     fast = FastSim.load(model, device)
-    file = like or translate
-    events = read(file, detector=fast.detector) if file else None
     began = time.monotonic()
-    if translate and events is not None:
-        events = fast.translate(events, seed=seed)
-    elif events is not None:
-        events = fast.generate(events.conditions if _told(fast) else len(events), seed=seed)
+    if translate:
+        events = fast.translate(read(translate, detector=fast.detector), seed=seed)
+        write(out, events)
+        count, energies = len(events), events.conditions.get("energy")
     else:
-        events = _generate(fast, n or 0, energy, condition or [], seed)
+        wanted: Mapping[str, NDArray[np.float64]] | int
+        if like:
+            sample = read(like, detector=fast.detector)
+            wanted = sample.conditions if _told(fast) else len(sample)
+        else:
+            wanted = _drawn(fast, n or 0, energy, condition or [], seed)
+        total = wanted if isinstance(wanted, int) else len(next(iter(wanted.values())))
+        with counting("events written", total) as report:
+            count = produce(fast, out, wanted, seed=seed, report=report)
+        energies = None if isinstance(wanted, int) else wanted.get("energy")
     seconds = time.monotonic() - began
-    write(out, events)
     span = ""
-    if "energy" in events.conditions:
-        span = f" from {format_energy(events.energy.min())} to {format_energy(events.energy.max())}"
+    if energies is not None:
+        span = f" from {format_energy(energies.min())} to {format_energy(energies.max())}"
     typer.echo(
-        f"Wrote {len(events)} events in '{events.detector.name}'{span} to {out} "
-        f"({len(events) / max(seconds, 1e-9):,.0f} events per second without the file)"
+        f"Wrote {count} events in '{fast.detector.name}'{span} to {out} "
+        f"({count / max(seconds, 1e-9):,.0f} events per second)"
     )
 
 
@@ -190,10 +199,10 @@ def _told(fast: FastSim) -> tuple[str, ...]:
     return fast.model.encoding.named
 
 
-def _generate(
+def _drawn(
     fast: FastSim, n: int, energy: str | None, conditions: Sequence[str], seed: int
-) -> Events:
-    """Generate events under conditions that are spread evenly, or such that have none."""
+) -> dict[str, NDArray[np.float64]] | int:
+    """Draw conditions that are spread evenly; of a model without any, return the number."""
     from phys_gan.generation.drawing import draw_conditions
 
     given = read_conditions(conditions)
@@ -205,5 +214,4 @@ def _generate(
                 value=energy,
             )
         given["energy"] = parse_energies(energy)
-    drawn = draw_conditions(fast.model.encoding, n, given, seed)
-    return fast.generate(drawn or n, seed=seed)
+    return draw_conditions(fast.model.encoding, n, given, seed) or n

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from phys_gan.training.loop import Report
 
-__all__ = ["progress", "stages"]
+__all__ = ["counting", "progress", "stages"]
 
 
 @contextmanager
@@ -54,6 +54,18 @@ def progress(total: int) -> Iterator[Report]:
                     bar.console.print(f"  {warning}", style="yellow", markup=False, highlight=False)
 
         yield report
+
+
+@contextmanager
+def counting(what: str, total: int) -> Iterator[Callable[[int], None]]:
+    """Show a bar of things that are done, with the time that is left."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+    from rich.progress import TimeRemainingColumn as Remaining
+
+    columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), Remaining())
+    with Progress(*columns, transient=True) as bar:
+        task = bar.add_task("", total=total)
+        yield lambda done: bar.update(task, completed=done)
 
 
 @contextmanager

@@ -70,7 +70,7 @@ class LogarithmicCells(CellMap):
 
     def decode(self, numbers: Tensor, t: Tensor) -> Tensor:
         """Map numbers (N, n_cells) to energies [MeV]."""
-        numbers = numbers.clamp(0, 1.2)
+        numbers = numbers.clamp(0.0, 1.2)
         return self.soft * torch.expm1(numbers * torch.log1p(self.top / self.soft))
 
 

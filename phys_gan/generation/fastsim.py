@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+import numpy as np
 import torch
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from phys_gan.detectors import Detector
 from phys_gan.errors import ConfigError
@@ -95,6 +96,58 @@ class FastSim:
         """
         named, n = ({}, conditions) if isinstance(conditions, int) else (conditions, None)
         return self.model.sample(named, seed, n=n, batch_size=batch_size)
+
+    def stream(
+        self,
+        conditions: Mapping[str, ArrayLike] | int,
+        seed: int = 0,
+        *,
+        first: int = 0,
+        block: int = 16_384,
+        batch_size: int = 2048,
+    ) -> Iterator[Events]:
+        """Generate any number of events in bounded memory, block by block.
+
+        All blocks together are what :meth:`generate` returns.
+
+        Arguments:
+            conditions: As in :meth:`generate`.
+            seed: Seed of the production.
+            first: Where to begin: event ``first`` of the production is the first one.
+            block: Events of a block.
+            batch_size: Events that go through the network at once.
+
+        Yields:
+            Blocks of events in order; the last one may be smaller.
+
+        Raises:
+            ConfigError: The model translates events.
+            MissingError: A condition is missing.
+            DataError: Conditions differ in their number of values.
+            RangeError: A condition is outside the range of the model.
+
+        Example:
+            >>> fast = FastSim.load("calogan-eplus")
+            >>> [len(events) for events in fast.stream({"energy": [5e4] * 5}, block=2)]
+            [2, 2, 1]
+        """
+        named, n = self._read(conditions)
+        for begin in range(first, n, block):
+            rows = slice(begin, min(begin + block, n))
+            part = {name: values[rows] for name, values in named.items()}
+            size = rows.stop - begin
+            yield self.model.sample(part, seed, n=size, first=begin, batch_size=batch_size)
+
+    def _read(
+        self, conditions: Mapping[str, ArrayLike] | int
+    ) -> tuple[dict[str, NDArray[np.float64]], int]:
+        """Return conditions by name, all checked at once, and the number of events."""
+        if isinstance(conditions, int):
+            return {}, conditions
+        named = {name: np.asarray(values, np.float64) for name, values in conditions.items()}
+        n = max(map(len, named.values()), default=0)
+        self.model.encoding.encode_conditions(named, n)
+        return named, n
 
     def translate(self, events: Events, seed: int = 0, batch_size: int = 2048) -> Events:
         """Turn events, of a fast simulation say, into others under the same conditions.

@@ -57,7 +57,7 @@ class View:
         weight: w.
 
     Raises:
-        ConfigError: The networks have no discriminator whose look could be used.
+        ConfigError: The networks have no single discriminator whose look could be used.
     """
 
     def __init__(self, setup: Setup, weight: float) -> None:
@@ -109,7 +109,7 @@ class MomentMatching(Method):
         setup: What it is built from.
 
     Raises:
-        ConfigError: The networks have no discriminator whose look could be used.
+        ConfigError: The networks have no single discriminator whose look could be used.
     """
 
     def __init__(self, config: MomentMatchingConfig, setup: Setup) -> None:

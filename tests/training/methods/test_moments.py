@@ -142,9 +142,9 @@ def test_the_model_generates_as_it_was_saved(tmp_path):
 
 
 def test_what_cannot_be_looked_at_is_refused(setup):
-    recipe = pg.load_recipe("vae-showers")
+    recipe = pg.load_recipe("stacked-showers")
     without = Setup(**{**vars(setup), "network": recipe.network})
-    with pytest.raises(ConfigError, match="no discriminator"):
+    with pytest.raises(ConfigError, match="two discriminators"):
         build_method(MomentMatchingConfig(), without)
 
 
