@@ -9,16 +9,18 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from phys_gan.errors import ConfigError
-from phys_gan.networks import Decoder, build_discriminator, build_encoder, build_generator
+from phys_gan.networks import build_discriminator
 from phys_gan.training.methods.base import Method, Setup, Stateful
 from phys_gan.training.methods.critic import Critic
 from phys_gan.training.methods.diversity import diversity
 from phys_gan.training.methods.game import GameConfig
 from phys_gan.training.methods.learner import Learner
-from phys_gan.training.methods.variational import Evidence
+from phys_gan.training.methods.variational import Evidence, build_autoencoder
 
 __all__ = ["VaeGan", "VaeGanConfig"]
+
+_SAMPLE = 10_000
+"""Events from which the discriminator takes its scales."""
 
 
 class VaeGanConfig(GameConfig):
@@ -70,17 +72,8 @@ class VaeGan(Method):
     def __init__(self, config: VaeGanConfig, setup: Setup) -> None:
         super().__init__(setup)
         self.config = config
-        decoder = build_generator(setup.network, *setup.sizes)
-        if not isinstance(decoder, Decoder):
-            raise ConfigError(
-                f"the networks '{setup.network.kind}' have no likelihood to maximise",
-                remedy="choose network.kind = 'autoencoder', or method.kind = 'adversarial'",
-                value=setup.network.kind,
-            )
-        encoder = build_encoder(setup.network, *setup.sizes)
+        encoder, decoder = build_autoencoder(setup)
         discriminator = build_discriminator(setup.network, *setup.sizes, config.head())
-        for network in (encoder, decoder):
-            network.adapt(setup.x.to("cpu"), setup.c.to("cpu"))
         with torch.no_grad():
             sample = slice(0, _SAMPLE)
             seen = self.encoding.physical(setup.x[sample], setup.c[sample])
@@ -131,7 +124,3 @@ class VaeGan(Method):
     def parts(self) -> Mapping[str, Stateful]:
         """Return the autoencoder and the discriminator, with their optimisers."""
         return {"autoencoder": self.learner, "discriminator": self.critic}
-
-
-_SAMPLE = 10_000
-"""Events from which the discriminator takes its scales."""

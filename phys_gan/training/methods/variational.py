@@ -17,7 +17,7 @@ from phys_gan.training.methods.diversity import diversity
 from phys_gan.training.methods.learner import Learner
 from phys_gan.training.section import Section
 
-__all__ = ["Evidence", "Variational", "VariationalConfig"]
+__all__ = ["Evidence", "Variational", "VariationalConfig", "build_autoencoder"]
 
 
 class VariationalConfig(Section):
@@ -75,6 +75,25 @@ class Evidence(nn.Module):
         return reconstruction, kl_to_normal(mean, log_variance)
 
 
+def build_autoencoder(setup: Setup) -> tuple[Encoder, Decoder]:
+    """Build encoder and decoder with the scales of real events.
+
+    Raises:
+        ConfigError: The networks are no autoencoder.
+    """
+    decoder = build_generator(setup.network, *setup.sizes)
+    if not isinstance(decoder, Decoder):
+        raise ConfigError(
+            f"the networks '{setup.network.kind}' have no likelihood to maximise",
+            remedy="choose network.kind = 'autoencoder', or method.kind = 'adversarial'",
+            value=setup.network.kind,
+        )
+    encoder = build_encoder(setup.network, *setup.sizes)
+    for network in (encoder, decoder):
+        network.adapt(setup.x.to("cpu"), setup.c.to("cpu"))
+    return encoder, decoder
+
+
 class Variational(Method):
     """Train a conditional variational autoencoder, whose decoder generates.
 
@@ -89,16 +108,7 @@ class Variational(Method):
     def __init__(self, config: VariationalConfig, setup: Setup) -> None:
         super().__init__(setup)
         self.config = config
-        decoder = build_generator(setup.network, *setup.sizes)
-        if not isinstance(decoder, Decoder):
-            raise ConfigError(
-                f"the networks '{setup.network.kind}' have no likelihood to maximise",
-                remedy="choose network.kind = 'autoencoder', or method.kind = 'adversarial'",
-                value=setup.network.kind,
-            )
-        encoder = build_encoder(setup.network, *setup.sizes)
-        for network in (encoder, decoder):
-            network.adapt(setup.x.to("cpu"), setup.c.to("cpu"))
+        encoder, decoder = build_autoencoder(setup)
         self.decoder, self.average = decoder, self.averaging(decoder)
         self.learner = Learner(
             Evidence(encoder, decoder), setup.schedule.lr_g, setup.schedule, setup.fabric
