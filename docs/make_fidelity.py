@@ -31,7 +31,7 @@ SEED = 7
 CLASSIFIER = Settings(
     layers=2, width=256, dropout=0.1, lr=5e-4, batch=250, epochs=30, patience=8, seeds=5
 )
-"""As strong as CaloChallenge's at these numbers of showers (first row of the table), and fast."""
+"""As strong as CaloChallenge's at these numbers of showers (see docs/fidelity.md), and fast."""
 
 
 @dataclass(frozen=True)
@@ -286,13 +286,15 @@ CARD = """# {name}: {title}
 ## Data
 
 {learned:,} showers of Geant4 11.4.0 (electromagnetic models without external tables, production
-cut 0.7 mm, normal incidence at the centre), a twentieth of them for the choice of the checkpoint.
+cut 0.7 mm, normal incidence at the centre), {held_out:.0%} of them for the choice of the
+checkpoint.
 {aside:,} more were set aside before anything was trained, and judged the model.
 
 ## Recipe
 
-`phys-gan train {recipe} --data FILES --out RUN`, seed 0, {shown:,} events shown; {parameters:,}
-parameters, one forward pass. A GAN that is anchored by a likelihood, see docs/fidelity.md.
+`phys-gan train {recipe} --data FILES --out RUN{overrides}`, seed 0, {shown:,} events
+shown; {parameters:,} parameters, one forward pass. A GAN that is anchored by a likelihood, see
+docs/fidelity.md.
 `phys-gan cite {name}` lists what it goes back to.
 
 ## Numbers
@@ -361,6 +363,8 @@ def package(names: list[str]) -> None:
             learned=sizes["learn"],
             aside=sizes["test"],
             recipe=job.recipe,
+            held_out=pg.load_recipe(job.recipe, list(job.overrides)).training.held_out,
+            overrides="".join(f" --set {text}" for text in job.overrides),
             rows="\n".join(rows),
             mean=max(abs(b["mean"]) for b in bins),
             within5=within5,

@@ -63,11 +63,13 @@ class AutoencoderConfig(NetworkConfig):
 class Decoder(Generator):
     r"""Draw an event from the likelihood of a code.
 
-    .. math:: x_j = \mu_j(\zeta, c) + \sigma_j(\zeta, c) \, \varepsilon_j
+    .. math:: x_j = \mu_j(\zeta, c, x_{<j}) + \sigma_j(\zeta, c, x_{<j}) \, \varepsilon_j
 
     with the code zeta and the noise epsilon, both standard normal, side by side in z: what comes
     out is a sample of the model p(x | c), not the mean of a code. Both mean and spread depend on
-    the code (App. C.2 of https://arxiv.org/abs/1312.6114).
+    the code (App. C.2 of https://arxiv.org/abs/1312.6114), and on what was drawn before: the
+    numbers in front of the cells tell all cells, and each cell its
+    :class:`~phys_gan.networks.neighbours.Neighbours` where there are some.
 
     Most cells of a shower are empty. Cells that are, in more than one event, are taken as cut at
     zero: what comes out below zero is an empty cell, and encodings decode it as one.
