@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from phys_gan.randomness import normal_noise, stream
+from phys_gan.randomness import noise_at, noise_on, normal_noise, stream
 
 
 def test_streams_repeat_and_differ() -> None:
@@ -55,3 +55,21 @@ def test_noise_is_uncorrelated_within_and_between_events() -> None:
 def test_seeds_differ() -> None:
     one, two = normal_noise(1, 0, 1000, 8), normal_noise(2, 0, 1000, 8)
     assert abs(np.corrcoef(one.ravel(), two.ravel())[0, 1]) < 5 / np.sqrt(8000)
+
+
+@settings(max_examples=30)
+@given(
+    seed=st.integers(0, 2**63),
+    numbers=st.lists(st.integers(0, 2**40), min_size=1, max_size=5),
+    size=st.integers(1, 40),
+)
+def test_noise_is_found_by_event_number(seed: int, numbers: list[int], size: int) -> None:
+    one_by_one = [normal_noise(seed, number, 1, size) for number in numbers]
+    np.testing.assert_array_equal(noise_at(seed, numbers, size), np.concatenate(one_by_one))
+
+
+@settings(max_examples=30)
+@given(seed=st.integers(0, 2**63), first=st.integers(0, 2**40), size=st.integers(1, 40))
+def test_a_device_draws_the_same_noise(seed: int, first: int, size: int) -> None:
+    on_device = noise_on("cpu", seed, first, 3, size).numpy()
+    np.testing.assert_allclose(on_device, normal_noise(seed, first, 3, size), atol=2e-6)
