@@ -51,7 +51,7 @@ def normal_noise(seed: int, first: int, count: int, size: int) -> NDArray[np.flo
     steps = _steps(size)
     bits = np.random.Philox(key=_key(seed))
     raw = bits.advance(first * steps).random_raw(count * steps * 4).astype(np.uint64)
-    return _normal(raw.view(np.uint32).reshape(count, -1, 2), size)
+    return _normal(raw.reshape(count, steps * 4), size)
 
 
 def noise_at(seed: int, numbers: ArrayLike, size: int) -> NDArray[np.float32]:
@@ -76,8 +76,7 @@ def noise_at(seed: int, numbers: ArrayLike, size: int) -> NDArray[np.float32]:
     counter = np.add(counter, counts, dtype=np.uint64)
     with np.errstate(over="ignore"):
         words = _philox(counter, [int(word) for word in _key(seed)], np.uint64)
-    raw = np.stack(words, axis=-1).reshape(len(counter), -1)
-    return _normal(raw.view(np.uint32).reshape(len(counter), -1, 2), size)
+    return _normal(np.stack(words, axis=-1).reshape(len(counter), steps * 4), size)
 
 
 def noise_on(
@@ -95,7 +94,7 @@ def noise_on(
     uniform = [(half.float() + 0.5) * 2.0**-32 for half in (words & _LOW, words >> 32 & _LOW)]
     radius, angle = (-2 * uniform[0].log()).sqrt(), (2 * np.pi) * uniform[1]
     pairs = torch.stack([radius * angle.cos(), radius * angle.sin()], dim=-1)
-    return pairs.reshape(count, -1)[:, :size]
+    return pairs.reshape(count, steps * 8)[:, :size]
 
 
 def _steps(size: int) -> int:
@@ -146,11 +145,14 @@ def _product(x: Any, factor: int, word: Any) -> tuple[Any, Any]:
     return upper + (carry >> half & mask), x * word(factor)
 
 
-def _normal(halves: NDArray[np.uint32], size: int) -> NDArray[np.float32]:
-    """Turn pairs of 32-bit integers (N, pairs, 2) into normal numbers (N, size)."""
-    uniform = (halves.astype(np.float32) + np.float32(0.5)) * np.float32(2.0**-32)
+def _normal(raw: NDArray[np.uint64], size: int) -> NDArray[np.float32]:
+    """Turn 64-bit integers (N, M) into normal numbers (N, size); size is at most 2 M."""
+    halves = raw.view(np.uint32).astype(np.float32)
+    uniform = (halves + np.float32(0.5)) * np.float32(2.0**-32)
     # float32 rounds the largest uniforms up to 1, whose logarithm is 0: still a valid radius.
-    radius = np.sqrt(-2 * np.log(uniform[..., 0]))
-    angle = np.float32(2 * np.pi) * uniform[..., 1]
-    pairs = np.stack([radius * np.cos(angle), radius * np.sin(angle)], axis=-1)
-    return np.ascontiguousarray(pairs.reshape(len(halves), -1)[:, :size])
+    radius = np.sqrt(-2 * np.log(uniform[:, ::2]))
+    angle = np.float32(2 * np.pi) * uniform[:, 1::2]
+    normal = np.empty_like(uniform)
+    np.multiply(radius, np.cos(angle), out=normal[:, ::2])
+    np.multiply(radius, np.sin(angle), out=normal[:, 1::2])
+    return np.ascontiguousarray(normal[:, :size])
