@@ -212,21 +212,41 @@ class ScoreCells(CellMap):
     def decode(self, numbers: Tensor, t: Tensor) -> Tensor:
         """Map numbers (N, n_cells) to energies [MeV]."""
         low, part = self._between(t)
-        part = part[:, None]
-        first, second = self._rows(low)
-        start = torch.lerp(_pick(self.empty, first), _pick(self.empty, second), part)
-        hit = numbers > 0
+        first = low * self.empty.shape[1]
+        if torch.compiler.is_compiling():
+            # In a graph that has one shape, all cells are looked up.
+            each = (first[:, None] + self.orbits, part[:, None].expand_as(numbers))
+            energies = self._energies(*(values.flatten() for values in (numbers, *each)))
+            return torch.where(numbers > 0, energies.view_as(numbers), torch.zeros_like(numbers))
+        # Most cells are empty: only hits are looked up.
+        hits = (numbers > 0).flatten().nonzero().squeeze(1)
+        event, cell = hits // numbers.shape[1], hits % numbers.shape[1]
+        rows = _pick(first, event) + _pick(self.orbits, cell)
+        energies = self._energies(_pick(numbers, hits), rows, _pick(part, event))
+        nothing = torch.zeros_like(numbers).flatten()
+        return nothing.index_put((hits,), energies).view_as(numbers)
+
+    def _energies(self, numbers: Tensor, rows: Tensor, part: Tensor) -> Tensor:
+        """Return the energies of hits (M,) [MeV].
+
+        Arguments:
+            numbers: Encoded hits, (M,).
+            rows: Row of the table for each hit, at the knot below, (M,).
+            part: How far each event is from that knot to the next one, (M,).
+        """
+        n_orbits = self.empty.shape[1]
+        start = torch.lerp(_pick(self.empty, rows), _pick(self.empty, rows + n_orbits), part)
         share = (numbers / (self.reach - start)).clamp(0, 1)
         position = _share_to_position(share) * (self.n_levels - 1)
         before = position.detach().long().clamp(0, self.n_levels - 2)
         inside = position - before
-        ends = []
-        for rows in (first, second):
-            index = rows * self.n_levels + before
-            left, right = _pick(self.table, index), _pick(self.table, index + 1)
-            ends.append(torch.lerp(left, right, inside))
-        energies = torch.lerp(ends[0], ends[1], part).exp()
-        return torch.where(hit, energies, torch.zeros_like(energies))
+        index = rows * self.n_levels + before
+        above = index + n_orbits * self.n_levels
+        ends = [
+            torch.lerp(_pick(self.table, i), _pick(self.table, i + 1), inside)
+            for i in (index, above)
+        ]
+        return torch.lerp(ends[0], ends[1], part).exp()
 
     def _between(self, t: Tensor) -> tuple[Tensor, Tensor]:
         """Return the knot below each event, and how far it is from there to the next one."""

@@ -19,6 +19,8 @@ _BETWEEN_LAYERS = 0.9
 """Distance between neighbouring layers, in cells."""
 _FARTHEST = 3.5
 """Distance beyond which cells are no neighbours, in cells."""
+_MOST_DENSE = 2048
+"""Cells up to which a product with all of them takes less time than finding the neighbours."""
 
 
 class _Grid(NamedTuple):
@@ -148,12 +150,17 @@ class Neighbours(nn.Module):
     def tell(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Return what to add to mu and s, (N, n_cells) each, when all cells x are known."""
         # Cells are rows in here: to pick whole rows is several times as fast as single numbers.
-        rows = x.index_select(1, self.sequence).asinh().T
+        rows = _asinh(x.index_select(1, self.sequence)).T
         added = self._added(rows, self.table, self.weight).index_select(1, self.place)
         return added[0].T, added[1].T
 
     def _added(self, known: Tensor, table: Tensor, weight: Tensor) -> Tensor:
         """Return what known cells (K, N) tell cells with neighbours (n, M), shape (2, n, N)."""
+        if len(self.sequence) <= _MOST_DENSE:
+            # Empty places of the table point behind what is known, where nothing is kept.
+            dense = weight.new_zeros(2, len(table), len(known) + 1)
+            dense = dense.scatter_add(2, table.expand_as(weight), weight)
+            return dense[..., :-1] @ known
         row = torch.cat([known, torch.zeros_like(known[:1])])
         seen = row.index_select(0, table.flatten()).unflatten(0, table.shape)
         return torch.bmm(weight.transpose(0, 1), seen).transpose(0, 1)
@@ -180,7 +187,7 @@ class Neighbours(nn.Module):
             What was drawn, (N, n_cells).
         """
         mean, spread, noise = (
-            part.index_select(1, self.sequence).T for part in (mean, spread, noise)
+            part.T.index_select(0, self.sequence) for part in (mean, spread, noise)
         )
         least = least[self.sequence, None]
         drawn: list[Tensor] = []
@@ -194,6 +201,12 @@ class Neighbours(nn.Module):
                 added = self._added(known, table, self.weight[:, part])
                 mu, s = mu + added[0], s + added[1]
             drawn.append(mu + bound(s).exp() * noise[part])
-            known = torch.cat([known, drawn[-1].maximum(least[part]).asinh()])
+            known = torch.cat([known, _asinh(drawn[-1].maximum(least[part]))])
             begin += size
-        return torch.cat(drawn).index_select(0, self.place).T
+        return torch.cat(drawn).index_select(0, self.place).T.contiguous()
+
+
+def _asinh(x: Tensor) -> Tensor:
+    """Return ``x.asinh()``, which torch calculates number by number on a CPU, ten times as fast."""
+    size = x.abs()
+    return (size + size * size / (1 + (size * size + 1).sqrt())).log1p() * x.sign()

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -20,15 +21,13 @@ from phys_gan.encodings import AnyEncodingConfig, Encoding, build_encoding
 from phys_gan.errors import ConfigError, DataError, MissingError
 from phys_gan.events import Events
 from phys_gan.files import atomic_file
+from phys_gan.model.engine import Draw, Engine, Precision
 from phys_gan.networks import AnyNetworkConfig, Generator, build_generator
-from phys_gan.randomness import normal_noise
+from phys_gan.randomness import noise_on, normal_noise
 
 __all__ = ["Model"]
 
 _FORMAT = "phys_gan model 1"
-
-_Draw = Callable[[int, int], NDArray[np.float32]]
-"""Latents of so many events (second argument) from one on (first argument)."""
 
 
 class _Header(BaseModel):
@@ -53,6 +52,11 @@ class Model:
         generator: The generator, in evaluation mode.
         network_config: The options of its architecture.
         provenance: How the model was made, as short texts by name.
+        precision: In which matrices are multiplied, see :class:`Engine`.
+        compiled: Whether torch compiles the network, see :class:`Engine`.
+
+    Raises:
+        ConfigError: There is no such precision.
     """
 
     encoding: Encoding
@@ -60,6 +64,22 @@ class Model:
     generator: Generator
     network_config: AnyNetworkConfig
     provenance: Mapping[str, str]
+    precision: Precision = "float32"
+    compiled: bool = False
+
+    def __post_init__(self) -> None:
+        # What runs the model says at once when it cannot.
+        _ = self.engine
+
+    @cached_property
+    def engine(self) -> Engine:
+        """What the events go through."""
+        return Engine(self.generator, self.encoding, self.precision, self.compiled)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model is."""
+        return next(self.encoding.buffers()).device
 
     @property
     def detector(self) -> Detector:
@@ -78,7 +98,7 @@ class Model:
         *,
         n: int | None = None,
         first: int = 0,
-        batch_size: int = 2048,
+        batch_size: int | None = None,
     ) -> Events:
         """Generate one event for each value of the conditions.
 
@@ -89,7 +109,8 @@ class Model:
             seed: Seed of the production.
             n: Number N of events; needed where there are no conditions.
             first: Number of the first event.
-            batch_size: Events that go through the network at once.
+            batch_size: Events that go through the network at once; by default as many as suit the
+                device.
 
         Raises:
             ConfigError: The model translates events, or nothing says how many to generate.
@@ -104,18 +125,23 @@ class Model:
                 raise ConfigError("nothing says how many events to generate", remedy="give n")
             n = max(map(len, named.values()))
         encoded = self.encoding.encode_conditions(named, n)
-        nothing = encoded[:, :0]
-        return self._run(nothing, encoded, named, self._drawn(seed, first), batch_size)
+        cells = self.engine.run(encoded[:, :0], encoded, self._drawn(seed, first), batch_size)
+        return self._events(cells, named)
 
     def respond(
-        self, latents: ArrayLike, conditions: Mapping[str, ArrayLike], *, batch_size: int = 2048
+        self,
+        latents: ArrayLike,
+        conditions: Mapping[str, ArrayLike],
+        *,
+        batch_size: int | None = None,
     ) -> Events:
         """Generate one event of each row of latents: what the model answers, without any chance.
 
         Arguments:
             latents: Shape (N, generator.latent), standard normal numbers for typical events.
             conditions: Name to values (N,); those that the model was trained with at least.
-            batch_size: Events that go through the network at once.
+            batch_size: Events that go through the network at once; by default as many as suit the
+                device.
 
         Raises:
             ConfigError: The model translates events.
@@ -134,11 +160,14 @@ class Model:
             )
         named = {name: np.asarray(values, np.float64) for name, values in conditions.items()}
         encoded = self.encoding.encode_conditions(named, len(z))
-        given: _Draw = lambda begin, count: z[begin : begin + count]  # noqa: E731
-        return self._run(encoded[:, :0], encoded, named, given, batch_size)
+
+        def given(begin: int, count: int) -> Tensor:
+            return torch.from_numpy(z[begin : begin + count])
+
+        return self._events(self.engine.run(encoded[:, :0], encoded, given, batch_size), named)
 
     def translate(
-        self, events: Events, seed: int, *, first: int = 0, batch_size: int = 2048
+        self, events: Events, seed: int, *, first: int = 0, batch_size: int | None = None
     ) -> Events:
         """Turn events into others, one for one, under the same conditions.
 
@@ -146,7 +175,8 @@ class Model:
             events: Events of the model's detector.
             seed: Seed of the latents.
             first: Number of the first event.
-            batch_size: Events that go through the network at once.
+            batch_size: Events that go through the network at once; by default as many as suit the
+                device.
 
         Raises:
             ConfigError: The model does not translate.
@@ -160,7 +190,8 @@ class Model:
                 remedy="give it conditions instead, or train a recipe that translates",
             )
         x, c = self.encoding.encode(events)
-        return self._run(x, c, events.conditions, self._drawn(seed, first), batch_size)
+        cells = self.engine.run(x, c, self._drawn(seed, first), batch_size)
+        return self._events(cells, events.conditions)
 
     def _require_generating(self) -> None:
         if self.translates:
@@ -169,26 +200,20 @@ class Model:
                 remedy="give it events: FastSim.translate, or generate --translate FILE",
             )
 
-    def _drawn(self, seed: int, first: int) -> _Draw:
-        return lambda begin, count: normal_noise(seed, first + begin, count, self.generator.latent)
+    def _drawn(self, seed: int, first: int) -> Draw:
+        """Return what draws the latents of the events from number ``first`` on."""
+        device, size = self.device, self.generator.latent
 
-    @torch.no_grad()
-    def _run(
-        self,
-        source: Tensor,
-        encoded: Tensor,
-        conditions: Mapping[str, NDArray[np.float64]],
-        draw: _Draw,
-        batch_size: int,
+        def draw(begin: int, count: int) -> Tensor:
+            if device.type == "cpu":
+                return torch.from_numpy(normal_noise(seed, first + begin, count, size))
+            return noise_on(device, seed, first + begin, count, size)
+
+        return draw
+
+    def _events(
+        self, cells: NDArray[np.float32], conditions: Mapping[str, NDArray[np.float64]]
     ) -> Events:
-        cells = np.empty((len(encoded), self.detector.n_cells), np.float32)
-        for begin in range(0, len(encoded), batch_size):
-            rows = slice(begin, begin + batch_size)
-            c = encoded[rows]
-            z = draw(begin, len(c))
-            latents = torch.cat([source[rows], torch.from_numpy(z).to(c.device)], dim=1)
-            raw = self.generator(latents, c)
-            cells[begin : begin + len(c)] = self.encoding.decode(raw, c).cpu().numpy()
         return Events(cells, conditions, self.detector, provenance=self.provenance)
 
     def save(self, path: str | Path, *, half: bool = False) -> None:
