@@ -180,9 +180,9 @@ class Residual(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (N, width) to (N, width)."""
-        h = self.first(functional.leaky_relu(x, 0.2))
-        y: Tensor = x + self.second(functional.leaky_relu(h, 0.2))
-        return y
+        h = functional.leaky_relu(self.first(functional.leaky_relu(x, 0.2)), 0.2, inplace=True)
+        y: Tensor = self.second(h)
+        return y.add_(x)
 
 
 class Standardize(nn.Module):
