@@ -1,15 +1,34 @@
-"""Energies and sizes as people write them on a command line: ``1GeV:100GeV``, ``8GB``."""
+"""Energies, conditions and sizes as people write them: ``50GeV``, ``1GeV:100GeV:log``, ``8GB``."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
 
 from phys_gan.errors import ConfigError, RangeError
 
-__all__ = ["MEV", "format_energy", "parse_energies", "parse_energy", "parse_size"]
+__all__ = [
+    "MEV",
+    "Values",
+    "draw_values",
+    "format_energy",
+    "is_logarithmic",
+    "parse_energies",
+    "parse_energy",
+    "parse_size",
+    "parse_values",
+]
 
 MEV = {"eV": 1e-6, "keV": 1e-3, "MeV": 1.0, "GeV": 1e3, "TeV": 1e6}
 """How many MeV each unit is."""
+
+Values = float | list[float] | tuple[float, float] | tuple[float, float, Literal["lin", "log"]]
+"""What events are to have: one value, values in turn, or a range (low, high) to draw from; in the
+range values are even, or their logarithms are, as its third entry says."""
 
 
 def parse_energy(text: str) -> float:
@@ -57,6 +76,86 @@ def parse_energies(text: str) -> tuple[float, float]:
             f"the energies '{text}' run from high to low", remedy="write low:high", value=bounds
         )
     return bounds
+
+
+def parse_values(text: str, number: Callable[[str], float] = parse_energy) -> Values:
+    """Return ``VALUE``, ``VALUE,VALUE,...`` or ``LOW:HIGH``, which may end in ``:lin`` or ``:log``.
+
+    Arguments:
+        text: What somebody wrote.
+        number: Reads a value.
+
+    Raises:
+        ValueError: As from ``number``.
+        ConfigError: A range ends in something else.
+        RangeError: A range runs backwards, or has no logarithms.
+
+    Example:
+        >>> parse_values("1GeV:100GeV:log")
+        (1000.0, 100000.0, 'log')
+        >>> parse_values("10GeV,50GeV")
+        [10000.0, 50000.0]
+    """
+    if "," in text:
+        return [number(value) for value in text.split(",")]
+    first, colon, rest = text.partition(":")
+    if not colon:
+        return number(first)
+    second, ends, spacing = rest.partition(":")
+    low, high = number(first), number(second)
+    if not low <= high:
+        raise RangeError(
+            f"the range '{text}' runs from high to low", remedy="write LOW:HIGH", value=(low, high)
+        )
+    if not ends:
+        return low, high
+    if spacing == "lin":
+        return low, high, "lin"
+    if spacing != "log":
+        raise ConfigError(
+            f"the range '{text}' ends in '{spacing}'",
+            remedy="write LOW:HIGH, LOW:HIGH:lin or LOW:HIGH:log",
+            value=spacing,
+        )
+    if low <= 0:
+        raise RangeError(
+            f"the range '{text}' has no logarithms", remedy="begin above 0, or write :lin"
+        )
+    return low, high, "log"
+
+
+def draw_values(
+    values: Values, n: int, rng: np.random.Generator, *, logarithmic: bool = False
+) -> NDArray[np.float64]:
+    """Return the values of n events, shape (n,).
+
+    Event i has the entry i modulo the length of a list. From a range, the first events of a
+    larger sample are those of a smaller one.
+
+    Arguments:
+        values: What they are to have; a range must rise, and begin above 0 for logarithms.
+        n: How many events.
+        rng: The random stream.
+        logarithmic: Whether logarithms are even in a range that does not say so itself.
+
+    Example:
+        >>> draw_values([1.0, 2.0], 3, np.random.default_rng(0))
+        array([1., 2., 1.])
+    """
+    if not isinstance(values, tuple):
+        return np.resize(np.asarray(values, np.float64), n)
+    low, high = values[:2]
+    if not is_logarithmic(values, logarithmic):
+        return rng.uniform(low, high, n)
+    # Rounding may take the ends out of the range.
+    return np.clip(np.exp(rng.uniform(np.log(low), np.log(high), n)), low, high)
+
+
+def is_logarithmic(values: Values, otherwise: bool = False) -> bool:
+    """Return whether logarithms are drawn evenly; ``otherwise`` if it does not say."""
+    if isinstance(values, tuple) and len(values) == 3:
+        return values[2] == "log"
+    return otherwise
 
 
 def format_energy(energy: float) -> str:

@@ -42,9 +42,9 @@ MAY = {
     "training": BASE | {"encodings", "networks", "objectives", "model"},
     "generation": BASE | {"encodings", "networks", "model"},
     "workflows": BASE | {"data", "simulators", "training", "generation", "validation"},
-    "benchmark": BASE | {"data", "simulators", "validation"},
-    "cli": BASE | {"data", "simulators", "training", "generation", "validation", "workflows"},
 }
+EVERYTHING = set(MAY)
+MAY |= {"benchmark": EVERYTHING, "cli": EVERYTHING | {"benchmark"}}
 MODULES = sorted(path for path in ROOT.rglob("*.py") if path != ROOT / "__init__.py")
 
 

@@ -8,11 +8,13 @@ from phys_gan.cli.pretrained import models  # isort: skip
 from phys_gan.cli.exporting import export  # isort: skip
 from phys_gan.cli.exploring import explore  # isort: skip
 from phys_gan.cli.validation import validate  # isort: skip
+from phys_gan.cli.benchmark import benchmark  # isort: skip
 from phys_gan.cli.citing import cite  # isort: skip
 from phys_gan.cli.app import app, main  # isort: skip
 
 __all__ = [
     "app",
+    "benchmark",
     "cite",
     "convert",
     "demo",

@@ -7,13 +7,16 @@ from typing import Annotated, Literal
 
 import numpy as np
 import typer
+from numpy.typing import NDArray
 
 from phys_gan.cli.app import DetectorOption, FormatOption, MappingOption, Seed, app
-from phys_gan.cli.conditions import read_conditions
+from phys_gan.cli.conditions import galaxy_conditions
 from phys_gan.errors import ConfigError
-from phys_gan.units import parse_energies
+from phys_gan.units import parse_values
 
 __all__ = ["convert", "inspect", "simulate"]
+
+_Filling = Literal["uniform", "log-uniform"]
 
 
 @app.command()
@@ -26,16 +29,21 @@ def simulate(
     ] = None,
     energy: Annotated[
         str | None,
-        typer.Option(help="Of showers: incident energy, or low:high.", show_default="1GeV:100GeV"),
+        typer.Option(
+            help="Of showers: incident energy, 50GeV; 10GeV,50GeV in turn; from 1GeV:100GeV, as "
+            "--spectrum says, or 1GeV:100GeV:log.",
+            show_default="1GeV:100GeV",
+        ),
     ] = None,
     spectrum: Annotated[
-        Literal["uniform", "log-uniform"] | None,
+        _Filling | None,
         typer.Option(help="Of showers: how energies fill the range.", show_default="uniform"),
     ] = None,
     condition: Annotated[
         list[str] | None,
         typer.Option(
-            help="Of galaxies, once for each: NAME=VALUE, or NAME=LOW:HIGH to draw from. Names: "
+            help="Of galaxies, once for each: NAME=VALUE, NAME=VALUE,VALUE in turn, or "
+            "NAME=LOW:HIGH to draw from, evenly (:lin) or with even logarithms (:log). Names: "
             "flux (in the detector's unit), half_light_radius (arcsec), sersic_index, axis_ratio, "
             "position_angle (rad), noise (as flux, of a pixel). Others are drawn from a default "
             "range.",
@@ -71,17 +79,35 @@ def simulate(
     if where.is_toy:
         events, made = run(where, n, seed=seed), "points of"
     elif where.is_image:
-        events = run(
-            where, n, conditions=read_conditions(condition or []), engine=engine, seed=seed
-        )
+        conditions = galaxy_conditions(condition or [], n, seed)
+        events = run(where, n, conditions=conditions, engine=engine, seed=seed)
         made = "galaxies in"
     else:
-        low, high = parse_energies(energy or "1GeV:100GeV")
-        energies = (low, high) if low < high else np.full(n, low)
-        events = run(where, n, particle=particle, energy=energies, spectrum=spectrum, seed=seed)
+        energies, filled = _incident(energy or "1GeV:100GeV", n, spectrum)
+        events = run(where, n, particle=particle, energy=energies, spectrum=filled, seed=seed)
         made = f"{particle or 'e+'} showers in"
     write(out, events)
     typer.echo(f"Wrote {n} {made} '{where.name}' to {out}")
+
+
+def _incident(
+    text: str, n: int, spectrum: _Filling | None
+) -> tuple[tuple[float, float] | NDArray[np.float64], _Filling | None]:
+    """Return incident energies [MeV], or their range and how they fill it."""
+    values = parse_values(text)
+    if not isinstance(values, tuple):
+        return np.resize(np.asarray(values, np.float64), n), spectrum
+    low, high = values[:2]
+    if len(values) == 3:
+        said: _Filling = "log-uniform" if values[2] == "log" else "uniform"
+        if spectrum not in (None, said):
+            raise ConfigError(
+                f"--energy {text} and --spectrum {spectrum} contradict each other",
+                remedy="leave --spectrum out",
+                value=spectrum,
+            )
+        spectrum = said
+    return (low, high), spectrum
 
 
 @app.command()

@@ -16,7 +16,7 @@ from phys_gan.cli.app import FormatOption, MappingOption, Seed, Set, app
 from phys_gan.cli.conditions import read_conditions
 from phys_gan.cli.progress import counting, progress
 from phys_gan.errors import ConfigError
-from phys_gan.units import format_energy, parse_energies, parse_size
+from phys_gan.units import format_energy, parse_size, parse_values
 
 if TYPE_CHECKING:
     import numpy as np
@@ -136,7 +136,11 @@ def generate(
     out: Annotated[Path, typer.Argument(help="File to write: .h5 or .root.")],
     n: Annotated[int | None, typer.Option("-n", help="Number of events.", min=1)] = None,
     energy: Annotated[
-        str | None, typer.Option(help="Incident energy, or low:high; default: the model's range.")
+        str | None,
+        typer.Option(
+            help="Incident energy: 50GeV; 10GeV,50GeV in turn; from 1GeV:100GeV, evenly, or with "
+            "even logarithms, 1GeV:100GeV:log; default: the model's range."
+        ),
     ] = None,
     like: Annotated[
         str | None, typer.Option(help="Take the conditions of the events in this file.")
@@ -146,10 +150,19 @@ def generate(
     ] = None,
     condition: Annotated[
         list[str] | None,
-        typer.Option(help="NAME=VALUE or NAME=LOW:HIGH, such as flux=50:100; default: its range."),
+        typer.Option(
+            help="NAME=VALUE, NAME=VALUE,VALUE in turn, or NAME=LOW:HIGH, such as flux=50:100, "
+            "drawn evenly (:lin), or with even logarithms (:log), as the model learned by default; "
+            "default: its range."
+        ),
     ] = None,
     seed: Seed = 0,
-    device: Annotated[str, typer.Option(help="Where to run, such as cpu or cuda.")] = "cpu",
+    device: Annotated[
+        str, typer.Option(help="Where to run, such as cpu or cuda; auto: cuda if there is one.")
+    ] = "auto",
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with a production that broke off, if one did.")
+    ] = False,
 ) -> None:
     """Generate events with a trained model, or translate those of another simulation.
 
@@ -157,6 +170,7 @@ def generate(
     """
     from phys_gan.data import read, write
     from phys_gan.generation import FastSim
+    from phys_gan.workflows.parts import standing
     from phys_gan.workflows.producing import produce
 
     if sum(given is not None for given in (n, like, translate)) != 1 or (
@@ -167,8 +181,10 @@ def generate(
             "with -n",
             remedy="give one of them",
         )
-    fast = FastSim.load(model, device)
-    began = time.monotonic()
+    if translate and resume:
+        raise ConfigError("--resume goes with -n and --like", remedy="leave it out")
+    fast = FastSim.load(model, _found(device))
+    before, began = 0, time.monotonic()
     if translate:
         events = fast.translate(read(translate, detector=fast.detector), seed=seed)
         write(out, events)
@@ -181,8 +197,18 @@ def generate(
         else:
             wanted = _drawn(fast, n or 0, energy, condition or [], seed)
         total = wanted if isinstance(wanted, int) else len(next(iter(wanted.values())))
-        with counting("events written", total) as report:
-            count = produce(fast, out, wanted, seed=seed, report=report)
+        before = ((resume and standing(out)) or (0, 0))[0]
+        told: list[int] = []
+        with counting("events written", total) as bar:
+
+            def report(done: int) -> None:
+                told.append(done)
+                bar(done)
+
+            count = produce(fast, out, wanted, seed=seed, resume=resume, report=report)
+        if not told:
+            typer.echo(f"{out} holds these {count} events already: nothing to do")
+            return
         energies = None if isinstance(wanted, int) else wanted.get("energy")
     seconds = time.monotonic() - began
     span = ""
@@ -190,8 +216,18 @@ def generate(
         span = f" from {format_energy(energies.min())} to {format_energy(energies.max())}"
     typer.echo(
         f"Wrote {count} events in '{fast.detector.name}'{span} to {out} "
-        f"({count / max(seconds, 1e-9):,.0f} events per second)"
+        f"({(count - before) / max(seconds, 1e-9):,.0f} events per second"
+        + (f", {before} were there)" if before else ")")
     )
+
+
+def _found(device: str) -> str:
+    """Return the device that ``auto`` stands for here."""
+    if device != "auto":
+        return device
+    import torch
+
+    return "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def _told(fast: FastSim) -> tuple[str, ...]:
@@ -202,7 +238,7 @@ def _told(fast: FastSim) -> tuple[str, ...]:
 def _drawn(
     fast: FastSim, n: int, energy: str | None, conditions: Sequence[str], seed: int
 ) -> dict[str, NDArray[np.float64]] | int:
-    """Draw conditions that are spread evenly; of a model without any, return the number."""
+    """Draw conditions as they are asked for; of a model without any, return the number."""
     from phys_gan.generation.drawing import draw_conditions
 
     given = read_conditions(conditions)
@@ -213,5 +249,5 @@ def _drawn(
                 remedy="leave --energy out",
                 value=energy,
             )
-        given["energy"] = parse_energies(energy)
+        given["energy"] = parse_values(energy)
     return draw_conditions(fast.model.encoding, n, given, seed) or n

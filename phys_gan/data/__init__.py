@@ -8,6 +8,7 @@ from phys_gan.data.converting import convert
 from phys_gan.data.format import Format, Reader
 from phys_gan.data.hits import Hits, hits_of, voxelise
 from phys_gan.data.inspection import Inspection, inspect
+from phys_gan.data.joining import join
 from phys_gan.data.mapping import HitMapping, load_mapping
 from phys_gan.data.reading import read
 from phys_gan.data.registry import FORMATS
@@ -28,6 +29,7 @@ __all__ = [
     "convert",
     "hits_of",
     "inspect",
+    "join",
     "load_mapping",
     "read",
     "split",

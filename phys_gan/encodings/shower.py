@@ -181,10 +181,10 @@ class ShowerEncoding(Encoding):
             cells = energies[:, part].unflatten(1, (-1, size))
             wanted = layers[:, number].unsqueeze(-1)
             cells = cells * (wanted / cells.sum(-1, keepdim=True))
-            cells = torch.where((cells >= self.cut) | hottest, cells, torch.zeros_like(cells))
+            cells = torch.where((cells >= self.cut) | hottest, cells, 0.0)
             cells = cells * (wanted / cells.sum(-1, keepdim=True).clamp_min(1e-30))
             # A layer that has less than one smallest cell is empty.
-            cells = torch.where(cells >= self.cut, cells, torch.zeros_like(cells))
+            cells = torch.where(cells >= self.cut, cells, 0.0)
             blocks.append(cells.flatten(1))
         return torch.cat(blocks, dim=1)
 

@@ -1,4 +1,4 @@
-"""Conditions for events that nobody listed: fixed, from a range, or as the model learned them."""
+"""Conditions for events that nobody listed: fixed, in turn, from a range, or as learned."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from phys_gan.encodings import Encoding
 from phys_gan.errors import ConfigError, MissingError
 from phys_gan.randomness import stream
+from phys_gan.units import Values, draw_values, is_logarithmic
 
 __all__ = ["draw_conditions"]
 
@@ -17,20 +18,19 @@ _STREAMS = {"energy": "energies"}
 
 
 def draw_conditions(
-    encoding: Encoding,
-    n: int,
-    given: Mapping[str, float | tuple[float, float]] | None = None,
-    seed: int = 0,
+    encoding: Encoding, n: int, given: Mapping[str, Values] | None = None, seed: int = 0
 ) -> dict[str, NDArray[np.float64]]:
-    """Draw the conditions that a model is told, each evenly over a range and for itself.
+    """Draw the conditions that a model is told, each for itself.
 
-    Logarithms are drawn evenly where the networks are told logarithms.
+    In a range that does not say how, values are even; logarithms are where the networks are told
+    logarithms. The values of an event depend on its number and the seed alone.
 
     Arguments:
         encoding: The encoding of the model.
         n: Number of events.
-        given: Name to a value for all events, or to a range; the others have the range of the
-            training events.
+        given: Name to a value for all events, a list of values that they take in turn (event i
+            the entry i modulo its length), or a range (low, high), perhaps with ``"lin"`` or
+            ``"log"``; the others have the range of the training events.
         seed: Seed of the production.
 
     Returns:
@@ -38,7 +38,7 @@ def draw_conditions(
 
     Raises:
         MissingError: The model does not know a condition that is given.
-        ConfigError: A range runs from high to low, or has no logarithm.
+        ConfigError: A range runs from high to low, a list is empty, or a value has no logarithm.
     """
     given = dict(given or {})
     for name in given:
@@ -51,21 +51,28 @@ def draw_conditions(
             )
     drawn = {}
     for name, learned in zip(encoding.named, encoding.ranges.tolist(), strict=True):
-        wanted = given.get(name, tuple(learned))
-        low, high = wanted if isinstance(wanted, tuple) else (wanted, wanted)
-        evenly = stream(seed, _STREAMS.get(name, f"condition {name}")).uniform
-        if low > high:
-            raise ConfigError(
-                f"the range {low:g}:{high:g} of '{name}' runs from high to low",
-                remedy="write low:high",
-                value=(low, high),
-            )
-        if name in encoding.logarithmic:
-            if low <= 0:
-                raise ConfigError(
-                    f"'{name}' must be positive, not {low:g}", remedy="ask for values above 0"
-                )
-            drawn[name] = np.clip(np.exp(evenly(np.log(low), np.log(high), n)), low, high)
-        else:
-            drawn[name] = evenly(low, high, n)
+        wanted: Values = given.get(name, tuple(learned))
+        _require_order(name, wanted, name in encoding.logarithmic)
+        own = stream(seed, _STREAMS.get(name, f"condition {name}"))
+        drawn[name] = draw_values(wanted, n, own, logarithmic=name in encoding.logarithmic)
     return drawn
+
+
+def _require_order(name: str, wanted: Values, logarithmic: bool) -> None:
+    """Raise unless there are values, a range rises, and what has logarithms is positive."""
+    if isinstance(wanted, list) and not wanted:
+        raise ConfigError(
+            f"the list of '{name}' is empty", remedy="give it values, or leave it out"
+        )
+    smallest = wanted[0] if isinstance(wanted, tuple) else np.min(wanted)
+    if isinstance(wanted, tuple) and not wanted[0] <= wanted[1]:
+        low, high = wanted[:2]
+        raise ConfigError(
+            f"the range {low:g}:{high:g} of '{name}' runs from high to low",
+            remedy="write low:high",
+            value=(low, high),
+        )
+    if (logarithmic or is_logarithmic(wanted)) and smallest <= 0:
+        raise ConfigError(
+            f"'{name}' must be positive, not {smallest:g}", remedy="ask for values above 0"
+        )

@@ -1,19 +1,23 @@
-"""Events from a model into a file: any number of them, in bounded memory."""
+"""Events from a model into a file: any number of them, in bounded memory, whatever breaks."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 
 from numpy.typing import ArrayLike
 
-from phys_gan.data.writing import writing
-from phys_gan.errors import ConfigError
+from phys_gan.errors import ConfigError, OutputError
 from phys_gan.events import Events
 from phys_gan.generation import FastSim
+from phys_gan.workflows.parts import alone, remove, standing
+from phys_gan.workflows.production import Production
 
 __all__ = ["produce"]
+
+Report = Callable[[int], None]
 
 
 def produce(
@@ -23,13 +27,17 @@ def produce(
     *,
     seed: int = 0,
     format: str | None = None,
-    block: int = 16_384,
-    report: Callable[[int], None] = lambda done: None,
+    block: int | None = None,
+    part: int | None = None,
+    resume: bool = False,
+    report: Report = lambda done: None,
 ) -> int:
     """Generate events into a file, which appears when it is complete.
 
-    A thread generates the next block while one is compressed and written; no more than three
-    blocks are in memory.
+    A thread generates the next block while one is compressed and written; a few blocks are in
+    memory. Events of more than one part stand in the folder ``OUT.parts`` until all are there: a
+    production that breaks off loses the part it was at, and goes on with ``resume``. It ends with
+    the same file as one that never broke off.
 
     Arguments:
         model: A model, or what :meth:`FastSim.load` finds.
@@ -37,34 +45,99 @@ def produce(
         conditions: As for :meth:`FastSim.generate`.
         seed: Seed of the production.
         format: Name of the layout; by default the ending of ``out`` tells.
-        block: Events of a block.
+        block: Events of a block, see :meth:`Production.plan`.
+        part: Events of a part, see there.
+        resume: Go on with a production that broke off, or begin one; do nothing where ``out`` is
+            this production already.
         report: Is told how many events have been written.
 
     Returns:
         The number of events.
 
     Raises:
+        ConfigError: A production that broke off is there and ``resume`` is not set, or it was
+            another one; ``out`` is there with ``resume`` and is not this production.
         PhysGanError: As in :meth:`FastSim.stream` and :func:`phys_gan.write`.
     """
     fast = model if isinstance(model, FastSim) else FastSim.load(model)
-    blocks = fast.stream(conditions, seed, block=block)
-    first = next(blocks, None)
-    if first is None:
-        raise ConfigError("nothing says how many events to generate", remedy="give conditions")
-    done = 0
-    with writing(out, first, format) as add:
-        for events in _ahead(first, blocks):
-            add(events)
-            done += len(events)
-            report(done)
-    return done
+    production = Production.plan(
+        fast, out, conditions, seed=seed, format=format, block=block, part=part
+    )
+    n = production.manifest.n_events
+    begun = _begun(production, resume)
+    if resume and production.is_in(production.out):
+        if begun:
+            remove(production.folder)
+        return n
+    if resume and not begun and production.out.exists():
+        raise ConfigError(
+            f"'{out}' is there, but is not the production that is asked for",
+            remedy="leave --resume out to replace it, or name another file",
+        )
+    if production.n_parts == 1:
+        production.write_part(0, report=report)
+    else:
+        _write_parts(production, begun, report)
+    return n
 
 
-def _ahead(first: Events, rest: Iterator[Events]) -> Iterator[Events]:
-    """Go through blocks while a thread makes the next one."""
-    with ThreadPoolExecutor(1) as thread:
-        current: Events | None = first
-        while current is not None:
-            coming = thread.submit(next, rest, None)
-            yield current
-            current = coming.result()
+def _begun(production: Production, resume: bool) -> bool:
+    """Return whether there is something to go on with."""
+    found = standing(production.out)
+    if found is not None and not resume:
+        there, n = found
+        raise ConfigError(
+            f"'{production.folder}' holds {there} of {n} events of a production that broke off",
+            remedy="go on with --resume, or delete the folder",
+            value=there,
+            constraint=n,
+        )
+    return production.begun()
+
+
+def _write_parts(production: Production, begun: bool, report: Report) -> None:
+    missing = production.missing() if begun else list(range(production.n_parts))
+    blocks: Iterator[Events] | None = None
+    if not begun:
+        # What is wrong with conditions or layout is said before anything is written.
+        blocks = production.events(0, production.n_parts - 1)
+        first = next(blocks)
+        production.check_target(first)
+        blocks = chain([first], blocks)
+        production.begin()
+    else:
+        spans = map(production.span, missing)
+        report(production.manifest.n_events - sum(stop - start for start, stop in spans))
+    with alone(production.folder), _going_on(production):
+        for first_part, last_part in _runs(missing):
+            run = blocks or production.events(first_part, last_part)
+            for number in range(first_part, last_part + 1):
+                production.write_part(number, run, report)
+        production.finish()
+    remove(production.folder)
+
+
+def _runs(numbers: list[int]) -> Iterator[tuple[int, int]]:
+    """Return the first and last of numbers that follow one another."""
+    for place, number in enumerate(numbers):
+        if place == 0 or numbers[place - 1] != number - 1:
+            end = place
+            while end + 1 < len(numbers) and numbers[end + 1] == numbers[end] + 1:
+                end += 1
+            yield number, numbers[end]
+
+
+@contextmanager
+def _going_on(production: Production) -> Iterator[None]:
+    """Say, where a part or the file cannot be written, that nothing of the others is lost."""
+    try:
+        yield
+    except OutputError as error:
+        there, n = standing(production.out) or (0, production.manifest.n_events)
+        raise OutputError(
+            error.problem,
+            remedy=f"free space, then go on with --resume: {there} of {n} events are in "
+            f"'{production.folder}'",
+            value=there,
+            constraint=n,
+        ) from error

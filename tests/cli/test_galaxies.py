@@ -35,7 +35,7 @@ def test_conditions_are_fixed_ranged_or_as_learned(run, model, tmp_path):
     [
         (["-n", 5, "--condition", "mass=2"], "does not know the condition 'mass'; it knows flux,"),
         (["-n", 5, "--condition", "flux=5000"], "5000 to 5000 were asked for, but the model was"),
-        (["-n", 5, "--condition", "flux=9:5"], "the range 9:5 of 'flux' runs from high to low"),
+        (["-n", 5, "--condition", "flux=9:5"], "the range '9:5' runs from high to low"),
         (["-n", 5, "--condition", "flux"], "'flux' is not a condition; write NAME=VALUE"),
         (["-n", 5, "--energy", "5GeV"], "events in 'galaxies-32' have no incident energy"),
         (["--like", "x.h5", "--condition", "flux=5"], "--energy and --condition go with -n"),

@@ -35,6 +35,15 @@ def test_values_and_ranges(encoding):
     assert 50 <= drawn["flux"].min() < drawn["flux"].max() <= 60
 
 
+def test_lists_are_taken_in_turn_and_ranges_may_say_how(encoding):
+    given = {"flux": [50.0, 60.0, 90.0], "axis_ratio": (0.4, 0.9, "log")}
+    drawn = draw_conditions(encoding, 2000, given, seed=1)
+    assert drawn["flux"][:5].tolist() == [50, 60, 90, 50, 60]
+    assert np.median(drawn["axis_ratio"]) == pytest.approx(0.6, rel=0.03)
+    drawn = draw_conditions(encoding, 2000, {"flux": (40, 100, "lin")}, seed=1)
+    assert np.median(drawn["flux"]) == pytest.approx(70, rel=0.03)
+
+
 def test_one_condition_leaves_the_others_as_they_are(encoding):
     free, fixed = (draw_conditions(encoding, 9, g, seed=1) for g in ({}, {"flux": 50}))
     np.testing.assert_array_equal(free["axis_ratio"], fixed["axis_ratio"])
@@ -60,6 +69,9 @@ def test_energies_are_drawn_evenly():
         ),
         ({"flux": (60, 50)}, ConfigError, "the range 60:50 of 'flux' runs from high to low"),
         ({"flux": -1}, ConfigError, "'flux' must be positive, not -1"),
+        ({"flux": [5.0, 0.0]}, ConfigError, "'flux' must be positive, not 0"),
+        ({"flux": []}, ConfigError, "the list of 'flux' is empty"),
+        ({"axis_ratio": (0, 1, "log")}, ConfigError, "'axis_ratio' must be positive, not 0"),
     ],
 )
 def test_what_cannot_be_drawn(encoding, given, kind, says):

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+from collections import deque
 from collections.abc import Collection, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -12,6 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from phys_gan.data.containers.hdf5 import CONDITIONS, OVERFLOW
+from phys_gan.data.containers.hdf5_chunks import Piece, encode
+from phys_gan.data.containers.hdf5_columns import Chunk, Column
 from phys_gan.data.containers.opening import damage_reported
 from phys_gan.data.containers.storage import Storage
 from phys_gan.events import Events
@@ -19,8 +24,7 @@ from phys_gan.files import atomic_file
 
 __all__ = ["Tables", "created", "resizable"]
 
-_CHUNK_BYTES = 1 << 20
-_SMALLEST_CHUNK = 64
+_THREADS = min(os.cpu_count() or 1, 16)
 
 
 @contextmanager
@@ -42,9 +46,12 @@ def created(path: Path, texts: Mapping[str, str], grow: bool = False) -> Iterato
             shutil.copyfile(path, temporary)
         with Storage(temporary, "r+b" if grow else "w+b") as storage:
             with h5py.File(storage, "r+" if grow else "w") as handle:
-                for name, text in texts.items():
+                for name, text in sorted(texts.items()):
                     handle.attrs[name] = text
-                yield Tables(handle, storage)
+                with ThreadPoolExecutor(_THREADS) as threads:
+                    tables = Tables(handle, storage, threads)
+                    yield tables
+                    tables.finish()
             storage.check()
 
 
@@ -64,52 +71,97 @@ def resizable(path: Path) -> bool:
 
 
 class Tables:
-    """Data sets that grow event by event.
+    """Data sets that grow event by event; the same events give the same file in any blocks.
+
+    A block of events is an array for each of the data sets. Threads compress chunks while others
+    are written, in an order that depends on the number of events only.
 
     Arguments:
         handle: The open HDF5 file.
         storage: Where it is stored.
+        threads: They compress.
     """
 
-    def __init__(self, handle: Any, storage: Storage) -> None:
-        self._handle, self._storage = handle, storage
+    def __init__(self, handle: Any, storage: Storage, threads: ThreadPoolExecutor) -> None:
+        self._handle, self._storage, self._threads = handle, storage, threads
+        self._columns: dict[str, Column] = {}
+        self._small: dict[str, NDArray[Any]] = {}
+        self._begun = 0
+        self._complete = False
 
-    def put(self, name: str, values: NDArray[Any], dtype: Any = None) -> None:
-        """Append an array (n, ...) to a data set; compressed in chunks of about one MiB.
+    def put(self, name: str, values: Piece, dtype: Any = None) -> None:
+        """Append an array (n, ...) to a data set.
 
         Arguments:
             name: Name of the data set.
-            values: The array; of objects where each event has an array of its own length.
+            values: The array, which nobody may change any more; of objects where each event has
+                an array of its own length. Or rows of another file, which stays open until
+                :meth:`settle`.
             dtype: How to store it, ``h5py.vlen_dtype(...)`` for such objects.
 
         Raises:
             OSError: The disk is full.
         """
-        if name not in self._handle:
-            row_bytes = max(1, values[:1].nbytes)
-            rows = max(1, min(max(len(values), _SMALLEST_CHUNK), _CHUNK_BYTES // row_bytes))
-            self._handle.create_dataset(
-                name,
-                shape=(0, *values.shape[1:]),
-                maxshape=(None,) * values.ndim,
-                dtype=dtype or values.dtype,
-                chunks=(rows, *values.shape[1:]),
-                compression="gzip",
-                compression_opts=1,
-                shuffle=True,
-            )
-        data_set = self._handle[name]
-        first = len(data_set)
-        data_set.resize(first + len(values), axis=0)
-        if values.dtype == object and len(values):
-            # Item assignment takes arrays that happen to be of one length for a table.
-            data_set.write_direct(values.astype(data_set.dtype), dest_sel=np.s_[first:])
-        else:
-            data_set[first:] = values
+        like = values if isinstance(values, np.ndarray) else values.data_set
+        column = self._column(name, tuple(like.shape[1:]), dtype or like.dtype)
+        if column.n > self._begun:
+            # It has its share of the last block, which is therefore complete.
+            self._complete = True
+            self.settle()
+        column.add(values)
+        if self._complete and all(other.n == column.n for other in self._columns.values()):
+            self.settle()
+
+    def settle(self) -> None:
+        """Write all chunks that are full, after a block of which every data set has its share.
+
+        Raises:
+            OSError: The disk is full.
+        """
+        self._begun = max((column.n for column in self._columns.values()), default=0)
+        self._write_due(last=False)
+
+    def finish(self) -> None:
+        """Write what is left.
+
+        Raises:
+            OSError: The disk is full.
+        """
+        self._write_due(last=False)
+        self._write_due(last=True)
+        for name, values in self._small.items():
+            if name in self._handle:
+                del self._handle[name]
+            # As all others it may be replaced when the file grows.
+            shape = (None,) * values.ndim or None
+            self._handle.create_dataset(name, data=values, maxshape=shape)
+        self._storage.check()
+
+    def _write_due(self, last: bool) -> None:
+        due = [
+            (chunk.stop, order, column, chunk)
+            for order, column in enumerate(self._columns.values())
+            for chunk in column.due(last)
+        ]
+        waiting: deque[tuple[Column, Chunk, Future[bytes] | None]] = deque()
+        for _, _, column, chunk in sorted(due, key=lambda entry: entry[:2]):
+            coming = None
+            if column.direct:
+                coming = self._threads.submit(encode, chunk.pieces, column.shape, column.dtype)
+            waiting.append((column, chunk, coming))
+            if len(waiting) > 2 * _THREADS:
+                self._write(*waiting.popleft())
+        while waiting:
+            self._write(*waiting.popleft())
+
+    def _write(self, column: Column, chunk: Chunk, coming: Future[bytes] | None) -> None:
+        column.write(chunk, None if coming is None else coming.result())
         self._storage.check()
 
     def width(self, name: str) -> int | None:
         """Return how many entries per event a data set (N, P, ...) has room for; None if new."""
+        if name in self._columns:
+            return int(self._columns[name].tail[0])
         return int(self._handle[name].shape[1]) if name in self._handle else None
 
     def widen(self, name: str, width: int) -> None:
@@ -117,15 +169,15 @@ class Tables:
 
         The entries that are there move to the end; zeros take their place.
         """
-        data_set = self._handle[name]
-        more = width - data_set.shape[1]
-        if more <= 0:
-            return
-        data_set.resize(width, axis=1)
-        rows = data_set.chunks[0]
-        for start in range(0, len(data_set), rows):
-            data_set[start : start + rows] = np.roll(data_set[start : start + rows], more, axis=1)
+        self._column(name).widen(width)
         self._storage.check()
+
+    def _column(self, name: str, tail: tuple[int, ...] = (), dtype: Any = None) -> Column:
+        if name not in self._columns:
+            column = Column(self._handle, name, tail, dtype)
+            self._begun = self._begun if self._columns else column.n
+            self._columns[name] = column
+        return self._columns[name]
 
     def put_extras(self, events: Events, known: Collection[str] = ("energy",)) -> None:
         """Append the conditions that the layout itself does not hold, (n, 1) each, and overflow.
@@ -142,12 +194,10 @@ class Tables:
 
     def get(self, name: str) -> NDArray[Any] | None:
         """Return a small array that is there already, or None."""
+        if name in self._small:
+            return self._small[name]
         return np.asarray(self._handle[name][()]) if name in self._handle else None
 
     def set(self, name: str, values: NDArray[Any]) -> None:
         """Store a small array that says something about the whole file; replace an earlier one."""
-        if name in self._handle:
-            del self._handle[name]
-        # As all others it may be replaced when the file grows.
-        self._handle.create_dataset(name, data=values, maxshape=(None,) * values.ndim or None)
-        self._storage.check()
+        self._small[name] = values

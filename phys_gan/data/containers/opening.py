@@ -182,9 +182,11 @@ def _detail(error: Exception) -> str:
 def _failures(container: str) -> tuple[type[Exception], ...]:
     """Return what a library raises on damaged bytes, once it has raised something."""
     if container == "ROOT":
+        import cramjam
         import uproot
 
-        return (*_FAILURES, uproot.deserialization.DeserializationError)
+        damages = (uproot.deserialization.DeserializationError, cramjam.DecompressionError)
+        return (*_FAILURES, *damages)
     if container == "FITS":
         from astropy.io.fits.verify import VerifyError
 

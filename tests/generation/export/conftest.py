@@ -1,5 +1,7 @@
 """Tiny models of every kind of detector, and what their exports answer."""
 
+from functools import cache
+
 import numpy as np
 import pytest
 import torch
@@ -80,10 +82,68 @@ def galaxies():
     return galaxy_model()
 
 
+@pytest.fixture(scope="session")
+def towers():
+    """A model of more cells than DDML takes."""
+    return shower_model(grid(32, 31), 20)
+
+
+@pytest.fixture(scope="session")
+def written(tmp_path_factory):
+    """Return a function that exports a model into a folder of its own."""
+    pytest.importorskip("onnxruntime")
+    pytest.importorskip("onnxscript")
+
+    def write(model, target, **options):
+        path = tmp_path_factory.mktemp(target) / "deep" / "model.onnx"
+        return pg.export(model, path, target, **options), path
+
+    return write
+
+
+@pytest.fixture(scope="session")
+def generic(showers, written):
+    return written(showers, "generic")
+
+
+@pytest.fixture(scope="session")
+def par04(showers, written):
+    return written(showers, "par04", energy_scale=0.033)
+
+
+@pytest.fixture(scope="session")
+def fastcalosim(showers, written):
+    ends = (256.0, 4194304.0)
+    return written(showers, "fastcalosim", energy_range=ends, particle="pi+")
+
+
+@pytest.fixture(scope="session")
+def ddml(towers, written):
+    return written(towers, "ddml-grid")
+
+
+@pytest.fixture(scope="session")
+def galsim(galaxies, written):
+    return written(galaxies, "galsim")
+
+
+def close(found, expected):
+    """Hold cells against those of the model, relative to the largest of each event."""
+    found, expected = (np.asarray(cells).reshape(len(cells), -1) for cells in (found, expected))
+    assert found.shape == expected.shape
+    assert (np.abs(found - expected).max(1) <= 1e-5 * np.abs(expected).max(1)).all()
+
+
+@cache
+def opened(path):
+    """Return a session of a file."""
+    onnxruntime = pytest.importorskip("onnxruntime")
+    return onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+
+
 def answer(path, *inputs, names):
     """Return the first output of a file."""
-    onnxruntime = pytest.importorskip("onnxruntime")
-    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    session = opened(path)
     assert [port.name for port in session.get_inputs()] == names
     assert {port.type for port in session.get_inputs()} == {"tensor(float)"}
     feed = dict(zip(names, (np.asarray(array, np.float32) for array in inputs), strict=True))
@@ -92,6 +152,5 @@ def answer(path, *inputs, names):
 
 def shapes(path):
     """Return the shapes of the inputs and of the output."""
-    onnxruntime = pytest.importorskip("onnxruntime")
-    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    session = opened(path)
     return [port.shape for port in (*session.get_inputs(), *session.get_outputs())]

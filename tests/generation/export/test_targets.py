@@ -16,19 +16,12 @@ from phys_gan.generation.export.target import Options
 from phys_gan.particles import find_particle
 from phys_gan.randomness import stream
 
-from .conftest import answer, grid, polar, shapes, shower_model
+from .conftest import answer, close, grid, polar, shapes, shower_model
 
 pytest.importorskip("onnxruntime")
 pytest.importorskip("onnxscript")
 
 ENERGIES = np.array([1.5e3, 2e4, 9e4])
-
-
-def close(found, expected):
-    """Hold cells against those of the model, relative to the largest of each event."""
-    found, expected = (np.asarray(cells).reshape(len(cells), -1) for cells in (found, expected))
-    assert found.shape == expected.shape
-    assert (np.abs(found - expected).max(1) <= 1e-5 * np.abs(expected).max(1)).all()
 
 
 def sidecar(path):
@@ -37,25 +30,6 @@ def sidecar(path):
 
 def noise(model, n=3):
     return stream(4, "noise").standard_normal((n, model.generator.latent)).astype(np.float32)
-
-
-@pytest.fixture(scope="module")
-def generic(showers, tmp_path_factory):
-    path = tmp_path_factory.mktemp("generic") / "deep" / "model.onnx"
-    return pg.export(showers, path), path
-
-
-@pytest.fixture(scope="module")
-def par04(showers, tmp_path_factory):
-    path = tmp_path_factory.mktemp("par04") / "model.onnx"
-    return pg.export(showers, path, "par04", energy_scale=0.033), path
-
-
-@pytest.fixture(scope="module")
-def fastcalosim(showers, tmp_path_factory):
-    path = tmp_path_factory.mktemp("fastcalosim") / "model.onnx"
-    ends = (256.0, 4194304.0)
-    return pg.export(showers, path, "fastcalosim", energy_range=ends, particle="pi+"), path
 
 
 def test_generic(generic, showers):
@@ -194,17 +168,14 @@ def test_a_foreign_binning_stays(showers, tmp_path):
     assert foreign.read_text() == "<Bins/>"
 
 
-def test_ddml(tmp_path):
-    detector = grid(32, 31)
-    model = shower_model(detector, 20)
-    path = tmp_path / "model.onnx"
-    pg.export(model, path, "ddml-grid")
+def test_ddml(ddml, towers):
+    _, path = ddml
     assert shapes(path) == [[1, 100, 1, 1, 1], [1, 1, 1, 1, 1], [1, 30, 30, 30]]
     z = stream(2, "uniform").uniform(-1, 1, (1, 100, 1, 1, 1)).astype(np.float32)
     cells = answer(path, z, np.full((1, 1, 1, 1, 1), 20.0), names=["noise", "energy"])
-    latents = LatentsOfUniforms(100, model.generator.latent)(torch.from_numpy(z).flatten(1))
+    latents = LatentsOfUniforms(100, towers.generator.latent)(torch.from_numpy(z).flatten(1))
     assert torch.equal(latents[0, :100], normal_quantile(torch.from_numpy(z).flatten()))
-    expected = model.respond(latents.numpy(), {"energy": [2e4]}).cells
+    expected = towers.respond(latents.numpy(), {"energy": [2e4]}).cells
     close(cells, expected.reshape(1, 31, 32, 32)[:, :30, 1:31, 1:31])
     settings = sidecar(path)["settings"]
     assert settings["CellSizeX"] == 5
@@ -216,11 +187,10 @@ def test_ddml(tmp_path):
     assert "model.CellSizeX, model.CellSizeY = 5, 5" in steering
 
 
-def test_galsim(galaxies, tmp_path):
+def test_galsim(galsim, galaxies):
     import onnxruntime
 
-    path = tmp_path / "model.onnx"
-    pg.export(galaxies, path, "galsim")
+    _, path = galsim
     z = noise(galaxies)
     latent = z.shape[1]
     conditions = {

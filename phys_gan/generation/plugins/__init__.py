@@ -1,0 +1,36 @@
+"""The generator inside analysis pipelines: awkward arrays, coffea's processors, Dask."""
+
+from phys_gan.generation.plugins.cluster import map_particles
+from phys_gan.generation.plugins.coverage import NORMAL_INCIDENCE, Coverage
+from phys_gan.generation.plugins.detector import FastDetector
+from phys_gan.generation.plugins.incident import read_particles
+from phys_gan.generation.plugins.processor import (
+    ParticleProcessor,
+    add_up,
+    file_seed,
+    sum_energies,
+)
+from phys_gan.generation.plugins.simulating import (
+    MOST_PARTICLES,
+    SimulatedCells,
+    SimulatedHits,
+    simulate_hits,
+    simulate_particles,
+)
+
+__all__ = [
+    "MOST_PARTICLES",
+    "NORMAL_INCIDENCE",
+    "Coverage",
+    "FastDetector",
+    "ParticleProcessor",
+    "SimulatedCells",
+    "SimulatedHits",
+    "add_up",
+    "file_seed",
+    "map_particles",
+    "read_particles",
+    "simulate_hits",
+    "simulate_particles",
+    "sum_energies",
+]

@@ -1,0 +1,190 @@
+"""A processor as coffea runs it: chunks of events in, sums that add up out."""
+
+from __future__ import annotations
+
+import hashlib
+import operator
+from collections.abc import Callable, Mapping, Sequence
+from functools import reduce
+from typing import Any
+
+import awkward as ak
+import numpy as np
+
+from phys_gan.errors import ConfigError, DataError, MissingError
+from phys_gan.generation.plugins.detector import FastDetector
+from phys_gan.generation.plugins.simulating import SimulatedCells, simulate_particles
+
+__all__ = ["ParticleProcessor", "add_up", "file_seed", "sum_energies"]
+
+Analysis = Callable[[ak.Array, SimulatedCells, FastDetector], Mapping[str, Any]]
+"""Events, their simulation and the detector to sums by name."""
+
+
+def sum_energies(
+    events: ak.Array, simulated: SimulatedCells, detector: FastDetector
+) -> dict[str, Any]:
+    """Return what means and spreads of the energies are made of.
+
+    Returns:
+        ``events``, ``particles`` and ``covered``: numbers; ``energy`` and ``energy_squared``: sums
+        over events of the energy of each layer and of its square, shape (n_layers,).
+    """
+    parts = detector.detector
+    starts = np.array(parts.offsets[:-1])
+    energies = np.add.reduceat(simulated.cells, starts, axis=1, dtype=np.float64)
+    return {
+        "events": len(events),
+        "particles": int(ak.count(simulated.covered)),
+        "covered": int(ak.sum(simulated.covered)),
+        "energy": energies.sum(axis=0),
+        "energy_squared": (energies**2).sum(axis=0),
+    }
+
+
+class ParticleProcessor:
+    """Simulate the particles of chunks of events, and sum what an analysis makes of them.
+
+    It has the methods of a processor of coffea and needs nothing of it; coffea itself wants a
+    class that is also its own, ``class Showers(ParticleProcessor, ProcessorABC): pass``. The
+    showers of an event depend on the seed, the file and the number of its entry there, not on
+    the chunks.
+
+    Arguments:
+        detector: The models and what they cover.
+        particles: The field of the events that holds the particles, or a function of the events
+            that returns them.
+        analyse: What to sum.
+        seed: Seed of the production.
+        unit: Unit of the energies, momenta and masses of the particles.
+
+    Example:
+        >>> fast = FastDetector.load(["calogan-photon"])
+        >>> photon = {"pdgId": 22, "energy": 20.0, "theta": 0.0, "phi": 0.0}
+        >>> about = {"dataset": "photons", "filename": "a.root", "entrystart": 0}
+        >>> events = ak.Array({"GenPart": [[photon], []]}, attrs={"metadata": about})
+        >>> ParticleProcessor(fast, "GenPart").process(events)["photons"]["covered"]
+        1
+    """
+
+    def __init__(
+        self,
+        detector: FastDetector,
+        particles: str | Callable[[ak.Array], ak.Array] = "GenPart",
+        analyse: Analysis = sum_energies,
+        *,
+        seed: int = 0,
+        unit: str = "GeV",
+    ) -> None:
+        self.detector, self.particles, self.analyse = detector, particles, analyse
+        self.seed, self.unit = seed, unit
+
+    def process(self, events: ak.Array) -> dict[str, dict[str, Any]]:
+        """Return the sums of a chunk, under the name of its data set.
+
+        Arguments:
+            events: Events with ``metadata`` (an attribute, or among ``events.attrs``):
+                ``dataset``; ``fileuuid`` or ``filename``; ``entrystart``, the number of the first
+                event of the chunk in its file.
+
+        Raises:
+            MissingError: The events have no such particles, or the metadata lack something.
+            PhysGanError: The particles are not what they must be, see
+                :func:`phys_gan.generation.plugins.simulate_particles`.
+        """
+        metadata = _metadata(events)
+        for name in ("dataset", "entrystart"):
+            if name not in metadata:
+                raise MissingError(
+                    f"the metadata of the events have no '{name}'; they have "
+                    f"{', '.join(map(str, metadata)) or 'nothing'}",
+                    remedy="run it as coffea does, or set events.attrs['metadata']",
+                    value=name,
+                )
+        particles = self._select(events)
+        if len(particles) != len(events):
+            raise DataError(
+                f"there are particles of {len(particles)} events in a chunk of {len(events)}",
+                remedy="leave particles out with ak.mask, or out of the list of their event",
+                value=len(particles),
+                constraint=len(events),
+            )
+        simulated = simulate_particles(
+            particles,
+            self.detector,
+            seed=file_seed(self.seed, metadata),
+            numbers=int(metadata["entrystart"]),
+            unit=self.unit,
+        )
+        return {str(metadata["dataset"]): dict(self.analyse(events, simulated, self.detector))}
+
+    def postprocess(self, accumulator: Any) -> Any:
+        """Return the sums as they are."""
+        return accumulator
+
+    def _select(self, events: ak.Array) -> ak.Array:
+        if callable(self.particles):
+            return self.particles(events)
+        if self.particles not in events.fields:
+            raise MissingError(
+                f"the events have no field '{self.particles}'; they have "
+                f"{', '.join(events.fields) or 'none'}",
+                remedy="name the field of the particles",
+                value=self.particles,
+                constraint=tuple(events.fields),
+            )
+        return events[self.particles]
+
+
+def file_seed(seed: int, metadata: Mapping[str, Any]) -> int:
+    """Return the seed of a file, so that its events may be counted from 0.
+
+    Arguments:
+        seed: Seed of the production.
+        metadata: With ``fileuuid`` or ``filename``.
+
+    Raises:
+        MissingError: There is neither.
+
+    Example:
+        >>> file_seed(1, {"filename": "a.root"}) == file_seed(1, {"filename": "b.root"})
+        False
+    """
+    name = metadata.get("fileuuid") or metadata.get("filename")
+    if not name:
+        raise MissingError(
+            "the metadata of the events name no file, so the showers of all files would be alike",
+            remedy="give 'fileuuid' or 'filename'",
+            value="filename",
+        )
+    text = name.hex() if isinstance(name, bytes) else str(name)
+    return int.from_bytes(hashlib.sha256(f"{seed} {text}".encode()).digest()[:8], "big")
+
+
+def add_up(accumulators: Sequence[Any]) -> Any:
+    """Add accumulators: dictionaries by key, anything else by ``+``.
+
+    Raises:
+        ConfigError: There is nothing to add.
+
+    Example:
+        >>> add_up([{"a": {"events": 1}}, {"a": {"events": 2}, "b": {"events": 5}}])
+        {'a': {'events': 3}, 'b': {'events': 5}}
+    """
+    if not accumulators:
+        raise ConfigError("there are no accumulators to add", remedy="give at least one chunk")
+    return reduce(_add, accumulators)
+
+
+def _add(a: Any, b: Any) -> Any:
+    if isinstance(a, Mapping) and isinstance(b, Mapping):
+        keys = dict.fromkeys([*a, *b])
+        return {k: _add(a[k], b[k]) if k in a and k in b else (a if k in a else b)[k] for k in keys}
+    return operator.add(a, b)
+
+
+def _metadata(events: ak.Array) -> Mapping[str, Any]:
+    metadata = getattr(events, "metadata", None)
+    if not isinstance(metadata, Mapping):
+        metadata = getattr(events, "attrs", {}).get("metadata", {})
+    return metadata
