@@ -19,8 +19,6 @@ _BETWEEN_LAYERS = 0.9
 """Distance between neighbouring layers, in cells."""
 _FARTHEST = 3.5
 """Distance beyond which cells are no neighbours, in cells."""
-_MOST_DENSE = 2048
-"""Cells up to which a product with all of them takes less time than finding the neighbours."""
 
 
 class _Grid(NamedTuple):
@@ -150,20 +148,21 @@ class Neighbours(nn.Module):
     def tell(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Return what to add to mu and s, (N, n_cells) each, when all cells x are known."""
         # Cells are rows in here: to pick whole rows is several times as fast as single numbers.
-        rows = _asinh(x.index_select(1, self.sequence)).T
-        added = self._added(rows, self.table, self.weight).index_select(1, self.place)
-        return added[0].T, added[1].T
+        rows = _asinh(x.T.index_select(0, self.sequence))
+        added = self._added(torch.cat([rows, torch.zeros_like(rows[:1])]), slice(None))
+        return tuple(part.index_select(0, self.place).T for part in added)
 
-    def _added(self, known: Tensor, table: Tensor, weight: Tensor) -> Tensor:
-        """Return what known cells (K, N) tell cells with neighbours (n, M), shape (2, n, N)."""
-        if len(self.sequence) <= _MOST_DENSE:
-            # Empty places of the table point behind what is known, where nothing is kept.
-            dense = weight.new_zeros(2, len(table), len(known) + 1)
-            dense = dense.scatter_add(2, table.expand_as(weight), weight)
-            return dense[..., :-1] @ known
-        row = torch.cat([known, torch.zeros_like(known[:1])])
-        seen = row.index_select(0, table.flatten()).unflatten(0, table.shape)
-        return torch.bmm(weight.transpose(0, 1), seen).transpose(0, 1)
+    def _added(self, known: Tensor, part: slice) -> tuple[Tensor, Tensor]:
+        """Return what known cells tell some cells of the sequence, (n, N) each.
+
+        Arguments:
+            known: All cells in the order of the sequence and a row of zeros, (n_cells + 1, N).
+            part: The cells that are told.
+        """
+        table, weight = self.table[part], self.weight[:, part].transpose(0, 1)
+        seen = known.index_select(0, table.flatten()).unflatten(0, table.shape)
+        mean, spread = torch.bmm(weight, seen).unbind(1)
+        return mean, spread
 
     def draw(
         self,
@@ -190,16 +189,14 @@ class Neighbours(nn.Module):
             part.T.index_select(0, self.sequence) for part in (mean, spread, noise)
         )
         least = least[self.sequence, None]
-        drawn, known, begin = torch.empty_like(mean), torch.empty_like(mean), 0
+        drawn, begin = torch.empty_like(mean), 0
+        known = torch.zeros_like(torch.cat([mean, mean[:1]]))
         for size in self.sizes:
             part = slice(begin, begin + size)
             mu, s = mean[part], spread[part]
             if begin:
-                # Empty places of the table point behind what is known, where there is a zero.
-                table = self.table[part].clamp(max=begin)
                 # What is written later must not change what a gradient needs.
-                seen = known[:begin].clone() if torch.is_grad_enabled() else known[:begin]
-                added = self._added(seen, table, self.weight[:, part])
+                added = self._added(known.clone() if torch.is_grad_enabled() else known, part)
                 mu, s = mu + added[0], s + added[1]
             drawn[part] = torch.addcmul(mu, bound(s).exp(), noise[part])
             known[part] = _asinh(drawn[part].maximum(least[part]))
