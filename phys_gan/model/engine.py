@@ -111,7 +111,7 @@ class Engine:
         )
         return compiled
 
-    @torch.no_grad()
+    @torch.inference_mode()
     def _compute(self, z: Tensor, c: Tensor) -> Tensor:
         low = self.precision == "bfloat16"
         with torch.autocast(c.device.type, dtype=torch.bfloat16, enabled=low):
