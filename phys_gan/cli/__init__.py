@@ -3,7 +3,8 @@
 # The order of these imports is the order of the commands in the help.
 from phys_gan.cli.demo import demo  # isort: skip
 from phys_gan.cli.events import convert, inspect, simulate  # isort: skip
-from phys_gan.cli.models import generate, train  # isort: skip
+from phys_gan.cli.training import train  # isort: skip
+from phys_gan.cli.generating import generate  # isort: skip
 from phys_gan.cli.pretrained import models  # isort: skip
 from phys_gan.cli.exporting import export  # isort: skip
 from phys_gan.cli.exploring import explore  # isort: skip

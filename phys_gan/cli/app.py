@@ -4,14 +4,25 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 from phys_gan import __version__
 from phys_gan.errors import PhysGanError
 
-__all__ = ["DetectorOption", "FormatOption", "MappingOption", "Seed", "Set", "app", "main"]
+__all__ = [
+    "CompileOption",
+    "DetectorOption",
+    "DeviceOption",
+    "FormatOption",
+    "MappingOption",
+    "PrecisionOption",
+    "Seed",
+    "Set",
+    "app",
+    "main",
+]
 
 app = typer.Typer(
     name="phys-gan",
@@ -35,6 +46,16 @@ FormatOption = Annotated[
 ]
 MappingOption = Annotated[
     Path | None, typer.Option(help="TOML file that says where hits and conditions are.")
+]
+DeviceOption = Annotated[
+    str, typer.Option(help="Where to run, such as cpu or cuda; auto: cuda if there is one.")
+]
+PrecisionOption = Annotated[
+    Literal["float32", "bfloat16"],
+    typer.Option(help="Of products of matrices; bfloat16 is faster where the processor knows it."),
+]
+CompileOption = Annotated[
+    bool, typer.Option("--compile", help="Let torch compile the network first: a minute.")
 ]
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from phys_gan.cli.app import app
+from phys_gan.cli.app import CompileOption, DeviceOption, PrecisionOption, app
 from phys_gan.files import atomic_file
 
 if TYPE_CHECKING:
@@ -25,11 +25,9 @@ def benchmark(
         str, typer.Argument(help="Run directory, .safetensors file or pretrained model.")
     ] = "calogan-eplus",
     n: Annotated[int, typer.Option("-n", help="Events of the file.", min=1)] = 100_000,
-    device: Annotated[str, typer.Option(help="Where to run: cpu, cuda or auto.")] = "auto",
-    precision: Annotated[str, typer.Option(help="Of matrices: float32, bfloat16.")] = "float32",
-    compiled: Annotated[
-        bool, typer.Option("--compile", help="Let torch compile the network, minutes.")
-    ] = False,
+    device: DeviceOption = "auto",
+    precision: PrecisionOption = "float32",
+    compiled: CompileOption = False,
     onnx: Annotated[
         bool, typer.Option(help="Measure the exported graph in ONNX Runtime as well.")
     ] = True,
@@ -43,7 +41,7 @@ def benchmark(
     from phys_gan.generation import FastSim
     from phys_gan.generation.export import export
 
-    fast = FastSim.load(model, device, precision=precision, compiled=compiled)  # type: ignore[arg-type]
+    fast = FastSim.load(model, device, precision=precision, compiled=compiled)
     with TemporaryDirectory() as folder:
         others: dict[str, Generate] = {}
         if onnx and fast.model.device.type == "cpu":

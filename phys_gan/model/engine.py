@@ -99,7 +99,8 @@ class Engine:
             return self._compute(z, c)
         # Each size is compiled for itself: the last batch is filled up.
         z, c = (torch.cat([part, part[-1:].expand(size - n, -1)]) for part in (z, c))
-        torch.compiler.cudagraph_mark_step_begin()
+        if c.is_cuda:
+            torch.compiler.cudagraph_mark_step_begin()
         return self._compiled(z, c)[:n].clone()
 
     @cached_property

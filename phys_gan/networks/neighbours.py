@@ -150,7 +150,8 @@ class Neighbours(nn.Module):
         # Cells are rows in here: to pick whole rows is several times as fast as single numbers.
         rows = _asinh(x.T.index_select(0, self.sequence))
         added = self._added(torch.cat([rows, torch.zeros_like(rows[:1])]), slice(None))
-        return tuple(part.index_select(0, self.place).T for part in added)
+        mean, spread = (part.index_select(0, self.place).T for part in added)
+        return mean, spread
 
     def _added(self, known: Tensor, part: slice) -> tuple[Tensor, Tensor]:
         """Return what known cells tell some cells of the sequence, (n, N) each.
@@ -198,8 +199,8 @@ class Neighbours(nn.Module):
                 # What is written later must not change what a gradient needs.
                 added = self._added(known.clone() if torch.is_grad_enabled() else known, part)
                 mu, s = mu + added[0], s + added[1]
-            drawn[part] = torch.addcmul(mu, bound(s).exp(), noise[part])
-            known[part] = _asinh(drawn[part].maximum(least[part]))
+            cells = torch.addcmul(mu, bound(s).exp(), noise[part])
+            drawn[part], known[part] = cells, _asinh(cells.maximum(least[part]))
             begin += size
         return drawn.index_select(0, self.place).T.contiguous()
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import phys_gan as pg
-from phys_gan.cli.models import _one_by_one
+from phys_gan.cli.training import _one_by_one
 from phys_gan.workflows import demo_sample
 
 SMALL = [

@@ -69,14 +69,3 @@ def test_what_is_refused(run, tmp_path, command, says):
     assert code == 2
     assert says in error
     assert not list(tmp_path.iterdir())
-
-
-def test_the_device_is_found(monkeypatch):
-    import torch
-
-    from phys_gan.cli.models import _found
-
-    for there, device in ((True, "cuda"), (False, "cpu")):
-        monkeypatch.setattr(torch.cuda, "is_available", lambda there=there: there)
-        assert _found("auto") == device
-        assert _found("cuda:1") == "cuda:1"

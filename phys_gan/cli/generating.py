@@ -1,131 +1,27 @@
-"""Commands about models: train, generate."""
+"""The command that generates events, or translates those of another simulation."""
 
 from __future__ import annotations
 
-import shlex
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from typer.core import TyperCommand
 
-from phys_gan.cli.app import FormatOption, MappingOption, Seed, Set, app
+from phys_gan.cli.app import CompileOption, DeviceOption, PrecisionOption, Seed, app
 from phys_gan.cli.conditions import read_conditions
-from phys_gan.cli.progress import counting, progress
+from phys_gan.cli.progress import counting
 from phys_gan.errors import ConfigError
-from phys_gan.units import format_energy, parse_size, parse_values
+from phys_gan.units import format_energy, parse_values
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
     from phys_gan.generation import FastSim
-    from phys_gan.training.loop import Watch
 
-__all__ = ["generate", "train"]
-
-_LISTS = ("--data", "--source")
-
-
-def _one_by_one(arguments: Iterable[str]) -> Iterator[str]:
-    """Write ``--data A B`` as ``--data A --data B``, and so with every option that takes a list."""
-    name, first = "", False
-    for argument in arguments:
-        if argument.startswith("-"):
-            name, equals, _ = argument.partition("=")
-            first = not equals
-            yield argument
-        elif name in _LISTS and not first:
-            yield from (name, argument)
-        else:
-            first = False
-            yield argument
-
-
-class _Train(TyperCommand):
-    """The command, with options that take several files."""
-
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Read the command line."""
-        return super().parse_args(ctx, list(_one_by_one(args)))
-
-
-@contextmanager
-def _following(out: Path, live: bool) -> Iterator[Watch]:
-    """Write a live page where it is wanted, and say how to see it."""
-    from phys_gan.training.loop import unwatched
-    from phys_gan.workflows.live import tensorboard
-
-    if not live:
-        yield unwatched
-        return
-    with tensorboard(out / "tensorboard") as watch:
-        typer.echo(f"Follow it with: tensorboard --logdir {shlex.quote(str(out))}")
-        yield watch
-
-
-@app.command(cls=_Train)
-def train(
-    recipe: Annotated[str, typer.Argument(help="Built-in recipe or the path of a TOML file.")],
-    data: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="FILE...",
-            help="Files of events to learn from; recipes of toys make their own without.",
-        ),
-    ] = None,
-    source: Annotated[
-        list[str] | None,
-        typer.Option(metavar="FILE...", help="Files of events to translate into those of --data."),
-    ] = None,
-    out: Annotated[Path | None, typer.Option(help="Run directory to make.")] = None,
-    set_: Set = None,
-    devices: Annotated[int, typer.Option(help="Number of devices.", min=1)] = 1,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in OUT.")] = False,
-    format: FormatOption = None,
-    mapping: MappingOption = None,
-    memory: Annotated[
-        str | None, typer.Option(help="What events may take, such as 8GB; more is streamed.")
-    ] = None,
-    live: Annotated[
-        bool, typer.Option("--live", help="Write curves and pictures for TensorBoard into OUT.")
-    ] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the recipe, and stop.")] = False,
-) -> None:
-    """Train a model by a recipe.
-
-    Example: `phys-gan train ecal --data showers.root --out runs/ecal --set training.lr_g=5e-4`
-    """
-    from phys_gan.training import load_recipe
-
-    resolved = load_recipe(recipe, set_ or [])
-    if dry_run:
-        typer.echo(resolved.to_toml(), nl=False)
-        return
-    if out is None or not (data or resolved.simulated):
-        raise ConfigError(
-            "training needs data and a run directory", remedy="add --data FILE... --out RUN"
-        )
-    from phys_gan.workflows import train as run
-
-    with _following(out, live) as watch, progress(resolved.training.events) as report:
-        run(
-            resolved,
-            data or None,
-            out,
-            source=source or None,
-            devices=devices,
-            resume=resume,
-            report=report,
-            watch=watch,
-            format=format,
-            mapping=mapping,
-            memory=parse_size(memory) if memory else None,
-        )
-    typer.echo(f"The model is in {out / 'model.safetensors'}")
+__all__ = ["generate"]
 
 
 @app.command()
@@ -157,9 +53,9 @@ def generate(
         ),
     ] = None,
     seed: Seed = 0,
-    device: Annotated[
-        str, typer.Option(help="Where to run, such as cpu or cuda; auto: cuda if there is one.")
-    ] = "auto",
+    device: DeviceOption = "auto",
+    precision: PrecisionOption = "float32",
+    compiled: CompileOption = False,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with a production that broke off, if one did.")
     ] = False,
@@ -183,7 +79,7 @@ def generate(
         )
     if translate and resume:
         raise ConfigError("--resume goes with -n and --like", remedy="leave it out")
-    fast = FastSim.load(model, _found(device))
+    fast = FastSim.load(model, device, precision=precision, compiled=compiled)
     before, began = 0, time.monotonic()
     if translate:
         events = fast.translate(read(translate, detector=fast.detector), seed=seed)
@@ -219,15 +115,6 @@ def generate(
         f"({(count - before) / max(seconds, 1e-9):,.0f} events per second"
         + (f", {before} were there)" if before else ")")
     )
-
-
-def _found(device: str) -> str:
-    """Return the device that ``auto`` stands for here."""
-    if device != "auto":
-        return device
-    import torch
-
-    return "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def _told(fast: FastSim) -> tuple[str, ...]:
