@@ -24,8 +24,10 @@ _HOMES = {
     "explore": "phys_gan.workflows",
     "export": "phys_gan.generation.export",
     "inspect": "phys_gan.data",
+    "join": "phys_gan.data",
     "load_detector": "phys_gan.detectors",
     "load_recipe": "phys_gan.training",
+    "produce": "phys_gan.workflows",
     "read": "phys_gan.data",
     "simulate": "phys_gan.simulators",
     "split": "phys_gan.data",
@@ -50,8 +52,10 @@ __all__ = [
     "explore",
     "export",
     "inspect",
+    "join",
     "load_detector",
     "load_recipe",
+    "produce",
     "read",
     "simulate",
     "split",
@@ -61,7 +65,7 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from phys_gan.data import blocks, convert, inspect, read, split, stream, write
+    from phys_gan.data import blocks, convert, inspect, join, read, split, stream, write
     from phys_gan.detectors import Detector, load_detector
     from phys_gan.errors import PhysGanError
     from phys_gan.events import Events
@@ -70,7 +74,7 @@ if TYPE_CHECKING:
     from phys_gan.simulators import simulate
     from phys_gan.training import Recipe, load_recipe
     from phys_gan.validation import Comparison, compare, compare_all
-    from phys_gan.workflows import cite, explore, train
+    from phys_gan.workflows import cite, explore, produce, train
 
 
 def __getattr__(name: str) -> Any:

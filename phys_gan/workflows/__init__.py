@@ -3,6 +3,7 @@
 from phys_gan.workflows.citing import cite
 from phys_gan.workflows.demo import Demo, demo, demo_sample
 from phys_gan.workflows.exploring import explore
+from phys_gan.workflows.producing import produce
 from phys_gan.workflows.training import resolve, train
 from phys_gan.workflows.validating import Verdict, validate
 
@@ -13,6 +14,7 @@ __all__ = [
     "demo",
     "demo_sample",
     "explore",
+    "produce",
     "resolve",
     "train",
     "validate",
