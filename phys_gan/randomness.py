@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -75,15 +75,17 @@ def noise_at(seed: int, numbers: ArrayLike, size: int) -> NDArray[np.float32]:
         >>> bool((noise_at(1, [7, 3], 5) == normal_noise(1, 3, 5, 5)[[4, 0]]).all())
         True
     """
-    steps = _steps(size)
-    # NumPy counts before it draws: its first numbers belong to count 1.
-    counts = np.arange(1, steps + 1, dtype=np.uint64)
-    counter: NDArray[np.uint64] = np.asarray(numbers, np.uint64)[:, None] * np.uint64(steps)
-    counter = np.add(counter, counts, dtype=np.uint64)
-    with np.errstate(over="ignore"):
-        words = _philox(counter, [int(word) for word in _key(seed)], np.uint64)
-    raw = np.stack(words, axis=-1).reshape(len(counter), steps * 4)
-    return np.ascontiguousarray(_normal(raw)[:, :size])
+    steps, known = _steps(size), np.asarray(numbers).tolist()
+    bits, at = np.random.Philox(key=_key(seed)), 0
+    noise = np.empty((len(known), size), np.float32)
+    for begin in range(0, len(known), _ROWS):
+        part = known[begin : begin + _ROWS]
+        raw = np.empty((len(part), steps * 4), np.uint64)
+        for row, number in zip(raw, part, strict=True):
+            row[:] = bits.advance(number * steps - at).random_raw(steps * 4)
+            at = (number + 1) * steps
+        noise[begin : begin + _ROWS] = _normal(raw)[:, :size]
+    return noise
 
 
 def noise_on(
@@ -96,8 +98,9 @@ def noise_on(
     import torch
 
     steps = _steps(size)
+    # NumPy counts before it draws: its first numbers belong to count 1.
     counter = torch.arange(first * steps + 1, (first + count) * steps + 1, device=device)
-    words = torch.stack(_philox(counter, [int(word) for word in _key(seed)], _signed), dim=-1)
+    words = torch.stack(_philox(counter, [int(word) for word in _key(seed)]), dim=-1)
     uniform = [(half.float() + 0.5) * 2.0**-32 for half in (words & _LOW, words >> 32 & _LOW)]
     radius, angle = (-2 * uniform[0].log()).sqrt(), (2 * np.pi) * uniform[1]
     pairs = torch.stack([radius * angle.cos(), radius * angle.sin()], dim=-1)
@@ -117,39 +120,33 @@ def _key(seed: int) -> NDArray[np.uint64]:
     return np.random.SeedSequence(seed).generate_state(2, np.uint64).astype(np.uint64)
 
 
-def _signed(number: int) -> int:
-    """Return the signed 64-bit integer with the bits of an unsigned one, for torch."""
-    return number - (number >> 63 << 64)
-
-
-def _philox(counter: Any, key: list[int], word: Any) -> list[Any]:
-    """Return the four 64-bit words of each count (arrays of 64-bit integers that wrap around).
-
-    Arguments:
-        counter: Counts, of an array library with integers that wrap around.
-        key: The two words of the key.
-        word: Turns a number below 2^64 into one that such arrays can be calculated with.
-    """
-    zero = counter * word(0)
+def _philox(counter: torch.Tensor, key: list[int]) -> list[torch.Tensor]:
+    """Return the four 64-bit words of each count, as signed integers, which wrap around."""
+    zero = counter * 0
     words = [counter, zero, zero, zero]
     for _ in range(_ROUNDS):
-        high_0, low_0 = _product(words[0], _MULTIPLIERS[0], word)
-        high_1, low_1 = _product(words[2], _MULTIPLIERS[1], word)
-        words = [high_1 ^ words[1] ^ word(key[0]), low_1, high_0 ^ words[3] ^ word(key[1]), low_0]
-        key = [(k + bump) % 2**64 for k, bump in zip(key, _BUMPS, strict=True)]
+        high_0, low_0 = _product(words[0], _MULTIPLIERS[0])
+        high_1, low_1 = _product(words[2], _MULTIPLIERS[1])
+        keys = [_signed(word) for word in key]
+        words = [high_1 ^ words[1] ^ keys[0], low_1, high_0 ^ words[3] ^ keys[1], low_0]
+        key = [(word + bump) % 2**64 for word, bump in zip(key, _BUMPS, strict=True)]
     return words
 
 
-def _product(x: Any, factor: int, word: Any) -> tuple[Any, Any]:
+def _product(x: torch.Tensor, factor: int) -> tuple[torch.Tensor, torch.Tensor]:
     """Return the upper and the lower half of a 128-bit product."""
-    mask, half = word(_LOW), word(32)
     # Signed integers shift their sign in, which the mask takes away.
-    x_low, x_high = x & mask, x >> half & mask
-    low, high = word(factor & _LOW), word(factor >> 32)
+    x_low, x_high = x & _LOW, x >> 32 & _LOW
+    low, high = factor & _LOW, factor >> 32
     middle, other = x_low * high, x_high * low
-    carry = (x_low * low >> half & mask) + (middle & mask) + (other & mask)
-    upper = x_high * high + (middle >> half & mask) + (other >> half & mask)
-    return upper + (carry >> half & mask), x * word(factor)
+    carry = (x_low * low >> 32 & _LOW) + (middle & _LOW) + (other & _LOW)
+    upper = x_high * high + (middle >> 32 & _LOW) + (other >> 32 & _LOW)
+    return upper + (carry >> 32 & _LOW), x * _signed(factor)
+
+
+def _signed(number: int) -> int:
+    """Return the signed 64-bit integer with the bits of an unsigned one."""
+    return number - (number >> 63 << 64)
 
 
 def _normal(raw: NDArray[np.uint64]) -> NDArray[np.float32]:
