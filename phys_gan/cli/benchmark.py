@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from phys_gan.cli.app import CompileOption, DeviceOption, PrecisionOption, app
+from phys_gan.errors import MissingError
 from phys_gan.files import atomic_file
 
 if TYPE_CHECKING:
@@ -47,8 +48,11 @@ def benchmark(
         if onnx and fast.model.device.type == "cpu":
             path = Path(folder) / "model.onnx"
             typer.echo("… exporting", err=True)
-            export(fast, path)
-            others["phys_gan, ONNX Runtime"] = _exported(path, fast)
+            try:
+                export(fast, path)
+                others["phys_gan, ONNX Runtime"] = _exported(path, fast)
+            except MissingError as error:
+                typer.echo(f"… left out: {error}", err=True)
         found = measure(
             fast, n=n, others=others, report=lambda text: typer.echo(f"… {text}", err=True)
         )

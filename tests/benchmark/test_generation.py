@@ -1,6 +1,7 @@
 """What `phys-gan benchmark` measures; how fast it is here is no test."""
 
 import json
+import sys
 
 import pytest
 from torch import nn
@@ -66,3 +67,11 @@ def test_the_command_writes_numbers(tmp_path):
     numbers = json.loads(out.read_text())
     assert numbers["parameters"] == 2_184_822
     assert len(numbers["speeds"]) == 6
+
+
+def test_the_command_goes_on_without_onnx(monkeypatch):
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    result = CliRunner().invoke(app, ["benchmark", "calogan-photon", "-n", "20"])
+    assert result.exit_code == 0, result.output
+    assert "left out: exporting needs the package 'onnx'" in result.output
+    assert "ONNX Runtime" not in result.output
