@@ -4,7 +4,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test slow lint format env clean
+.PHONY: demo test slow lint format docs env clean
 
 demo: env
 	$(BIN)/phys-gan demo --out demo
@@ -24,6 +24,9 @@ lint: env
 format: env
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+docs: env
+	$(BIN)/sphinx-build -q -W --keep-going -b html docs build/docs
 
 env: $(VENV)/.installed
 

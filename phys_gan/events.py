@@ -165,7 +165,7 @@ class Events:
             ) from None
 
     def layer(self, k: int) -> NDArray[np.float32]:
-        """Return the cells of layer k as a view of shape (N, *shape)."""
+        """Return the cells of layer k as a view of shape ``(N, *shape)``."""
         shape = self.detector.layers[k].shape
         return self.cells[:, self.detector.slice(k)].reshape(len(self), *shape)
 

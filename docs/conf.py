@@ -1,0 +1,27 @@
+"""How Sphinx builds the documentation: ``make docs``."""
+
+from phys_gan import __version__
+
+project = "phys_gan"
+author = "the phys_gan developers"
+version = release = __version__
+
+extensions = [
+    "myst_parser",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.napoleon",
+    "sphinx.ext.viewcode",
+]
+exclude_patterns = ["_build"]
+myst_enable_extensions = ["colon_fence", "dollarmath"]
+myst_heading_anchors = 3
+
+html_theme = "furo"
+html_title = f"phys_gan {version}"
+
+autodoc_member_order = "bysource"
+autodoc_typehints = "description"
+autodoc_typehints_format = "short"
+autodoc_typehints_description_target = "documented"
+napoleon_use_rtype = False
+napoleon_use_ivar = True
