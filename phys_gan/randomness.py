@@ -56,7 +56,7 @@ def normal_noise(seed: int, first: int, count: int, size: int) -> NDArray[np.flo
     for begin in range(0, count, _ROWS):
         rows = noise[begin : begin + _ROWS]
         raw = np.asarray(bits.random_raw(len(rows) * width), np.uint64)
-        rows[:] = _normal(raw.reshape(-1, width))[:, :size]
+        rows[:] = _normal(raw.reshape(len(rows), width))[:, :size]
     return noise
 
 

@@ -22,7 +22,7 @@ def test_streams_repeat_and_differ() -> None:
     seed=st.integers(0, 2**63),
     first=st.integers(0, 10**12),
     cuts=st.lists(st.integers(0, 6), min_size=1, max_size=4),
-    size=st.integers(1, 40),
+    size=st.integers(0, 40),
 )
 def test_noise_does_not_depend_on_the_batches(
     seed: int, first: int, cuts: list[int], size: int
@@ -61,7 +61,7 @@ def test_seeds_differ() -> None:
 @given(
     seed=st.integers(0, 2**63),
     numbers=st.lists(st.integers(0, 2**40), min_size=1, max_size=5),
-    size=st.integers(1, 40),
+    size=st.integers(0, 40),
 )
 def test_noise_is_found_by_event_number(seed: int, numbers: list[int], size: int) -> None:
     one_by_one = [normal_noise(seed, number, 1, size) for number in numbers]
