@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,7 +23,8 @@ def atomic_file(path: str | Path) -> Iterator[Path]:
     """
     target = Path(path)
     _require_parent(target)
-    temporary = target.with_name(f".{target.stem}.{os.getpid()}{target.suffix}")
+    # Not the number of the process: other machines have the same ones.
+    temporary = target.with_name(f".{target.stem}.{secrets.randbelow(10**12)}{target.suffix}")
     try:
         yield temporary
         temporary.chmod(0o666 & ~_umask())

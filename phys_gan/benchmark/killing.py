@@ -57,7 +57,7 @@ def main(
             f"uninterrupted: {events} events in {seconds:.1f} s, of which {start:.1f} s to start"
         )
         done, total = 0, time.perf_counter()
-        span = start + 1.6 * (seconds - start) / max(1, kills)
+        span = start + 2.0 * (seconds - start) / max(1, kills)
         for moment, shown in killed(broken, sample, recipe, kills, span, how, seed):
             done += 1
             typer.echo(f"kill {done:2}: {moment:5.1f} s after its start, checkpoint at {shown}")

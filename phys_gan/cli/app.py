@@ -12,6 +12,7 @@ from phys_gan import __version__
 from phys_gan.errors import PhysGanError
 
 __all__ = [
+    "ClusterOption",
     "CompileOption",
     "DetectorOption",
     "DeviceOption",
@@ -53,6 +54,12 @@ DeviceOption = Annotated[
 PrecisionOption = Annotated[
     Literal["float32", "bfloat16"],
     typer.Option(help="Of products of matrices; bfloat16 is faster where the processor knows it."),
+]
+ClusterOption = Annotated[
+    str | None,
+    typer.Option(
+        help="Dask workers that do the work: tcp://scheduler:8786, or local:4 for four processes."
+    ),
 ]
 CompileOption = Annotated[
     bool, typer.Option("--compile", help="Let torch compile the network first: a minute.")

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from phys_gan.cli.app import CompileOption, DeviceOption, PrecisionOption, Seed, app
+from phys_gan.cli.app import ClusterOption, CompileOption, DeviceOption, PrecisionOption, Seed, app
+from phys_gan.cli.clusters import on_cluster
 from phys_gan.cli.conditions import read_conditions
 from phys_gan.cli.progress import counting
 from phys_gan.errors import ConfigError
@@ -56,6 +57,7 @@ def generate(
     device: DeviceOption = "auto",
     precision: PrecisionOption = "float32",
     compiled: CompileOption = False,
+    cluster: ClusterOption = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with a production that broke off, if one did.")
     ] = False,
@@ -77,9 +79,12 @@ def generate(
             "with -n",
             remedy="give one of them",
         )
-    if translate and resume:
-        raise ConfigError("--resume goes with -n and --like", remedy="leave it out")
-    fast = FastSim.load(model, device, precision=precision, compiled=compiled)
+    for option, given in (("--resume", resume), ("--cluster", cluster)):
+        if translate and given:
+            raise ConfigError(f"{option} goes with -n and --like", remedy="leave it out")
+    # The machine that talks to a cluster may be without a GPU.
+    here = "cpu" if cluster else device
+    fast = FastSim.load(model, here, precision=precision, compiled=compiled)
     before, began = 0, time.monotonic()
     if translate:
         events = fast.translate(read(translate, detector=fast.detector), seed=seed)
@@ -95,13 +100,22 @@ def generate(
         total = wanted if isinstance(wanted, int) else len(next(iter(wanted.values())))
         before = ((resume and standing(out)) or (0, 0))[0]
         told: list[int] = []
-        with counting("events written", total) as bar:
+        with on_cluster(cluster) as workers, counting("events written", total) as bar:
 
             def report(done: int) -> None:
                 told.append(done)
                 bar(done)
 
-            count = produce(fast, out, wanted, seed=seed, resume=resume, report=report)
+            count = produce(
+                fast,
+                out,
+                wanted,
+                seed=seed,
+                resume=resume,
+                cluster=workers,
+                device=device,
+                report=report,
+            )
         if not told:
             typer.echo(f"{out} holds these {count} events already: nothing to do")
             return

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import shlex
+import time
+import warnings
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from typer.core import TyperCommand
 
-from phys_gan.cli.app import FormatOption, MappingOption, Set, app
+from phys_gan.cli.app import DeviceOption, FormatOption, MappingOption, Set, app
+from phys_gan.cli.durations import parse_duration
 from phys_gan.cli.progress import progress
 from phys_gan.errors import ConfigError
 from phys_gan.units import parse_size
@@ -21,7 +24,12 @@ if TYPE_CHECKING:
 
 __all__ = ["train"]
 
+# What is imported after this counts as wall time, and may take seconds.
+_BEGAN = time.monotonic()
 _LISTS = ("--data", "--source")
+_UNFINISHED = 85
+"""Exit code of a training that stopped in time and waits for --resume: not 0, or a batch system
+would start what comes after it; HTCondor's manual uses it for jobs that checkpoint themselves."""
 
 
 def _one_by_one(arguments: Iterable[str]) -> Iterator[str]:
@@ -61,6 +69,29 @@ def _following(out: Path, live: bool) -> Iterator[Watch]:
         yield watch
 
 
+def _nothing(shown: int, scalars: Any) -> None:
+    """Say nothing, as all processes but the first."""
+
+
+@contextmanager
+def _said() -> Iterator[None]:
+    """Say warnings about checkpoints in one sentence, as errors are."""
+    from phys_gan.training.run import Damaged
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", Damaged)
+        before = warnings.showwarning
+
+        def show(message: Any, category: type[Warning], *where: Any, **options: Any) -> None:
+            if issubclass(category, Damaged):
+                typer.echo(f"phys-gan: {message}", err=True)
+            else:
+                before(message, category, *where, **options)
+
+        warnings.showwarning = show
+        yield
+
+
 @app.command(cls=_Train)
 def train(
     recipe: Annotated[str, typer.Argument(help="Built-in recipe or the path of a TOML file.")],
@@ -77,8 +108,18 @@ def train(
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Run directory to make.")] = None,
     set_: Set = None,
-    devices: Annotated[int, typer.Option(help="Number of devices.", min=1)] = 1,
+    device: DeviceOption = "auto",
+    devices: Annotated[int, typer.Option(help="Devices per machine, one process each.", min=1)] = 1,
+    nodes: Annotated[int, typer.Option(help="Machines.", min=1)] = 1,
+    precision: Annotated[
+        Literal["float32", "bfloat16"] | None,
+        typer.Option(help="Of the networks' matrix products; by default what the recipe says."),
+    ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in OUT.")] = False,
+    wall_time: Annotated[
+        str | None,
+        typer.Option(help="Stop in time to be over after so long, such as 55m, and exit with 85."),
+    ] = None,
     format: FormatOption = None,
     mapping: MappingOption = None,
     memory: Annotated[
@@ -91,11 +132,15 @@ def train(
 ) -> None:
     """Train a model by a recipe.
 
+    SIGTERM, SIGUSR1, Ctrl-C and --wall-time stop it after a step with a checkpoint and exit code
+    85; --resume goes on. A second signal stops it at once.
+
     Example: `phys-gan train ecal --data showers.root --out runs/ecal --set training.lr_g=5e-4`
     """
-    from phys_gan.training import load_recipe
+    from phys_gan.training import Unfinished, load_recipe
 
-    resolved = load_recipe(recipe, set_ or [])
+    overrides = [*(set_ or []), *([f"training.precision={precision}"] if precision else [])]
+    resolved = load_recipe(recipe, overrides)
     if dry_run:
         typer.echo(resolved.to_toml(), nl=False)
         return
@@ -103,20 +148,38 @@ def train(
         raise ConfigError(
             "training needs data and a run directory", remedy="add --data FILE... --out RUN"
         )
+    seconds = None if wall_time is None else parse_duration(wall_time)
+    from phys_gan.training.processes import is_first
     from phys_gan.workflows import train as run
 
-    with _following(out, live) as watch, progress(resolved.training.events) as report:
-        run(
-            resolved,
-            data or None,
-            out,
-            source=source or None,
-            devices=devices,
-            resume=resume,
-            report=report,
-            watch=watch,
-            format=format,
-            mapping=mapping,
-            memory=parse_size(memory) if memory else None,
-        )
-    typer.echo(f"The model is in {out / 'model.safetensors'}")
+    first = is_first()
+    left = None if seconds is None else max(0.0, seconds - (time.monotonic() - _BEGAN))
+    try:
+        with (
+            _said(),
+            _following(out, live and first) as watch,
+            progress(resolved.training.events) if first else nullcontext(_nothing) as report,
+        ):
+            run(
+                resolved,
+                data or None,
+                out,
+                source=source or None,
+                device=device,
+                devices=devices,
+                nodes=nodes,
+                resume=resume,
+                wall_time=left,
+                report=report,
+                watch=watch,
+                format=format,
+                mapping=mapping,
+                memory=parse_size(memory) if memory else None,
+            )
+    except Unfinished as stop:
+        if not first:
+            return
+        typer.echo(f"phys-gan: {stop}", err=True)
+        raise typer.Exit(_UNFINISHED) from stop
+    if first:
+        typer.echo(f"The model is in {out / 'model.safetensors'}")

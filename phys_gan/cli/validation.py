@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from phys_gan.cli.app import DetectorOption, FormatOption, MappingOption, Seed, app
+from phys_gan.cli.app import ClusterOption, DetectorOption, FormatOption, MappingOption, Seed, app
+from phys_gan.cli.clusters import on_cluster
 from phys_gan.cli.progress import stages
 from phys_gan.errors import ConfigError, PhysGanError
 from phys_gan.units import parse_energy, parse_size
@@ -63,6 +64,7 @@ def validate(
         str, typer.Option(help="What the events of one sample may take, such as 1GB.")
     ] = "256MB",
     device: Annotated[str, typer.Option(help="Where to train classifiers.")] = "cpu",
+    cluster: ClusterOption = None,
     seed: Seed = 0,
 ) -> None:
     """Compare generated with simulated events in a report with errors and floors.
@@ -84,7 +86,7 @@ def validate(
         device=device,
         kept_bytes=parse_size(memory),
     )
-    with stages() as report:
+    with on_cluster(cluster) as workers, stages() as report:
         verdict = run(
             reference,
             candidates,
@@ -97,6 +99,7 @@ def validate(
             format=format,
             mapping=mapping,
             report=report,
+            cluster=workers,
         )
     typer.echo(verdict.comparisons.summary())
     _print_checks(verdict.checks)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import groupby, islice
 from pathlib import Path
 
 from phys_gan.data.mapping import HitMapping
@@ -25,10 +26,12 @@ class Blocks:
     Arguments:
         found: The files.
         how: How to read them.
+        span: Which blocks of them, from one to the one behind the last; all when None.
     """
 
     found: Survey
     how: How
+    span: tuple[int, int] | None = None
 
     @property
     def detector(self) -> Detector:
@@ -37,15 +40,42 @@ class Blocks:
 
     @property
     def n_events(self) -> int:
-        """Number of events in all files."""
-        return self.found.n_events
+        """Number of events."""
+        return sum(stop - start for _, start, stop in self._places())
+
+    def cut(self, most: int) -> list[tuple[int, Blocks]]:
+        """Return at most so many parts, and in front of each how many events there are before it.
+
+        All blocks of the parts together are those of the whole. A part may travel to another
+        process: it names its files from the root, and does not carry the conditions of all events.
+        """
+        places = list(self._places())
+        size = max(1, -(-len(places) // most))
+        sources = [replace(source, path=source.path.resolve()) for source in self.found.sources]
+        light = replace(self.found, sources=sources, conditions={})
+        parts, before = [], 0
+        for first in range(0, len(places), size):
+            part = Blocks(light, self.how, (first, min(first + size, len(places))))
+            parts.append((before, part))
+            before += part.n_events
+        return parts
 
     def __iter__(self) -> Iterator[Events]:
-        for source, number in zip(self.found.sources, self.found.pdg, strict=True):
+        for number, places in groupby(self._places(), key=lambda place: place[0]):
+            source, pdg = self.found.sources[number], self.found.pdg[number]
             with open_events(source, self.how) as (reader, _):
-                rows = max(1, _BLOCK_CELLS // reader.detector.n_cells)
-                for start in range(0, len(reader), rows):
-                    yield with_pdg(reader.read(start, start + rows), number)
+                for _, start, stop in places:
+                    yield with_pdg(reader.read(start, stop), pdg)
+
+    def _places(self) -> Iterator[tuple[int, int, int]]:
+        """Return of each block the number of its file, and its first event and that behind it."""
+        rows = max(1, _BLOCK_CELLS // self.detector.n_cells)
+        places = (
+            (number, start, min(start + rows, count))
+            for number, count in enumerate(self.found.counts)
+            for start in range(0, count, rows)
+        )
+        return islice(places, *(self.span or (0, None)))
 
 
 def blocks(

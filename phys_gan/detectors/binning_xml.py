@@ -7,6 +7,7 @@ from xml.etree import ElementTree
 from pydantic import ValidationError
 
 from phys_gan.detectors.detector import Detector, first_problem
+from phys_gan.detectors.limits import shortened, too_long
 from phys_gan.errors import DetectorError
 
 __all__ = ["read_binning_xml"]
@@ -35,6 +36,8 @@ def read_binning_xml(
             f"'{source}' declares a document type, which a binning file never does",
             remedy="remove the declaration",
         )
+    if problem := too_long(text):
+        raise DetectorError(f"'{source}' is not a binning: {problem}", remedy="name another file")
     try:
         bins = ElementTree.fromstring(text).findall("Bin")
     except ElementTree.ParseError as error:
@@ -49,7 +52,7 @@ def read_binning_xml(
                 f"'{source}' has no binning for the particle '{particle}'"
                 if particle
                 else f"'{source}' has {len(bins)} binnings",
-                remedy=f"name one of: {', '.join(names) or 'none there'}",
+                remedy=f"name one of: {shortened(', '.join(names)) or 'none there'}",
                 value=particle,
             )
         chosen = matches[0]
@@ -79,5 +82,6 @@ def read_binning_xml(
         )
     except ValidationError as error:
         raise DetectorError(f"'{source}' is not a binning: {first_problem(error)}") from error
-    except ValueError as error:
-        raise DetectorError(f"'{source}' is not a binning: {error}") from error
+    except (ValueError, ArithmeticError) as error:
+        problem = shortened(str(error))
+        raise DetectorError(f"'{source}' is not a binning: {problem}") from error

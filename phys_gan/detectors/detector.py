@@ -13,6 +13,7 @@ import tomli_w
 from numpy.typing import ArrayLike, NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from phys_gan.detectors import limits
 from phys_gan.detectors.layers import (
     AxisLayer,
     CartesianLayer,
@@ -104,6 +105,7 @@ class Detector(BaseModel):
         if not isinstance(data, dict) or not isinstance(data.get("layers"), list | tuple):
             return data
         layers: list[Any] = []
+        n_cells = 0
         for layer in data["layers"]:
             if not isinstance(layer, dict):
                 layers.append(layer)
@@ -119,6 +121,8 @@ class Detector(BaseModel):
                 and all(isinstance(edge, int | float) for edge in z)
             ):
                 raise ValueError("a repeated layer needs z = [front, back]")
+            n_cells += repeat * limits.declared_cells(single)
+            _require_bounded(n_cells, len(layers) + repeat)
             for number in range(repeat):
                 copy = dict(single)
                 if "name" not in single or repeat > 1:
@@ -147,6 +151,7 @@ class Detector(BaseModel):
                 and behind.z[0] < before.z[1] - 1e-9
             ):
                 raise ValueError(f"layer '{behind.name}' begins before '{before.name}' ends")
+        _require_bounded(self.n_cells, self.n_layers)
         self.symmetry_group()
         return self
 
@@ -192,7 +197,7 @@ class Detector(BaseModel):
 
     @cached_property
     def positions(self) -> NDArray[np.float64]:
-        """Cell centres (x, y), shape (n_cells, 2): [mm], or [arcsec] for images."""
+        """Cell centres (x, y) in [mm], or in [arcsec] for images, shape (n_cells, 2)."""
         return np.concatenate([layer.positions for layer in self.layers])
 
     @cached_property
@@ -224,7 +229,7 @@ class Detector(BaseModel):
 
     @cached_property
     def points(self) -> NDArray[np.float64]:
-        """A point (x, y, z) inside each cell, shape (n_cells, 3): its centre, halfway in depth.
+        """A point (x, y, z) inside each cell, its centre halfway in depth, shape (n_cells, 3).
 
         A ring that is not divided in alpha has it at alpha = 0.
         """
@@ -246,6 +251,12 @@ class Detector(BaseModel):
         """
         identity = np.arange(self.n_cells)
         group = [identity]
+        entries = self.n_cells * math.prod(map(self._order, self.symmetries))
+        if entries > limits.MOST_GROUP_ENTRIES:
+            raise ValueError(
+                f"the symmetries of {self.n_cells:,} cells make a table of {entries:,} numbers, "
+                f"and at most {limits.MOST_GROUP_ENTRIES:,} are possible"
+            )
         for symmetry in self.symmetries:
             powers = [identity, *self._generators(symmetry)]
             group = [element[power] for element in group for power in powers]
@@ -275,12 +286,19 @@ class Detector(BaseModel):
         polar = [self._need(layer, PolarLayer, symmetry) for layer in self.layers]
         if symmetry == "reflect-alpha":
             return [self._join([layer.reflected() for layer in polar])]
-        # A ring of one cell is invariant under any rotation.
-        order = math.gcd(*(layer.n_alpha for layer in polar if layer.n_alpha > 1))
+        order = self._order(symmetry)
         return [
             self._join([layer.rotated(step * layer.n_alpha // order) for layer in polar])
             for step in range(1, order)
         ]
+
+    def _order(self, symmetry: Symmetry) -> int:
+        """Return the number of elements, with identity, of one declared symmetry."""
+        if symmetry != "rotate-alpha":
+            return 2
+        # A ring of one cell is invariant under any rotation.
+        polar = (layer for layer in self.layers if isinstance(layer, PolarLayer))
+        return max(1, math.gcd(*(layer.n_alpha for layer in polar if layer.n_alpha > 1)))
 
     def _join(self, parts: list[NDArray[np.int64]]) -> NDArray[np.int64]:
         return np.concatenate(
@@ -304,14 +322,23 @@ class Detector(BaseModel):
                 it in the message.
         """
         try:
-            return cls.model_validate(tomllib.loads(text))
-        except tomllib.TOMLDecodeError as error:
+            if problem := limits.too_long(text) or limits.too_many_dots(text):
+                raise ValueError(problem)
+            content = tomllib.loads(text)
+        except (ValueError, RecursionError) as error:
+            nested = isinstance(error, RecursionError)
+            problem = "its values are nested too deeply" if nested else limits.shortened(str(error))
             raise DetectorError(
-                f"'{source}' is not TOML: {error}", remedy="correct the file"
+                f"'{source}' is not TOML: {problem}", remedy="correct the file"
             ) from error
-        except ValidationError as error:
+        try:
+            return cls.model_validate(content)
+        except (ValidationError, ArithmeticError) as error:
+            problem = "a number is too large"
+            if isinstance(error, ValidationError):
+                problem = first_problem(error)
             raise DetectorError(
-                f"'{source}' is not a detector: {first_problem(error)}",
+                f"'{source}' is not a detector: {problem}",
                 remedy="compare with a built-in one in phys_gan/detectors/catalog",
             ) from error
 
@@ -337,9 +364,16 @@ class Detector(BaseModel):
         return alike and (not self.is_toy or self.name == other.name)
 
 
+def _require_bounded(n_cells: int, n_layers: int) -> None:
+    if n_layers > limits.MOST_LAYERS:
+        raise ValueError(f"it has {n_layers:,} layers, and at most {limits.MOST_LAYERS:,} may be")
+    if n_cells > limits.MOST_CELLS:
+        raise ValueError(f"it has {n_cells:.4g} cells, and at most {limits.MOST_CELLS:,} may be")
+
+
 def first_problem(error: ValidationError) -> str:
-    """Say the first complaint of pydantic in the words of a TOML file."""
-    first = error.errors()[0]
+    """Say the first complaint of pydantic in the words of a TOML file, on one line."""
+    first = error.errors(include_url=False, include_context=False, include_input=False)[0]
     where = ".".join(str(part) for part in first["loc"])
     message = first["msg"].removeprefix("Value error, ")
-    return f"{where}: {message}" if where else message
+    return limits.shortened(f"{where}: {message}" if where else message)

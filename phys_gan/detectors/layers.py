@@ -22,6 +22,7 @@ from pydantic import (
 )
 
 from phys_gan.detectors.edges import Edges
+from phys_gan.detectors.limits import MOST_AXIS_CELLS, MOST_CELLS
 
 __all__ = [
     "Axis",
@@ -41,16 +42,25 @@ def _read_axis(value: Any) -> Any:
             raise ValueError("a regular axis has exactly the keys start, stop and cells")
         if not isinstance(value["cells"], int) or value["cells"] < 1:
             raise ValueError(f"cells = {value['cells']!r} is not a positive whole number")
+        _require_few(value["cells"])
         if not all(isinstance(value[end], int | float) for end in ("start", "stop")):
             raise ValueError("start and stop of a regular axis are numbers")
-        value = np.linspace(value["start"], value["stop"], value["cells"] + 1).tolist()
+        with np.errstate(over="ignore", invalid="ignore"):
+            ends = float(value["start"]), float(value["stop"])
+            value = np.linspace(*ends, value["cells"] + 1).tolist()
     if isinstance(value, Sequence) and not isinstance(value, str):
+        _require_few(len(value) - 1)
         edges = tuple(value)
         numbers = all(isinstance(edge, int | float) and math.isfinite(edge) for edge in edges)
         if len(edges) < 2 or not numbers or any(high <= low for low, high in pairwise(edges)):
             raise ValueError("edges are at least two finite numbers in rising order")
         return edges
     return value
+
+
+def _require_few(cells: int) -> None:
+    if cells > MOST_AXIS_CELLS:
+        raise ValueError(f"an axis has {cells:.4g} cells, and at most {MOST_AXIS_CELLS:,} may be")
 
 
 def _write_axis(edges: tuple[float, ...]) -> Any:
@@ -162,7 +172,7 @@ class PolarLayer(ShowerLayer):
 
     kind: Literal["polar"] = "polar"
     r: Axis
-    n_alpha: int = Field(gt=0)
+    n_alpha: int = Field(gt=0, le=MOST_CELLS)
 
     @model_validator(mode="after")
     def _radii_not_negative(self) -> PolarLayer:
@@ -230,8 +240,8 @@ class ImageLayer(_Layer):
     """
 
     kind: Literal["image"] = "image"
-    rows: int = Field(gt=0)
-    columns: int = Field(gt=0)
+    rows: int = Field(gt=0, le=MOST_CELLS)
+    columns: int = Field(gt=0, le=MOST_CELLS)
     pixel_scale: float = Field(gt=0)
 
     @property

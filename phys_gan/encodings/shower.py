@@ -36,8 +36,8 @@ class ShowerEncodingConfig(EncodingConfig):
 
     kind: Literal["shower"] = "shower"
     cells: Literal["logarithm", "scores"] = "logarithm"
-    n_knots: int = Field(default=12, ge=2)
-    n_levels: int = Field(default=49, ge=5)
+    n_knots: int = Field(default=12, ge=2, le=10_000)
+    n_levels: int = Field(default=49, ge=5, le=10_000)
     soft_quantile: float = Field(default=0.5, gt=0, lt=1)
     cut_quantile: float = Field(default=0.002, ge=0, lt=1)
 

@@ -119,6 +119,7 @@ class FastSim:
         seed: int = 0,
         *,
         first: int = 0,
+        number: int = 0,
         block: int = 16_384,
         batch_size: int | None = None,
     ) -> Iterator[Events]:
@@ -129,7 +130,9 @@ class FastSim:
         Arguments:
             conditions: As in :meth:`generate`.
             seed: Seed of the production.
-            first: Where to begin: event ``first`` of the production is the first one.
+            first: Where to begin: the event of value ``first`` is the first one.
+            number: Number in the production of the event of value 0, for those who have the
+                conditions of a part only.
             block: Events of a block.
             batch_size: Events that go through the network at once; by default as many as suit the
                 device.
@@ -153,7 +156,8 @@ class FastSim:
             rows = slice(begin, min(begin + block, n))
             part = {name: values[rows] for name, values in named.items()}
             size = rows.stop - begin
-            yield self.model.sample(part, seed, n=size, first=begin, batch_size=batch_size)
+            event = number + begin
+            yield self.model.sample(part, seed, n=size, first=event, batch_size=batch_size)
 
     def _read(
         self, conditions: Mapping[str, ArrayLike] | int

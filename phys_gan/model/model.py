@@ -2,44 +2,29 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
-import safetensors
 import torch
 from numpy.typing import ArrayLike, NDArray
-from pydantic import BaseModel, ConfigDict, ValidationError
 from safetensors.torch import save
-from torch import Tensor, nn
+from torch import Tensor
 
 from phys_gan.detectors import Detector
-from phys_gan.encodings import AnyEncodingConfig, Encoding, build_encoding
-from phys_gan.errors import ConfigError, DataError, MissingError
+from phys_gan.encodings import AnyEncodingConfig, Encoding
+from phys_gan.errors import ConfigError, DataError
 from phys_gan.events import Events
 from phys_gan.files import atomic_file
 from phys_gan.model.engine import Draw, Engine, Precision
-from phys_gan.networks import AnyNetworkConfig, Generator, build_generator
+from phys_gan.model.header import FORMAT, Header
+from phys_gan.model.reading import parts_of, read_model_file
+from phys_gan.networks import AnyNetworkConfig, Generator
 from phys_gan.randomness import noise_on, normal_noise
 
 __all__ = ["Model"]
-
-_FORMAT = "phys_gan model 1"
-
-
-class _Header(BaseModel):
-    """What the file says about itself beside its tensors."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    format: str
-    detector: str
-    encoding: AnyEncodingConfig
-    network: AnyNetworkConfig
-    provenance: dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -227,8 +212,8 @@ class Model:
         Raises:
             OutputError: The file cannot be written.
         """
-        header = _Header(
-            format=_FORMAT,
+        header = Header(
+            format=FORMAT,
             detector=self.detector.to_toml(),
             encoding=self.encoding_config,
             network=self.network_config,
@@ -236,7 +221,7 @@ class Model:
         )
         tensors = {
             f"{part}.{name}": tensor.detach().cpu().contiguous()
-            for part, module in self._parts().items()
+            for part, module in parts_of(self.encoding, self.generator).items()
             for name, tensor in module.state_dict().items()
         }
         if half:
@@ -255,46 +240,11 @@ class Model:
 
         Raises:
             MissingError: There is no such file.
-            DataError: The file is not a model, or is damaged.
+            DataError: The file is not a model, is damaged, or is not what it says.
+            DetectorError: The detector that it describes is none.
         """
-        path = Path(path)
-        if not path.is_file():
-            raise MissingError(
-                f"there is no model '{path}'",
-                remedy="give a run directory or a .safetensors file that `phys-gan train` wrote",
-                value=str(path),
-            )
-        try:
-            with safetensors.safe_open(path, "pt") as file:
-                text = (file.metadata() or {}).get("phys_gan", "")
-                names = file.keys()
-                tensors = {name: file.get_tensor(name) for name in names}
-            header = _Header.model_validate(json.loads(text))
-        except (safetensors.SafetensorError, OSError, ValueError, ValidationError) as error:
-            raise DataError(
-                f"'{path}' is not a model of phys_gan, or is damaged",
-                remedy="train it again, or copy it again from where it came",
-            ) from error
-        encoding = build_encoding(header.encoding, Detector.from_toml(header.detector, str(path)))
-        generator = build_generator(
-            header.network, encoding.detector, encoding.n_globals, encoding.n_conditions
+        file = read_model_file(Path(path), device)
+        header = file.header
+        return cls(
+            file.encoding, header.encoding, file.generator, header.network, header.provenance
         )
-        model = cls(encoding, header.encoding, generator, header.network, header.provenance)
-        for part, module in model._parts().items():
-            state = {
-                name.removeprefix(f"{part}."): tensor
-                for name, tensor in tensors.items()
-                if name.startswith(f"{part}.")
-            }
-            try:
-                module.load_state_dict(state)
-            except RuntimeError as error:
-                raise DataError(
-                    f"the tensors in '{path}' do not fit its description of the {part}",
-                    remedy="train the model again",
-                ) from error
-            module.to(device).eval().requires_grad_(False)
-        return model
-
-    def _parts(self) -> dict[str, nn.Module]:
-        return {"encoding": self.encoding, "generator": self.generator}

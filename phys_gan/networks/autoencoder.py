@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from phys_gan.detectors import Detector
-from phys_gan.networks.base import Generator, NetworkConfig
+from phys_gan.networks.base import DEEPEST, WIDEST, Generator, NetworkConfig
 from phys_gan.networks.blocks import Residual, Standardize
 from phys_gan.networks.neighbours import Neighbours
 
@@ -41,15 +41,15 @@ class AutoencoderConfig(NetworkConfig):
     """
 
     kind: Literal["autoencoder"] = "autoencoder"
-    latent: int = Field(default=16, ge=1)
-    width: int = Field(default=384, ge=8)
-    depth: int = Field(default=2, ge=1)
+    latent: int = Field(default=16, ge=1, le=WIDEST)
+    width: int = Field(default=384, ge=8, le=WIDEST)
+    depth: int = Field(default=2, ge=1, le=DEEPEST)
     spread: Literal["cell", "orbit"] = "cell"
-    neighbours: int = Field(default=0, ge=0)
-    e_width: int = Field(default=256, ge=8)
-    e_depth: int = Field(default=2, ge=1)
-    d_width: int = Field(default=384, ge=8)
-    d_depth: int = Field(default=2, ge=1)
+    neighbours: int = Field(default=0, ge=0, le=DEEPEST)
+    e_width: int = Field(default=256, ge=8, le=WIDEST)
+    e_depth: int = Field(default=2, ge=1, le=DEEPEST)
+    d_width: int = Field(default=384, ge=8, le=WIDEST)
+    d_depth: int = Field(default=2, ge=1, le=DEEPEST)
     d_dropout: float = Field(default=0.1, ge=0, lt=1)
     d_cells: bool = True
 

@@ -9,7 +9,12 @@ from torch import Tensor, nn
 
 from phys_gan.networks.head import Assessment, Head, HeadConfig
 
-__all__ = ["Discriminator", "Generator", "NetworkConfig"]
+__all__ = ["DEEPEST", "WIDEST", "Discriminator", "Generator", "NetworkConfig"]
+
+DEEPEST = 1_000
+"""Layers of a network: more is a slip of the pen, or meant to fill the memory."""
+WIDEST = 65_536
+"""Numbers that go through a layer."""
 
 
 class NetworkConfig(BaseModel):

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from phys_gan.detectors import Detector
-from phys_gan.networks.base import Discriminator, Generator, NetworkConfig
+from phys_gan.networks.base import DEEPEST, WIDEST, Discriminator, Generator, NetworkConfig
 from phys_gan.networks.blocks import Energies, Residual, Standardize
 from phys_gan.networks.head import HeadConfig
 
@@ -32,11 +32,11 @@ class CompactConfig(NetworkConfig):
     """
 
     kind: Literal["compact"] = "compact"
-    latent: int = Field(default=64, ge=1)
-    width: int = Field(default=256, ge=8)
-    depth: int = Field(default=3, ge=1)
-    d_width: int = Field(default=384, ge=8)
-    d_depth: int = Field(default=2, ge=1)
+    latent: int = Field(default=64, ge=1, le=WIDEST)
+    width: int = Field(default=256, ge=8, le=WIDEST)
+    depth: int = Field(default=3, ge=1, le=DEEPEST)
+    d_width: int = Field(default=384, ge=8, le=WIDEST)
+    d_depth: int = Field(default=2, ge=1, le=DEEPEST)
     sharpness: float = Field(default=8.0, gt=0)
 
     @property

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from phys_gan.detectors import Detector
-from phys_gan.networks.base import NetworkConfig
+from phys_gan.networks.base import WIDEST, NetworkConfig
 from phys_gan.networks.convolutions import GridConv2d, resized
 from phys_gan.networks.grid import Grid
 from phys_gan.networks.grid_pair import GridDiscriminator, GridGenerator
@@ -32,11 +32,11 @@ class DcganConfig(NetworkConfig):
     """
 
     kind: Literal["dcgan"] = "dcgan"
-    latent: int = Field(default=64, ge=1)
-    width: int = Field(default=16, ge=1)
-    most: int = Field(default=256, ge=1)
+    latent: int = Field(default=64, ge=1, le=WIDEST)
+    width: int = Field(default=16, ge=1, le=WIDEST)
+    most: int = Field(default=256, ge=1, le=WIDEST)
     norm: Literal["none", "batch"] = "batch"
-    d_width: int = Field(default=32, ge=1)
+    d_width: int = Field(default=32, ge=1, le=WIDEST)
     d_norm: Literal["none", "batch"] = "batch"
 
     @property

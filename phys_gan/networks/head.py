@@ -50,8 +50,8 @@ class HeadConfig(BaseModel):
 
     conditioning: tuple[Conditioning, ...] = ("concatenation", "projection")
     minibatch: Literal["none", "discrimination", "spread"] = "none"
-    n_minibatch: int = Field(default=16, ge=1)
-    pack: int = Field(default=1, ge=1)
+    n_minibatch: int = Field(default=16, ge=1, le=10_000)
+    pack: int = Field(default=1, ge=1, le=1_000)
 
 
 class Head(nn.Module):

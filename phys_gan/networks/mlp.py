@@ -9,7 +9,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from phys_gan.networks.base import Discriminator, Generator, NetworkConfig
+from phys_gan.networks.base import DEEPEST, WIDEST, Discriminator, Generator, NetworkConfig
 from phys_gan.networks.blocks import LatentMixture, Standardize
 from phys_gan.networks.head import HeadConfig
 from phys_gan.networks.virtual_batch import VirtualBatchNorm
@@ -48,17 +48,17 @@ class MlpConfig(NetworkConfig):
     """
 
     kind: Literal["mlp"] = "mlp"
-    latent: int = Field(default=64, ge=1)
-    width: int = Field(default=128, ge=1)
-    depth: int = Field(default=3, ge=1)
+    latent: int = Field(default=64, ge=1, le=WIDEST)
+    width: int = Field(default=128, ge=1, le=WIDEST)
+    depth: int = Field(default=3, ge=1, le=DEEPEST)
     norm: Norm = "none"
-    components: int = Field(default=0, ge=0)
-    frequencies: int = Field(default=0, ge=0)
+    components: int = Field(default=0, ge=0, le=WIDEST)
+    frequencies: int = Field(default=0, ge=0, le=WIDEST)
     frequency_scale: float = Field(default=3.0, gt=0)
-    d_width: int = Field(default=128, ge=1)
-    d_depth: int = Field(default=3, ge=1)
+    d_width: int = Field(default=128, ge=1, le=WIDEST)
+    d_depth: int = Field(default=3, ge=1, le=DEEPEST)
     d_norm: Norm = "none"
-    virtual_batch: int = Field(default=64, ge=2)
+    virtual_batch: int = Field(default=64, ge=2, le=WIDEST)
 
     @property
     def references(self) -> tuple[str, ...]:

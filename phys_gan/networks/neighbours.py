@@ -19,6 +19,8 @@ _BETWEEN_LAYERS = 0.9
 """Distance between neighbouring layers, in cells."""
 _FARTHEST = 3.5
 """Distance beyond which cells are no neighbours, in cells."""
+_MOST_PAIRS = 50_000_000
+"""Cells of a layer times those of it and of the adjacent ones, whose distances are compared."""
 
 
 class _Grid(NamedTuple):
@@ -45,8 +47,19 @@ def arrange(detector: Detector, most: int) -> tuple[list[NDArray[np.int64]], NDA
         and the adjacent layers, (n_cells, M), filled up with n_cells where there are fewer.
 
     Raises:
-        ConfigError: The detector has layers other than Cartesian and polar ones.
+        ConfigError: The detector has layers other than Cartesian and polar ones, or too many cells
+            in one of them.
     """
+    for k, layer in enumerate(detector.layers):
+        around = detector.layers[max(0, k - 1) : k + 2]
+        pairs = layer.n_cells * sum(other.n_cells for other in around)
+        if pairs > _MOST_PAIRS:
+            raise ConfigError(
+                f"layer '{layer.name}' of '{detector.name}' has {layer.n_cells:,} cells, too many "
+                f"to find the neighbours of each",
+                remedy="set network.neighbours = 0",
+                value=layer.n_cells,
+            )
     grids = [_grid(layer) for layer in detector.layers]
     stage = np.concatenate(
         [9 * (k % 2) + _level(grid.number) @ np.array([3, 1]) for k, grid in enumerate(grids)]

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from phys_gan.detectors import Detector
-from phys_gan.networks.base import NetworkConfig
+from phys_gan.networks.base import WIDEST, NetworkConfig
 from phys_gan.networks.convolutions import EqualConv2d, EqualLinear, pixel_norm, resized
 from phys_gan.networks.grid import Grid
 from phys_gan.networks.grid_pair import OUTPUT, GridDiscriminator, GridGenerator
@@ -34,12 +34,12 @@ class ProgressiveConfig(NetworkConfig):
     """
 
     kind: Literal["progressive"] = "progressive"
-    latent: int = Field(default=64, ge=1)
-    width: int = Field(default=16, ge=1)
-    most: int = Field(default=128, ge=1)
+    latent: int = Field(default=64, ge=1, le=WIDEST)
+    width: int = Field(default=16, ge=1, le=WIDEST)
+    most: int = Field(default=128, ge=1, le=WIDEST)
     stable: int = Field(default=30_000, ge=0)
     fade: int = Field(default=30_000, ge=1)
-    d_width: int = Field(default=16, ge=1)
+    d_width: int = Field(default=16, ge=1, le=WIDEST)
 
     @property
     def references(self) -> tuple[str, ...]:
@@ -76,7 +76,8 @@ class _Grown(nn.Module):
 def _remember(module: nn.Module, incompatible: Any) -> None:
     """Take the level from the buffer: a number that is no tensor decides what is computed."""
     assert isinstance(module, _Grown)
-    module.level = float(module.grown)
+    # A file may say anything.
+    module.level = min(max(float(module.grown), 0.0), module.n_sizes - 1.0)
 
 
 class ProgressiveGenerator(_Grown, GridGenerator):

@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from phys_gan.detectors import Detector
 from phys_gan.networks.attention import SelfAttention
-from phys_gan.networks.base import NetworkConfig
+from phys_gan.networks.base import WIDEST, NetworkConfig
 from phys_gan.networks.convolutions import ConditionalNorm, GridConv2d, resized
 from phys_gan.networks.grid import Grid, Size
 from phys_gan.networks.grid_pair import GridDiscriminator, GridGenerator
@@ -35,10 +35,10 @@ class SaganConfig(NetworkConfig):
     """
 
     kind: Literal["sagan"] = "sagan"
-    latent: int = Field(default=64, ge=1)
-    width: int = Field(default=16, ge=1)
-    most: int = Field(default=256, ge=1)
-    d_width: int = Field(default=16, ge=1)
+    latent: int = Field(default=64, ge=1, le=WIDEST)
+    width: int = Field(default=16, ge=1, le=WIDEST)
+    most: int = Field(default=256, ge=1, le=WIDEST)
+    d_width: int = Field(default=16, ge=1, le=WIDEST)
     attention: int = Field(default=16, ge=0)
 
     @property

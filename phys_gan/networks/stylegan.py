@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from phys_gan.detectors import Detector
-from phys_gan.networks.base import NetworkConfig
+from phys_gan.networks.base import DEEPEST, WIDEST, NetworkConfig
 from phys_gan.networks.convolutions import EqualConv2d, EqualLinear, pixel_norm, resized
 from phys_gan.networks.grid import Grid, Size
 from phys_gan.networks.grid_pair import OUTPUT, GridDiscriminator, GridGenerator
@@ -37,14 +37,14 @@ class StyleGanConfig(NetworkConfig):
     """
 
     kind: Literal["stylegan"] = "stylegan"
-    latent: int = Field(default=64, ge=1)
-    style: int = Field(default=64, ge=1)
-    mapping: int = Field(default=4, ge=1)
+    latent: int = Field(default=64, ge=1, le=WIDEST)
+    style: int = Field(default=64, ge=1, le=WIDEST)
+    mapping: int = Field(default=4, ge=1, le=DEEPEST)
     mapping_speed: float = Field(default=1.0, gt=0)
-    width: int = Field(default=16, ge=1)
-    most: int = Field(default=128, ge=1)
+    width: int = Field(default=16, ge=1, le=WIDEST)
+    most: int = Field(default=128, ge=1, le=WIDEST)
     mixing: float = Field(default=0.9, ge=0, le=1)
-    d_width: int = Field(default=16, ge=1)
+    d_width: int = Field(default=16, ge=1, le=WIDEST)
 
     @property
     def references(self) -> tuple[str, ...]:

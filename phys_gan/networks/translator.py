@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from phys_gan.detectors import Detector
-from phys_gan.networks.base import Generator, NetworkConfig
+from phys_gan.networks.base import DEEPEST, WIDEST, Generator, NetworkConfig
 from phys_gan.networks.blocks import Residual, Standardize
 from phys_gan.networks.compact import CompactConfig, CompactDiscriminator
 from phys_gan.networks.head import Assessment, HeadConfig
@@ -37,11 +37,11 @@ class TranslatorConfig(NetworkConfig):
     """
 
     kind: Literal["translator"] = "translator"
-    width: int = Field(default=256, ge=8)
-    depth: int = Field(default=2, ge=1)
+    width: int = Field(default=256, ge=8, le=WIDEST)
+    depth: int = Field(default=2, ge=1, le=DEEPEST)
     noise: bool = True
-    d_width: int = Field(default=384, ge=8)
-    d_depth: int = Field(default=2, ge=1)
+    d_width: int = Field(default=384, ge=8, le=WIDEST)
+    d_depth: int = Field(default=2, ge=1, le=DEEPEST)
     sharpness: float = Field(default=8.0, gt=0)
 
     @property

@@ -2,5 +2,6 @@
 
 from phys_gan.training.loop import train
 from phys_gan.training.recipe import Recipe, load_recipe, recipe_names
+from phys_gan.training.stopping import Unfinished
 
-__all__ = ["Recipe", "load_recipe", "recipe_names", "train"]
+__all__ = ["Recipe", "Unfinished", "load_recipe", "recipe_names", "train"]

@@ -43,9 +43,11 @@ class Batches(ABC):
         """Return batch number ``step``: encoded events (size, F) and conditions (size, C)."""
         x, c = self._take(step, size)
         if len(self.symmetries) > 1:
-            which = torch.randint(
-                len(self.symmetries), (size,), generator=self._stream(1, step, self.rank)
+            # Drawn for the batch of all processes, so that their number changes no event.
+            everyones = torch.randint(
+                len(self.symmetries), (size * self.world,), generator=self._stream(1, step, 0)
             )
+            which = everyones[self.rank * size :][:size]
             self.symmetries = self.symmetries.to(x.device)
             cells = x[:, self.n_globals :].gather(1, self.symmetries[which.to(x.device)])
             x = torch.cat([x[:, : self.n_globals], cells], dim=1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,26 +11,34 @@ from typing import Any
 import torch
 
 from phys_gan.encodings import Encoding
-from phys_gan.errors import ConfigError, MissingError, OutputError
+from phys_gan.errors import ConfigError, DataError, MissingError, OutputError
 from phys_gan.files import atomic_file
 from phys_gan.model import Model
 from phys_gan.training.checkpoint import load_checkpoint, save_checkpoint
 from phys_gan.training.recipe import Recipe, load_recipe
 
-__all__ = ["RUN_FILES", "Run"]
+__all__ = ["RUN_FILES", "Damaged", "Run"]
 
 _MODEL, _CHECKPOINT = "model.safetensors", "checkpoint.safetensors"
 _STATS, _RECIPE = "stats.jsonl", "recipe.toml"
-RUN_FILES = (_MODEL, _CHECKPOINT, _STATS, _RECIPE)
-"""What a run directory holds."""
+_OLDER = "checkpoint-{}.safetensors"
+_FRESH = _OLDER.format("new")
+RUN_FILES = (_MODEL, _CHECKPOINT, _OLDER.format(1), _FRESH, _STATS, _RECIPE)
+"""What a run directory may hold, where no more than two checkpoints are kept."""
+
+
+class Damaged(UserWarning):
+    """A checkpoint is damaged, and the one before it takes its place."""
 
 
 class Run:
-    """A run directory: the recipe, a line per report, the state to go on from, the best model.
+    """A run directory: the recipe, a line per report, states to go on from, the best model.
 
     Arguments:
         path: The directory.
         resume: Go on with what is there.
+        keep: Checkpoints that are kept, the last one being ``checkpoint.safetensors`` and those
+            before it ``checkpoint-1.safetensors`` and so on.
 
     Raises:
         ConfigError: There is a run already, and it shall not be resumed.
@@ -37,15 +46,15 @@ class Run:
         OutputError: The directory cannot be made.
     """
 
-    def __init__(self, path: Path, resume: bool) -> None:
-        self.path, self.model = path, path / _MODEL
-        if resume and not (path / _CHECKPOINT).is_file():
+    def __init__(self, path: Path, resume: bool, keep: int = 2) -> None:
+        self.path, self.model, self.n_kept = path, path / _MODEL, keep
+        if resume and not self._standing():
             raise MissingError(
                 f"there is no run to resume in '{path}'",
                 remedy="train without --resume, or name the directory of the run",
                 value=str(path),
             )
-        if not resume and (path / _CHECKPOINT).exists():
+        if not resume and self._standing():
             raise ConfigError(
                 f"'{path}' holds a training run already",
                 remedy="go on with --resume, or choose another directory",
@@ -61,35 +70,48 @@ class Run:
 
     def start(self, recipe: Recipe) -> None:
         """Begin anew."""
+        self._tidy()
         # A run that never came to its first checkpoint may have left reports.
         (self.path / _STATS).unlink(missing_ok=True)
         with atomic_file(self.path / _RECIPE) as temporary:
             temporary.write_text(recipe.to_toml())
 
     def load(self, recipe: Recipe, encoding: Encoding) -> dict[str, Any]:
-        """Read the checkpoint, and forget reports that were written after it."""
+        """Read the last checkpoint that is whole.
+
+        Raises:
+            ConfigError: The run began with another recipe or other data.
+            DataError: Every checkpoint is damaged.
+        """
         begun = load_recipe(self.path / _RECIPE)
         if begun != recipe:
             raise ConfigError(
                 f"the run in '{self.path}' began with another recipe",
                 remedy=f"resume with '{self.path / _RECIPE}', or choose another directory",
             )
-        state = load_checkpoint(self.path / _CHECKPOINT)
-        fitted = encoding.state_dict()
-        if not all(torch.equal(fitted[name].cpu(), t) for name, t in state["encoding"].items()):
+        state = self._last_whole()
+        fitted, known = encoding.state_dict(), state["encoding"]
+        if fitted.keys() != known.keys() or not all(
+            torch.equal(fitted[name].cpu(), tensor) for name, tensor in known.items()
+        ):
             raise ConfigError(
                 f"the run in '{self.path}' began with other data",
                 remedy="give the same files in the same order, or choose another directory",
             )
-        with atomic_file(self.path / _STATS) as temporary:
-            kept = [line for line in self.lines() if line["events"] <= state["shown"]]
-            temporary.write_text("".join(json.dumps(line) + "\n" for line in kept))
         return state
+
+    def rewind(self, shown: int) -> None:
+        """Forget reports that were written after a checkpoint, and what a kill left behind."""
+        self._tidy()
+        with atomic_file(self.path / _STATS) as temporary:
+            kept = [line for line in self.lines() if line["events"] <= shown]
+            temporary.write_text("".join(json.dumps(line) + "\n" for line in kept))
 
     def lines(self) -> list[dict[str, Any]]:
         """Return the reports so far."""
-        text = (self.path / _STATS).read_text() if (self.path / _STATS).is_file() else ""
-        return [json.loads(line) for line in text.splitlines()]
+        path = self.path / _STATS
+        text = path.read_text("utf-8", "replace") if path.is_file() else ""
+        return [line for line in map(_line, text.splitlines()) if line is not None]
 
     def log(self, line: Mapping[str, Any]) -> None:
         """Add a report."""
@@ -107,5 +129,67 @@ class Run:
         model.save(self.model)
 
     def save(self, state: dict[str, Any]) -> None:
-        """Write the state to go on from."""
-        save_checkpoint(self.path / _CHECKPOINT, state)
+        """Write the state to go on from; those before it move on."""
+        last, fresh = self._checkpoint(0), self.path / _FRESH
+        save_checkpoint(fresh, state)
+        # A kill between two of these leaves a gap, over which reading goes on to the one before.
+        for age in range(self.n_kept - 1, 0, -1):
+            younger = self._checkpoint(age - 1)
+            if younger.exists():
+                younger.replace(self._checkpoint(age))
+        fresh.replace(last)
+
+    def _checkpoint(self, age: int) -> Path:
+        return self.path / (_OLDER.format(age) if age else _CHECKPOINT)
+
+    def _standing(self) -> list[Path]:
+        """Return the checkpoints that are there, the latest first."""
+        fresh, last = self.path / _FRESH, self._checkpoint(0)
+        older = sorted(self.path.glob(_OLDER.format("[0-9]*")), key=_age)
+        return [path for path in (fresh, last, *older) if path.is_file()]
+
+    def _last_whole(self) -> dict[str, Any]:
+        damaged = []
+        for path in self._standing():
+            try:
+                state = load_checkpoint(path)
+            except DataError:
+                damaged.append(path)
+                continue
+            if damaged:
+                names = " and ".join(f"'{path.name}'" for path in damaged)
+                warnings.warn(
+                    f"{names} in '{self.path}' cannot be read or is damaged: going on from "
+                    f"'{path.name}', after {state['shown']:,} events",
+                    Damaged,
+                    stacklevel=2,
+                )
+            return state
+        raise DataError(
+            f"every checkpoint in '{self.path}' is damaged: "
+            f"{', '.join(path.name for path in damaged)}",
+            remedy="train again in another directory; 'model.safetensors', the best model so far, "
+            "can be used as it is",
+            value=[str(path) for path in damaged],
+        )
+
+    def _tidy(self) -> None:
+        """Remove what a process that was killed while writing left behind."""
+        for name in (_MODEL, _STATS, _RECIPE, _FRESH):
+            stem, _, ending = name.rpartition(".")
+            for path in self.path.glob(f".{stem}.[0-9]*.{ending}"):
+                path.unlink(missing_ok=True)
+
+
+def _line(text: str) -> dict[str, Any] | None:
+    """Return a report; None of one that was cut off or damaged."""
+    try:
+        line = json.loads(text)
+    except ValueError:
+        return None
+    return line if isinstance(line, dict) and isinstance(line.get("events"), int) else None
+
+
+def _age(path: Path) -> int:
+    digits = path.stem.rpartition("-")[2]
+    return int(digits) if digits.isdigit() else 0

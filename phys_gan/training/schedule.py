@@ -28,12 +28,17 @@ class TrainingConfig(Section):
             half, "none" keeps them.
         ema_half_life: Half-life of the averaged generator, in events shown; 0 keeps the latest
             weights instead.
+        accumulate: Batches whose gradients are averaged for one step of an optimiser, where
+            memory is too small for a larger batch.
+        precision: Of the networks' matrix products: "float32", or "bfloat16" where the processor
+            is faster with it; weights stay float32.
         held_out: Share of the events that is never shown and chooses the best checkpoint.
         augment: Whether to apply the detector's symmetries to the events shown.
         report_every: Events between two reports and checkpoints.
         patience: End when the physics metric has not improved for so many events; 0 never ends
             early.
         max_minutes: End after this time, with the schedule fitted to it; 0 for no limit.
+        keep_checkpoints: Checkpoints that are kept, in case the last one is damaged.
         seed: Seed of everything random.
     """
 
@@ -46,11 +51,14 @@ class TrainingConfig(Section):
     clip_norm: float = Field(default=0.0, ge=0)
     decay: Literal["cosine", "none"] = "cosine"
     ema_half_life: float = Field(default=50_000, ge=0)
+    accumulate: int = Field(default=1, ge=1)
+    precision: Literal["float32", "bfloat16"] = "float32"
     held_out: float = Field(default=0.1, gt=0, lt=1)
     augment: bool = True
     report_every: int = Field(default=50_000, ge=1)
     patience: int = Field(default=0, ge=0)
     max_minutes: float = Field(default=0.0, ge=0)
+    keep_checkpoints: int = Field(default=2, ge=1)
     seed: int = Field(default=0, ge=0)
 
     @property

@@ -20,11 +20,17 @@ def caveats(reference: Measured, candidate: Measured, whole: Distributions) -> l
         whole: The observables of all events, among which the incident energy is.
     """
     detector = reference.detector
+    found = [
+        f"The {sample.name} has {sample.n_events:,} events, of which a random choice of "
+        f"{len(sample):,} is compared; averages are those of all."
+        for sample in (reference, candidate)
+        if len(sample) < sample.n_events
+    ]
     if detector.is_toy:
-        return []
+        return found
     if detector.is_image:
-        return _of_images(reference, candidate)
-    return _of_showers(reference, candidate, whole)
+        return found + _of_images(reference, candidate)
+    return found + _of_showers(reference, candidate, whole)
 
 
 def differing_conditions(reference: Measured, candidate: Measured) -> dict[str, float]:

@@ -28,7 +28,13 @@ from phys_gan.validation.jointly import (
     compare_extracted,
     compare_together,
 )
-from phys_gan.validation.measuring import KEPT_BYTES, Measured, Source, measure_sample
+from phys_gan.validation.measuring import (
+    KEPT_BYTES,
+    MAX_EVENTS,
+    Measured,
+    Source,
+    measure_sample,
+)
 from phys_gan.validation.observables import Wanted
 from phys_gan.validation.observables.spectrum import SPECTRA, spectrum_name
 from phys_gan.validation.pathologies import Evidence
@@ -66,6 +72,8 @@ class Options:
         device: Where classifiers are trained, such as ``"cpu"`` or ``"cuda"``.
         kept_bytes: What the cells of the events of one sample may take that stay in memory for
             everything that looks at whole events.
+        max_events: Of how many events of a sample single numbers stay in memory; of more, a random
+            choice is compared, and averages are those of all.
     """
 
     seed: int = 0
@@ -77,6 +85,7 @@ class Options:
     preset: str = "quick"
     device: str = "cpu"
     kept_bytes: int = KEPT_BYTES
+    max_events: int = MAX_EVENTS
 
 
 def compare(
@@ -120,6 +129,7 @@ def compare_all(
     training: Source | None = None,
     options: Options | None = None,
     report: Report | None = None,
+    measure: Callable[..., Measured] = measure_sample,
 ) -> Comparisons:
     """Compare several candidates with one reference, which is measured once.
 
@@ -129,6 +139,8 @@ def compare_all(
         training: As in :func:`compare`.
         options: What is compared, and how.
         report: Called to show progress.
+        measure: What measures a sample, with the arguments of
+            :func:`~phys_gan.validation.measuring.measure_sample`; of sources it understands.
 
     Raises:
         PhysGanError: As in :func:`compare`.
@@ -137,7 +149,7 @@ def compare_all(
     check_names(options.features, options.classifiers, options.preset)
     # Thousands of small matrices: threads of BLAS would wait for each other most of the time.
     with threadpool_limits(1, user_api="blas"):
-        return _compare_all(reference, candidates, training, options, report)
+        return _compare_all(reference, candidates, training, options, report, measure)
 
 
 def _compare_all(
@@ -146,18 +158,20 @@ def _compare_all(
     training: Source | None,
     options: Options,
     report: Report | None,
+    measure: Callable[..., Measured],
 ) -> Comparisons:
     wanted = options.observables
     names = None if wanted is None else [o for o in wanted if o not in SPECTRA]
 
     def measured(source: Source, name: str) -> Measured:
         shown = None if report is None else partial(report, f"measuring {name}")
-        return measure_sample(
+        return measure(
             source,
             name,
             observables=names,
             seed=options.seed,
             kept_bytes=options.kept_bytes,
+            max_events=options.max_events,
             report=shown,
         )
 

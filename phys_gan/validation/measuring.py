@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from copy import copy
+from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from phys_gan.detectors import Detector
 from phys_gan.errors import DataError, DetectorError
 from phys_gan.events import Events
-from phys_gan.randomness import stream
 from phys_gan.units import MEV
+from phys_gan.validation.choosing import Choice, draws
+from phys_gan.validation.measured import Measured, Table
 from phys_gan.validation.observables import (
-    Observable,
     Showers,
     Wanted,
     map_blocks,
@@ -22,9 +22,10 @@ from phys_gan.validation.observables import (
     select,
 )
 from phys_gan.validation.observables.spectrum import open_edges, spectrum_block
-from phys_gan.validation.profiles import Profiles, ProfileSums
+from phys_gan.validation.profiles import ProfileSums
+from phys_gan.validation.statistics.sums import ExactSum
 
-__all__ = ["KEPT_BYTES", "Measured", "Source", "measure_sample"]
+__all__ = ["KEPT_BYTES", "MAX_EVENTS", "Measured", "Measurement", "Source", "measure_sample"]
 
 Source = Events | Iterable[Events]
 """Events in memory, or blocks of them that come one after the other."""
@@ -32,43 +33,8 @@ Source = Events | Iterable[Events]
 KEPT_BYTES = 1 << 28
 """What the cells of the events that stay in memory may take."""
 
-
-@dataclass(frozen=True)
-class Measured:
-    """What a comparison needs to know of one sample.
-
-    Attributes:
-        name: What it is called in tables and legends.
-        detector: The detector of all events.
-        observables: What was measured.
-        values: Observable name to values, shape (N,); NaN where not defined.
-        conditions: Condition name to values, shape (N,).
-        layer_energies: Energy in each layer [MeV], shape (N, n_layers).
-        spectrum_edges: Fixed logarithmic edges of cell energies [MeV].
-        spectrum: Hits per event in these bins, with under- and overflow, shape (N, n_bins + 2).
-        profiles: The average shower.
-        kept: Events that stay in memory: all, or a random choice of what fits.
-        rows: Their numbers in the sample, rising.
-        provenance: How the events were made.
-        outside: Mean fraction of the energy that no cell caught, where known.
-    """
-
-    name: str
-    detector: Detector
-    observables: tuple[Observable, ...]
-    values: dict[str, NDArray[np.float64]]
-    conditions: dict[str, NDArray[np.float64]]
-    layer_energies: NDArray[np.float64]
-    spectrum_edges: NDArray[np.float64]
-    spectrum: NDArray[np.unsignedinteger]
-    profiles: Profiles
-    kept: Events
-    rows: NDArray[np.int64]
-    provenance: Mapping[str, str]
-    outside: float | None
-
-    def __len__(self) -> int:
-        return len(self.layer_energies)
+MAX_EVENTS = 2_000_000
+"""Of how many events single numbers stay in memory, 200 to 300 bytes each."""
 
 
 def measure_sample(
@@ -78,6 +44,7 @@ def measure_sample(
     observables: Sequence[Wanted] | None = None,
     seed: int = 0,
     kept_bytes: int = KEPT_BYTES,
+    max_events: int = MAX_EVENTS,
     report: Callable[[int], None] | None = None,
 ) -> Measured:
     """Measure a sample in one pass over its events.
@@ -89,6 +56,8 @@ def measure_sample(
         observables: As in :func:`phys_gan.validation.observables.select`.
         seed: Seed of the choice of events that stay in memory.
         kept_bytes: What the cells of these may take.
+        max_events: Of how many events single numbers stay in memory: of all, or of a random choice
+            of so many. Averages are those of all events.
         report: Called with the number of events done.
 
     Raises:
@@ -97,151 +66,150 @@ def measure_sample(
         MissingError: An observable is not known.
     """
     parts = [source] if isinstance(source, Events) else source
-    pass_ = None
+    found = None
     for events in parts:
         if not len(events):
             continue
-        if pass_ is None:
-            pass_ = _Pass(events, name, observables, seed, kept_bytes)
-        pass_.add(events, report)
-    if pass_ is None:
+        if found is None:
+            found = Measurement(
+                events,
+                name,
+                observables=observables,
+                seed=seed,
+                kept_bytes=kept_bytes,
+                max_events=max_events,
+            )
+        found.add(events, report)
+    if found is None:
         raise DataError(f"{name} has no events", remedy="give a file that has some")
-    return pass_.finish()
+    return found.finish()
 
 
-@dataclass(frozen=True)
-class _Block:
-    """What is measured of one block of events."""
+class Measurement:
+    """What is known of the events of a part of a sample; of all of them in the end.
 
-    values: dict[str, NDArray[np.float64]]
-    layer_energies: NDArray[np.float64]
-    spectrum: NDArray[np.unsignedinteger]
-    sums: ProfileSums
+    Parts may be measured by different processes and merged in any order.
 
-
-class _Pass:
-    """Collect what is known of the events seen so far."""
+    Arguments:
+        first: Some events, of which detector and conditions are taken.
+        name: As in :func:`measure_sample`.
+        start: Which of the sample the first event of this part is.
+        observables: As in :func:`measure_sample`.
+        seed: As in :func:`measure_sample`.
+        kept_bytes: As in :func:`measure_sample`.
+        max_events: As in :func:`measure_sample`.
+    """
 
     def __init__(
         self,
         first: Events,
         name: str,
-        observables: Sequence[Wanted] | None,
-        seed: int,
-        kept_bytes: int,
+        start: int = 0,
+        *,
+        observables: Sequence[Wanted] | None = None,
+        seed: int = 0,
+        kept_bytes: int = KEPT_BYTES,
+        max_events: int = MAX_EVENTS,
     ) -> None:
         self.name, self.detector = name, first.detector
         self.chosen = select(first.detector, list(first.conditions), observables)
         self.edges = open_edges(first.detector)
-        self.conditions: dict[str, list[NDArray[np.float64]]] = {n: [] for n in first.conditions}
-        self.values: dict[str, list[NDArray[np.float64]]] = {o.name: [] for o in self.chosen}
-        self.layers: list[NDArray[np.float64]] = []
-        self.spectra: list[NDArray[np.unsignedinteger]] = []
-        self.sums = ProfileSums(first.detector)
+        self.names = list(first.conditions)
         self.provenance = dict(first.provenance)
-        self.overflow: float | None = 0.0
-        self.n = 0
-        self.kept = _Kept(max(1, kept_bytes // (4 * first.detector.n_cells)), seed)
+        self.seed, self.start, self.n = seed, start, 0
+        self.sums, self.deposited = ProfileSums(first.detector), ExactSum(())
+        self.overflow: ExactSum | None = ExactSum(())
+        self.table: Choice[Table] = Choice(max_events, Table.join)
+        room = max(1, kept_bytes // (4 * first.detector.n_cells))
+        self.kept: Choice[Events] = Choice(min(room, max_events), Events.concatenate)
 
-    def add(self, events: Events, report: Callable[[int], None] | None) -> None:
-        if not events.detector.same_cells(self.detector):
-            raise DetectorError(
-                f"{self.name} has events of '{self.detector.name}' and of '{events.detector.name}'",
-                remedy="give files of one detector",
-            )
-        if set(events.conditions) != set(self.conditions):
-            raise DataError(
-                f"{self.name} has events with the conditions {', '.join(self.conditions)} and "
-                f"others with {', '.join(events.conditions)}",
-                remedy="give files with the same conditions",
-            )
-        for name, values in events.conditions.items():
-            self.conditions[name].append(np.array(values))
+    def add(self, events: Events, report: Callable[[int], None] | None = None) -> None:
+        """Measure the events that follow those added so far.
+
+        Raises:
+            DetectorError: They belong to another detector.
+            DataError: They have other conditions.
+        """
+        self._check(events.detector, list(events.conditions))
         if events.overflow is None:
             self.overflow = None
         elif self.overflow is not None:
-            self.overflow += float(events.overflow.sum(dtype=np.float64))
-        begin = self.n
-        for _, block in map_blocks(events, self._measure):
-            for name, column in block.values.items():
-                self.values[name].append(column)
-            self.layers.append(block.layer_energies)
-            self.spectra.append(block.spectrum)
-            self.sums.merge(block.sums)
-            self.n += len(block.layer_energies)
+            self.overflow.add(events.overflow.sum(dtype=np.float64))
+        begin = self.start + self.n
+        numbers = draws(self.seed, begin, len(events))
+        for rows, (table, sums) in map_blocks(events, self._measure):
+            columns = {name: np.array(values[rows]) for name, values in events.conditions.items()}
+            self.table.add(replace(table, conditions=columns), begin + rows.start, numbers[rows])
+            self.deposited.add(table.layer_energies.sum())
+            self.sums.merge(sums)
+            self.n += len(table)
             if report is not None:
                 report(self.n)
-        self.kept.add(events, begin)
+        self.kept.add(events, begin, numbers)
 
-    def _measure(self, showers: Showers) -> _Block:
-        return _Block(
-            measure_block(showers, self.chosen),
-            showers.layer_energy,
-            spectrum_block(showers, self.edges),
-            ProfileSums(self.detector).add(showers),
-        )
+    def merged(self, other: Measurement) -> Measurement:
+        """Return what is known of the events of both, and leave both as they are.
+
+        Raises:
+            PhysGanError: As in :meth:`add`.
+        """
+        self._check(other.detector, other.names)
+        both = copy(self)
+        if other.start < self.start:
+            both.start, both.provenance = other.start, other.provenance
+        both.n = self.n + other.n
+        both.sums = ProfileSums(self.detector).merge(self.sums).merge(other.sums)
+        both.deposited = self.deposited.plus(other.deposited)
+        both.overflow = None
+        if self.overflow is not None and other.overflow is not None:
+            both.overflow = self.overflow.plus(other.overflow)
+        both.table, both.kept = self.table.merged(other.table), self.kept.merged(other.kept)
+        return both
 
     def finish(self) -> Measured:
-        layers = np.concatenate(self.layers)
+        """Return what a comparison needs."""
         outside = None
         if self.overflow is not None:
-            lost = self.overflow * MEV.get(self.detector.cell_unit, 1.0)
-            total = lost + float(layers.sum())
+            lost = float(self.overflow.value) * MEV.get(self.detector.cell_unit, 1.0)
+            total = lost + float(self.deposited.value)
             outside = lost / total if total > 0 else 0.0
-        kept, rows = self.kept.events()
+        table, numbers = self.table.chosen()
+        kept, rows = self.kept.chosen()
         return Measured(
             name=self.name,
             detector=self.detector,
             observables=tuple(self.chosen),
-            values={name: np.concatenate(parts) for name, parts in self.values.items()},
-            conditions={name: np.concatenate(parts) for name, parts in self.conditions.items()},
-            layer_energies=layers,
+            values=table.values,
+            conditions=table.conditions,
+            layer_energies=table.layer_energies,
             spectrum_edges=self.edges,
-            spectrum=np.concatenate(self.spectra),
+            spectrum=table.spectrum,
             profiles=self.sums.profiles(),
             kept=kept,
-            rows=rows,
+            rows=np.searchsorted(numbers, rows),
             provenance=self.provenance,
             outside=outside,
+            n_events=self.n,
         )
 
+    def _measure(self, showers: Showers) -> tuple[Table, ProfileSums]:
+        table = Table(
+            measure_block(showers, self.chosen),
+            {},
+            showers.layer_energy,
+            spectrum_block(showers, self.edges),
+        )
+        return table, ProfileSums(self.detector).add(showers)
 
-class _Kept:
-    """Keep a random choice of at most ``most`` events of a stream of unknown length.
-
-    Each event draws a number when it passes, and those with the smallest numbers stay: a choice
-    without replacement that does not depend on how the stream is cut into blocks.
-    """
-
-    def __init__(self, most: int, seed: int) -> None:
-        self._most = most
-        self._stream = stream(seed, "validation/kept")
-        self._parts: list[Events] = []
-        self._rows = np.empty(0, np.int64)
-        self._draws = np.empty(0)
-
-    def add(self, events: Events, begin: int) -> None:
-        draws = self._stream.random(len(events))
-        bound = np.inf
-        if len(self._draws) >= self._most:
-            bound = float(np.partition(self._draws, self._most - 1)[self._most - 1])
-        taken = np.flatnonzero(draws < bound)
-        if len(taken) > self._most:
-            taken = np.sort(taken[np.argpartition(draws[taken], self._most)[: self._most]])
-        # All events of a block are kept as they are: no copy of a sample that fits in memory.
-        self._parts.append(events if len(taken) == len(events) else events[taken])
-        self._rows = np.concatenate([self._rows, begin + taken])
-        self._draws = np.concatenate([self._draws, draws[taken]])
-        if len(self._rows) > 2 * self._most:
-            self._prune()
-
-    def events(self) -> tuple[Events, NDArray[np.int64]]:
-        if len(self._rows) > self._most:
-            self._prune()
-        events = self._parts[0] if len(self._parts) == 1 else Events.concatenate(self._parts)
-        return events, self._rows
-
-    def _prune(self) -> None:
-        stay = np.sort(np.argpartition(self._draws, self._most)[: self._most])
-        self._parts = [Events.concatenate(self._parts)[stay]]
-        self._rows, self._draws = self._rows[stay], self._draws[stay]
+    def _check(self, detector: Detector, names: Sequence[str]) -> None:
+        if not detector.same_cells(self.detector):
+            raise DetectorError(
+                f"{self.name} has events of '{self.detector.name}' and of '{detector.name}'",
+                remedy="give files of one detector",
+            )
+        if set(names) != set(self.names):
+            raise DataError(
+                f"{self.name} has events with the conditions {', '.join(self.names)} and "
+                f"others with {', '.join(names)}",
+                remedy="give files with the same conditions",
+            )

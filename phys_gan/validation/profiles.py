@@ -12,6 +12,7 @@ from phys_gan.detectors import Detector, PolarLayer
 from phys_gan.errors import DataError
 from phys_gan.events import Events
 from phys_gan.validation.observables.showers import Showers, map_blocks
+from phys_gan.validation.statistics.sums import ExactSum
 
 __all__ = ["Profile", "ProfileSums", "Profiles", "make_profiles"]
 
@@ -47,7 +48,8 @@ class Profiles:
 class ProfileSums:
     """Sums over events from which the average shower follows; they run in double precision.
 
-    Sums of different blocks of events may be made side by side and merged.
+    Sums of different blocks of events may be made side by side and merged in any order, which
+    changes nothing: what rounding takes away is kept beside each sum.
 
     Arguments:
         detector: The detector of all events.
@@ -77,8 +79,7 @@ class ProfileSums:
         """Add the events of other sums; return self."""
         self.n += other.n
         for mine, theirs in zip(self._all(), other._all(), strict=True):
-            mine.first += theirs.first
-            mine.second += theirs.second
+            mine.merge(theirs)
         return self
 
     def profiles(self) -> Profiles:
@@ -127,14 +128,18 @@ class _Sums:
     """Sums of values and of their squares over events."""
 
     def __init__(self, n_bins: int) -> None:
-        self.first = np.zeros(n_bins)
-        self.second = np.zeros(n_bins)
+        self.first = ExactSum(n_bins)
+        self.second = ExactSum(n_bins)
 
     def add(self, values: NDArray[np.float64]) -> None:
-        self.first += values.sum(axis=0)
-        self.second += np.einsum("ij,ij->j", values, values)
+        self.first.add(values.sum(axis=0))
+        self.second.add(np.einsum("ij,ij->j", values, values))
+
+    def merge(self, other: _Sums) -> None:
+        self.first.merge(other.first)
+        self.second.merge(other.second)
 
     def profile(self, n: int) -> Profile:
-        mean = self.first / n
-        variance = np.maximum(0.0, self.second / n - mean**2)
+        mean = self.first.value / n
+        variance = np.maximum(0.0, self.second.value / n - mean**2)
         return Profile(mean, np.sqrt(variance / max(1, n - 1)))

@@ -124,11 +124,11 @@ class Production:
     def events(self, first: int, last: int) -> Iterator[Events]:
         """Generate the parts from ``first`` to ``last``, block by block, one ahead in a thread."""
         begin, (_, end) = self.span(first)[0], self.span(last)
-        named: Mapping[str, ArrayLike] | int = end
+        named: Mapping[str, ArrayLike] | int = end - begin
         if self.conditions:
-            named = {name: values[:end] for name, values in self.conditions.items()}
+            named = {name: values[begin:end] for name, values in self.conditions.items()}
         manifest = self.manifest
-        blocks = self.fast.stream(named, manifest.seed, first=begin, block=manifest.block)
+        blocks = self.fast.stream(named, manifest.seed, number=begin, block=manifest.block)
         with ThreadPoolExecutor(1) as thread:
             current = next(blocks, None)
             while current is not None:
@@ -221,6 +221,8 @@ class Production:
             return False
 
     def _stands(self, number: int) -> bool:
+        if self.n_parts == 1:
+            return self.is_in(self.out)
         path, (first, end) = self.path(number), self.span(number)
         if not path.is_file():
             return False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -37,8 +38,11 @@ def train(
     *,
     source: Events | str | Path | Sequence[str | Path] | None = None,
     overrides: Sequence[str] = (),
+    device: str = "auto",
     devices: int = 1,
+    nodes: int = 1,
     resume: bool = False,
+    wall_time: float | None = None,
     report: Report = silent,
     watch: Watch = unwatched,
     format: str | None = None,
@@ -57,8 +61,11 @@ def train(
         out: The run directory.
         source: Events to translate, or the files that hold them, for recipes that translate.
         overrides: ``section.key=value`` for the recipe.
-        devices: Number of devices.
+        device: "cpu", "cuda", or "auto" for the best there is.
+        devices: Number of devices per machine, one process each.
+        nodes: Number of machines.
         resume: Go on with the run in ``out``.
+        wall_time: Seconds from now after which the process must be over, finished or not.
         report: Is told the events shown and, at reports, named scalars.
         watch: Is shown generated events at each report.
         format: Layout of the files; by default their content tells.
@@ -68,7 +75,9 @@ def train(
 
     Raises:
         PhysGanError: Whatever is wrong with recipe, data or run directory, in one sentence.
+        Unfinished: A signal came, or the wall time is nearly over; ``resume`` goes on.
     """
+    deadline = None if wall_time is None else time.monotonic() + wall_time
     recipe = resolve(recipe, overrides)
     wanted = load_detector(recipe.detector) if recipe.detector else None
     flow: Flow | None = None
@@ -105,8 +114,11 @@ def train(
         out,
         physics_score,
         source=_sources(source, shown.detector, share, seed, format, mapping),
+        device=device,
         devices=devices,
+        nodes=nodes,
         resume=resume,
+        deadline=deadline,
         report=report,
         watch=watch,
         provenance={f"data_{name}": text for name, text in shown.provenance.items()},

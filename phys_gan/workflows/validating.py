@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from phys_gan.data import Blocks, HitMapping, blocks
@@ -11,6 +12,9 @@ from phys_gan.data.source import Paths
 from phys_gan.detectors import Detector
 from phys_gan.errors import ConfigError
 from phys_gan.validation import Check, Comparisons, Options, Report, compare_all, evaluate, parse
+from phys_gan.validation.measuring import measure_sample
+from phys_gan.workflows.cluster import Cluster
+from phys_gan.workflows.measuring import measure_on
 
 __all__ = ["Verdict", "validate"]
 
@@ -48,6 +52,7 @@ def validate(
     format: str | None = None,
     mapping: str | Path | HitMapping | None = None,
     report: Report | None = None,
+    cluster: Cluster | None = None,
 ) -> Verdict:
     """Compare files of events with those of a reference, and write the report.
 
@@ -65,6 +70,8 @@ def validate(
         format: As in :func:`phys_gan.read`.
         mapping: As in :func:`phys_gan.read`.
         report: Called to show progress.
+        cluster: Workers that measure the events, where this process does not; what is found is the
+            same.
 
     Raises:
         PhysGanError: As in :func:`phys_gan.read` and :func:`phys_gan.compare`; a requirement
@@ -85,6 +92,7 @@ def validate(
         training=None if training is None else opened(training),
         options=options or Options(),
         report=report,
+        measure=measure_sample if cluster is None else partial(measure_on, cluster),
     )
     checks = {
         name: [evaluate(requirement, comparison.metrics) for requirement in requirements]

@@ -40,3 +40,26 @@ def test_damaged(tmp_path, content):
     path.write_bytes(content)
     with pytest.raises(DataError, match="is not a checkpoint, or is damaged"):
         load_checkpoint(path)
+
+
+def test_every_flipped_bit_is_found(tmp_path):
+    path = tmp_path / "c.safetensors"
+    save_checkpoint(path, {"shown": 3, "weights": torch.arange(8.0), "name": '"sha256":"'})
+    content = path.read_bytes()
+    assert load_checkpoint(path)["name"] == '"sha256":"'
+    for place in range(len(content)):
+        changed = bytearray(content)
+        changed[place] ^= 1 << place % 8
+        path.write_bytes(changed)
+        with pytest.raises(DataError, match="damaged"):
+            load_checkpoint(path)
+
+
+def test_every_cut_is_found(tmp_path):
+    path = tmp_path / "c.safetensors"
+    save_checkpoint(path, {"weights": torch.arange(4.0)})
+    content = path.read_bytes()
+    for end in range(len(content)):
+        path.write_bytes(content[:end])
+        with pytest.raises(DataError, match="damaged"):
+            load_checkpoint(path)

@@ -10,7 +10,8 @@ import torch
 import phys_gan as pg
 from phys_gan.errors import ConfigError, DataError, MissingError
 from phys_gan.training.checkpoint import load_checkpoint
-from phys_gan.training.loop import _Means, train
+from phys_gan.training.loop import train
+from phys_gan.training.means import Means
 from phys_gan.training.schedule import TrainingConfig
 from phys_gan.validation import physics_score
 from phys_gan.workflows import demo_sample
@@ -42,7 +43,8 @@ def test_what_a_run_leaves(tmp_path):
     model = run(tmp_path, report=lambda shown, scalars: reports.append((shown, dict(scalars))))
     assert model == tmp_path / "model.safetensors"
     assert {path.name for path in tmp_path.iterdir()} == {
-        "recipe.toml", "stats.jsonl", "checkpoint.safetensors", "model.safetensors",
+        "recipe.toml", "stats.jsonl", "checkpoint.safetensors", "checkpoint-1.safetensors",
+        "model.safetensors",
     }  # fmt: skip
     assert [line["events"] for line in lines(tmp_path)] == [320, 640, 960, 1280]
     assert [shown for shown, scalars in reports if scalars] == [320, 640, 960, 1280]
@@ -205,7 +207,7 @@ def test_what_the_model_used_is_in_its_provenance(tmp_path):
 
 
 def test_means_of_scalars_that_do_not_come_at_every_step():
-    means = _Means()
+    means = Means()
     values = torch.randn(100)
     for step, value in enumerate(values):
         means.add({"always": value} if step % 4 else {"always": value, "lazy": value})

@@ -8,7 +8,7 @@ import pytest
 from phys_gan.detectors import load_detector
 from phys_gan.errors import DataError, DetectorError
 from phys_gan.events import Events
-from phys_gan.validation.measuring import measure_sample
+from phys_gan.validation.measuring import Measured, Measurement, measure_sample
 
 CALOGAN = load_detector("calogan")
 
@@ -87,3 +87,63 @@ def test_blocks_that_do_not_belong_together_are_refused() -> None:
         measure_sample(iter([events, bare]), "mixture")
     with pytest.raises(DataError, match="mixture has no events"):
         measure_sample(iter([]), "mixture")
+
+
+def assert_same(one: Measured, other: Measured) -> None:
+    for table in ("values", "conditions"):
+        for name, column in getattr(one, table).items():
+            np.testing.assert_array_equal(getattr(other, table)[name], column, err_msg=name)
+    for name in ("layer_energies", "spectrum", "rows"):
+        np.testing.assert_array_equal(getattr(other, name), getattr(one, name), err_msg=name)
+    for kind in ("mean", "error"):
+        expected = getattr(one.profiles.cells, kind)
+        np.testing.assert_array_equal(getattr(other.profiles.cells, kind), expected)
+    np.testing.assert_array_equal(other.kept.cells, one.kept.cells)
+    assert (other.outside, other.provenance) == (one.outside, one.provenance)
+    assert (other.n_events, len(other)) == (one.n_events, len(one))
+
+
+@pytest.mark.parametrize("max_events", [2_000_000, 150])
+def test_eight_parts_are_one_piece(max_events: int) -> None:
+    events = toy(2000)
+    blocks = [events[k : k + 50] for k in range(0, 2000, 50)]
+    given = {"seed": 3, "kept_bytes": 4 * 504 * 90, "max_events": max_events}
+    whole = measure_sample(iter(blocks), "all", **given)
+    parts = []
+    for first in range(0, 40, 5):
+        part = Measurement(blocks[first], "all", 50 * first, **given)
+        for block in blocks[first : first + 5]:
+            part.add(block)
+        parts.append(part)
+    # Pairs, then pairs of pairs; the later one first.
+    while len(parts) > 1:
+        parts = [b.merged(a) for a, b in zip(parts[::2], parts[1::2], strict=True)]
+    assert_same(whole, parts[0].finish())
+
+
+def test_a_bounded_number_of_events_stays_in_memory() -> None:
+    events = toy(3000)
+    whole = measure_sample(events, "all", seed=3)
+    measurement = Measurement(events, "some", seed=3, max_events=200)
+    for first in range(0, 3000, 100):
+        measurement.add(events[first : first + 100])
+        assert len(measurement.table) <= 400
+        assert len(measurement.kept) <= 400
+    some = measurement.finish()
+    assert (len(some), some.n_events, len(whole), whole.n_events) == (200, 3000, 3000, 3000)
+    assert len(some.kept) == 200
+    for name, column in some.values.items():
+        inside = np.isin(column, whole.values[name]) | np.isnan(column)
+        assert inside.all(), name
+    np.testing.assert_array_equal(some.kept.energy, some.conditions["energy"][some.rows])
+    # Averages are those of all events.
+    expected = whole.profiles.cells.mean
+    np.testing.assert_allclose(some.profiles.cells.mean, expected, rtol=1e-13)
+    assert some.outside == pytest.approx(whole.outside, rel=1e-13)
+
+
+def test_parts_that_do_not_belong_together_are_refused() -> None:
+    events = toy(30)
+    bare = Events(events.cells, {"energy": events.energy}, CALOGAN)
+    with pytest.raises(DataError, match="same conditions"):
+        Measurement(events, "a").merged(Measurement(bare, "a", 30))

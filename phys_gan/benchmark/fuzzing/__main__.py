@@ -55,6 +55,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--seed", type=int, default=1, help="seed of the damage")
     parser.add_argument("--folder", type=Path, default=Path("fuzzing"), help="where results go")
     parser.add_argument("--case", type=int, help="repeat one case in this process, and tell all")
+    parser.add_argument("--seconds", type=float, default=10.0, help="time limit of each file")
     options = parser.parse_args(arguments)
     torch.set_num_threads(1)
     sound = prepared(options.kind, options.folder)
@@ -72,7 +73,9 @@ def main(arguments: list[str] | None = None) -> None:
     numbers = [number for number in range(options.cases) if number not in done]
     findings = options.folder / "findings"
     with log.open("a") as file:
-        for result in run_cases(options.kind, sound, options.seed, numbers, findings):
+        for result in run_cases(
+            options.kind, sound, options.seed, numbers, findings, options.seconds
+        ):
             results.append(result)
             file.write(json.dumps(result) + "\n")
             file.flush()

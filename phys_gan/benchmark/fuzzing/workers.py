@@ -41,6 +41,10 @@ def run_cases(
     Yields:
         What came of each case.
     """
+    for name, path in sound.items():
+        # What reading imports is imported here, once.
+        outcome, said, _ = timed(kind, Case(-1, name, "nothing", path))
+        assert outcome == "read", said
     # Forked, so that a new one has everything imported already.
     context = multiprocessing.get_context("fork")
     worker: tuple[Any, Connection] | None = None

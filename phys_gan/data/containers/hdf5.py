@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Mapping
 from typing import Any
 
@@ -31,6 +32,10 @@ __all__ = [
 ]
 
 _BLOCK_BYTES = 1 << 25
+_MOST_COMPRESSED = 2_000
+"""Bytes that one byte of a file stands for: no more than about 1,000 with gzip."""
+_MOST_EMPTY = 1 << 26
+"""Bytes that may be declared beside: a small file may hold little but zeros."""
 CONDITIONS = "conditions"
 OVERFLOW = "overflow"
 
@@ -39,10 +44,12 @@ def data_sets(file: OpenFile) -> dict[str, tuple[int, ...]]:
     """Return the shape of each data set by its name; those in groups have a path as name."""
     shapes: dict[str, tuple[int, ...]] = {}
 
-    def note(name: str, entry: Any) -> None:
+    def note(name: str | bytes, entry: Any) -> None:
         shape = getattr(entry, "shape", None)
         if shape is not None:
-            shapes[name] = tuple(shape)
+            # A damaged name that is no text comes as bytes.
+            text = name if isinstance(name, str) else name.decode(errors="replace")
+            shapes[text] = tuple(shape)
 
     with damage_reported("HDF5"):
         file.handle.visititems(note)
@@ -52,7 +59,34 @@ def data_sets(file: OpenFile) -> dict[str, tuple[int, ...]]:
 def has(file: OpenFile, *names: str) -> bool:
     """Return whether the file has data sets of all these names."""
     with damage_reported("HDF5"):
-        return all(hasattr(file.handle.get(name), "shape") for name in names)
+        found = [file.handle.get(name) for name in names]
+        for name, entry in zip(names, found, strict=True):
+            _require_own(file, name, entry)
+        return all(hasattr(entry, "shape") for entry in found)
+
+
+def _require_own(file: OpenFile, name: str, entry: Any) -> None:
+    """Refuse a data set whose numbers lie in another file: only what was named is opened."""
+    import h5py
+
+    if not isinstance(entry, h5py.Dataset):
+        return
+    made = entry.id.get_create_plist()
+    if made.get_layout() == h5py.h5d.VIRTUAL or made.get_external_count():
+        raise DataError(
+            f"data set '{name}' takes its numbers from other files",
+            remedy="copy them into one file (h5repack)",
+            value=name,
+        )
+    declared = entry.dtype.itemsize * math.prod(entry.shape or ())
+    held = file.path.stat().st_size
+    if declared > _MOST_EMPTY + _MOST_COMPRESSED * held:
+        raise DataError(
+            f"data set '{name}' declares {declared:.3g} bytes in a file of {held:,}",
+            remedy="copy or make the file again",
+            value=declared,
+            constraint=held,
+        )
 
 
 def shape_of(file: OpenFile, name: str) -> tuple[int, ...]:
@@ -111,7 +145,8 @@ def wrong_shape(
 
 def rows_per_chunk(file: OpenFile, name: str) -> int:
     """Return how many events are stored together; 1 where each stands for itself."""
-    chunks = file.handle[name].chunks
+    with damage_reported("HDF5"):
+        chunks = file.handle[name].chunks
     return int(chunks[0]) if chunks else 1
 
 
@@ -148,8 +183,9 @@ def read_rows(file: OpenFile, name: str, out: NDArray[np.float32], start: int = 
 
 def read_conditions(file: OpenFile) -> dict[str, NDArray[np.float64]]:
     """Read the conditions other than energy that files of ours keep in a group."""
-    if file.handle.get(CONDITIONS, getclass=True) is None:
-        return {}
+    with damage_reported("HDF5"):
+        if file.handle.get(CONDITIONS, getclass=True) is None:
+            return {}
     prefix = f"{CONDITIONS}/"
     names = [name for name in data_sets(file) if name.startswith(prefix)]
     return {name.removeprefix(prefix): column(file, name) for name in names}

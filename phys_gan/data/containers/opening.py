@@ -14,6 +14,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
+from phys_gan.data.containers.hdf5_heaps import sound_heaps
 from phys_gan.data.containers.root_classes import forget_classes, remember_classes
 from phys_gan.data.source import Source
 from phys_gan.errors import DataError, MissingError, PhysGanError
@@ -99,10 +100,14 @@ def naming(path: Path) -> Iterator[None]:
     try:
         yield
     except PhysGanError as error:
-        if str(path) in error.problem:
+        # Names that a damaged file holds may be anything, also what turns a terminal red.
+        problem = "".join(
+            c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in error.problem
+        )
+        if str(path) in problem and problem == error.problem:
             raise
         raise type(error)(
-            f"'{path}': {error.problem}",
+            problem if str(path) in problem else f"'{path}': {problem}",
             remedy=error.remedy,
             value=error.value,
             constraint=error.constraint,
@@ -129,7 +134,15 @@ def _open(path: Path, container: str) -> Any:
     if container == "HDF5":
         import h5py
 
-        return h5py.File(path, "r")
+        file = h5py.File(path, "r")
+        try:
+            if file.id.get_create_plist().get_sizes()[1] == 8 and not sound_heaps(path):
+                raise damaged(container)
+            _require_no_other_file(file)
+        except BaseException:
+            file.close()
+            raise
+        return file
     if container == "FITS":
         fits = astropy_fits(path)
         from astropy.utils.exceptions import AstropyUserWarning
@@ -146,6 +159,26 @@ def _open(path: Path, container: str) -> Any:
 
     remember_classes()
     return uproot.open(path, handler=uproot.source.file.MemmapSource)
+
+
+def _require_no_other_file(file: Any) -> None:
+    """Refuse links into other files, wherever they are, before any is followed.
+
+    Raises:
+        DataError: There is one.
+    """
+    import h5py
+
+    def look(name: bytes, info: Any) -> bytes | None:
+        # What is returned ends the visit; h5py cannot pass an exception on.
+        return None if info.type in (h5py.h5l.TYPE_HARD, h5py.h5l.TYPE_SOFT) else name
+
+    found = file.id.links.visit(look, info=True)
+    if found is not None:
+        raise DataError(
+            f"'{found.decode(errors='replace')}' is a link into another file",
+            remedy="copy what it links to into one file (h5repack)",
+        )
 
 
 @contextmanager

@@ -99,6 +99,14 @@ def find_stamps(catalogue: Path, table: fits.Table) -> Stamps:
         wanted.setdefault(name, []).append(hdu)
     found = {}
     for name, there in wanted.items():
+        if not name.isprintable() or Path(name).name != name:
+            # A catalogue names what stands beside it, and nothing else is opened.
+            raise DataError(
+                f"the catalogue '{catalogue}' names the file of stamps {name[:80]!r}, which is no "
+                f"name of a file beside it",
+                remedy="correct the catalogue",
+                value=name,
+            )
         path = catalogue.parent / name
         if not name or not path.is_file():
             raise MissingError(

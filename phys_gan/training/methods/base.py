@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import copy
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
 
@@ -18,6 +19,7 @@ from phys_gan.model import Model
 from phys_gan.networks import AnyNetworkConfig, Generator
 from phys_gan.training.average import GeneratorAverage
 from phys_gan.training.batches import Batches
+from phys_gan.training.processes import gather
 from phys_gan.training.schedule import TrainingConfig
 
 __all__ = ["Method", "Setup", "Sources", "Stateful"]
@@ -55,10 +57,12 @@ class Setup:
         schedule: The schedule.
         encoding: The fitted encoding, on the device.
         fabric: Where it runs.
-        noise: Random stream of latents, on the device.
+        noise: Random stream of latents, on the device; the same in every process, each of which
+            takes its own part of what is drawn.
         x: Encoded real events (N, n_numbers), from which networks take their scales.
         c: Their encoded conditions (N, n_conditions).
         sources: Events to translate, for methods that do.
+        own: Random stream of this process for all else; ``noise`` where there is one process.
     """
 
     network: AnyNetworkConfig
@@ -69,6 +73,12 @@ class Setup:
     x: Tensor
     c: Tensor
     sources: Sources | None = None
+    own: torch.Generator | None = None
+
+    @property
+    def random(self) -> torch.Generator:
+        """Random stream of this process."""
+        return self.noise if self.own is None else self.own
 
     @property
     def sizes(self) -> tuple[Any, int, int]:
@@ -132,16 +142,25 @@ class Method(ABC):
         return GeneratorAverage(twin, self.setup.schedule.ema_half_life)
 
     def latents(self, n: int, latent: int) -> Tensor:
-        """Draw standard normal latents (n, latent)."""
-        device = self.setup.noise.device
-        return torch.randn(n, latent, generator=self.setup.noise, device=device)
+        """Draw standard normal latents (n, latent), the own part of those of all processes."""
+        noise, world = self.setup.noise, self.fabric.world_size
+        drawn = torch.randn(n * world, latent, generator=noise, device=noise.device)
+        return drawn[n * self.fabric.global_rank :][:n]
+
+    @contextmanager
+    def aside(self) -> Iterator[None]:
+        """Leave the random streams as they were: reports change nothing in what follows."""
+        noise, own = self.setup.noise.get_state(), self._streams()
+        yield
+        self.setup.noise.set_state(noise)
+        self._set_streams(own)
 
     def state_dict(self) -> dict[str, Any]:
-        """Return all that a later process needs to go on."""
+        """Return all that a later process needs to go on; every process must ask for it."""
         return {
             "steps": self.steps,
             "noise": self.setup.noise.get_state(),
-            "dropout": _random_state(self.setup.noise.device),
+            "streams": gather(self.fabric, self._streams()),
             "average": self.average.generator.state_dict(),
             **{name: part.state_dict() for name, part in self.parts().items()},
         }
@@ -150,10 +169,21 @@ class Method(ABC):
         """Go on from what :meth:`state_dict` returned."""
         self.steps = state["steps"]
         self.setup.noise.set_state(state["noise"])
-        _set_random_state(self.setup.noise.device, state["dropout"])
+        self._set_streams(state["streams"][self.fabric.global_rank])
         self.average.generator.load_state_dict(state["average"])
         for name, part in self.parts().items():
             part.load_state_dict(state[name])
+
+    def _streams(self) -> dict[str, Tensor]:
+        """Return the states of this process's own random streams."""
+        return {
+            "random": self.setup.random.get_state(),
+            "layers": _random_state(self.setup.noise.device),
+        }
+
+    def _set_streams(self, own: Mapping[str, Tensor]) -> None:
+        self.setup.random.set_state(own["random"])
+        _set_random_state(self.setup.noise.device, own["layers"])
 
 
 def _random_state(device: torch.device) -> Tensor:

@@ -43,7 +43,7 @@ class Critic:
             setup.fabric,
             config.historical_weight,
         )
-        self.plain, self.random = discriminator, setup.noise
+        self.plain, self.random = discriminator, setup.random
         self.config, self.techniques, self.loss = config, techniques, LOSSES[config.loss]
 
     def improve(

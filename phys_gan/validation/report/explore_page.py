@@ -31,6 +31,7 @@ __all__ = ["save_exploration"]
 
 _COLUMNS = 10
 _SHOWER_COLUMNS = 8
+_LONGEST = 4000
 
 
 def save_exploration(
@@ -225,6 +226,9 @@ def _response(ramp: Ramp, response: Response) -> list[Cell]:
 
 
 def _provenance(exploration: Exploration) -> Table:
-    rows = [(name, [Cell(text, is_text=True)]) for name, text in exploration.provenance.items()]
+    rows = [
+        (name, [Cell(text[:_LONGEST], is_text=True)])
+        for name, text in exploration.provenance.items()
+    ]
     rows = rows or [("made by", [Cell("not recorded", is_text=True)])]
     return Table([("", ""), ("model", "")], rows, sortable=False)

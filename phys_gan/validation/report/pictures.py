@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, count
 
+import matplotlib as mpl
 from matplotlib.figure import Figure
 
 from phys_gan.validation.report.encode import as_pdf, as_png, as_svg, embedded
@@ -69,13 +70,24 @@ def draw(drawing: Drawing, stem: str, *, files: bool) -> Picture:
         stem: Name of its files.
         files: Whether PDF and PNG are wanted too.
     """
-    figure = drawing.figure()
-    # The first form solves the layout, which then holds for all others.
-    shown = as_png(figure, _SHOWN_DPI) if drawing.is_map else as_svg(figure)
+    try:
+        figure, shown = _shown(drawing)
+    except ValueError as error:
+        if "ParseSyntaxException" not in str(error) and "ParseException" not in str(error):
+            raise
+        # A name of a layer or a condition is taken for mathematics, and is none: as it is written.
+        with mpl.rc_context({"text.parse_math": False}):
+            figure, shown = _shown(drawing)
     figure.set_layout_engine("none")
     content = {"pdf": as_pdf(figure), "png": as_png(figure)} if files else {}
     width, height = (round(96 * inches) for inches in figure.get_size_inches())
     return Picture(drawing, embedded(shown), width, height, stem, content)
+
+
+def _shown(drawing: Drawing) -> tuple[Figure, bytes]:
+    """Draw a figure; its first form solves the layout, which then holds for all others."""
+    figure = drawing.figure()
+    return figure, as_png(figure, _SHOWN_DPI) if drawing.is_map else as_svg(figure)
 
 
 def file_names(names: Sequence[str]) -> list[str]:

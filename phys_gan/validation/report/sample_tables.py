@@ -14,6 +14,9 @@ from phys_gan.validation.statistics.response import ResponseCurve
 
 __all__ = ["provenance_table", "response_table", "samples_table"]
 
+_LONGEST = 4000
+"""Characters of what is recorded of a sample."""
+
 
 def samples_table(comparisons: Comparisons) -> Table:
     """List the numbers of events and the incident energies, of images the ranges of conditions."""
@@ -51,12 +54,17 @@ def provenance_table(comparisons: Comparisons) -> Table:
     sides = _sides(comparisons)
     keys = list(dict.fromkeys(key for _, side in sides for key in side.provenance))
     rows = [
-        (key, [Cell(side.provenance.get(key, "–"), is_text=True) for _, side in sides])
+        (key[:_LONGEST], [_recorded(side.provenance.get(key, "–")) for _, side in sides])
         for key in keys
     ]
     if not rows:
         rows = [("made by", [Cell("not recorded", is_text=True) for _ in sides])]
     return Table([("", ""), *((name, "") for name, _ in sides)], rows, sortable=False)
+
+
+def _recorded(text: str) -> Cell:
+    # Whoever wrote a file may have written a book into it.
+    return Cell(text if len(text) <= _LONGEST else f"{text[:_LONGEST]} …", is_text=True)
 
 
 def response_table(comparisons: Comparisons) -> Table | None:

@@ -1,0 +1,220 @@
+"""One training in several processes: how they start, what they share, what they agree on.
+
+Every process holds the same weights and takes its own events. Gradients are averaged by hand when
+a network is improved, not by hooks on the way (DistributedDataParallel): gradient penalties
+differentiate twice, games differentiate through networks that stay as they are, and unrolled ones
+through copies, of which such hooks know nothing.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any, TypeVar
+
+import torch
+from lightning_fabric import Fabric
+from lightning_fabric.plugins.precision.precision import Precision
+from lightning_fabric.strategies.ddp import DDPStrategy
+from lightning_utilities.core.apply_func import apply_to_collection
+from torch import Tensor, distributed, nn
+
+from phys_gan.errors import ConfigError, PhysGanError
+
+__all__ = [
+    "Pulse",
+    "average_gradients",
+    "gather",
+    "is_first",
+    "loss_of_process_explained",
+    "share",
+    "start_fabric",
+]
+
+_T = TypeVar("_T")
+_PATIENT_STEPS = 16
+"""Steps between two looks at what a graphics card computed, for which it has to wait."""
+
+
+class _Replicated(DDPStrategy):
+    """Processes of DistributedDataParallel, without its hooks."""
+
+    def setup_module(self, module: nn.Module) -> nn.Module:  # type: ignore[override]
+        """Leave a network as it is."""
+        return module
+
+
+class _Bfloat16(Precision):
+    """Networks take products of matrices in bfloat16, and return float32.
+
+    Fabric's own kind also watches for losses too small for half precision, which bfloat16 does not
+    need, and refuses the derivatives of gradient penalties for it.
+
+    Arguments:
+        kind: "cpu" or "cuda".
+    """
+
+    precision = "bf16-mixed"
+
+    def __init__(self, kind: str) -> None:
+        self.kind = kind
+
+    def forward_context(self) -> AbstractContextManager[Any]:
+        """Return the context in which networks run."""
+        return torch.autocast(self.kind, torch.bfloat16)
+
+    def convert_output(self, data: Any) -> Any:
+        """Return float32."""
+        return apply_to_collection(data, Tensor, _to_float)
+
+
+def _to_float(tensor: Tensor) -> Tensor:
+    return tensor.float() if tensor.is_floating_point() else tensor
+
+
+def is_first() -> bool:
+    """Return whether this process speaks for all; before they have started as well."""
+    for name in ("RANK", "SLURM_PROCID"):
+        if name in os.environ:
+            return os.environ[name] == "0"
+    return all(os.environ.get(name, "0") == "0" for name in ("NODE_RANK", "LOCAL_RANK"))
+
+
+def start_fabric(
+    device: str = "auto", devices: int = 1, nodes: int = 1, precision: str = "float32"
+) -> Fabric:
+    """Start all processes; those of torchrun and Slurm are found by their environment.
+
+    Arguments:
+        device: "cpu", "cuda", or "auto" for the best there is.
+        devices: Devices per machine; one process each.
+        nodes: Machines.
+        precision: "float32", or "bfloat16" for the products of matrices.
+
+    Raises:
+        ConfigError: There are no such devices.
+    """
+    several, there = devices * nodes > 1, torch.cuda.device_count()
+    if devices > there and (device == "cuda" or (device == "auto" and there)):
+        raise ConfigError(
+            f"{devices} CUDA devices are asked for, and this machine has {there}",
+            remedy="lower --devices, or choose --device cpu",
+            value=devices,
+            constraint=there,
+        )
+    kind = "cuda" if device == "auto" and there else device.replace("auto", "cpu")
+    try:
+        fabric = Fabric(
+            accelerator=device,
+            strategy=_Replicated() if several else "auto",
+            devices=devices,
+            num_nodes=nodes,
+            plugins=[_Bfloat16(kind)] if precision == "bfloat16" else None,
+        )
+        fabric.launch()
+    except (RuntimeError, ValueError) as error:
+        raise ConfigError(
+            f"{devices} processes on '{device}' on each of {nodes} machines cannot start: "
+            f"{_first_sentence(error)}",
+            remedy="under torchrun or Slurm, choose as many --devices and --nodes as they start",
+            value=(device, devices, nodes),
+        ) from error
+    return fabric
+
+
+def _first_sentence(error: Exception) -> str:
+    return " ".join(str(error).split()).partition(". ")[0].rstrip(".")
+
+
+def average_gradients(fabric: Fabric, gradients: Iterable[Tensor]) -> None:
+    """Replace gradients in place by their means over all processes."""
+    if fabric.world_size == 1:
+        return
+    own = list(gradients)
+    together = torch.cat([gradient.flatten() for gradient in own])
+    distributed.all_reduce(together)
+    together /= fabric.world_size
+    parts = together.split([gradient.numel() for gradient in own])
+    for gradient, part in zip(own, parts, strict=True):
+        gradient.copy_(part.view_as(gradient))
+
+
+@torch.no_grad()
+def share(fabric: Fabric, network: nn.Module) -> None:
+    """Give every process the first one's weights and buffers."""
+    if fabric.world_size > 1:
+        for tensor in (*network.parameters(), *network.buffers()):
+            distributed.broadcast(tensor.data, 0)
+
+
+def gather(fabric: Fabric, own: _T) -> list[_T]:
+    """Return what each process has, in their order."""
+    if fabric.world_size == 1:
+        return [own]
+    everyones: list[Any] = [None] * fabric.world_size
+    distributed.all_gather_object(everyones, own)
+    return everyones
+
+
+class Pulse:
+    """Let all processes agree on the time, on stopping, and on losses that are not finite.
+
+    Arguments:
+        fabric: Where they run.
+    """
+
+    def __init__(self, fabric: Fabric) -> None:
+        self.fabric = fabric
+        self._broken = torch.zeros((), dtype=torch.bool, device=fabric.device)
+        self._beats = 0
+
+    def beat(
+        self, scalars: Mapping[str, Tensor], spent: float, stop: bool, look: bool
+    ) -> tuple[float, bool, bool]:
+        """Return the seconds spent, whether to stop, and whether a scalar was not finite.
+
+        Arguments:
+            scalars: Those of this process and step.
+            spent: Seconds on its clock; the first one's clock counts.
+            stop: Whether it wants to stop; one is enough.
+            look: Whether to look at the scalars whatever that costs, because of what is written
+                next. Else a graphics card alone is waited for every few steps only.
+        """
+        values = torch.stack([value.detach().float() for value in scalars.values()])
+        self._broken |= ~values.isfinite().all()
+        self._beats += 1
+        if self.fabric.world_size > 1:
+            first = self.fabric.global_rank == 0
+            shared = torch.tensor([spent if first else 0.0, float(stop)], dtype=torch.float64).to(
+                self.fabric.device
+            )
+            shared = torch.cat([shared, self._broken.double()[None]])
+            distributed.all_reduce(shared)
+            agreed = shared.tolist()
+            return agreed[0], agreed[1] > 0, agreed[2] > 0
+        patient = self.fabric.device.type != "cpu" and self._beats % _PATIENT_STEPS
+        if patient and not (look or stop):
+            return spent, stop, False
+        return spent, stop, bool(self._broken)
+
+
+@contextmanager
+def loss_of_process_explained(fabric: Fabric) -> Iterator[None]:
+    """Say it when another process is gone, in the first one; the others end without a word.
+
+    Raises:
+        PhysGanError: Another process is gone.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        words = ("gloo", "NCCL", "Connection closed", "Connection reset", "DistBackendError")
+        if fabric.world_size == 1 or not any(word in str(error) for word in words):
+            raise
+        if fabric.global_rank:
+            raise SystemExit(1) from error
+        raise PhysGanError(
+            "another process of this training ended before its time",
+            remedy="see what it said, then go on with --resume",
+        ) from error
