@@ -88,10 +88,15 @@ class Inspection:
         rows += [("note", text) for text in self.notes]
         rows += [("warning", text) for text in self.warnings]
         width = max(len(label) for label, _ in rows)
-        return [f"{label:<{width}}  {text}" for label, text in rows]
+        return [f"{label:<{width}}  {_shown(text)}" for label, text in rows]
 
     def __str__(self) -> str:
         return "\n".join(self.lines())
+
+
+def _shown(text: str) -> str:
+    """Return a text without what would steer a terminal."""
+    return "".join(c if c.isprintable() or c == "\n" else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
 def inspect(

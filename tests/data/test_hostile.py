@@ -11,6 +11,7 @@ import h5py
 import numpy as np
 import pytest
 
+import phys_gan as pg
 from phys_gan.errors import PhysGanError
 
 Copied = Callable[[str], Path]
@@ -122,3 +123,12 @@ def test_links_within_a_file_are_followed(copied: Copied) -> None:
         file.move("incident_energies", "moved")
         file["incident_energies"] = h5py.SoftLink("/moved")
     assert len(read(path)) == 4
+
+
+def test_texts_of_a_file_do_not_steer_a_terminal(tmp_path: Path) -> None:
+    cells, energy = np.ones((2, 504), np.float32), np.array([1e3, 2e3])
+    said = {"comment": "\x1b[2J\x07gone\nnext"}
+    events = pg.Events(cells, {"energy": energy}, pg.load_detector("calogan"), provenance=said)
+    pg.write(tmp_path / "a.h5", events)
+    lines = str(pg.inspect(tmp_path / "a.h5"))
+    assert "comment: \N{REPLACEMENT CHARACTER}[2J\N{REPLACEMENT CHARACTER}gone\nnext" in lines
