@@ -96,7 +96,9 @@ class Engine:
         """Return the cells of a batch of at most ``size`` events."""
         n = len(c)
         if not self.compiled:
-            return self._compute(z, c)
+            # Saves a tenth of the time of single events; torch cannot compile in this mode.
+            with torch.inference_mode():
+                return self._compute(z, c)
         # Each size is compiled for itself: the last batch is filled up.
         z, c = (torch.cat([part, part[-1:].expand(size - n, -1)]) for part in (z, c))
         if c.is_cuda:
@@ -112,7 +114,7 @@ class Engine:
         )
         return compiled
 
-    @torch.inference_mode()
+    @torch.no_grad()
     def _compute(self, z: Tensor, c: Tensor) -> Tensor:
         low = self.precision == "bfloat16"
         with torch.autocast(c.device.type, dtype=torch.bfloat16, enabled=low):

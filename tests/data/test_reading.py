@@ -10,6 +10,7 @@ import pytest
 import uproot
 
 from phys_gan.data import inspect, read, write
+from phys_gan.data.containers import hdf5
 from phys_gan.detectors import load_detector
 from phys_gan.errors import DataError, DetectorError, MissingError, PhysGanError
 from phys_gan.events import Events
@@ -312,6 +313,18 @@ def test_more_than_any_file_of_this_size_holds(tmp_path: Path) -> None:
         file.create_dataset("incident_energies", (n, 1), "f4", chunks=(1000, 1))
         file.create_dataset("showers", (n, 504), "f4", chunks=(1000, 504))
     with pytest.raises(DataError, match=r"declares 2.02e\+17 bytes in a file of 1,672; copy or"):
+        read(path)
+
+
+def test_more_than_any_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "a.h5"
+    calogan()(path)
+
+    def full(*shape: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(hdf5, "read_rows", full)
+    with pytest.raises(DataError, match="its events do not fit into memory; split the file"):
         read(path)
 
 

@@ -79,6 +79,8 @@ def test_a_compiled_network_sees_one_shape(monkeypatch):
     assert np.quantile(differences(FAST.generate(energies, seed=5), events), 0.99) < 1e-5
 
 
+# torch's own compiler uses what torch has deprecated.
+@pytest.mark.filterwarnings("ignore:.torch.jit.script_method:DeprecationWarning")
 @pytest.mark.slow
 def test_compiled_events_are_the_same():
     model = replace(FAST.model, compiled=True)
