@@ -4,7 +4,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test slow lint format docs env clean
+.PHONY: demo test slow notebooks coverage lint format docs env clean
 
 demo: env
 	$(BIN)/phys-gan demo --out demo
@@ -15,6 +15,12 @@ test: env
 
 slow: env
 	$(BIN)/python -m pytest -m slow
+
+notebooks: env
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 8 --nbmake notebooks
+
+coverage: env
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 8 --dist loadfile --cov phys_gan --cov-report term-missing:skip-covered
 
 lint: env
 	$(BIN)/ruff check .

@@ -7,7 +7,7 @@ author = "the phys_gan developers"
 version = release = __version__
 
 extensions = [
-    "myst_parser",
+    "myst_nb",
     "sphinx.ext.autodoc",
     "sphinx.ext.napoleon",
     "sphinx.ext.viewcode",
@@ -15,6 +15,8 @@ extensions = [
 exclude_patterns = ["_build"]
 myst_enable_extensions = ["colon_fence", "dollarmath"]
 myst_heading_anchors = 3
+# Notebooks are shown as they were last run; `make notebooks` runs them.
+nb_execution_mode = "off"
 
 html_theme = "furo"
 html_title = f"phys_gan {version}"
