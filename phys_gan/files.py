@@ -1,4 +1,4 @@
-"""Write files so that a reader never meets half of one."""
+"""Write files so that a reader never meets half of one, and no two write the same."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from phys_gan.errors import OutputError
+from phys_gan.errors import ConfigError, OutputError
 
-__all__ = ["atomic_file"]
+__all__ = ["atomic_file", "locked"]
 
 
 @contextmanager
@@ -33,6 +33,37 @@ def atomic_file(path: str | Path) -> Iterator[Path]:
         raise _cannot_write(target, error) from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def locked(path: Path, problem: str, remedy: str) -> Iterator[None]:
+    """Hold a lock while the block runs; it ends with the process, in whichever way that ends.
+
+    Windows and some network file systems have no such locks: then nothing is held.
+
+    Arguments:
+        path: An empty file for the lock, which stays.
+        problem: What to say where another process holds it.
+        remedy: And what to do about that.
+
+    Raises:
+        ConfigError: Another process holds it.
+        OutputError: The file cannot be made.
+    """
+    try:
+        file = path.open("w")
+    except OSError as error:
+        raise _cannot_write(path, error) from error
+    with file:
+        try:
+            import fcntl
+
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise ConfigError(problem, remedy=remedy) from error
+        except (ImportError, OSError):
+            pass
+        yield
 
 
 def _umask() -> int:

@@ -13,6 +13,7 @@ ROOT = Path(phys_gan.__file__).parent
 BASE = {
     "errors",
     "files",
+    "toml",
     "randomness",
     "units",
     "particles",
@@ -25,10 +26,11 @@ BASE = {
 MAY = {
     "errors": set(),
     "files": {"errors"},
+    "toml": set(),
     "randomness": set(),
     "units": {"errors"},
     "particles": {"errors"},
-    "detectors": {"errors", "files"},
+    "detectors": {"errors", "files", "toml"},
     "events": {"errors", "detectors"},
     "references": {"errors"},
     "toys": {"errors", "randomness", "detectors", "events"},

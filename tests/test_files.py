@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from phys_gan.errors import DataError, OutputError, PhysGanError
-from phys_gan.files import atomic_file
+from phys_gan.errors import ConfigError, DataError, OutputError, PhysGanError
+from phys_gan.files import atomic_file, locked
 
 
 def names(folder: Path) -> list[str]:
@@ -70,3 +70,21 @@ def test_a_folder_in_place_of_the_target(tmp_path: Path) -> None:
     with pytest.raises(OutputError):
         write(tmp_path / "out", "x")
     assert names(tmp_path) == ["out"]
+
+
+def test_a_lock_is_held_once(tmp_path: Path) -> None:
+    path = tmp_path / ".lock"
+    said = "somebody is at it", "wait"
+    with (
+        locked(path, *said),
+        pytest.raises(ConfigError, match="somebody is at it; wait"),
+        locked(path, *said),
+    ):
+        pass
+    with locked(path, *said):
+        pass
+
+
+def test_a_lock_that_cannot_be_made(tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match="cannot write"), locked(tmp_path / "no" / "x", "", ""):
+        pass

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -16,6 +15,7 @@ from pydantic import (
 )
 
 from phys_gan.errors import ConfigError
+from phys_gan.toml import first_problem, parsed, read_text
 from phys_gan.units import MEV
 
 __all__ = ["LENGTHS", "Branch", "Conditions", "Frame", "HitMapping", "Hits", "load_mapping"]
@@ -169,23 +169,18 @@ def load_mapping(mapping: str | Path | HitMapping) -> HitMapping:
     if isinstance(mapping, HitMapping):
         return mapping
     try:
-        text = Path(mapping).read_text("utf-8")
-        return HitMapping.model_validate(tomllib.loads(text))
+        return HitMapping.model_validate(parsed(read_text(Path(mapping))))
     except OSError as error:
         raise ConfigError(
             f"cannot read the mapping '{mapping}': {error.strerror}", remedy="check the path"
         ) from error
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except ValidationError as error:
+        raise ConfigError(
+            f"the mapping '{mapping}' is wrong: {first_problem(error)}",
+            remedy="see docs/formats.md",
+        ) from error
+    except ValueError as error:
         raise ConfigError(
             f"the mapping '{mapping}' is not TOML: {error}",
             remedy="name each condition and branch once, as in docs/formats.md",
-        ) from error
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        message = first["msg"].removeprefix("Value error, ")
-        raise ConfigError(
-            f"the mapping '{mapping}' is wrong: {where + ': ' if where else ''}{message}",
-            remedy="see docs/formats.md",
-            value=where,
         ) from error

@@ -6,9 +6,9 @@ from xml.etree import ElementTree
 
 from pydantic import ValidationError
 
-from phys_gan.detectors.detector import Detector, first_problem
-from phys_gan.detectors.limits import shortened, too_long
+from phys_gan.detectors.detector import Detector
 from phys_gan.errors import DetectorError
+from phys_gan.toml import first_problem, shortened, too_long
 
 __all__ = ["read_binning_xml"]
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from phys_gan.detectors.binning_xml import read_binning_xml
 from phys_gan.detectors.detector import Detector
-from phys_gan.detectors.limits import MOST_TEXT
 from phys_gan.errors import DetectorError
+from phys_gan.toml import read_text
 
 __all__ = ["detector_names", "load_detector"]
 
@@ -53,11 +53,9 @@ def load_detector(detector: str | Path | Detector) -> Detector:
             value=name,
         )
     try:
-        with path.open(encoding="utf-8") as file:
-            # One more than is allowed, so that what is too long is refused and not cut.
-            text = file.read(MOST_TEXT + 1)
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "it is not text"
+        text = read_text(path)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
         raise DetectorError(
             f"cannot read the detector '{path}': {reason}", remedy="check the path"
         ) from error

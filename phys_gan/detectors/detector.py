@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import tomllib
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
@@ -13,6 +12,7 @@ import tomli_w
 from numpy.typing import ArrayLike, NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from phys_gan import toml
 from phys_gan.detectors import limits
 from phys_gan.detectors.layers import (
     AxisLayer,
@@ -322,21 +322,17 @@ class Detector(BaseModel):
                 it in the message.
         """
         try:
-            if problem := limits.too_long(text) or limits.too_many_dots(text):
-                raise ValueError(problem)
-            content = tomllib.loads(text)
-        except (ValueError, RecursionError) as error:
-            nested = isinstance(error, RecursionError)
-            problem = "its values are nested too deeply" if nested else limits.shortened(str(error))
+            content = toml.parsed(text)
+        except ValueError as error:
             raise DetectorError(
-                f"'{source}' is not TOML: {problem}", remedy="correct the file"
+                f"'{source}' is not TOML: {error}", remedy="correct the file"
             ) from error
         try:
             return cls.model_validate(content)
         except (ValidationError, ArithmeticError) as error:
             problem = "a number is too large"
             if isinstance(error, ValidationError):
-                problem = first_problem(error)
+                problem = toml.first_problem(error)
             raise DetectorError(
                 f"'{source}' is not a detector: {problem}",
                 remedy="compare with a built-in one in phys_gan/detectors/catalog",
@@ -369,11 +365,3 @@ def _require_bounded(n_cells: int, n_layers: int) -> None:
         raise ValueError(f"it has {n_layers:,} layers, and at most {limits.MOST_LAYERS:,} may be")
     if n_cells > limits.MOST_CELLS:
         raise ValueError(f"it has {n_cells:.4g} cells, and at most {limits.MOST_CELLS:,} may be")
-
-
-def first_problem(error: ValidationError) -> str:
-    """Say the first complaint of pydantic in the words of a TOML file, on one line."""
-    first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-    where = ".".join(str(part) for part in first["loc"])
-    message = first["msg"].removeprefix("Value error, ")
-    return limits.shortened(f"{where}: {message}" if where else message)

@@ -98,6 +98,8 @@ def build_generator(
             return Translator(detector, n_globals, n_conditions, config)
         case StackedConfig():
             return StackedGenerator(detector, n_globals, n_conditions, config)
+        case _:
+            raise _unknown(config)
 
 
 def build_discriminator(
@@ -138,6 +140,8 @@ def build_discriminator(
                 remedy="choose that method, or network.kind = 'compact', 'mlp' or 'dcgan'",
                 value=config.kind,
             )
+        case _:
+            raise _unknown(config)
 
 
 def build_encoder(
@@ -155,3 +159,12 @@ def build_encoder(
             value=config.kind,
         )
     return Encoder(n_globals + detector.n_cells, n_conditions, config)
+
+
+def _unknown(config: object) -> ConfigError:
+    kind = getattr(config, "kind", type(config).__name__)
+    return ConfigError(
+        f"there is no architecture '{kind}' in phys_gan",
+        remedy="build such networks yourself, as docs/howto/adding.md does",
+        value=kind,
+    )

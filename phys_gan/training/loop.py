@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -94,6 +95,7 @@ def train(
     if not fabric.is_global_zero:
         report, watch = silent, unwatched
     with (
+        run.alone() if fabric.is_global_zero else nullcontext(),
         Stopping(deadline) as stopping,
         loss_of_process_explained(fabric),
         shortage_explained(config.batch_size),

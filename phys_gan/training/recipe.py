@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import re
-import tomllib
 from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
@@ -16,6 +15,7 @@ from pydantic import BaseModel, Field, ValidationError, model_validator
 from phys_gan.encodings import AnyEncodingConfig
 from phys_gan.errors import ConfigError, MissingError
 from phys_gan.networks import AnyNetworkConfig
+from phys_gan.toml import parsed, read_text, shortened
 from phys_gan.training.methods import AdversarialConfig, AnyMethodConfig
 from phys_gan.training.schedule import TrainingConfig
 from phys_gan.training.section import Section
@@ -101,8 +101,8 @@ def load_recipe(recipe: str | Path, overrides: Sequence[str] = ()) -> Recipe:
         text = (_RECIPES / f"{name}.toml").read_text("utf-8")
     elif Path(name).is_file():
         try:
-            text = Path(name).read_text("utf-8")
-        except (OSError, UnicodeDecodeError) as error:
+            text = read_text(Path(name))
+        except (OSError, ValueError) as error:
             raise ConfigError(f"cannot read the recipe '{name}': {error}") from error
     else:
         raise MissingError(
@@ -111,8 +111,8 @@ def load_recipe(recipe: str | Path, overrides: Sequence[str] = ()) -> Recipe:
             value=name,
         )
     try:
-        content = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+        content = parsed(text)
+    except ValueError as error:
         raise ConfigError(f"the recipe '{name}' is not TOML: {error}") from error
     # A new kind begins its section anew: what is set in it comes behind, in whatever order.
     for override in sorted(overrides, key=lambda text: not _KIND.match(text)):
@@ -130,8 +130,8 @@ def _override(content: dict[str, Any], override: str) -> None:
             f"'{override}' is not an override", remedy="write section.key=value", value=override
         )
     try:
-        value = tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+        value = parsed(f"value = {text}")["value"]
+    except ValueError:
         value = text
     *sections, last = key.strip().split(".")
     for section in sections:
@@ -156,7 +156,7 @@ def _explain(error: ValidationError) -> str:
         near = difflib.get_close_matches(keys[-1], _options(keys[:-1]), 3, 0.4)
         return f"there is no option '{where}'" + (f"; nearest: {', '.join(near)}" if near else "")
     message = first["msg"].removeprefix("Value error, ")
-    return f"{where} = {first['input']!r}: {message}" if where else message
+    return shortened(f"{where} = {first['input']!r}: {message}" if where else message)
 
 
 def _options(keys: Sequence[str]) -> set[str]:

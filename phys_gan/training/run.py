@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import warnings
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import torch
 
 from phys_gan.encodings import Encoding
 from phys_gan.errors import ConfigError, DataError, MissingError, OutputError
-from phys_gan.files import atomic_file
+from phys_gan.files import atomic_file, locked
 from phys_gan.model import Model
 from phys_gan.training.checkpoint import load_checkpoint, save_checkpoint
 from phys_gan.training.recipe import Recipe, load_recipe
@@ -21,6 +22,7 @@ __all__ = ["RUN_FILES", "Damaged", "Run"]
 
 _MODEL, _CHECKPOINT = "model.safetensors", "checkpoint.safetensors"
 _STATS, _RECIPE = "stats.jsonl", "recipe.toml"
+_LOCK = ".lock"
 _OLDER = "checkpoint-{}.safetensors"
 _FRESH = _OLDER.format("new")
 RUN_FILES = (_MODEL, _CHECKPOINT, _OLDER.format(1), _FRESH, _STATS, _RECIPE)
@@ -67,6 +69,18 @@ class Run:
                 f"cannot make the run directory '{path}': {error.strerror}",
                 remedy="choose another place",
             ) from error
+
+    def alone(self) -> AbstractContextManager[None]:
+        """Keep other trainings from the directory while the block runs.
+
+        Raises:
+            ConfigError: Another process trains in it.
+        """
+        return locked(
+            self.path / _LOCK,
+            f"another process trains in '{self.path}'",
+            "wait for it or stop it, or choose another directory",
+        )
 
     def start(self, recipe: Recipe) -> None:
         """Begin anew."""

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from phys_gan.errors import ConfigError, DataError
+from phys_gan.errors import DataError
+from phys_gan.files import locked
 from phys_gan.workflows.manifest import Manifest
 
 __all__ = ["MANIFEST", "alone", "name_of", "parts_of", "remove", "standing"]
@@ -58,8 +59,8 @@ def alone(folder: Path) -> Iterator[None]:
     Raises:
         ConfigError: Another process is at it.
     """
-    with (folder / _LOCK).open("w") as lock:
-        _lock(lock.fileno(), folder)
+    problem = f"another process is writing the parts in '{folder}'"
+    with locked(folder / _LOCK, problem, "wait for it, or name another file"):
         for entry in folder.glob(".*"):
             if entry.name != _LOCK:
                 entry.unlink(missing_ok=True)
@@ -73,21 +74,3 @@ def remove(folder: Path) -> None:
     # Network file systems keep a file for a while that somebody has open.
     with suppress(OSError):
         folder.rmdir()
-
-
-def _lock(file: int, folder: Path) -> None:
-    """Lock a file until it is closed or the process ends, in whichever way."""
-    try:
-        import fcntl
-    except ImportError:  # Windows
-        return
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        raise ConfigError(
-            f"another process is writing the parts in '{folder}'",
-            remedy="wait for it, or name another file",
-        ) from error
-    except OSError:
-        # Some network file systems have no locks.
-        return

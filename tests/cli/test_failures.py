@@ -99,6 +99,15 @@ def test_no_room_to_train(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read and write everything")
+def test_no_room_to_export(tmp_path: Path) -> None:
+    pytest.importorskip("onnxruntime")
+    target = tmp_path / "out.onnx"
+    target.write_bytes(OLD)
+    refused(f"cannot write '{target}'", "export", MODEL, target, size=20_000)
+    assert target.read_bytes() == OLD
+    assert list(tmp_path.iterdir()) == [target]
+
+
 def test_no_permission(tmp_path: Path) -> None:
     folder = tmp_path / "locked"
     folder.mkdir()

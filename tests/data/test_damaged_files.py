@@ -141,7 +141,7 @@ def contents(folder: Path) -> dict[str, bytes]:
     [
         (n, size)
         for n in FORMATS
-        for size in (0, 3000, 20_000)
+        for size in (0, 3000, 12_000)
         if size == 3000 or n != "calogan-root"
     ],
 )

@@ -321,7 +321,7 @@ def test_the_layout_is_the_original_one(tmp_path: Path) -> None:
         np.testing.assert_allclose(file["energy"][:, 0], geant4.energy / 1000, rtol=1e-15)
         assert [file[f"layer_{k}"].shape[1:] for k in range(3)] == [(3, 96), (12, 12), (12, 6)]
         assert file["layer_1"].compression == "gzip"
-        assert file.attrs["energy_unit"] == "GeV"
+        assert file.attrs["energy_unit"] == b"GeV"
     write(tmp_path / "a.root", geant4)
     with uproot.open(tmp_path / "a.root") as file:
         tree = file["fancy_tree"]
@@ -333,4 +333,4 @@ def test_the_layout_is_the_original_one(tmp_path: Path) -> None:
     with h5py.File(tmp_path / "b.h5") as file:
         np.testing.assert_array_equal(file["incident_energies"][:, 0], geant4.energy)
         np.testing.assert_array_equal(file["showers"][:], geant4.cells)
-        assert Detector.from_toml(file.attrs["phys_gan_detector"]) == CALOGAN
+        assert Detector.from_toml(file.attrs["phys_gan_detector"].decode()) == CALOGAN

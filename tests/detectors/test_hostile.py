@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from phys_gan.detectors import Detector, load_detector, read_binning_xml
-from phys_gan.detectors.limits import MOST_TEXT
 from phys_gan.errors import DetectorError
+from phys_gan.toml import MOST_TEXT
 
 HEAD = 'name = "x"\n[[layers]]\n'
 POLAR = HEAD + 'kind = "polar"\nz = [0, 1]\n'
@@ -56,7 +56,7 @@ BOMBS: dict[str, tuple[str, str]] = {
     "dots": (10**5 * "a." + "a = 1", "dots that belong to no number"),
     "numbers of dots": (10**5 * "1.1." + "a = 1", "dots that belong to no number"),
     "quoted dots": (10**5 * '"1.1".' + "a = 1", "dots that belong to no number"),
-    "length": (MOST_TEXT * "#" + "#", "characters, and a detector at most"),
+    "length": (MOST_TEXT * "#" + "#", "characters, and at most"),
     "a long value": (
         POLAR + RING + 'n_alpha = 1\nrepeat = "' + 10**5 * "a" + '"',
         "repeat = 'aaaa",
@@ -101,7 +101,7 @@ BIN = '<Bins><Bin pid="22"><Layer id="0" r_edges="0,1" n_bin_alpha="{}"/></Bin><
         (ENTITIES, "declares a document type"),
         (OUTSIDE, "declares a document type"),
         (10**5 * "<a>", "is not XML"),
-        ("<Bins>" + MOST_TEXT * " " + "</Bins>", "characters, and a detector at most"),
+        ("<Bins>" + MOST_TEXT * " " + "</Bins>", "characters, and at most"),
         (BIN.format("99999999"), "at most 10,000,000 may be"),
         (BIN.format(5000 * "9"), "digits"),
         (BIN.format(10**6), "make a table of"),

@@ -13,6 +13,7 @@ from phys_gan.networks import (
     build_discriminator,
     build_generator,
 )
+from phys_gan.networks.base import NetworkConfig
 from phys_gan.networks.blocks import (
     LocallyConnected2d,
     MinibatchDiscrimination,
@@ -93,3 +94,13 @@ def test_standardize():
     assert y.std(0)[1] == pytest.approx(1, rel=1e-3)
     assert torch.isfinite(y).all()
     np.testing.assert_allclose(layer.inverse(y), x, rtol=1e-4)
+
+
+class Foreign(NetworkConfig):
+    kind: str = "foreign"
+
+
+@pytest.mark.parametrize("build", [build_generator, build_discriminator])
+def test_an_architecture_that_nobody_knows(build):
+    with pytest.raises(ConfigError, match="no architecture 'foreign' in phys_gan; build such"):
+        build(Foreign(), load_detector("calogan"), 3, 2)

@@ -5,6 +5,7 @@ import tomllib
 import pytest
 
 from phys_gan.errors import ConfigError, MissingError
+from phys_gan.objectives import LOSSES
 from phys_gan.training import load_recipe, recipe_names
 
 
@@ -35,6 +36,7 @@ def test_overrides_may_be_texts():
         ("training.lr_d=fast", "training.lr_d = 'fast'.*number"),
         ("training.batch_size=1", "greater than or equal to 2"),
         ("network.kind=transformer", "network"),
+        ("method.loss=cross", "method.loss = 'cross': should be one of 'minimax', .*'hinge'"),
         ("training.held_out=1.0", "less than 1"),
         ("lr_d", "'lr_d' is not an override; write section.key=value"),
         ("name.x=1", "'name' in 'name.x=1' is not a section"),
@@ -43,6 +45,11 @@ def test_overrides_may_be_texts():
 def test_wrong_overrides(override, words):
     with pytest.raises(ConfigError, match=words):
         load_recipe("showers", [override])
+
+
+def test_a_loss_that_somebody_registered(monkeypatch):
+    monkeypatch.setitem(LOSSES, "mine", LOSSES["hinge"])
+    assert load_recipe("showers", ["method.loss=mine"]).method.loss == "mine"
 
 
 def test_unknown_recipe():

@@ -271,6 +271,15 @@ def test_accumulated_gradients_survive(tmp_path):
     assert same(tmp_path / "whole", tmp_path / "broken") == []
 
 
+def test_a_second_training_in_the_same_directory_is_refused(tmp_path):
+    def again():
+        with pytest.raises(ConfigError, match=r"another process trains in .*; wait"):
+            run(tmp_path, resume=True)
+
+    run(tmp_path, report=at(640, again))
+    assert len(lines(tmp_path)) == 4
+
+
 @pytest.mark.slow
 def test_killed_again_and_again(tmp_path):
     from phys_gan.benchmark.killing import _RECIPE, killed

@@ -275,14 +275,18 @@ def test_workers_are_killed_again_and_again(tmp_path: Path) -> None:
 
     energy = np.linspace(2e3, 9e4, 200_000)
     produce(FAST, tmp_path / "whole.h5", {"energy": energy}, seed=5)
+    killed = []
     with connect("local:2") as cluster:
 
         def kill(done: int) -> None:
-            if done % 3 == 0 or done == 81_920:
+            # A part that meets a fourth kill counts as deadly itself.
+            if done >= 50_000 * (len(killed) + 1) and len(killed) < 3:
+                killed.append(done)
                 pids = cluster.client.run(os.getpid)
                 os.kill(pids[min(pids)], signal.SIGKILL)
 
         produce(FAST, tmp_path / "out.h5", {"energy": energy}, seed=5, cluster=cluster, report=kill)
+    assert len(killed) == 3
     assert (tmp_path / "out.h5").read_bytes() == (tmp_path / "whole.h5").read_bytes()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import numpy as np
 import torch
 
 from phys_gan.data import FORMATS, write
+from phys_gan.data.containers.hdf5_attributes import attributes
 from phys_gan.data.formats.galaxies import image_detector
 from phys_gan.detectors import Detector, load_detector
 from phys_gan.encodings import build_encoding
@@ -76,7 +78,23 @@ def input_files(folder: Path) -> dict[str, Path]:
             path.parent.mkdir(parents=True, exist_ok=True)
             write(path, _sample(name), format=name)
         found[name] = path
+    found["texts-hdf5"] = _with_long_texts(found["calochallenge-hdf5"], folder / "texts-hdf5")
     return found
+
+
+def _with_long_texts(source: Path, folder: Path) -> Path:
+    """Copy a file with its attributes as texts of variable length, as other programs write."""
+    import h5py
+
+    path = folder / source.name
+    if not path.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source, path)
+        with h5py.File(path, "r+") as file:
+            texts = attributes(file)
+            for name, text in texts.items():
+                file.attrs[name] = text
+    return path
 
 
 def model_files(folder: Path) -> dict[str, Path]:

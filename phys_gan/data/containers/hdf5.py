@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from phys_gan.data.containers.hdf5_attributes import attributes
 from phys_gan.data.containers.opening import OpenFile, damage_reported, listing, nearest
 from phys_gan.data.metadata import Metadata, from_texts
 from phys_gan.errors import DataError, MissingError
@@ -257,17 +258,5 @@ class Overflow:
 def metadata(file: OpenFile) -> Metadata:
     """Read the attributes of the file."""
     with damage_reported("HDF5"):
-        texts = {str(name): _text(value) for name, value in file.handle.attrs.items()}
+        texts = attributes(file.handle)
     return from_texts(texts, str(file.path))
-
-
-def _text(value: Any) -> str:
-    if isinstance(value, str):
-        # h5py turns bytes that are not UTF-8 into characters that nothing else can take.
-        value = value.encode("utf-8", errors="surrogateescape")
-    if isinstance(value, bytes):
-        return value.decode("utf-8", errors="replace")
-    if isinstance(value, np.ndarray):
-        return ", ".join(_text(entry) for entry in value.ravel())
-    # An attribute without a value comes as h5py.Empty.
-    return str(value) if getattr(value, "shape", ()) is not None else ""

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from phys_gan.data.containers.hdf5 import metadata
+from phys_gan.data.containers.hdf5_attributes import attributes
 from phys_gan.data.containers.hdf5_chunks import Stored
 from phys_gan.data.containers.hdf5_tables import created
 from phys_gan.data.containers.opening import OpenFile, damage_reported, opened
@@ -42,12 +43,12 @@ def _describe(file: OpenFile, n: int) -> _Described | None:
     """Return attributes and data sets; None where a data set is no table with a row per event."""
     with damage_reported("HDF5"):
         tables = _tables(file.handle)
-        attributes = {name: str(value) for name, value in file.handle.attrs.items()}
+        texts = attributes(file.handle)
         plain = all(
             table.dtype.kind in "fiu" and table.shape[:1] == (n,) for table in tables.values()
         )
         shapes = {name: (table.shape[1:], table.dtype) for name, table in tables.items()}
-    return (attributes, shapes) if plain else None
+    return (texts, shapes) if plain else None
 
 
 def _tables(handle: Any) -> dict[str, Any]:
@@ -71,7 +72,7 @@ def join_tables(sources: Sequence[Source], out: Path) -> None:
         OutputError: The file cannot be written; what stood there is untouched.
     """
     with opened(sources[0]) as file:
-        texts = {name: str(text) for name, text in file.handle.attrs.items()}
+        texts = attributes(file.handle)
     with created(out, texts) as tables:
         for source in sources:
             with opened(source) as file:

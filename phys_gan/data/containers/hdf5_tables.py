@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from phys_gan.data.containers.hdf5 import CONDITIONS, OVERFLOW
+from phys_gan.data.containers.hdf5_attributes import put_attributes
 from phys_gan.data.containers.hdf5_chunks import Piece, encode
 from phys_gan.data.containers.hdf5_columns import Chunk, Column
 from phys_gan.data.containers.opening import damage_reported
@@ -46,8 +47,7 @@ def created(path: Path, texts: Mapping[str, str], grow: bool = False) -> Iterato
             shutil.copyfile(path, temporary)
         with Storage(temporary, "r+b" if grow else "w+b") as storage:
             with h5py.File(storage, "r+" if grow else "w") as handle:
-                for name, text in sorted(texts.items()):
-                    handle.attrs[name] = text
+                put_attributes(handle, texts)
                 with ThreadPoolExecutor(_THREADS) as threads:
                     tables = Tables(handle, storage, threads)
                     yield tables

@@ -15,6 +15,9 @@ from phys_gan.errors import DataError, MissingError
 
 __all__ = ["Stamps", "find_stamps"]
 
+_LONGEST_NAME = 255
+"""Bytes; a longer one is no name on any file system."""
+
 
 @dataclass(frozen=True)
 class Stamps:
@@ -99,7 +102,8 @@ def find_stamps(catalogue: Path, table: fits.Table) -> Stamps:
         wanted.setdefault(name, []).append(hdu)
     found = {}
     for name, there in wanted.items():
-        if not name.isprintable() or Path(name).name != name:
+        possible = name.isprintable() and len(name.encode()) <= _LONGEST_NAME
+        if not possible or Path(name).name != name:
             # A catalogue names what stands beside it, and nothing else is opened.
             raise DataError(
                 f"the catalogue '{catalogue}' names the file of stamps {name[:80]!r}, which is no "

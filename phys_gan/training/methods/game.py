@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 from torch import nn
 
 from phys_gan.networks import Conditioning, HeadConfig
@@ -16,15 +16,15 @@ from phys_gan.training.techniques import Techniques
 
 __all__ = ["GameConfig", "LossName"]
 
-LossName = Literal[
-    "minimax",
-    "non-saturating",
-    "least-squares",
-    "wasserstein",
-    "hinge",
-    "relativistic",
-    "relativistic-average",
-]
+
+def _known(name: str) -> str:
+    """Require the name of a loss, also of one that a user has added to the table."""
+    if name not in LOSSES:
+        raise ValueError(f"should be one of {', '.join(map(repr, LOSSES))}")
+    return name
+
+
+LossName = Annotated[str, AfterValidator(_known)]
 _CONDITIONING = {
     "concatenation": "mirza2014cgan",
     "projection": "miyato2018projection",

@@ -137,7 +137,7 @@ def test_what_other_programs_find(tmp_path: Path) -> None:
         assert file["events"][0].tolist() == [[10, 0.5, 5, 600], [-10, 1.5, 15, 500]]
         assert file["events"].dtype == np.float32
         assert file["energy"][()].tolist() == [[1]]
-        assert file.attrs["cell_unit"] == "MeV"
+        assert file.attrs["cell_unit"] == b"MeV"
         assert "p_norm_local" not in file
 
 

@@ -32,7 +32,7 @@ def cosmos() -> Path:
 
 def save(path: Path, columns: dict[str, Any]) -> None:
     """Write a binary table, the type of each column from its values."""
-    codes = {"f": "D", "i": "J", "U": "64A"}
+    codes = {"f": "D", "i": "J", "U": "300A"}
     made = []
     for name, values in columns.items():
         array = np.asarray(values)
@@ -190,6 +190,7 @@ def _only_images(folder: Path) -> None:
         (_change("GAL_HDU", ["a", "b", "c"]), "column 'GAL_HDU' .* not hold a number per galaxy"),
         (_change("GAL_FILENAME", ["stamps.fits"] * 2 + ["no.fits"]), "no file '.*no.fits', in whi"),
         (_change("GAL_FILENAME", [""] * 3), "has 3 stamps; put it beside the catalogue"),
+        (_change("GAL_FILENAME", [300 * "x"] * 3), "no name of a file beside it"),
         (_change("PIXEL_SCALE", [0.03, 0.03, 0.05]), "pixels of 0.03 to 0.05 arcsec"),
         (_change("PIXEL_SCALE", [0.0] * 3), "pixels of 0 to 0 arcsec"),
         (lambda folder: save(folder / "a.fits", columns(0)), "its catalogue has no galaxies"),

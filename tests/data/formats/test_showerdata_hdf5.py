@@ -174,7 +174,7 @@ def test_what_other_programs_find(tmp_path: Path) -> None:
         assert file["energies"][()].tolist() == [[1], [2]]
         assert file["pdg"][()].tolist() == [11, 11]
         np.testing.assert_allclose(file["directions"], [[0, 0, 1], [0, 1, 0]], atol=1e-7)
-        assert file.attrs["cell_unit"] == "MeV"
+        assert file.attrs["cell_unit"] == b"MeV"
     numbered = Events(cells, {"energy": [1, 2], "pdg": [22, 0.5]}, SMALL)
     write(tmp_path / "b.h5", numbered, format="showerdata-hdf5")
     with h5py.File(tmp_path / "b.h5") as file:
