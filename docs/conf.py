@@ -1,5 +1,8 @@
 """How Sphinx builds the documentation: ``make docs``."""
 
+import shutil
+from pathlib import Path
+
 from phys_gan import __version__
 
 project = "phys_gan"
@@ -27,3 +30,11 @@ autodoc_typehints_format = "short"
 autodoc_typehints_description_target = "documented"
 napoleon_use_rtype = False
 napoleon_use_ivar = True
+
+
+# Sphinx takes pages from this folder only. In the repository links lead from notebooks/ to docs/.
+_HERE = Path(__file__).parent
+shutil.rmtree(_HERE / "notebooks", ignore_errors=True)
+shutil.copytree(_HERE.parent / "notebooks", _HERE / "notebooks")
+for _page in (_HERE / "notebooks").glob("*.ipynb"):
+    _page.write_text(_page.read_text("utf-8").replace("](../docs/", "](../"), "utf-8")

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from phys_gan.detectors import Detector
+from phys_gan.detectors import Detector, load_detector
 from phys_gan.errors import ConfigError, DetectorError
 from phys_gan.events import Events
 from phys_gan.simulators import showers
@@ -30,7 +31,7 @@ _OWN: Mapping[str, tuple[str, ...]] = MappingProxyType(
 
 
 def simulate(
-    detector: Detector,
+    detector: Detector | str | Path,
     n: int,
     *,
     particle: str | None = None,
@@ -44,9 +45,10 @@ def simulate(
     """Simulate showers in a calorimeter or galaxies in an image, or draw the points of a toy.
 
     Arguments:
-        detector: A calorimeter, as for :func:`phys_gan.simulators.showers.simulate`, an image of
-            one band, as for :func:`phys_gan.simulators.galaxies.simulate_galaxies`, or a toy, one
-            of ``toy-gaussian``, ``toy-ring`` and ``toy-grid``.
+        detector: A detector, the name of a built-in one or the path of a file: a calorimeter, as
+            for :func:`phys_gan.simulators.showers.simulate`, an image of one band, as for
+            :func:`phys_gan.simulators.galaxies.simulate_galaxies`, or a toy, one of
+            ``toy-gaussian``, ``toy-ring`` and ``toy-grid``.
         n: How many events.
         particle: ``"e+"`` (the default), ``"e-"`` or ``"gamma"``; only of showers.
         energy: Range of the incident kinetic energy [MeV], or its values, shape (n,); by default
@@ -63,13 +65,13 @@ def simulate(
     Raises:
         PhysGanError: As in the simulators of showers and of galaxies.
         ConfigError: An argument means nothing for this kind of detector.
-        DetectorError: The density of the toy is not known here.
+        DetectorError: There is no such detector, or the density of the toy is not known here.
 
     Example:
-        >>> from phys_gan.detectors import load_detector
-        >>> simulate(load_detector("toy-ring"), 3)
+        >>> simulate("toy-ring", 3)
         Events(3 x 2 cells, toy-ring, no conditions)
     """
+    detector = load_detector(detector)
     given = {
         "particle": particle,
         "energy": energy,

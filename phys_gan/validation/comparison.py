@@ -15,12 +15,14 @@ from phys_gan.validation.diagnosis import Finding
 from phys_gan.validation.distributions import Distributions
 from phys_gan.validation.histograms import Histogram
 from phys_gan.validation.profiles import Profiles
-from phys_gan.validation.requirements import Check
+from phys_gan.validation.requirements import Check, Requirement, evaluate
 from phys_gan.validation.statistics.response import ResponseCurve
 from phys_gan.validation.statistics.result import Result
 from phys_gan.validation.statistics.uncertainty import ALPHA
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
     from phys_gan.validation.classifier.outcome import ClassifierResult
     from phys_gan.validation.gallery import Gallery
     from phys_gan.validation.points import Clouds
@@ -182,6 +184,24 @@ class Comparison:
             lines.append(f"{name:<{width}} {value:>18} {floor:>18}   {verdict}")
         return "\n".join(lines)
 
+    def check(self, requirements: Sequence[str | Requirement]) -> list[Check]:
+        """Check requirements, such as ``["outside_floor<=0", "ks.max<0.1"]``.
+
+        Raises:
+            ConfigError: A text cannot be read.
+            MissingError: A metric or an observable does not exist; the message lists those that do.
+        """
+        metrics = self.metrics
+        return [evaluate(text, metrics) for text in requirements]
+
+    def figure(self, observable: str) -> Figure:
+        """Draw an observable as in the report: both histograms, and their ratio below.
+
+        Raises:
+            MissingError: The observable was not compared.
+        """
+        return Comparisons({self.candidate.name: self}).figure(observable)
+
     def save(
         self, directory: str | Path, checks: Sequence[Check] = (), *, figures: bool = True
     ) -> Path:
@@ -239,6 +259,17 @@ class Comparisons(Mapping[str, Comparison]):
         """Return the tables of all candidates."""
         return "\n\n".join(comparison.summary() for comparison in self.values())
 
+    def figure(self, observable: str) -> Figure:
+        """Draw an observable of all candidates, as :meth:`Comparison.figure` does.
+
+        Raises:
+            MissingError: The observable was not compared.
+        """
+        # The report needs matplotlib, which a pipeline that only wants numbers does not.
+        from phys_gan.validation.report import observable_figure
+
+        return observable_figure(self, observable)
+
     def save(
         self,
         directory: str | Path,
@@ -255,7 +286,6 @@ class Comparisons(Mapping[str, Comparison]):
             figures: Write every figure as PDF and PNG too, in the folder ``figures``.
             report: Called to show progress.
         """
-        # The report needs matplotlib, which a pipeline that only wants numbers does not.
         from phys_gan.validation.report import save_page
 
         page = save_page(self, directory, checks or {}, figures=figures, report=report)

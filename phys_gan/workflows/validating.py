@@ -11,7 +11,7 @@ from phys_gan.data import Blocks, HitMapping, blocks
 from phys_gan.data.source import Paths
 from phys_gan.detectors import Detector
 from phys_gan.errors import ConfigError
-from phys_gan.validation import Check, Comparisons, Options, Report, compare_all, evaluate, parse
+from phys_gan.validation import Check, Comparisons, Options, Report, compare_all, parse
 from phys_gan.validation.measuring import measure_sample
 from phys_gan.workflows.cluster import Cluster
 from phys_gan.workflows.measuring import measure_on
@@ -95,8 +95,7 @@ def validate(
         measure=measure_sample if cluster is None else partial(measure_on, cluster),
     )
     checks = {
-        name: [evaluate(requirement, comparison.metrics) for requirement in requirements]
-        for name, comparison in comparisons.items()
+        name: comparison.check(requirements) for name, comparison in comparisons.items()
     }
     page = comparisons.save(out, checks, figures=figures, report=report)
     return Verdict(comparisons, checks, page)

@@ -209,3 +209,10 @@ def test_the_score_ranks_candidates() -> None:
     assert scores[0] < 0.05
     assert scores[-1] > 0.8
     assert physics_score(reference, reference) < 1e-12
+
+
+def test_requirements_are_checked_on_what_was_found() -> None:
+    found = compare(geant4()[:300], geant4()[300:600], options=ONE)
+    met, failed = found.check(["ks.max<0.5", "ks.max>0.5"])
+    assert (met.met, failed.met) == (True, False)
+    assert met.value == max(r["ks"].value for r in found.results.values() if "ks" in r)

@@ -11,6 +11,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from phys_gan.detectors import load_detector
+from phys_gan.errors import MissingError
 from phys_gan.events import Events
 from phys_gan.validation.comparing import Options, compare_all
 from phys_gan.validation.comparison import Comparisons
@@ -228,3 +229,14 @@ def test_events_are_displayed(name: str, n_axes: int) -> None:
         for figure in figures:
             assert len(figure.get_axes()) == n_axes
             assert as_png(figure, 20)
+
+
+def test_a_figure_of_one_observable_on_its_own() -> None:
+    before = dict(mpl.rcParams)
+    every, first = comparisons(), next(iter(comparisons().values()))
+    assert isinstance(every.figure("E_tot/E_inc"), Figure)
+    texts = [text.get_text() for text in first.figure("E_0/E_tot").axes[0].get_legend().texts]
+    assert texts == ["reference (400 events)", "candidate 2 (400 events)"]
+    assert dict(mpl.rcParams) == before
+    with pytest.raises(MissingError, match=r"'E_9/E_tot' is none of .* nearest: E_"):
+        first.figure("E_9/E_tot")
