@@ -3,6 +3,7 @@
 # The order of these imports is the order of the commands in the help.
 from phys_gan.cli.demo import demo  # isort: skip
 from phys_gan.cli.events import convert, inspect, simulate  # isort: skip
+from phys_gan.cli.splitting import split  # isort: skip
 from phys_gan.cli.training import train  # isort: skip
 from phys_gan.cli.generating import generate  # isort: skip
 from phys_gan.cli.pretrained import models  # isort: skip
@@ -26,6 +27,7 @@ __all__ = [
     "main",
     "models",
     "simulate",
+    "split",
     "train",
     "validate",
 ]

@@ -4,7 +4,7 @@ h5py, uproot and astropy are imported when the first file of their kind is opene
 """
 
 from phys_gan.data.blockwise import Blocks, blocks
-from phys_gan.data.converting import convert
+from phys_gan.data.converting import convert, split_files
 from phys_gan.data.format import Format, Reader
 from phys_gan.data.hits import Hits, hits_of, voxelise
 from phys_gan.data.inspection import Inspection, inspect
@@ -33,6 +33,7 @@ __all__ = [
     "load_mapping",
     "read",
     "split",
+    "split_files",
     "stream",
     "voxelise",
     "write",

@@ -63,8 +63,12 @@ def split_indices(
     Raises:
         DataError: The shares do not add up to 1, or a part would be empty.
     """
-    if min(shares) < 0 or abs(sum(shares) - 1) > 1e-9:
-        raise DataError(f"shares {list(shares)} do not add up to 1", value=list(shares))
+    if not (min(shares) >= 0 and abs(sum(shares) - 1) <= 1e-9):
+        raise DataError(
+            f"shares {list(shares)} do not add up to 1",
+            remedy="give fractions, such as 0.8 and 0.2",
+            value=list(shares),
+        )
     n_events = len(totals)
     first_copy = _first_copies(totals, conditions)
     originals = np.flatnonzero(first_copy == np.arange(n_events))

@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import phys_gan as pg
+from phys_gan.data import split_files
 
 DETECTOR = pg.Detector.model_validate(
     {"name": "one", "layers": [{"kind": "cartesian", "z": [0, 1], "x": [0, 1], "y": [0, 1]}]}
@@ -43,6 +44,8 @@ def test_the_seed_decides():
 def test_wrong_shares():
     with pytest.raises(pg.errors.DataError, match="do not add up to 1"):
         pg.split(events(100), [0.5, 0.4])
+    with pytest.raises(pg.errors.DataError, match="do not add up to 1"):
+        pg.split(events(100), [float("nan"), 0.5])
     with pytest.raises(pg.errors.DataError, match="too few"):
         pg.split(events(2), [0.9, 0.05, 0.05])
 
@@ -88,3 +91,26 @@ def test_silent_events_are_no_copies():
 def test_events_without_conditions():
     image = pg.Events(np.arange(200)[:, None], {}, DETECTOR)
     assert [len(part) for part in pg.split(image, [0.5, 0.5])] == [100, 100]
+
+
+def test_files_are_split_as_events_are(tmp_path, monkeypatch):
+    monkeypatch.setattr("phys_gan.data.blockwise._BLOCK_CELLS", 70)
+    sample = pg.simulate("calogan", 400, seed=1, threads=1)
+    pg.write(tmp_path / "a.h5", sample[:150])
+    pg.write(tmp_path / "b.root", sample[150:])
+    outs = [tmp_path / "learn.h5", tmp_path / "test.root"]
+    counts = split_files([tmp_path / "a.h5", tmp_path / "b.root"], outs, [0.7, 0.3], seed=3)
+    for out, count, part in zip(outs, counts, pg.split(sample, [0.7, 0.3], seed=3), strict=True):
+        again = pg.read(out)
+        assert count == len(part)
+        np.testing.assert_array_equal(again.cells, part.cells)
+        np.testing.assert_allclose(again.energy, part.energy, rtol=1e-15)
+
+
+def test_files_that_do_not_fit_the_shares(tmp_path):
+    pg.write(tmp_path / "a.h5", pg.simulate("calogan", 50, seed=1, threads=1))
+    with pytest.raises(pg.errors.DataError, match="2 shares are given for 1 files"):
+        split_files(tmp_path / "a.h5", [tmp_path / "b.h5"], [0.5, 0.5])
+    with pytest.raises(pg.errors.DataError, match="two parts have the same file"):
+        split_files(tmp_path / "a.h5", [tmp_path / "b.h5", tmp_path / "b.h5"], [0.5, 0.5])
+    assert [path.name for path in tmp_path.iterdir()] == ["a.h5"]
