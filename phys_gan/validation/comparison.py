@@ -194,13 +194,13 @@ class Comparison:
         metrics = self.metrics
         return [evaluate(text, metrics) for text in requirements]
 
-    def figure(self, observable: str) -> Figure:
-        """Draw an observable as in the report: both histograms, and their ratio below.
+    def figure(self, *observables: str) -> Figure:
+        """Draw observables side by side as in the report: both histograms, and their ratio below.
 
         Raises:
-            MissingError: The observable was not compared.
+            MissingError: One was not compared, or none is named.
         """
-        return Comparisons({self.candidate.name: self}).figure(observable)
+        return Comparisons({self.candidate.name: self}).figure(*observables)
 
     def save(
         self, directory: str | Path, checks: Sequence[Check] = (), *, figures: bool = True
@@ -259,16 +259,16 @@ class Comparisons(Mapping[str, Comparison]):
         """Return the tables of all candidates."""
         return "\n\n".join(comparison.summary() for comparison in self.values())
 
-    def figure(self, observable: str) -> Figure:
-        """Draw an observable of all candidates, as :meth:`Comparison.figure` does.
+    def figure(self, *observables: str) -> Figure:
+        """Draw observables of all candidates, as :meth:`Comparison.figure` does.
 
         Raises:
-            MissingError: The observable was not compared.
+            MissingError: One was not compared, or none is named.
         """
         # The report needs matplotlib, which a pipeline that only wants numbers does not.
-        from phys_gan.validation.report import observable_figure
+        from phys_gan.validation.report import observables_figure
 
-        return observable_figure(self, observable)
+        return observables_figure(self, observables)
 
     def save(
         self,

@@ -1,6 +1,6 @@
 """The report: figures and one HTML page with everything inside."""
 
 from phys_gan.validation.report.page import render, save_page
-from phys_gan.validation.report.single import observable_figure
+from phys_gan.validation.report.single import observables_figure
 
-__all__ = ["observable_figure", "render", "save_page"]
+__all__ = ["observables_figure", "render", "save_page"]

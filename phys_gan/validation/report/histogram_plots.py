@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, SubFigure
 from numpy.typing import NDArray
 
 from phys_gan.validation.histograms import Histogram
@@ -31,7 +31,9 @@ Drawn = tuple[Look, Histogram, Mapping[str, Result]]
 """A candidate: how it looks, its histogram of the observable, its metrics."""
 
 
-def histogram_figure(drawn: Sequence[Drawn], n_candidates: int) -> Figure:
+def histogram_figure(
+    drawn: Sequence[Drawn], n_candidates: int, frame: SubFigure | None = None
+) -> Figure:
     """Draw the histograms of one observable, normalised, and candidate / reference below.
 
     Bars hold the statistical errors of the candidates, bands those of the reference; of a single
@@ -40,10 +42,11 @@ def histogram_figure(drawn: Sequence[Drawn], n_candidates: int) -> Figure:
     Arguments:
         drawn: The candidates that have the observable, at least one.
         n_candidates: Number of candidates in the report, so that all figures have one size.
+        frame: Where to draw; by default a figure of its own.
     """
     first = drawn[0][1]
     bars = histogram_bars(drawn)
-    panels = Panels(n_candidates)
+    panels = Panels(n_candidates, frame)
     panels.draw(bars)
     if first.softening is not None:
         asinh_axis(panels.main, first.softening, first.edges)

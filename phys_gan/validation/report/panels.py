@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, SubFigure
 from numpy.typing import NDArray
 
 from phys_gan.validation.report.legends import line_of, patch_of_reference
@@ -63,28 +63,39 @@ class Panels:
 
     Arguments:
         n_candidates: Number of candidates in the report, so that all its figures have one size.
+        frame: Where to draw, of the size :meth:`size`; by default a figure of its own.
 
     Attributes:
-        figure: The figure.
+        frame: Where it is drawn.
         main: The large panel.
         below: The small one.
     """
 
-    def __init__(self, n_candidates: int) -> None:
+    def __init__(self, n_candidates: int, frame: SubFigure | None = None) -> None:
         self._n = n_candidates
-        extra = 0.0 if n_candidates == 1 else _ROW * (n_candidates // 2 + 1) - 0.12
-        height = 4.7 + extra
-        self.figure = Figure(figsize=(5.6, height))
+        _, height = self.size(n_candidates)
+        self.frame = frame or Figure(figsize=self.size(n_candidates))
 
         # Fixed places: all figures of a page line up, and no layout has to be solved.
         def box(bottom: float, tall: float) -> tuple[float, float, float, float]:
             return 0.155, bottom / height, 0.8, tall / height
 
-        self.main = self.figure.add_axes(box(1.73, 2.69))
-        self.below = self.figure.add_axes(box(0.565, 0.965), sharex=self.main)
+        self.main = self.frame.add_axes(box(1.73, 2.69))
+        self.below = self.frame.add_axes(box(0.565, 0.965), sharex=self.main)
         self.main.tick_params(labelbottom=False)
         self.main.yaxis.set_label_coords(-0.135, 1.0)
         self.below.yaxis.set_label_coords(-0.135, 0.5)
+
+    @staticmethod
+    def size(n_candidates: int) -> tuple[float, float]:
+        """Return width and height [inch], with room for the legend."""
+        extra = 0.0 if n_candidates == 1 else _ROW * (n_candidates // 2 + 1) - 0.12
+        return 5.6, 4.7 + extra
+
+    @property
+    def figure(self) -> Figure:
+        """The whole figure."""
+        return self.frame if isinstance(self.frame, Figure) else self.frame.figure
 
     def draw(self, bars: Bars) -> None:
         """Draw all samples, their errors and the ratios."""
@@ -120,7 +131,7 @@ class Panels:
         found = list(results) or [None] * len(looks)
         if self._n > 1:
             texts = [_with_ks(n, ks) for n, ks in zip(names, [None, *found], strict=True)]
-            self.figure.legend(
+            self.frame.legend(
                 handles,
                 texts,
                 loc="upper left",

@@ -1,34 +1,45 @@
-"""The figure of one observable alone, for notebooks and talks."""
+"""A figure of some observables alone, for notebooks and talks."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 
 from matplotlib.figure import Figure
 
 from phys_gan.errors import MissingError
 from phys_gan.validation.comparison import Comparison
-from phys_gan.validation.report.histogram_plots import histogram_figure
+from phys_gan.validation.report.histogram_plots import Drawn, histogram_figure
+from phys_gan.validation.report.panels import Panels
 from phys_gan.validation.report.style import figure_style, make_looks
 
-__all__ = ["observable_figure"]
+__all__ = ["observables_figure"]
 
 
-def observable_figure(comparisons: Mapping[str, Comparison], name: str) -> Figure:
-    """Draw the histograms of an observable and their ratio to the reference.
+def observables_figure(comparisons: Mapping[str, Comparison], names: Sequence[str]) -> Figure:
+    """Draw histograms of observables side by side, their ratios to the reference below.
 
     Arguments:
         comparisons: Name of a candidate to its comparison with the reference that all share.
-        name: The observable.
+        names: The observables.
 
     Raises:
-        MissingError: No candidate has the observable.
+        MissingError: No candidate has one of the observables, or none is named.
     """
-    looks = make_looks(list(comparisons))
-    drawn = [
+    every = [_drawn(comparisons, name) for name in names or [""]]
+    width, height = Panels.size(len(comparisons))
+    with figure_style():
+        figure = Figure(figsize=(len(every) * width, height))
+        frames = figure.subfigures(1, len(every), squeeze=False)[0]
+        for frame, drawn in zip(frames, every, strict=True):
+            histogram_figure(drawn, len(comparisons), frame)
+    return figure
+
+
+def _drawn(comparisons: Mapping[str, Comparison], name: str) -> list[Drawn]:
+    drawn: list[Drawn] = [
         (look, found.histograms[name], found.results.get(name, {}))
-        for look, found in zip(looks, comparisons.values(), strict=True)
+        for look, found in zip(make_looks(list(comparisons)), comparisons.values(), strict=True)
         if name in found.histograms
     ]
     if not drawn:
@@ -39,5 +50,4 @@ def observable_figure(comparisons: Mapping[str, Comparison], name: str) -> Figur
             remedy=f"nearest: {', '.join(nearest)}",
             value=name,
         )
-    with figure_style():
-        return histogram_figure(drawn, len(looks))
+    return drawn

@@ -238,5 +238,7 @@ def test_a_figure_of_one_observable_on_its_own() -> None:
     texts = [text.get_text() for text in first.figure("E_0/E_tot").axes[0].get_legend().texts]
     assert texts == ["reference (400 events)", "candidate 2 (400 events)"]
     assert dict(mpl.rcParams) == before
+    both = first.figure("E_tot/E_inc", "E_0/E_tot")
+    assert [len(part.axes) for part in both.subfigs] == [2, 2]
     with pytest.raises(MissingError, match=r"'E_9/E_tot' is none of .* nearest: E_"):
         first.figure("E_9/E_tot")
