@@ -9,11 +9,19 @@ from matplotlib.figure import Figure
 
 from phys_gan.errors import MissingError
 from phys_gan.validation.comparison import Comparison
+from phys_gan.validation.report.encode import as_png
 from phys_gan.validation.report.histogram_plots import Drawn, histogram_figure
 from phys_gan.validation.report.panels import Panels
 from phys_gan.validation.report.style import figure_style, make_looks
 
 __all__ = ["observables_figure"]
+
+
+class _Shown(Figure):
+    """A figure that notebooks show, also where nobody has used pyplot."""
+
+    def _repr_png_(self) -> bytes:
+        return as_png(self, dpi=80)
 
 
 def observables_figure(comparisons: Mapping[str, Comparison], names: Sequence[str]) -> Figure:
@@ -29,7 +37,7 @@ def observables_figure(comparisons: Mapping[str, Comparison], names: Sequence[st
     every = [_drawn(comparisons, name) for name in names or [""]]
     width, height = Panels.size(len(comparisons))
     with figure_style():
-        figure = Figure(figsize=(len(every) * width, height))
+        figure = _Shown(figsize=(len(every) * width, height))
         frames = figure.subfigures(1, len(every), squeeze=False)[0]
         for frame, drawn in zip(frames, every, strict=True):
             histogram_figure(drawn, len(comparisons), frame)

@@ -240,5 +240,6 @@ def test_a_figure_of_one_observable_on_its_own() -> None:
     assert dict(mpl.rcParams) == before
     both = first.figure("E_tot/E_inc", "E_0/E_tot")
     assert [len(part.axes) for part in both.subfigs] == [2, 2]
+    assert both._repr_png_().startswith(b"\x89PNG")
     with pytest.raises(MissingError, match=r"'E_9/E_tot' is none of .* nearest: E_"):
         first.figure("E_9/E_tot")
