@@ -161,6 +161,7 @@ class Events:
             raise MissingError(
                 f"the events have no condition '{name}'; available: "
                 f"{', '.join(self.conditions) or 'none'}",
+                remedy="name one of these, or give events that have it",
                 value=name,
             ) from None
 

@@ -54,7 +54,12 @@ def parse_energy(text: str) -> float:
             value=text,
         )
     if not 0 < value < float("inf"):
-        raise RangeError(f"the energy '{text}' is not positive", value=value, constraint="> 0")
+        raise RangeError(
+            f"the energy '{text}' is not positive and finite",
+            remedy="give one above 0",
+            value=value,
+            constraint="> 0",
+        )
     return value
 
 

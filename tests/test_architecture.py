@@ -49,8 +49,9 @@ MAY = {
     "workflows": BASE | {"data", "simulators", "training", "generation", "validation"},
 }
 EVERYTHING = set(MAY)
-MAY |= {"benchmark": EVERYTHING, "cli": EVERYTHING | {"benchmark"}, "__main__": {"cli"}}
-MODULES = sorted(path for path in ROOT.rglob("*.py") if path != ROOT / "__init__.py")
+MAY |= {"benchmark": EVERYTHING, "cli": EVERYTHING | {"benchmark"}}
+DOORS = (ROOT / "__init__.py", ROOT / "__main__.py")
+MODULES = sorted(path for path in ROOT.rglob("*.py") if path not in DOORS)
 
 
 def room(path: Path) -> str:

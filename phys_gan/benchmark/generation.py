@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import resource
-import sys
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from phys_gan.benchmark.machine import machine, peak_flops, peak_memory
+from phys_gan.benchmark.speeds import Report, Speed
+from phys_gan.benchmark.timing import seconds
 from phys_gan.detectors import load_detector
 from phys_gan.encodings import Encoding, build_encoding
 from phys_gan.generation import FastSim
@@ -25,81 +25,17 @@ from phys_gan.networks import build_generator
 from phys_gan.training import load_recipe
 from phys_gan.workflows.producing import produce
 
-__all__ = ["GEANT4_MS", "SIZES", "Report", "Speed", "benchmark", "flops_per_event"]
+__all__ = ["SIZES", "Generate", "benchmark", "flops_per_event"]
 
 SIZES = (1, 100, 10_000)
 """Events that are asked for at once."""
-GEANT4_MS = 570.0
-"""Recorded when the sample in ``datasets/`` was made, not measured again: Geant4 11.4.0, e+ of
-1 to 100 GeV in CaloGAN's detector, one core of a machine like this one."""
 
 _TURNS = 5
 _CALLS = {1: 50, 100: 10, 10_000: 2}
 """Calls of a turn that are timed."""
 _SETTLED = 0.2
-_SIDE = 2048
 
 Generate = Callable[[int], object]
-
-
-@dataclass(frozen=True)
-class Speed:
-    """Time per event when so many are asked for at once.
-
-    Attributes:
-        name: What generates.
-        n: Events that are asked for at once.
-        p50: Median [ms].
-        p95: 95 % of all times are shorter [ms].
-    """
-
-    name: str
-    n: int
-    p50: float
-    p95: float
-
-
-@dataclass(frozen=True)
-class Report:
-    """What was measured, all in one run.
-
-    Attributes:
-        machine: Processor, threads and versions.
-        speeds: Times per event.
-        parameters: Weights of the generator.
-        flops: Operations of its layers on an event.
-        peak: Most float32 operations per second of a matrix product here, 0 where not measured.
-        in_memory: Events per second without a file.
-        to_file: Events per second into a compressed HDF5 file.
-        memory: Most memory of the process up to then [bytes].
-    """
-
-    machine: Mapping[str, str]
-    parameters: int
-    flops: float
-    peak: float
-    in_memory: float
-    to_file: float
-    memory: int
-    speeds: list[Speed] = field(default_factory=list)
-
-    def p50(self, name: str, n: int) -> float:
-        """Return a median [ms]."""
-        return next(speed.p50 for speed in self.speeds if (speed.name, speed.n) == (name, n))
-
-    @property
-    def names(self) -> list[str]:
-        """What was measured, in order."""
-        return list(dict.fromkeys(speed.name for speed in self.speeds))
-
-    @property
-    def ceiling(self) -> float:
-        """Time that matrix products alone take for an event at best [ms]."""
-        return self.flops / self.peak * 1e3
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return everything as plain numbers and texts."""
-        return asdict(self)
 
 
 def benchmark(
@@ -126,7 +62,7 @@ def benchmark(
     """
     report(f"{n:,} events into a file")
     in_memory, to_file = _end_to_end(fast, n)
-    memory = _peak_memory()
+    memory = peak_memory()
     contestants: dict[str, Generate] = {"phys_gan": lambda n: _generate(fast, n)}
     if fast.model.precision == "float32":
         low = FastSim(replace(fast.model, precision="bfloat16"))
@@ -139,10 +75,10 @@ def benchmark(
         speeds += _race(contestants, size)
     report("matrix products")
     return Report(
-        machine=_machine(fast.model.device),
+        machine=machine(fast.model.device),
         parameters=sum(weight.numel() for weight in fast.model.generator.parameters()),
         flops=flops_per_event(fast.model),
-        peak=_peak(fast.model.device),
+        peak=peak_flops(fast.model.device),
         in_memory=in_memory,
         to_file=to_file,
         memory=memory,
@@ -238,17 +174,6 @@ def _race(contestants: Mapping[str, Generate], n: int) -> list[Speed]:
     ]
 
 
-def _peak(device: torch.device) -> float:
-    """Return the most float32 operations per second that a matrix product reaches here."""
-    one, other = (torch.randn(_SIDE, _SIDE, device=device) for _ in range(2))
-    best = float("inf")
-    for _ in range(20):
-        began = time.perf_counter()
-        (one @ other)[0, 0].item()
-        best = min(best, time.perf_counter() - began)
-    return 2 * _SIDE**3 / best
-
-
 def _end_to_end(fast: FastSim, n: int) -> tuple[float, float]:
     """Return events per second without and with a compressed HDF5 file, the best of three each."""
     conditions = _conditions(fast.model.encoding, n)
@@ -261,29 +186,5 @@ def _end_to_end(fast: FastSim, n: int) -> tuple[float, float]:
         )
         for _ in range(3):
             for k, make in enumerate(ways):
-                began = time.perf_counter()
-                make()
-                best[k] = min(best[k], time.perf_counter() - began)
+                best[k] = min(best[k], seconds(make))
     return n / best[0], n / best[1]
-
-
-def _peak_memory() -> int:
-    """Return the most memory that this process has had [bytes]."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else 1024 * peak
-
-
-def _machine(device: torch.device) -> dict[str, str]:
-    """Return what was measured on."""
-    processor = "CPU"
-    listing = Path("/proc/cpuinfo")
-    if device.type == "cuda":
-        processor = torch.cuda.get_device_name(device)
-    elif listing.exists():
-        named = [line for line in listing.read_text().splitlines() if "model name" in line]
-        processor = named[0].partition(":")[2].strip() if named else processor
-    return {
-        "processor": processor,
-        "threads": str(torch.get_num_threads()),
-        "torch": torch.__version__,
-    }

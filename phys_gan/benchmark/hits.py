@@ -6,8 +6,9 @@ Run ``python -m phys_gan.benchmark.hits --help``.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
+from itertools import pairwise
 from typing import Annotated, Any
 
 import numpy as np
@@ -22,6 +23,7 @@ from phys_gan.simulators import simulate
 
 __all__ = ["main"]
 
+Values = NDArray[Any]
 Loop = Callable[[Hits, Detector], NDArray[np.float32]]
 
 
@@ -30,7 +32,10 @@ def main(
     looped: Annotated[int, typer.Option(help="How many of them the loops take.")] = 200,
     times: Annotated[int, typer.Option(help="How often each runs; the best time counts.")] = 5,
 ) -> None:
-    """Say how long a hit takes, and how much longer in loops over events."""
+    """Say how long a hit takes, and how much longer in loops over events.
+
+    Example: python -m phys_gan.benchmark.hits -n 500
+    """
     typer.echo("| detector | hits per shower | way | ns per hit | times as long |")
     typer.echo("|---|---|---|---|---|")
     for name in ("calogan", "calochallenge-2"):
@@ -114,14 +119,18 @@ def _fronts(detector: Detector) -> NDArray[np.float64]:
     return np.array([*(front for front, _ in depths), depths[-1][1]])
 
 
+def _each(hits: Hits) -> Iterator[tuple[Values, Values, Values, Values]]:
+    """Yield x, y, z and energy of the hits of each event."""
+    for begin, end in pairwise([0, *np.cumsum(hits.counts)]):
+        here = slice(begin, end)
+        yield hits.x[here], hits.y[here], hits.z[here], hits.energy[here]
+
+
 def _by_histogram2d(hits: Hits, detector: Detector) -> NDArray[np.float32]:
-    ends = np.concatenate([[0], np.cumsum(hits.counts)])
     cells = np.zeros((len(hits), detector.n_cells), np.float32)
     grids = [_across(detector, k) for k in range(detector.n_layers)]
     fronts = _fronts(detector)
-    for i in range(len(hits)):
-        part = slice(ends[i], ends[i + 1])
-        x, y, z, energy = hits.x[part], hits.y[part], hits.z[part], hits.energy[part]
+    for i, (x, y, z, energy) in enumerate(_each(hits)):
         for k in range(detector.n_layers):
             here = (z >= fronts[k]) & (z < fronts[k + 1])
             first, second, polar = grids[k]
@@ -134,14 +143,11 @@ def _by_histogram2d(hits: Hits, detector: Detector) -> NDArray[np.float32]:
 
 
 def _by_digitize(hits: Hits, detector: Detector) -> NDArray[np.float32]:
-    ends = np.concatenate([[0], np.cumsum(hits.counts)])
     cells = np.zeros((len(hits), detector.n_cells), np.float32)
     grids = [_across(detector, k) for k in range(detector.n_layers)]
     fronts = _fronts(detector)
-    for i in range(len(hits)):
-        part = slice(ends[i], ends[i + 1])
-        x, y, energy = hits.x[part], hits.y[part], hits.energy[part]
-        number = np.digitize(hits.z[part], fronts) - 1
+    for i, (x, y, z, energy) in enumerate(_each(hits)):
+        number = np.digitize(z, fronts) - 1
         for k in np.unique(number[(number >= 0) & (number < detector.n_layers)]):
             here = number == k
             first, second, polar = grids[k]
@@ -156,15 +162,12 @@ def _by_digitize(hits: Hits, detector: Detector) -> NDArray[np.float32]:
 
 
 def _by_histogramdd(hits: Hits, detector: Detector) -> NDArray[np.float32]:
-    ends = np.concatenate([[0], np.cumsum(hits.counts)])
     cells = np.zeros((len(hits), detector.n_cells), np.float32)
     alpha, r, _ = _across(detector, 0)
-    z = _fronts(detector)
-    for i in range(len(hits)):
-        part = slice(ends[i], ends[i + 1])
-        x, y = hits.x[part], hits.y[part]
-        point = (hits.z[part], np.arctan2(y, x), np.hypot(x, y))
-        cells[i] = np.histogramdd(point, [z, alpha, r], weights=hits.energy[part])[0].ravel()
+    fronts = _fronts(detector)
+    for i, (x, y, z, energy) in enumerate(_each(hits)):
+        point = (z, np.arctan2(y, x), np.hypot(x, y))
+        cells[i] = np.histogramdd(point, [fronts, alpha, r], weights=energy)[0].ravel()
     return cells
 
 

@@ -17,6 +17,7 @@ from typing import Annotated, Any, Literal
 import torch
 import typer
 
+from phys_gan.benchmark.sample import SAMPLE, SampleOption
 from phys_gan.randomness import stream
 from phys_gan.training.checkpoint import load_checkpoint
 
@@ -35,15 +36,16 @@ def main(
     kills: Annotated[int, typer.Option(help="How often to kill it.")] = 20,
     events: Annotated[int, typer.Option(help="Events to show.")] = 150_000,
     every: Annotated[int, typer.Option(help="Events between two checkpoints.")] = 3_200,
-    sample: Annotated[str, typer.Option(help="A file of CaloGAN showers.")] = (
-        "datasets/geant4_calogan_eplus.h5"
-    ),
+    sample: SampleOption = SAMPLE,
     how: Annotated[
         Literal["KILL", "TERM"], typer.Option(help="The signal; TERM lets it write a checkpoint.")
     ] = "KILL",
     seed: Annotated[int, typer.Option(help="Seed of the moments.")] = 1,
 ) -> None:
-    """Train once without and once with kills, and compare the last checkpoints."""
+    """Train once without and once with kills, and compare the last checkpoints.
+
+    Example: python -m phys_gan.benchmark.killing --kills 5 --events 60000
+    """
     recipe = [*_RECIPE, f"training.events={events}", f"training.report_every={every}"]
     with tempfile.TemporaryDirectory() as name:
         whole, broken = Path(name) / "whole", Path(name) / "broken"
@@ -144,7 +146,7 @@ def _tensors(state: Any, name: str = "") -> dict[str, torch.Tensor]:
 
 def _train(out: Path, sample: str, recipe: list[str]) -> subprocess.Popen[bytes]:
     """Begin a training, or go on with it."""
-    words = [str(Path(sys.executable).with_name("phys-gan")), "train", "showers"]
+    words = [sys.executable, "-m", "phys_gan", "train", "showers"]
     words += ["--data", sample, "--out", str(out), "--device", "cpu"]
     words += [word for option in recipe for word in ("--set", option)]
     if any(out.glob("checkpoint*.safetensors")):

@@ -5,7 +5,6 @@ Run ``python -m phys_gan.benchmark.pipelines --help``.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from functools import partial
 from typing import Annotated, Any
@@ -15,6 +14,7 @@ import numpy as np
 import typer
 from numpy.typing import NDArray
 
+from phys_gan.benchmark.timing import seconds
 from phys_gan.generation import FastSim
 from phys_gan.generation.plugins import FastDetector, simulate_hits, simulate_particles
 from phys_gan.randomness import stream
@@ -31,7 +31,10 @@ def main(
         int | None, typer.Option(help="Showers that go through at once; by default as suits.")
     ] = None,
 ) -> None:
-    """Say how fast showers of particles are, relative to showers of plain generation."""
+    """Say how fast showers of particles are, relative to showers of plain generation.
+
+    Example: python -m phys_gan.benchmark.pipelines -n 8192 --times 5
+    """
     detector = FastDetector.load(_MODELS)
     models = [FastSim.load(name) for name in _MODELS]
     typer.echo("| particles per event | way | showers per second | relative to plain (quartiles) |")
@@ -49,10 +52,10 @@ def main(
             ),
         }
         taken = _in_turns(list(ways.values()), times)
-        for way, seconds in zip(ways, taken.T, strict=True):
-            low, middle, high = np.quantile(taken[:, 0] / seconds, (0.25, 0.5, 0.75))
+        for way, column in zip(ways, taken.T, strict=True):
+            low, middle, high = np.quantile(taken[:, 0] / column, (0.25, 0.5, 0.75))
             typer.echo(
-                f"| {per_event} | {way} | {n / seconds.min():.0f} | {middle:.2f} "
+                f"| {per_event} | {way} | {n / column.min():.0f} | {middle:.2f} "
                 f"({low:.2f} to {high:.2f}) |"
             )
 
@@ -88,9 +91,7 @@ def _in_turns(actions: list[Callable[[], Any]], times: int) -> NDArray[np.float6
     taken = np.empty((times, len(actions)))
     for turn in range(times):
         for number, action in enumerate(actions):
-            begin = time.perf_counter()
-            action()
-            taken[turn, number] = time.perf_counter() - begin
+            taken[turn, number] = seconds(action)
     return taken
 
 

@@ -6,8 +6,7 @@ Run ``python -m phys_gan.benchmark.reading --help``.
 from __future__ import annotations
 
 import tempfile
-import time
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,6 +14,8 @@ import h5py
 import typer
 import uproot
 
+from phys_gan.benchmark.sample import SAMPLE, SampleOption
+from phys_gan.benchmark.timing import seconds
 from phys_gan.data import read, write
 from phys_gan.data.containers.opening import container_of
 
@@ -25,12 +26,13 @@ def main(
     file: Annotated[
         list[str] | None, typer.Argument(help="Files to read; by default the first one's layouts.")
     ] = None,
-    sample: Annotated[str, typer.Option(help="A file of CaloGAN showers.")] = (
-        "datasets/geant4_calogan_eplus.h5"
-    ),
+    sample: SampleOption = SAMPLE,
     times: Annotated[int, typer.Option(help="How often each is read; the best time counts.")] = 7,
 ) -> None:
-    """Say how fast files are read, relative to the bare read of all their data sets or branches."""
+    """Say how fast files are read, relative to the bare read of all their data sets or branches.
+
+    Example: python -m phys_gan.benchmark.reading --times 3
+    """
     typer.echo("| file | bare read [ms] | phys_gan [ms] | relative speed |\n|---|---|---|---|")
     if file:
         for name in file:
@@ -51,15 +53,9 @@ def main(
 def _row(path: Path, times: int) -> str:
     bare = _bare_hdf5 if container_of(path) == "HDF5" else _bare_root
     # In turns, so that what else the machine does meets both.
-    pairs = [(_seconds(bare, path), _seconds(read, path)) for _ in range(times)]
+    pairs = [(seconds(partial(bare, path)), seconds(partial(read, path))) for _ in range(times)]
     plain, ours = (1e3 * min(column) for column in zip(*pairs, strict=True))
     return f"| {path.name} | {plain:.1f} | {ours:.1f} | {plain / ours:.2f} |"
-
-
-def _seconds(action: Callable[[Path], Any], path: Path) -> float:
-    begin = time.perf_counter()
-    action(path)
-    return time.perf_counter() - begin
 
 
 def _bare_hdf5(path: Path) -> Any:

@@ -14,6 +14,7 @@ from typing import Annotated
 
 import typer
 
+from phys_gan.benchmark.sample import SAMPLE, SampleOption
 from phys_gan.benchmark.validation import make_samples
 from phys_gan.data import write
 from phys_gan.detectors import load_detector
@@ -24,11 +25,12 @@ __all__ = ["main"]
 def main(
     n: Annotated[int, typer.Option("-n", help="Events of each file of 504 cells.")] = 100_000,
     many: Annotated[int, typer.Option(help="Events of each file of 6480 cells.")] = 20_000,
-    sample: Annotated[str, typer.Option(help="A file of CaloGAN showers.")] = (
-        "datasets/geant4_calogan_eplus.h5"
-    ),
+    sample: SampleOption = SAMPLE,
 ) -> None:
-    """Write two files of events, and validate one against the other by the command line."""
+    """Write two files of events, and validate one against the other by the command line.
+
+    Example: python -m phys_gan.benchmark.reports -n 20000 --many 0
+    """
     typer.echo("| events | cells of a file [MB] | report [s] | peak memory [MB] |")
     typer.echo("|---|---|---|---|")
     for detector, size in (("calogan", n), ("calochallenge-2", many)):
@@ -37,7 +39,6 @@ def main(
 
 
 def _report(detector: str, n: int, sample: str) -> None:
-    program = str(Path(sys.executable).with_name("phys-gan"))
     n_cells = load_detector(detector).n_cells
     with TemporaryDirectory() as name:
         folder = Path(name)
@@ -45,7 +46,7 @@ def _report(detector: str, n: int, sample: str) -> None:
         _run([sys.executable, "-c", _WRITE, detector, str(n), sample, name])
         files = [str(folder / "reference.h5"), str(folder / "candidate.h5")]
         began = time.perf_counter()
-        peak = _run([program, "validate", *files, "--out", f"{name}/r"])
+        peak = _run([sys.executable, "-m", "phys_gan", "validate", *files, "--out", f"{name}/r"])
         seconds = time.perf_counter() - began
     megabytes = 4 * n * n_cells / 1e6
     typer.echo(f"| 2 x {n} x {n_cells} cells | {megabytes:.0f} | {seconds:.0f} | {peak:.0f} |")

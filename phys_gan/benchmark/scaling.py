@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Mapping
@@ -17,6 +15,8 @@ from typing import Annotated, Any, NamedTuple
 
 import typer
 
+from phys_gan.benchmark.children import run_child
+from phys_gan.benchmark.sample import SAMPLE, SampleOption
 from phys_gan.data import read, split
 from phys_gan.training import load_recipe, train
 from phys_gan.training.processes import is_first
@@ -34,12 +34,13 @@ def main(
     batch: Annotated[int, typer.Option(help="Events of a step, of all processes.")] = 512,
     steps: Annotated[int, typer.Option(help="Steps that are timed.")] = 100,
     repeats: Annotated[int, typer.Option(help="Runs of each; the fastest counts.")] = 3,
-    sample: Annotated[str, typer.Option(help="A file of events.")] = (
-        "datasets/geant4_calogan_eplus.h5"
-    ),
+    sample: SampleOption = SAMPLE,
     child: Annotated[str, typer.Option(hidden=True)] = "",
 ) -> None:
-    """Time training steps of one process on one core, and of several on one core each."""
+    """Time training steps of one process on one core, and of several on one core each.
+
+    Example: python -m phys_gan.benchmark.scaling --steps 40
+    """
     if child:
         out, number = child.rsplit("|", 1)
         _measure(Path(out), recipe, batch, steps, sample, int(number))
@@ -84,15 +85,9 @@ def _efficiencies(one: list[_Spent], several: list[_Spent], processes: int) -> l
 def _run(options: list[str], devices: int) -> _Spent:
     """Return what the timed steps took."""
     with tempfile.TemporaryDirectory() as name:
-        words = [sys.executable, "-m", "phys_gan.benchmark.scaling", *options]
-        words.append(f"--child={name}|{devices}")
-        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-        done = subprocess.run(words, env=environment, capture_output=True, text=True, check=False)
-        result = Path(name) / "seconds.json"
-        if done.returncode or not result.is_file():
-            typer.echo(done.stderr[-2000:], err=True)
-            raise typer.Exit(1)
-        return _Spent(*json.loads(result.read_text()))
+        words = [*options, f"--child={name}|{devices}"]
+        run_child("scaling", words, {**os.environ, "OMP_NUM_THREADS": "1"})
+        return _Spent(*json.loads((Path(name) / "seconds.json").read_text()))
 
 
 def _measure(out: Path, recipe: str, batch: int, steps: int, sample: str, devices: int) -> None:

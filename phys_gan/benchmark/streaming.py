@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import json
 import resource
-import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -18,6 +16,7 @@ import h5py
 import numpy as np
 import typer
 
+from phys_gan.benchmark.children import run_child
 from phys_gan.data import read
 from phys_gan.data.streaming import stream
 from phys_gan.events import Events
@@ -37,7 +36,10 @@ def main(
     folder: Annotated[Path | None, typer.Option(help="Where to write the file.")] = None,
     child: Annotated[str, typer.Option(hidden=True)] = "",
 ) -> None:
-    """Make a file in CaloChallenge's layout, and shuffle through it once in three ways."""
+    """Make a file in CaloChallenge's layout, and shuffle through it once in three ways.
+
+    Example: python -m phys_gan.benchmark.streaming --gigabytes 0.5
+    """
     if child:
         name, way, use = child.rsplit("|", 2)
         typer.echo(json.dumps(_measure(Path(name), way, use, limit)))
@@ -47,16 +49,11 @@ def main(
         n_events = _make(path, gigabytes, gzip)
         size = path.stat().st_size / 1e9
         typer.echo(f"{n_events} showers, {gigabytes:g} GB of cells, {size:.2f} GB on disk")
-        command = [sys.executable, "-m", "phys_gan.benchmark.streaming", "--limit", str(limit)]
         for use in ("nothing", "logarithm"):
             rows = {}
             for way in ("stream", "memory"):
-                words = [*command, "--child", f"{path}|{way}|{use}"]
-                done = subprocess.run(words, capture_output=True, text=True, check=False)
-                if done.returncode:
-                    typer.echo(done.stderr[-2000:], err=True)
-                    raise typer.Exit(1)
-                rows[way] = json.loads(done.stdout)
+                words = ["--limit", str(limit), "--child", f"{path}|{way}|{use}"]
+                rows[way] = json.loads(run_child("streaming", words))
             _report(use, limit, rows["stream"], rows["memory"])
 
 

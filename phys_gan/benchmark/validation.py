@@ -6,9 +6,6 @@ Run ``python -m phys_gan.benchmark.validation --help``.
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
-import time
 import tracemalloc
 from collections.abc import Callable
 from functools import partial
@@ -18,7 +15,10 @@ import numpy as np
 import typer
 from numpy.typing import NDArray
 
+from phys_gan.benchmark.children import run_child
 from phys_gan.benchmark.plain_observables import plain_comparison, plain_observables
+from phys_gan.benchmark.sample import SAMPLE, SampleOption
+from phys_gan.benchmark.timing import seconds
 from phys_gan.data import read
 from phys_gan.detectors import load_detector
 from phys_gan.events import Events
@@ -47,20 +47,20 @@ def main(
     n: Annotated[int, typer.Option("-n", help="Events of each sample of 504 cells.")] = 100_000,
     many: Annotated[int, typer.Option(help="Events of each sample of 6480 cells.")] = 20_000,
     times: Annotated[int, typer.Option(help="How often each runs; the best time counts.")] = 3,
-    sample: Annotated[str, typer.Option(help="A file of CaloGAN showers.")] = (
-        "datasets/geant4_calogan_eplus.h5"
-    ),
+    sample: SampleOption = SAMPLE,
     child: Annotated[str, typer.Option(hidden=True)] = "",
 ) -> None:
     """Say how long observables, spectra, profiles and histograms of two samples take, and where.
 
     Each way runs in a process of its own, in turns, so that what else the machine does meets
     both; memory is the most that it takes at any time beyond the events themselves.
+
+    Example: python -m phys_gan.benchmark.validation -n 20000 --many 0
     """
     if child:
         detector, way, what = child.split("|")
         reference, candidate = make_samples(detector, n, sample)
-        measure_it = _seconds if what == "seconds" else _megabytes
+        measure_it = seconds if what == "seconds" else _megabytes
         typer.echo(json.dumps(measure_it(partial(_WAYS[way], reference, candidate))))
         return
     typer.echo("| events | way | time [s] | times as fast | memory beside the events [MB] |")
@@ -71,30 +71,17 @@ def main(
 
 
 def _report(detector: str, n: int, times: int, sample: str) -> None:
-    command = [sys.executable, "-m", "phys_gan.benchmark.validation"]
-    command += ["-n", str(n), "--sample", sample, "--child"]
-
     def run(way: str, what: str) -> float:
-        words = [*command, f"{detector}|{way}|{what}"]
-        done = subprocess.run(words, capture_output=True, text=True, check=False)
-        if done.returncode:
-            typer.echo(done.stderr[-2000:], err=True)
-            raise typer.Exit(1)
-        return float(json.loads(done.stdout))
+        words = ["-n", str(n), "--sample", sample, "--child", f"{detector}|{way}|{what}"]
+        return float(json.loads(run_child("validation", words)))
 
     rounds = [{way: run(way, "seconds") for way in _WAYS} for _ in range(times)]
-    best = {way: min(seconds[way] for seconds in rounds) for way in _WAYS}
+    best = {way: min(taken[way] for taken in rounds) for way in _WAYS}
     events = f"2 x {n} x {load_detector(detector).n_cells} cells"
-    for way, seconds in best.items():
-        faster = best["plain"] / seconds
+    for way, shortest in best.items():
+        faster = best["plain"] / shortest
         megabytes = run(way, "megabytes")
-        typer.echo(f"| {events} | {way} | {seconds:.2f} | {faster:.1f} | {megabytes:.0f} |")
-
-
-def _seconds(action: Callable[[], None]) -> float:
-    begin = time.perf_counter()
-    action()
-    return time.perf_counter() - begin
+        typer.echo(f"| {events} | {way} | {shortest:.2f} | {faster:.1f} | {megabytes:.0f} |")
 
 
 def _megabytes(action: Callable[[], None]) -> float:

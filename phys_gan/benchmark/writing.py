@@ -17,6 +17,7 @@ import h5py
 import numpy as np
 import typer
 
+from phys_gan.benchmark.sample import SAMPLE, SampleOption
 from phys_gan.data import join, read, writing
 from phys_gan.events import Events
 from phys_gan.randomness import stream as random_stream
@@ -43,14 +44,15 @@ class _Cost:
 
 def main(
     n: Annotated[int, typer.Option("-n", help="Number of showers.")] = 100_000,
-    sample: Annotated[str, typer.Option(help="A file of CaloGAN showers.")] = (
-        "datasets/geant4_calogan_eplus.h5"
-    ),
+    sample: SampleOption = SAMPLE,
     block: Annotated[int, typer.Option(help="Showers that come at once.")] = 16_384,
     times: Annotated[int, typer.Option(help="How often each is written; the best counts.")] = 3,
     folder: Annotated[Path | None, typer.Option(help="Where to write.")] = None,
 ) -> None:
-    """Say how fast showers are written, and how large the files are."""
+    """Say how fast showers are written, and how large the files are.
+
+    Example: python -m phys_gan.benchmark.writing -n 20000
+    """
     events = read(sample)
     blocks = [_drawn(events, min(block, n - start), start) for start in range(0, n, block)]
     volume = 4 * n * events.detector.n_cells / 1e6

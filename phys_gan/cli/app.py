@@ -16,8 +16,10 @@ __all__ = [
     "CompileOption",
     "DetectorOption",
     "DeviceOption",
+    "FiguresOption",
     "FormatOption",
     "MappingOption",
+    "ModelArgument",
     "PrecisionOption",
     "Seed",
     "Set",
@@ -27,7 +29,8 @@ __all__ = [
 
 app = typer.Typer(
     name="phys-gan",
-    help="Fast detector simulation with conditional GANs: train on Geant4, generate, validate.",
+    help="Fast detector simulation with conditional GANs: train on Geant4, generate, validate.\n\n"
+    "Begin with `phys-gan demo`; `phys-gan COMMAND --help` shows an example of each command.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
@@ -36,11 +39,23 @@ app = typer.Typer(
 
 Set = Annotated[
     list[str] | None,
-    typer.Option("--set", help="Override one option of the recipe, as section.key=value."),
+    typer.Option(
+        "--set", help="Override one option of the recipe, as section.key=value; may be repeated."
+    ),
 ]
 Seed = Annotated[int, typer.Option(help="Seed of everything random.", min=0)]
+ModelArgument = Annotated[
+    str, typer.Argument(help="Run directory, .safetensors file or pretrained model.")
+]
+FiguresOption = Annotated[
+    bool, typer.Option(help="Write every figure as PDF and PNG beside the page.")
+]
 DetectorOption = Annotated[
-    str | None, typer.Option(help="Built-in detector, or a .toml or binning .xml file.")
+    str | None,
+    typer.Option(
+        help="Built-in detector, or a .toml or binning .xml file; by default the content of the "
+        "files tells."
+    ),
 ]
 FormatOption = Annotated[
     str | None, typer.Option(help="Layout of the files to read; by default their content tells.")
@@ -53,7 +68,7 @@ DeviceOption = Annotated[
 ]
 PrecisionOption = Annotated[
     Literal["float32", "bfloat16"],
-    typer.Option(help="Of products of matrices; bfloat16 is faster where the processor knows it."),
+    typer.Option(help="Of matrix products; bfloat16 is faster where the processor knows it."),
 ]
 ClusterOption = Annotated[
     str | None,

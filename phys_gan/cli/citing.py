@@ -14,7 +14,10 @@ __all__ = ["cite"]
 @app.command()
 def cite(
     what: Annotated[
-        str, typer.Argument(help="Recipe, recipe .toml, run directory or .safetensors file.")
+        str,
+        typer.Argument(
+            help="Recipe, recipe .toml, run directory, .safetensors file or pretrained model."
+        ),
     ],
 ) -> None:
     """Print the BibTeX of exactly what a recipe or a model used.

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from phys_gan.cli.app import Set, app
+from phys_gan.cli.app import FiguresOption, Set, app
 from phys_gan.cli.progress import progress
 
 __all__ = ["demo"]
@@ -19,9 +19,7 @@ def demo(
     out: Annotated[Path, typer.Option(help="Directory for model, events and report.")] = Path(
         "demo"
     ),
-    figures: Annotated[
-        bool, typer.Option(help="Write every figure as PDF and PNG beside the page.")
-    ] = True,
+    figures: FiguresOption = True,
     set_: Set = None,
 ) -> None:
     """Train on a real Geant4 sample, generate showers and compare: minutes on two CPU cores.

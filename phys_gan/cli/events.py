@@ -21,7 +21,13 @@ _Filling = Literal["uniform", "log-uniform"]
 
 @app.command()
 def simulate(
-    detector: Annotated[str, typer.Argument(help="Built-in detector, or a .toml or .xml file.")],
+    detector: Annotated[
+        str,
+        typer.Argument(
+            help="Built-in detector, such as calogan, galaxies-32 or toy-ring, or a .toml or "
+            "binning .xml file."
+        ),
+    ],
     out: Annotated[Path, typer.Argument(help="File to write: .h5 or .root.")],
     n: Annotated[int, typer.Option("-n", help="Number of showers, galaxies or points.", min=1)],
     particle: Annotated[
@@ -140,7 +146,7 @@ def convert(
         str | None, typer.Option(help="Layout of the file to write; by default its ending tells.")
     ] = None,
     drop: Annotated[
-        list[str] | None, typer.Option(help="Leave out a condition, or overflow.")
+        list[str] | None, typer.Option(help="Leave out a condition, or overflow; may be repeated.")
     ] = None,
     append: Annotated[
         bool, typer.Option("--append", help="Add to the events that OUT holds.")

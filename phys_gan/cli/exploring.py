@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from phys_gan.cli.app import Seed, app
+from phys_gan.cli.app import DeviceOption, FiguresOption, ModelArgument, Seed, app
 from phys_gan.cli.progress import stages
 
 __all__ = ["explore"]
@@ -15,18 +15,14 @@ __all__ = ["explore"]
 
 @app.command()
 def explore(
-    model: Annotated[
-        Path, typer.Argument(help="Run directory, .safetensors file or pretrained model.")
-    ],
+    model: ModelArgument,
     out: Annotated[Path, typer.Option(help="Directory for index.html and explore.json.")],
     n: Annotated[
         int, typer.Option("--n", "-n", help="Latents at each value of a condition.", min=2)
     ] = 200,
-    figures: Annotated[
-        bool, typer.Option(help="Write every figure as PDF and PNG beside the page.")
-    ] = True,
+    figures: FiguresOption = True,
     seed: Seed = 0,
-    device: Annotated[str, typer.Option(help="Where to run, such as cpu or cuda.")] = "cpu",
+    device: DeviceOption = "cpu",
 ) -> None:
     """Show what a model does: events, every condition over its range, latent walks.
 

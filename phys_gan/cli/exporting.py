@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from phys_gan.cli.app import app
+from phys_gan.cli.app import ModelArgument, app
 from phys_gan.units import parse_energies
 
 __all__ = ["export"]
@@ -15,12 +15,14 @@ __all__ = ["export"]
 
 @app.command()
 def export(
-    model: Annotated[
-        Path, typer.Argument(help="Run directory, .safetensors file or pretrained model.")
-    ],
+    model: ModelArgument,
     out: Annotated[Path, typer.Argument(help="File to write: OUT.onnx.")],
     target: Annotated[
-        str, typer.Option(help="generic, par04, ddml-grid, fastcalosim or galsim.")
+        str,
+        typer.Option(
+            help="generic (any program), par04 (Geant4), ddml-grid (key4hep), fastcalosim (ATLAS) "
+            "or galsim."
+        ),
     ] = "generic",
     energy_scale: Annotated[
         float,
@@ -28,7 +30,10 @@ def export(
     ] = 1.0,
     energy_range: Annotated[
         str | None,
-        typer.Option(help="Energies at which fastcalosim's condition is 0 and 1, as low:high."),
+        typer.Option(
+            help="Energies at which fastcalosim's condition is 0 and 1, such as 4GeV:4TeV.",
+            show_default="the model's range",
+        ),
     ] = None,
     particle: Annotated[
         str, typer.Option(help="Particle of the showers, for fastcalosim and ddml-grid.")

@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from phys_gan.cli.app import ClusterOption, CompileOption, DeviceOption, PrecisionOption, Seed, app
+from phys_gan.cli.app import (
+    ClusterOption,
+    CompileOption,
+    DeviceOption,
+    ModelArgument,
+    PrecisionOption,
+    Seed,
+    app,
+)
 from phys_gan.cli.clusters import on_cluster
 from phys_gan.cli.conditions import read_conditions
 from phys_gan.cli.progress import counting
@@ -21,22 +29,22 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from phys_gan.generation import FastSim
+    from phys_gan.workflows.cluster import Cluster
 
 __all__ = ["generate"]
 
 
 @app.command()
 def generate(
-    model: Annotated[
-        Path, typer.Argument(help="Run directory, .safetensors file or pretrained model.")
-    ],
+    model: ModelArgument,
     out: Annotated[Path, typer.Argument(help="File to write: .h5 or .root.")],
     n: Annotated[int | None, typer.Option("-n", help="Number of events.", min=1)] = None,
     energy: Annotated[
         str | None,
         typer.Option(
             help="Incident energy: 50GeV; 10GeV,50GeV in turn; from 1GeV:100GeV, evenly, or with "
-            "even logarithms, 1GeV:100GeV:log; default: the model's range."
+            "even logarithms, 1GeV:100GeV:log.",
+            show_default="the model's range",
         ),
     ] = None,
     like: Annotated[
@@ -48,9 +56,10 @@ def generate(
     condition: Annotated[
         list[str] | None,
         typer.Option(
-            help="NAME=VALUE, NAME=VALUE,VALUE in turn, or NAME=LOW:HIGH, such as flux=50:100, "
-            "drawn evenly (:lin), or with even logarithms (:log), as the model learned by default; "
-            "default: its range."
+            help="Once for each: NAME=VALUE, NAME=VALUE,VALUE in turn, or NAME=LOW:HIGH, such as "
+            "flux=50:100, drawn evenly (:lin), or with even logarithms (:log), as the model "
+            "learned by default.",
+            show_default="the model's range",
         ),
     ] = None,
     seed: Seed = 0,
@@ -65,11 +74,10 @@ def generate(
     """Generate events with a trained model, or translate those of another simulation.
 
     Example: `phys-gan generate runs/ecal fast.h5 -n 100000 --energy 1GeV:100GeV`
+
+    Example: `phys-gan generate calogan-eplus fast.h5 --like geant4.h5`
     """
-    from phys_gan.data import read, write
     from phys_gan.generation import FastSim
-    from phys_gan.workflows.parts import standing
-    from phys_gan.workflows.producing import produce
 
     if sum(given is not None for given in (n, like, translate)) != 1 or (
         n is None and (energy or condition)
@@ -85,42 +93,75 @@ def generate(
     # The machine that talks to a cluster may be without a GPU.
     here = "cpu" if cluster else device
     fast = FastSim.load(model, here, precision=precision, compiled=compiled)
-    before, began = 0, time.monotonic()
     if translate:
-        events = fast.translate(read(translate, detector=fast.detector), seed=seed)
-        write(out, events)
-        count, energies = len(events), events.conditions.get("energy")
+        _translate(fast, translate, out, seed)
+        return
+    conditions = _like(fast, like) if like else _drawn(fast, n or 0, energy, condition or [], seed)
+    with on_cluster(cluster) as workers:
+        _produce(fast, out, conditions, seed, resume, workers, device)
+
+
+def _translate(fast: FastSim, file: str, out: Path, seed: int) -> None:
+    """Translate the events of a file."""
+    from phys_gan.data import read, write
+
+    began = time.monotonic()
+    events = fast.translate(read(file, detector=fast.detector), seed=seed)
+    write(out, events)
+    _say(fast, out, len(events), 0, events.conditions.get("energy"), time.monotonic() - began)
+
+
+def _produce(
+    fast: FastSim,
+    out: Path,
+    conditions: Mapping[str, NDArray[np.float64]] | int,
+    seed: int,
+    resume: bool,
+    workers: Cluster | None,
+    device: str,
+) -> None:
+    """Generate events into a file, or go on with it."""
+    from phys_gan.workflows.parts import standing
+    from phys_gan.workflows.producing import produce
+
+    began = time.monotonic()
+    named = {} if isinstance(conditions, int) else conditions
+    total = conditions if isinstance(conditions, int) else len(next(iter(conditions.values())))
+    found = standing(out) if resume else None
+    before = found[0] if found else 0
+    worked = False
+    with counting("events written", total) as bar:
+
+        def report(done: int) -> None:
+            nonlocal worked
+            worked = True
+            bar(done)
+
+        count = produce(
+            fast,
+            out,
+            conditions,
+            seed=seed,
+            resume=resume,
+            cluster=workers,
+            device=device,
+            report=report,
+        )
+    if worked:
+        _say(fast, out, count, before, named.get("energy"), time.monotonic() - began)
     else:
-        wanted: Mapping[str, NDArray[np.float64]] | int
-        if like:
-            sample = read(like, detector=fast.detector)
-            wanted = sample.conditions if _told(fast) else len(sample)
-        else:
-            wanted = _drawn(fast, n or 0, energy, condition or [], seed)
-        total = wanted if isinstance(wanted, int) else len(next(iter(wanted.values())))
-        before = ((resume and standing(out)) or (0, 0))[0]
-        told: list[int] = []
-        with on_cluster(cluster) as workers, counting("events written", total) as bar:
+        typer.echo(f"{out} holds these {count} events already: nothing to do")
 
-            def report(done: int) -> None:
-                told.append(done)
-                bar(done)
 
-            count = produce(
-                fast,
-                out,
-                wanted,
-                seed=seed,
-                resume=resume,
-                cluster=workers,
-                device=device,
-                report=report,
-            )
-        if not told:
-            typer.echo(f"{out} holds these {count} events already: nothing to do")
-            return
-        energies = None if isinstance(wanted, int) else wanted.get("energy")
-    seconds = time.monotonic() - began
+def _say(
+    fast: FastSim,
+    out: Path,
+    count: int,
+    before: int,
+    energies: NDArray[np.float64] | None,
+    seconds: float,
+) -> None:
+    """Say what was written, and how fast what had not been there before."""
     span = ""
     if energies is not None:
         span = f" from {format_energy(energies.min())} to {format_energy(energies.max())}"
@@ -131,20 +172,23 @@ def generate(
     )
 
 
-def _told(fast: FastSim) -> tuple[str, ...]:
-    """Return the names of the conditions that a model is told."""
-    return fast.model.encoding.named
+def _like(fast: FastSim, file: str) -> Mapping[str, NDArray[np.float64]] | int:
+    """Return the conditions of the events in a file; for a model without any, their number."""
+    from phys_gan.data import read
+
+    sample = read(file, detector=fast.detector)
+    return sample.conditions if fast.model.encoding.named else len(sample)
 
 
 def _drawn(
     fast: FastSim, n: int, energy: str | None, conditions: Sequence[str], seed: int
-) -> dict[str, NDArray[np.float64]] | int:
+) -> Mapping[str, NDArray[np.float64]] | int:
     """Draw conditions as they are asked for; of a model without any, return the number."""
     from phys_gan.generation.drawing import draw_conditions
 
     given = read_conditions(conditions)
     if energy:
-        if "energy" not in _told(fast):
+        if "energy" not in fast.model.encoding.named:
             raise ConfigError(
                 f"events in '{fast.detector.name}' have no incident energy",
                 remedy="leave --energy out",

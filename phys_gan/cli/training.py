@@ -13,7 +13,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 from typer.core import TyperCommand
 
-from phys_gan.cli.app import DeviceOption, FormatOption, MappingOption, Set, app
+from phys_gan.cli.app import (
+    DetectorOption,
+    DeviceOption,
+    FormatOption,
+    MappingOption,
+    Set,
+    app,
+)
 from phys_gan.cli.durations import parse_duration
 from phys_gan.cli.progress import progress
 from phys_gan.errors import ConfigError
@@ -69,10 +76,6 @@ def _following(out: Path, live: bool) -> Iterator[Watch]:
         yield watch
 
 
-def _nothing(shown: int, scalars: Any) -> None:
-    """Say nothing, as all processes but the first."""
-
-
 @contextmanager
 def _said() -> Iterator[None]:
     """Say warnings about checkpoints in one sentence, as errors are."""
@@ -94,12 +97,19 @@ def _said() -> Iterator[None]:
 
 @app.command(cls=_Train)
 def train(
-    recipe: Annotated[str, typer.Argument(help="Built-in recipe or the path of a TOML file.")],
+    recipe: Annotated[
+        str,
+        typer.Argument(
+            help="Built-in recipe, such as ecal (another name lists them), or the path of a TOML "
+            "file."
+        ),
+    ],
     data: Annotated[
         list[str] | None,
         typer.Option(
             metavar="FILE...",
-            help="Files of events to learn from; recipes of toys make their own without.",
+            help="Files of events to learn from; recipes of toys and galaxies make their own "
+            "without.",
         ),
     ] = None,
     source: Annotated[
@@ -113,17 +123,30 @@ def train(
     nodes: Annotated[int, typer.Option(help="Machines.", min=1)] = 1,
     precision: Annotated[
         Literal["float32", "bfloat16"] | None,
-        typer.Option(help="Of the networks' matrix products; by default what the recipe says."),
+        typer.Option(
+            help="Of matrix products; bfloat16 is faster where the processor knows it.",
+            show_default="as in the recipe",
+        ),
     ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in OUT.")] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with the run in OUT, if there is one.")
+    ] = False,
     wall_time: Annotated[
         str | None,
-        typer.Option(help="Stop in time to be over after so long, such as 55m, and exit with 85."),
+        typer.Option(
+            help="Stop in time to be over after so long, such as 55m, and exit with 85.",
+            show_default="no limit",
+        ),
     ] = None,
+    detector: DetectorOption = None,
     format: FormatOption = None,
     mapping: MappingOption = None,
     memory: Annotated[
-        str | None, typer.Option(help="What events may take, such as 8GB; more is streamed.")
+        str | None,
+        typer.Option(
+            help="What events may take, such as 8GB; more is streamed.",
+            show_default="a third of the machine's",
+        ),
     ] = None,
     live: Annotated[
         bool, typer.Option("--live", help="Write curves and pictures for TensorBoard into OUT.")
@@ -131,6 +154,9 @@ def train(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the recipe, and stop.")] = False,
 ) -> None:
     """Train a model by a recipe.
+
+    `--set` changes one option, and `--set 'method.penalties={}'` drops the penalties of a recipe;
+    `--dry-run` prints all options.
 
     SIGTERM, SIGUSR1, Ctrl-C and --wall-time stop it after a step with a checkpoint and exit code
     85; --resume goes on. A second signal stops it at once.
@@ -149,6 +175,7 @@ def train(
             "training needs data and a run directory", remedy="add --data FILE... --out RUN"
         )
     seconds = None if wall_time is None else parse_duration(wall_time)
+    from phys_gan.training.loop import silent
     from phys_gan.training.processes import is_first
     from phys_gan.workflows import train as run
 
@@ -158,7 +185,7 @@ def train(
         with (
             _said(),
             _following(out, live and first) as watch,
-            progress(resolved.training.events) if first else nullcontext(_nothing) as report,
+            progress(resolved.training.events) if first else nullcontext(silent) as report,
         ):
             run(
                 resolved,
@@ -172,6 +199,7 @@ def train(
                 wall_time=left,
                 report=report,
                 watch=watch,
+                detector=detector,
                 format=format,
                 mapping=mapping,
                 memory=parse_size(memory) if memory else None,

@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from phys_gan.cli.app import ClusterOption, DetectorOption, FormatOption, MappingOption, Seed, app
+from phys_gan.cli.app import (
+    ClusterOption,
+    DetectorOption,
+    FiguresOption,
+    FormatOption,
+    MappingOption,
+    Seed,
+    app,
+)
 from phys_gan.cli.clusters import on_cluster
 from phys_gan.cli.progress import stages
 from phys_gan.errors import ConfigError, PhysGanError
@@ -26,7 +34,8 @@ def validate(
     candidates: Annotated[list[str], typer.Argument(help="Events to judge; one file or several.")],
     out: Annotated[Path, typer.Option(help="Directory for index.html and metrics.json.")],
     require: Annotated[
-        list[str] | None, typer.Option(help="Fail unless this holds, such as 'ks.max<0.1'.")
+        list[str] | None,
+        typer.Option(help="Fail unless this holds, such as 'ks.max<0.1'; may be repeated."),
     ] = None,
     observable: Annotated[
         list[str] | None, typer.Option(help="Compare this one only; may be repeated.")
@@ -54,16 +63,16 @@ def validate(
     training: Annotated[
         str | None, typer.Option(help="Events the model learnt from, to look for copies.")
     ] = None,
-    figures: Annotated[
-        bool, typer.Option(help="Write every figure as PDF and PNG beside the page.")
-    ] = True,
+    figures: FiguresOption = True,
     detector: DetectorOption = None,
     format: FormatOption = None,
     mapping: MappingOption = None,
     memory: Annotated[
         str, typer.Option(help="What the events of one sample may take, such as 1GB.")
     ] = "256MB",
-    device: Annotated[str, typer.Option(help="Where to train classifiers.")] = "cpu",
+    device: Annotated[
+        str, typer.Option(help="Where to train classifiers, such as cpu or cuda.")
+    ] = "cpu",
     cluster: ClusterOption = None,
     seed: Seed = 0,
 ) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from itertools import groupby, islice
 from pathlib import Path
 
+from phys_gan.data.format import block_rows
 from phys_gan.data.mapping import HitMapping
 from phys_gan.data.reading import How, open_events, with_pdg
 from phys_gan.data.source import Paths, find_sources
@@ -15,8 +16,6 @@ from phys_gan.detectors import Detector
 from phys_gan.events import Events
 
 __all__ = ["Blocks", "blocks"]
-
-_BLOCK_CELLS = 1 << 24
 
 
 @dataclass(frozen=True)
@@ -69,7 +68,7 @@ class Blocks:
 
     def _places(self) -> Iterator[tuple[int, int, int]]:
         """Return of each block the number of its file, and its first event and that behind it."""
-        rows = max(1, _BLOCK_CELLS // self.detector.n_cells)
+        rows = block_rows(self.detector)
         places = (
             (number, start, min(start + rows, count))
             for number, count in enumerate(self.found.counts)

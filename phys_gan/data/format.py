@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,10 +14,13 @@ from numpy.typing import NDArray
 
 from phys_gan.data.containers.opening import OpenFile
 from phys_gan.data.mapping import HitMapping
+from phys_gan.data.metadata import to_texts
 from phys_gan.detectors import Detector
 from phys_gan.events import Events
 
-__all__ = ["Append", "Cells", "Fill", "Format", "Load", "Reader"]
+__all__ = ["Append", "Cells", "Fill", "Format", "Load", "Reader", "allocating", "block_rows"]
+
+_BLOCK_CELLS = 1 << 24
 
 Cells = tuple[NDArray[np.float32], NDArray[np.float32] | None]
 """Cells (n, n_cells) and overflow (n, n_layers), in the unit of the detector."""
@@ -88,6 +91,31 @@ class Reader:
         conditions = {name: values[start:stop] for name, values in self.conditions.items()}
         return Events(cells, conditions, self.detector, overflow, self.provenance)
 
+    def blocks(self) -> Iterator[Events]:
+        """Read all events in order, a block at a time.
+
+        Raises:
+            DataError: As in :meth:`read`.
+        """
+        rows = block_rows(self.detector)
+        for start in range(0, self.n_events, rows):
+            yield self.read(start, start + rows)
+
+
+def block_rows(detector: Detector) -> int:
+    """Return how many events make a block where all of them may not fit into memory."""
+    return max(1, _BLOCK_CELLS // detector.n_cells)
+
+
+def allocating(fill: Fill, n_cells: int) -> Load:
+    """Return what reads the same cells into new memory."""
+
+    def load(start: int, stop: int) -> Cells:
+        cells = np.empty((stop - start, n_cells), np.float32)
+        return cells, fill(start, stop, cells)
+
+    return load
+
 
 class Format(ABC):
     """Read and write one file layout. A new one is one such class and one entry of ``FORMATS``.
@@ -111,6 +139,10 @@ class Format(ABC):
     energy_unit: ClassVar[str] = "MeV"
     has_hits: ClassVar[bool] = False
     grows: ClassVar[bool] = False
+
+    def texts(self, sample: Events) -> dict[str, str]:
+        """Return what a file of ours in this layout says about itself, as texts by name."""
+        return to_texts(sample, self.name, self.energy_unit)
 
     @abstractmethod
     def recognises(self, file: OpenFile) -> bool:

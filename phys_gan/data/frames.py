@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from phys_gan.errors import DataError
 
-__all__ = ["ShowerFrame", "enter_cylinder"]
+__all__ = ["ShowerFrame", "angles_of", "enter_cylinder", "unit_vectors"]
 
 
 class ShowerFrame:
@@ -131,3 +131,17 @@ def enter_cylinder(
             value=radius,
         )
     return p + d * step[:, np.newaxis]
+
+
+def angles_of(
+    vectors: NDArray[np.floating],
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the polar angle theta and the azimuth phi [rad] of vectors (N, 3), (N,) each."""
+    x, y, z = np.asarray(vectors, np.float64).T
+    return np.arctan2(np.hypot(x, y), z), np.arctan2(y, x)
+
+
+def unit_vectors(theta: NDArray[np.floating], phi: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Return the unit vectors (N, 3) of polar angles theta and azimuths phi [rad], (N,) each."""
+    across = np.sin(theta)
+    return np.stack([across * np.cos(phi), across * np.sin(phi), np.cos(theta)], axis=1)

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from phys_gan.detectors import Detector
-from phys_gan.errors import DataError
+from phys_gan.errors import DataError, DetectorError
 from phys_gan.events import Events
 
-__all__ = ["Hits", "hits_of", "voxelise"]
+__all__ = ["Hits", "hits_of", "require_detector", "summing", "voxelise"]
 
 _BLOCK_CELLS = 1 << 19
 _BLOCK_HITS = 1 << 16
+_EVENTS = 1000
+"""Events whose hits are in memory together."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,3 +145,43 @@ def hits_of(events: Events) -> Hits:
     x, y, z = events.detector.points[cell].T
     counts = np.bincount(event, minlength=len(events))
     return Hits(counts, x, y, z, events.cells[event, cell])
+
+
+def summing(
+    read: Callable[[int, int], Hits], detector: Detector, block: int = 1
+) -> Callable[[int, int], tuple[NDArray[np.float32], NDArray[np.float32]]]:
+    """Return what reads the hits of any range of events and sums them as :func:`voxelise` does.
+
+    Arguments:
+        read: Reads the hits of the events ``start`` to ``stop - 1``.
+        detector: The detector.
+        block: Events that are stored together.
+    """
+    rows = -(-_EVENTS // block) * block
+
+    def load(start: int, stop: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        cells = np.empty((stop - start, detector.n_cells), np.float32)
+        overflow = np.empty((stop - start, detector.n_layers), np.float32)
+        first = start
+        while first < stop:
+            last = min((first // rows + 1) * rows, stop)
+            here = slice(first - start, last - start)
+            cells[here], overflow[here] = voxelise(read(first, last), detector)
+            first = last
+        return cells, overflow
+
+    return load
+
+
+def require_detector(detector: Detector | None) -> Detector:
+    """Return the detector into whose cells hits are summed.
+
+    Raises:
+        DetectorError: There is none.
+    """
+    if detector is None:
+        raise DetectorError(
+            "it holds hits, which can be summed into the cells of any detector, but none is named",
+            remedy="name one, such as 'ild-ecal', or the path of a .toml file",
+        )
+    return detector

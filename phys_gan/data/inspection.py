@@ -24,7 +24,6 @@ __all__ = ["Inspection", "inspect"]
 
 _STRANGE_FACTOR = 3.0
 _MUCH_OVERFLOW = 0.1
-_BLOCK_CELLS = 1 << 24
 
 
 @dataclass(frozen=True)
@@ -123,10 +122,8 @@ def inspect(
         )
     with open_events(sources[0], How.of(detector, format, mapping)) as (reader, layout):
         seen = _Seen(reader)
-        rows = max(1, _BLOCK_CELLS // reader.detector.n_cells)
-        for start in range(0, len(reader), rows):
-            events = reader.read(start, start + rows)
-            if not start:
+        for number, events in enumerate(reader.blocks()):
+            if not number:
                 check(events, reader, layout)
             seen.add(events)
         return seen.summary(str(sources[0]), layout)

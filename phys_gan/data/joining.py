@@ -6,9 +6,9 @@ from pathlib import Path
 
 from phys_gan.data.containers import hdf5_joining
 from phys_gan.data.containers.hdf5_chunks import CHUNK_ROWS
-from phys_gan.data.format import Append, Format
+from phys_gan.data.format import Format
 from phys_gan.data.reading import How, open_events
-from phys_gan.data.source import Paths, Source, find_sources
+from phys_gan.data.source import Paths, find_sources
 from phys_gan.data.writing import choose_format, writing
 from phys_gan.errors import DataError
 from phys_gan.events import Events
@@ -17,8 +17,6 @@ __all__ = ["ALIGNED", "join"]
 
 ALIGNED = CHUNK_ROWS
 """HDF5 files of ours of a multiple of so many events are joined without decompression."""
-
-_BLOCK_CELLS = 1 << 24
 
 
 def join(parts: Paths, out: str | Path, format: str | None = None) -> int:
@@ -70,7 +68,9 @@ def join(parts: Paths, out: str | Path, format: str | None = None) -> int:
         return sum(counts)
     with writing(target, sample, chosen.name) as add:
         for source in sources:
-            _copy(source, add)
+            with open_events(source, How()) as (reader, _):
+                for events in reader.blocks():
+                    add(events)
     return sum(counts)
 
 
@@ -79,10 +79,3 @@ def _common(layouts: list[Format], target: Path) -> str | None:
     first = layouts[0]
     same = all(layout.name == first.name for layout in layouts)
     return first.name if same and target.suffix in first.extensions else None
-
-
-def _copy(source: Source, add: Append) -> None:
-    with open_events(source, How()) as (reader, _):
-        rows = max(1, _BLOCK_CELLS // reader.detector.n_cells)
-        for start in range(0, len(reader), rows):
-            add(reader.read(start, start + rows))

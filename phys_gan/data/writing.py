@@ -20,8 +20,6 @@ __all__ = ["KEPT", "choose_format", "leave_out", "write", "writing"]
 KEPT = ("cells", "energy")
 """What can never be left out of a file."""
 
-_BLOCK_CELLS = 1 << 24
-
 
 def write(
     path: str | Path,
@@ -107,14 +105,13 @@ def writing(
             raise _refusal(target, sample, {layout.name: layout.obstacles(sample)})
         # Texts that differ are joined, as those of several files are.
         both = Events.concatenate([old, sample[:1]])
-        rows = max(1, _BLOCK_CELLS // sample.detector.n_cells)
         if layout.grows and hdf5_tables.resizable(target):
             with layout.writer(target, both, grow=True) as add:
                 yield add
             return
         with layout.writer(target, both) as add:
-            for start in range(0, len(reader), rows):
-                add(reader.read(start, start + rows))
+            for events in reader.blocks():
+                add(events)
             yield add
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from xml.etree import ElementTree
 
 from pydantic import ValidationError
@@ -37,51 +38,69 @@ def read_binning_xml(
             remedy="remove the declaration",
         )
     if problem := too_long(text):
-        raise DetectorError(f"'{source}' is not a binning: {problem}", remedy="name another file")
+        raise _no_binning(source, problem)
     try:
         bins = ElementTree.fromstring(text).findall("Bin")
     except ElementTree.ParseError as error:
-        raise DetectorError(f"'{source}' is not XML: {error}") from error
-    names = [entry.get("name") or entry.get("pid") or "" for entry in bins]
-    if particle is None and len(bins) == 1:
-        chosen = bins[0]
-    else:
-        matches = [b for b in bins if particle and particle in (b.get("name"), b.get("pid"))]
-        if not matches:
-            raise DetectorError(
-                f"'{source}' has no binning for the particle '{particle}'"
-                if particle
-                else f"'{source}' has {len(bins)} binnings",
-                remedy=f"name one of: {shortened(', '.join(names)) or 'none there'}",
-                value=particle,
-            )
-        chosen = matches[0]
-    layers: list[dict[str, object]] = []
+        raise DetectorError(
+            f"'{source}' is not XML: {error}", remedy="copy the file again, or name another"
+        ) from error
+    chosen = _chosen(bins, particle, source)
     try:
-        for entry in chosen.findall("Layer"):
-            edges = [float(value) for value in entry.get("r_edges", "0").split(",")]
-            if len(edges) < 2:
-                continue
-            front = len(layers) * thickness
-            layers.append(
-                {
-                    "kind": "polar",
-                    "name": entry.get("id", ""),
-                    "z": (front, front + thickness),
-                    "r": edges,
-                    "n_alpha": int(entry.get("n_bin_alpha", "1")),
-                }
-            )
         return Detector.model_validate(
             {
                 "name": chosen.get("name") or chosen.get("pid") or "calochallenge",
                 "description": f"from {source}",
                 "symmetries": ("rotate-alpha", "reflect-alpha"),
-                "layers": layers,
+                "layers": _layers(chosen, thickness),
             }
         )
     except ValidationError as error:
-        raise DetectorError(f"'{source}' is not a binning: {first_problem(error)}") from error
+        raise _no_binning(source, first_problem(error)) from error
     except (ValueError, ArithmeticError) as error:
-        problem = shortened(str(error))
-        raise DetectorError(f"'{source}' is not a binning: {problem}") from error
+        raise _no_binning(source, shortened(str(error))) from error
+
+
+def _chosen(
+    bins: Sequence[ElementTree.Element], particle: str | None, source: str
+) -> ElementTree.Element:
+    """Return the binning of a particle, or the only one."""
+    if particle is None and len(bins) == 1:
+        return bins[0]
+    matches = [b for b in bins if particle and particle in (b.get("name"), b.get("pid"))]
+    if not matches:
+        names = [entry.get("name") or entry.get("pid") or "" for entry in bins]
+        raise DetectorError(
+            f"'{source}' has no binning for the particle '{particle}'"
+            if particle
+            else f"'{source}' has {len(bins)} binnings",
+            remedy=f"name one of: {shortened(', '.join(names)) or 'none there'}",
+            value=particle,
+        )
+    return matches[0]
+
+
+def _layers(binning: ElementTree.Element, thickness: float) -> list[dict[str, object]]:
+    """Return the layers that are not empty, each ``thickness`` deep [mm]."""
+    layers: list[dict[str, object]] = []
+    for entry in binning.findall("Layer"):
+        edges = [float(value) for value in entry.get("r_edges", "0").split(",")]
+        if len(edges) < 2:
+            continue
+        front = len(layers) * thickness
+        layers.append(
+            {
+                "kind": "polar",
+                "name": entry.get("id", ""),
+                "z": (front, front + thickness),
+                "r": edges,
+                "n_alpha": int(entry.get("n_bin_alpha", "1")),
+            }
+        )
+    return layers
+
+
+def _no_binning(source: str, problem: str) -> DetectorError:
+    return DetectorError(
+        f"'{source}' is not a binning: {problem}", remedy="correct the file, or name another"
+    )

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any
 
 import numpy as np
 import tomli_w
@@ -13,58 +12,16 @@ from numpy.typing import ArrayLike, NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from phys_gan import toml
-from phys_gan.detectors import limits
-from phys_gan.detectors.layers import (
-    AxisLayer,
-    CartesianLayer,
-    ImageLayer,
-    Layer,
-    PolarLayer,
-    ShowerLayer,
-)
+from phys_gan.detectors.layers import AxisLayer, ImageLayer, Layer, PolarLayer, ShowerLayer
+from phys_gan.detectors.limits import require_bounded
 from phys_gan.detectors.lookup import CellFinder
+from phys_gan.detectors.repeats import expanded
+from phys_gan.detectors.sampling import Sampling
+from phys_gan.detectors.symmetries import Symmetry, symmetry_group
 from phys_gan.errors import DetectorError
 from phys_gan.files import atomic_file
 
-__all__ = ["Detector", "Sampling", "Slab", "Symmetry"]
-
-_L = TypeVar("_L", CartesianLayer, PolarLayer)
-Symmetry = Literal["reflect-x", "reflect-y", "reflect-alpha", "rotate-alpha"]
-
-
-class Slab(BaseModel):
-    """One slab of material.
-
-    Attributes:
-        material: Name of the material, such as ``"Pb"``.
-        thickness: Depth along the shower axis [mm].
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    material: str
-    thickness: float = Field(gt=0)
-
-
-class Sampling(BaseModel):
-    """What one period of the calorimeter is made of; only simulators without files need it.
-
-    Attributes:
-        active: The slab that is read out.
-        absorber: The slab in front of it; none in a homogeneous calorimeter.
-        response: Mean visible over incident energy of a shower that is contained completely;
-            leakage comes on top.
-        stochastic_term: a in sigma/E = a / sqrt(E/GeV) (+) b; 0 where the absorber is read out too.
-        constant_term: b in the same formula.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    active: Slab
-    absorber: Slab | None = None
-    response: float = Field(default=1.0, gt=0)
-    stochastic_term: float = Field(default=0.0, ge=0)
-    constant_term: float = Field(default=0.0, ge=0)
+__all__ = ["Detector"]
 
 
 class Detector(BaseModel):
@@ -101,37 +58,9 @@ class Detector(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _expand_repeats(cls, data: Any) -> Any:
-        """Turn ``repeat = n`` in a layer into n layers, one behind the other, and name them."""
         if not isinstance(data, dict) or not isinstance(data.get("layers"), list | tuple):
             return data
-        layers: list[Any] = []
-        n_cells = 0
-        for layer in data["layers"]:
-            if not isinstance(layer, dict):
-                layers.append(layer)
-                continue
-            single = {key: value for key, value in layer.items() if key != "repeat"}
-            repeat = layer.get("repeat", 1)
-            if not isinstance(repeat, int) or not 1 <= repeat <= 10_000:
-                raise ValueError(f"repeat = {repeat!r} is not a whole number from 1 to 10000")
-            z = single.get("z")
-            if repeat > 1 and not (
-                isinstance(z, list | tuple)
-                and len(z) == 2
-                and all(isinstance(edge, int | float) for edge in z)
-            ):
-                raise ValueError("a repeated layer needs z = [front, back]")
-            n_cells += repeat * limits.declared_cells(single)
-            _require_bounded(n_cells, len(layers) + repeat)
-            for number in range(repeat):
-                copy = dict(single)
-                if "name" not in single or repeat > 1:
-                    copy["name"] = f"{single.get('name', '')}{len(layers)}"
-                if repeat > 1 and number:
-                    front, back = single["z"]
-                    copy["z"] = (front + number * (back - front), back + number * (back - front))
-                layers.append(copy)
-        return {**data, "layers": layers}
+        return {**data, "layers": expanded(data["layers"])}
 
     @model_validator(mode="after")
     def _check_layers(self) -> Detector:
@@ -151,7 +80,7 @@ class Detector(BaseModel):
                 and behind.z[0] < before.z[1] - 1e-9
             ):
                 raise ValueError(f"layer '{behind.name}' begins before '{before.name}' ends")
-        _require_bounded(self.n_cells, self.n_layers)
+        require_bounded(self.n_cells, self.n_layers)
         self.symmetry_group()
         return self
 
@@ -249,18 +178,7 @@ class Detector(BaseModel):
 
         ``cells[:, group[i]]`` are the events transformed by element i.
         """
-        identity = np.arange(self.n_cells)
-        group = [identity]
-        entries = self.n_cells * math.prod(map(self._order, self.symmetries))
-        if entries > limits.MOST_GROUP_ENTRIES:
-            raise ValueError(
-                f"the symmetries of {self.n_cells:,} cells make a table of {entries:,} numbers, "
-                f"and at most {limits.MOST_GROUP_ENTRIES:,} are possible"
-            )
-        for symmetry in self.symmetries:
-            powers = [identity, *self._generators(symmetry)]
-            group = [element[power] for element in group for power in powers]
-        return np.asarray(group, dtype=np.int32)
+        return symmetry_group(self.layers, self.symmetries)
 
     @cached_property
     def orbits(self) -> NDArray[np.int64]:
@@ -274,42 +192,6 @@ class Detector(BaseModel):
         # Elements of a group reach the same least cell from any cell of an orbit.
         least = self.symmetry_group().min(axis=0)
         return np.unique(least, return_inverse=True)[1].reshape(-1)
-
-    def _generators(self, symmetry: Symmetry) -> list[NDArray[np.int64]]:
-        """Return the elements other than identity of one declared symmetry."""
-        if symmetry in ("reflect-x", "reflect-y"):
-            axis: Literal["x", "y"] = "x" if symmetry == "reflect-x" else "y"
-            parts = [
-                self._need(layer, CartesianLayer, symmetry).reflected(axis) for layer in self.layers
-            ]
-            return [self._join(parts)]
-        polar = [self._need(layer, PolarLayer, symmetry) for layer in self.layers]
-        if symmetry == "reflect-alpha":
-            return [self._join([layer.reflected() for layer in polar])]
-        order = self._order(symmetry)
-        return [
-            self._join([layer.rotated(step * layer.n_alpha // order) for layer in polar])
-            for step in range(1, order)
-        ]
-
-    def _order(self, symmetry: Symmetry) -> int:
-        """Return the number of elements, with identity, of one declared symmetry."""
-        if symmetry != "rotate-alpha":
-            return 2
-        # A ring of one cell is invariant under any rotation.
-        polar = (layer for layer in self.layers if isinstance(layer, PolarLayer))
-        return max(1, math.gcd(*(layer.n_alpha for layer in polar if layer.n_alpha > 1)))
-
-    def _join(self, parts: list[NDArray[np.int64]]) -> NDArray[np.int64]:
-        return np.concatenate(
-            [part + offset for part, offset in zip(parts, self.offsets[:-1], strict=True)]
-        )
-
-    @staticmethod
-    def _need(layer: Layer, kind: type[_L], symmetry: str) -> _L:
-        if not isinstance(layer, kind):
-            raise ValueError(f"symmetry '{symmetry}' does not exist for {layer.kind} layers")
-        return layer
 
     # TOML
 
@@ -358,10 +240,3 @@ class Detector(BaseModel):
         """
         alike = self.cell_unit == other.cell_unit and self.layers == other.layers
         return alike and (not self.is_toy or self.name == other.name)
-
-
-def _require_bounded(n_cells: int, n_layers: int) -> None:
-    if n_layers > limits.MOST_LAYERS:
-        raise ValueError(f"it has {n_layers:,} layers, and at most {limits.MOST_LAYERS:,} may be")
-    if n_cells > limits.MOST_CELLS:
-        raise ValueError(f"it has {n_cells:.4g} cells, and at most {limits.MOST_CELLS:,} may be")

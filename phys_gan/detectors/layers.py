@@ -2,75 +2,19 @@
 
 from __future__ import annotations
 
-import math
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
 from functools import cached_property
-from itertools import pairwise
-from typing import Annotated, Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    FiniteFloat,
-    PlainSerializer,
-    model_validator,
-)
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, model_validator
 
+from phys_gan.detectors.axis import Axis
 from phys_gan.detectors.edges import Edges
-from phys_gan.detectors.limits import MOST_AXIS_CELLS, MOST_CELLS
+from phys_gan.detectors.limits import MOST_CELLS
 
-__all__ = [
-    "Axis",
-    "AxisLayer",
-    "CartesianLayer",
-    "ImageLayer",
-    "Layer",
-    "PolarLayer",
-    "ShowerLayer",
-]
-
-
-def _read_axis(value: Any) -> Any:
-    """Accept ``{start, stop, cells}`` for regular cells beside a plain list of edges."""
-    if isinstance(value, dict):
-        if set(value) != {"start", "stop", "cells"}:
-            raise ValueError("a regular axis has exactly the keys start, stop and cells")
-        if not isinstance(value["cells"], int) or value["cells"] < 1:
-            raise ValueError(f"cells = {value['cells']!r} is not a positive whole number")
-        _require_few(value["cells"])
-        if not all(isinstance(value[end], int | float) for end in ("start", "stop")):
-            raise ValueError("start and stop of a regular axis are numbers")
-        with np.errstate(over="ignore", invalid="ignore"):
-            ends = float(value["start"]), float(value["stop"])
-            value = np.linspace(*ends, value["cells"] + 1).tolist()
-    if isinstance(value, Sequence) and not isinstance(value, str):
-        _require_few(len(value) - 1)
-        edges = tuple(value)
-        numbers = all(isinstance(edge, int | float) and math.isfinite(edge) for edge in edges)
-        if len(edges) < 2 or not numbers or any(high <= low for low, high in pairwise(edges)):
-            raise ValueError("edges are at least two finite numbers in rising order")
-        return edges
-    return value
-
-
-def _require_few(cells: int) -> None:
-    if cells > MOST_AXIS_CELLS:
-        raise ValueError(f"an axis has {cells:.4g} cells, and at most {MOST_AXIS_CELLS:,} may be")
-
-
-def _write_axis(edges: tuple[float, ...]) -> Any:
-    """Write regular cells in the short form when that loses nothing."""
-    short = {"start": edges[0], "stop": edges[-1], "cells": len(edges) - 1}
-    return short if len(edges) > 2 and _read_axis(short) == edges else list(edges)
-
-
-Axis = Annotated[tuple[float, ...], BeforeValidator(_read_axis), PlainSerializer(_write_axis)]
-"""Cell edges in rising order; in TOML a list, or ``{start, stop, cells}`` when regular."""
+__all__ = ["AxisLayer", "CartesianLayer", "ImageLayer", "Layer", "PolarLayer", "ShowerLayer"]
 
 
 class _Layer(BaseModel, ABC):
@@ -94,10 +38,10 @@ class _Layer(BaseModel, ABC):
         """Number of cells."""
         return self.shape[0] * self.shape[1]
 
-    def _on_grid(
-        self, flat: NDArray[np.int64], axis: int, order: NDArray[np.int64]
-    ) -> NDArray[np.int64]:
-        return np.take(flat.reshape(self.shape), order, axis=axis).ravel()
+    def _reordered(self, axis: int, order: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return all cells, with those along one axis in another order."""
+        cells = np.arange(self.n_cells).reshape(self.shape)
+        return np.take(cells, order, axis=axis).ravel()
 
 
 class ShowerLayer(_Layer):
@@ -159,7 +103,7 @@ class CartesianLayer(ShowerLayer):
         if not np.allclose(edges, -edges[::-1]):
             raise ValueError(f"layer '{self.name}' is not symmetric in {axis}")
         index = 0 if axis == "x" else 1
-        return self._on_grid(np.arange(self.n_cells), index, np.arange(self.shape[index])[::-1])
+        return self._reordered(index, np.arange(self.shape[index])[::-1])
 
 
 class PolarLayer(ShowerLayer):
@@ -223,11 +167,11 @@ class PolarLayer(ShowerLayer):
     def rotated(self, steps: int) -> NDArray[np.int64]:
         """Return, for each cell, the cell that a rotation by ``steps`` cells maps onto it."""
         order = (np.arange(self.n_alpha) - steps) % self.n_alpha
-        return self._on_grid(np.arange(self.n_cells), 0, order)
+        return self._reordered(0, order)
 
     def reflected(self) -> NDArray[np.int64]:
         """Return, for each cell, the cell that the reflection of alpha maps onto it."""
-        return self._on_grid(np.arange(self.n_cells), 0, np.arange(self.n_alpha)[::-1])
+        return self._reordered(0, np.arange(self.n_alpha)[::-1])
 
 
 class ImageLayer(_Layer):

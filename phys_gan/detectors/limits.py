@@ -11,6 +11,7 @@ __all__ = [
     "MOST_GROUP_ENTRIES",
     "MOST_LAYERS",
     "declared_cells",
+    "require_bounded",
 ]
 
 MOST_CELLS = 10_000_000
@@ -42,3 +43,15 @@ def _along(axis: Any) -> int:
     if isinstance(axis, Sequence) and not isinstance(axis, str):
         return max(1, len(axis) - 1)
     return 1
+
+
+def require_bounded(n_cells: int, n_layers: int) -> None:
+    """Require a detector that is not too large.
+
+    Raises:
+        ValueError: It has too many layers or cells.
+    """
+    if n_layers > MOST_LAYERS:
+        raise ValueError(f"it has {n_layers:,} layers, and at most {MOST_LAYERS:,} may be")
+    if n_cells > MOST_CELLS:
+        raise ValueError(f"it has {n_cells:.4g} cells, and at most {MOST_CELLS:,} may be")

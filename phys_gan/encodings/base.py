@@ -16,7 +16,7 @@ from phys_gan.detectors import Detector
 from phys_gan.errors import ConfigError, DataError, DetectorError, MissingError, RangeError
 from phys_gan.events import Events
 
-__all__ = ["Encoding", "EncodingConfig", "require_showers"]
+__all__ = ["Encoding", "EncodingConfig", "require_showers", "scaled"]
 
 
 class EncodingConfig(BaseModel):
@@ -74,7 +74,11 @@ class Encoding(nn.Module, ABC):
             MissingError: The networks are not told the incident energy.
         """
         if "energy" not in self.named:
-            raise MissingError("the model does not know the incident energy")
+            raise MissingError(
+                "the model does not know the incident energy",
+                remedy="ask for the ranges of the conditions that it knows",
+                constraint=self.named,
+            )
         return self.ranges[self.named.index("energy")]
 
     def fit(self, events: Events) -> Self:
@@ -220,6 +224,18 @@ class Encoding(nn.Module, ABC):
     def describe(self) -> dict[str, Any]:
         """Return the configuration, from which the encoding is built again."""
         return self.config.model_dump()
+
+
+def scaled(values: Tensor, low: Tensor, high: Tensor, least: float = 1e-12) -> Tensor:
+    """Scale values so that low ... high becomes -1 ... 1.
+
+    Arguments:
+        values: The values.
+        low: The lower end of their range.
+        high: The upper end.
+        least: Half of a range is taken as no less, so that one value alone has a scale too.
+    """
+    return (values - (low + high) / 2) / ((high - low) / 2).clamp_min(least)
 
 
 def require_showers(detector: Detector) -> None:

@@ -12,7 +12,7 @@ from pydantic import Field, model_validator
 from torch import Tensor
 
 from phys_gan.detectors import Detector
-from phys_gan.encodings.base import Encoding, EncodingConfig
+from phys_gan.encodings.base import Encoding, EncodingConfig, scaled
 from phys_gan.errors import DetectorError, RangeError
 from phys_gan.events import Events
 
@@ -140,8 +140,7 @@ class ImageEncoding(Encoding):
                 continue
             if name in self.options.logarithmic:
                 values, low, high = values.log(), low.log(), high.log()
-            half = ((high - low) / 2).clamp_min(1e-12)
-            columns.append((values - (low + high) / 2) / half)
+            columns.append(scaled(values, low, high))
         return torch.stack(columns, dim=1).float()
 
     def encode_cells(self, cells: Tensor, conditions: Tensor) -> Tensor:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from scipy.special import ndtr
 from torch import Tensor, nn
 
-__all__ = ["ConditionalQuantiles"]
+__all__ = ["ConditionalQuantiles", "between"]
 
 
 class ConditionalQuantiles(nn.Module):
@@ -90,11 +90,19 @@ class ConditionalQuantiles(nn.Module):
 
     def _curves(self, t: Tensor) -> Tensor:
         """Return the quantile function of each event, shape (N, F, Q)."""
-        last = len(self.knots) - 2
-        low = (torch.searchsorted(self.knots, t.contiguous(), right=True) - 1).clamp(0, last)
-        left, right = self.knots[low], self.knots[low + 1]
-        part = ((t - left) / (right - left)).clamp(0, 1)[:, None, None]
+        low, part = between(self.knots, t)
+        part = part[:, None, None]
         return self.table[low] * (1 - part) + self.table[low + 1] * part
+
+
+def between(knots: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the knot below each t, (N,), and how far t is from there to the next one, 0 to 1.
+
+    Beyond the outermost of the knots (K,) what holds there goes on.
+    """
+    low = (torch.searchsorted(knots, t.contiguous(), right=True) - 1).clamp(0, len(knots) - 2)
+    part = (t - knots[low]) / (knots[low + 1] - knots[low])
+    return low, part.clamp(0, 1)
 
 
 def _slope(shift: NDArray[np.float64], values: NDArray[np.float64]) -> float:

@@ -11,9 +11,10 @@ from pydantic import Field
 from torch import Tensor
 
 from phys_gan.detectors import Detector
-from phys_gan.encodings.base import Encoding, EncodingConfig, require_showers
-from phys_gan.encodings.cells import CellMap, LogarithmicCells, ScoreCells
+from phys_gan.encodings.base import Encoding, EncodingConfig, require_showers, scaled
+from phys_gan.encodings.cells import CellMap, LogarithmicCells
 from phys_gan.encodings.quantiles import ConditionalQuantiles
+from phys_gan.encodings.scores import ScoreCells
 from phys_gan.errors import DataError
 from phys_gan.events import Events
 
@@ -55,7 +56,8 @@ class ShowerEncoding(Encoding):
     * response: the normal score of r = (sum_k E_k) / E at this E;
     * sharing: for every layer but the last, the normal score of the logit of
       u_k = E_k / sum_{j >= k} E_j at this E (the recursion of CaloFlow, arXiv:2106.05285, Eq. 6);
-    * cells: logarithms or normal scores, see :mod:`phys_gan.encodings.cells`.
+    * cells: logarithms or normal scores, see :class:`~phys_gan.encodings.cells.LogarithmicCells`
+      and :class:`~phys_gan.encodings.scores.ScoreCells`.
 
     Decoding makes the cells of each layer add up to E_k exactly, so the energies are right
     whatever the cells are. A network sees the conditions as (ln E scaled to -1 ... 1, E / E_max).
@@ -127,8 +129,7 @@ class ShowerEncoding(Encoding):
     def _encode_conditions(self, named: Mapping[str, Tensor]) -> Tensor:
         energy = named["energy"]
         low, high = self.energy_range.unbind()
-        middle, half = (high.log() + low.log()) / 2, (high.log() - low.log()) / 2
-        logarithm = (energy.log() - middle) / half.clamp_min(1e-6)
+        logarithm = scaled(energy.log(), low.log(), high.log(), least=1e-6)
         return torch.stack([logarithm, energy / high], dim=1).float()
 
     def incident_energy(self, conditions: Tensor) -> Tensor:

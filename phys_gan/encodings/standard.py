@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from phys_gan.detectors import Detector
-from phys_gan.encodings.base import Encoding, EncodingConfig
+from phys_gan.encodings.base import Encoding, EncodingConfig, scaled
 from phys_gan.events import Events
 
 __all__ = ["StandardEncoding", "StandardEncodingConfig"]
@@ -56,8 +56,8 @@ class StandardEncoding(Encoding):
 
     def _encode_conditions(self, named: Mapping[str, Tensor]) -> Tensor:
         values = torch.stack([named[name] for name in self.named], dim=1)
-        middle, half = self.ranges.mean(1), (self.ranges[:, 1] - self.ranges[:, 0]) / 2
-        return ((values - middle) / half.clamp_min(1e-12)).float()
+        low, high = self.ranges.unbind(1)
+        return scaled(values, low, high).float()
 
     def encode_cells(self, cells: Tensor, conditions: Tensor) -> Tensor:
         """Standardise cells (N, n_cells)."""

@@ -110,8 +110,9 @@ class FastSim:
             MissingError: A condition is missing.
             RangeError: A condition is outside the range of the model.
         """
-        named, n = ({}, conditions) if isinstance(conditions, int) else (conditions, None)
-        return self.model.sample(named, seed, n=n, batch_size=batch_size)
+        if isinstance(conditions, int | np.integer):
+            return self.model.sample({}, seed, n=int(conditions), batch_size=batch_size)
+        return self.model.sample(conditions, seed, batch_size=batch_size)
 
     def stream(
         self,
@@ -163,8 +164,8 @@ class FastSim:
         self, conditions: Mapping[str, ArrayLike] | int
     ) -> tuple[dict[str, NDArray[np.float64]], int]:
         """Return conditions by name, all checked at once, and the number of events."""
-        if isinstance(conditions, int):
-            return {}, conditions
+        if isinstance(conditions, int | np.integer):
+            return {}, int(conditions)
         named = {name: np.asarray(values, np.float64) for name, values in conditions.items()}
         n = max(map(len, named.values()), default=0)
         self.model.encoding.encode_conditions(named, n)

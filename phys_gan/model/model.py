@@ -10,17 +10,16 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
-from safetensors.torch import save
 from torch import Tensor
 
 from phys_gan.detectors import Detector
 from phys_gan.encodings import AnyEncodingConfig, Encoding
 from phys_gan.errors import ConfigError, DataError
 from phys_gan.events import Events
-from phys_gan.files import atomic_file
 from phys_gan.model.engine import Draw, Engine, Precision
 from phys_gan.model.header import FORMAT, Header
-from phys_gan.model.reading import parts_of, read_model_file
+from phys_gan.model.reading import ModelFile, read_model_file
+from phys_gan.model.writing import write_model_file
 from phys_gan.networks import AnyNetworkConfig, Generator
 from phys_gan.randomness import noise_on, normal_noise
 
@@ -219,20 +218,7 @@ class Model:
             network=self.network_config,
             provenance=dict(self.provenance),
         )
-        tensors = {
-            f"{part}.{name}": tensor.detach().cpu().contiguous()
-            for part, module in parts_of(self.encoding, self.generator).items()
-            for name, tensor in module.state_dict().items()
-        }
-        if half:
-            tensors |= {
-                name: tensor.half()
-                for name, tensor in tensors.items()
-                if name.startswith("generator.") and tensor.is_floating_point()
-            }
-        with atomic_file(path) as temporary:
-            # Not save_file, which does not say with an OSError that the disk is full.
-            temporary.write_bytes(save(tensors, {"phys_gan": header.model_dump_json()}))
+        write_model_file(Path(path), ModelFile(header, self.encoding, self.generator), half=half)
 
     @classmethod
     def load(cls, path: str | Path, device: torch.device | str = "cpu") -> Model:

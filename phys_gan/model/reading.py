@@ -20,7 +20,7 @@ from phys_gan.errors import DataError, DetectorError, MissingError, PhysGanError
 from phys_gan.model.header import Header, read_header
 from phys_gan.networks import Generator, build_generator
 
-__all__ = ["ModelFile", "parts_of", "read_model_file"]
+__all__ = ["ModelFile", "read_model_file"]
 
 _MOST_HEADER = 1 << 24
 """Bytes of the names, shapes and metadata of a file; those of the largest recipe have 20,000."""
@@ -49,10 +49,10 @@ class ModelFile:
     encoding: Encoding
     generator: Generator
 
-
-def parts_of(encoding: Encoding, generator: Generator) -> dict[str, nn.Module]:
-    """Return what has tensors in the file, by what their names begin with."""
-    return {"encoding": encoding, "generator": generator}
+    @property
+    def parts(self) -> dict[str, nn.Module]:
+        """What has tensors in the file, by what their names begin with."""
+        return {"encoding": self.encoding, "generator": self.generator}
 
 
 def read_model_file(path: Path, device: torch.device | str) -> ModelFile:
@@ -80,10 +80,10 @@ def read_model_file(path: Path, device: torch.device | str) -> ModelFile:
                 name: (tuple(part.get_shape()), str(part.get_dtype()))
                 for name, part in slices.items()
             }
-        encoding, generator = _empty(path, header, declared)
-        for part, module in parts_of(encoding, generator).items():
+        empty = _empty(path, header, declared)
+        for part, module in empty.parts.items():
             _require_fit(path, part, module, declared)
-        for part, module in parts_of(encoding, generator).items():
+        for part, module in empty.parts.items():
             with _damage_reported(path):
                 state = {
                     name: _value(file.get_tensor(f"{part}.{name}"), tensor.dtype)
@@ -93,7 +93,7 @@ def read_model_file(path: Path, device: torch.device | str) -> ModelFile:
             # The tensors of the file take the places that have no memory yet.
             module.load_state_dict(state, assign=True)
             module.to(device).eval().requires_grad_(False)
-    return ModelFile(header, encoding, generator)
+    return empty
 
 
 @contextmanager
@@ -122,7 +122,7 @@ def _damage_reported(path: Path) -> Iterator[None]:
 
 def _empty(
     path: Path, header: Header, declared: Mapping[str, tuple[tuple[int, ...], str]]
-) -> tuple[Encoding, Generator]:
+) -> ModelFile:
     """Build what the header describes, without memory for any tensor."""
     detector = Detector.from_toml(header.detector, str(path))
     held = sum(math.prod(shape) for shape, _ in declared.values())
@@ -147,7 +147,7 @@ def _empty(
             f"'{path}' describes a network that cannot be{reason}",
             remedy="train the model again",
         ) from error
-    return encoding, generator
+    return ModelFile(header, encoding, generator)
 
 
 def _require_fit(

@@ -13,12 +13,13 @@ from torch.nn import functional
 
 from phys_gan.detectors import Detector
 from phys_gan.networks.base import DEEPEST, WIDEST, Generator, NetworkConfig
-from phys_gan.networks.blocks import Residual, Standardize
+from phys_gan.networks.blocks import Residual, Standardize, constant_linear
 from phys_gan.networks.neighbours import Neighbours
 
 __all__ = ["AutoencoderConfig", "Decoder", "Encoder"]
 
 _REACH = 5.0
+"""Largest logarithm of a spread, in either direction, in units of that of real events."""
 _ENERGY_WIDTH = 128
 
 
@@ -103,7 +104,7 @@ class Decoder(Generator):
                 nn.LeakyReLU(0.2),
                 nn.Linear(_ENERGY_WIDTH, _ENERGY_WIDTH),
                 nn.LeakyReLU(0.2),
-                _from_zero(_ENERGY_WIDTH, 2 * n_globals),
+                constant_linear(_ENERGY_WIDTH, 2 * n_globals),
             )
         self.entry = nn.Linear(n_in + n_globals, config.width)
         self.blocks = nn.Sequential(*(Residual(config.width) for _ in range(config.depth)))
@@ -113,7 +114,7 @@ class Decoder(Generator):
         self.shared = config.spread == "orbit"
         kinds = detector.orbits if self.shared else np.arange(detector.n_cells)
         self.register_buffer("kinds", torch.from_numpy(kinds), persistent=False)
-        self.spread = _from_zero(config.width, int(kinds.max()) + 1)
+        self.spread = constant_linear(config.width, int(kinds.max()) + 1)
         self.neighbours = Neighbours(detector, config.neighbours) if config.neighbours else None
         self.scale = Standardize(n_numbers)
         self.register_buffer("censored", torch.zeros(n_numbers, dtype=torch.bool))
@@ -193,8 +194,8 @@ class Encoder(nn.Module):
         self.scale = Standardize(n_numbers)
         self.entry = nn.Linear(n_numbers + n_conditions, config.e_width)
         self.blocks = nn.Sequential(*(Residual(config.e_width) for _ in range(config.e_depth)))
-        self.posterior = _from_zero(config.e_width, 2 * config.latent)
-        self.straight = _from_zero(n_numbers, config.latent)
+        self.posterior = constant_linear(config.e_width, 2 * config.latent)
+        self.straight = constant_linear(n_numbers, config.latent)
 
     def adapt(self, x: Tensor, c: Tensor) -> None:
         """Standardise by the mean and the spread of real events."""
@@ -207,14 +208,6 @@ class Encoder(nn.Module):
         # With thousands of inputs, a step of each weight would throw the code far out.
         straight = self.straight(self.scale(x) / math.sqrt(x.shape[1]))
         return mean + straight, log_variance
-
-
-def _from_zero(n_in: int, n_out: int) -> nn.Linear:
-    """Return a linear layer whose output starts as zero."""
-    layer = nn.Linear(n_in, n_out)
-    nn.init.zeros_(layer.weight)
-    nn.init.zeros_(layer.bias)
-    return layer
 
 
 def _bounded(spread: Tensor) -> Tensor:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 
+import torch
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
 
@@ -87,11 +88,15 @@ class Discriminator(nn.Module, ABC):
         whole = len(rows) // self.pack
         return rows[: whole * self.pack].reshape(whole, -1)
 
+    def told(self, seen: Tensor, c: Tensor) -> Tensor:
+        """Return what the body sees (N, F), with conditions c behind it where those enter there."""
+        return torch.cat([seen, c], dim=1) if self.n_concatenated else seen
+
     @abstractmethod
     def features(self, seen: Tensor, c: Tensor) -> Tensor:
         """Map what is seen (N, pack * F) and conditions (N, pack * C) to features.
 
-        The body takes the conditions at its input only where ``n_concatenated`` is not 0.
+        The body takes the conditions at its input only as :meth:`told` says.
         """
 
     def forward(self, seen: Tensor, c: Tensor) -> Assessment:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+
+from phys_gan.networks.grid import Size
 
 __all__ = [
     "Energies",
@@ -15,23 +15,17 @@ __all__ = [
     "MinibatchDiscrimination",
     "Residual",
     "Standardize",
+    "constant_linear",
     "minibatch_spread",
 ]
-
-
-class Size(NamedTuple):
-    """Rows and columns."""
-
-    rows: int
-    columns: int
 
 
 class LocallyConnected2d(nn.Module):
     """Convolve with weights that are not shared between positions ('valid' padding).
 
     References:
-        Large-scale object classification with locally connected layers as LAGAN uses them
-        (de Oliveira et al., 2017), https://arxiv.org/abs/1701.05927
+        Learning Particle Physics by Example: Location-Aware Generative Adversarial Networks for
+        Physics Synthesis (de Oliveira et al., 2017), https://arxiv.org/abs/1701.05927
 
     Arguments:
         size: Rows and columns of the input.
@@ -44,7 +38,7 @@ class LocallyConnected2d(nn.Module):
 
     def __init__(
         self,
-        size: tuple[int, int],
+        size: Size,
         c_in: int,
         c_out: int,
         kernel: tuple[int, int],
@@ -53,10 +47,9 @@ class LocallyConnected2d(nn.Module):
     ) -> None:
         super().__init__()
         self.kernel, self.stride = kernel, stride
-        self.out_size = Size(
-            *((n - k) // s + 1 for n, k, s in zip(size, kernel, stride, strict=True))
-        )
-        n_positions = self.out_size.rows * self.out_size.columns
+        rows, columns = ((n - k) // s + 1 for n, k, s in zip(size, kernel, stride, strict=True))
+        self.out_size: Size = (rows, columns)
+        n_positions = rows * columns
         fan_in = c_in * kernel[0] * kernel[1]
         self.weight = nn.Parameter(torch.empty(n_positions, fan_in, c_out))
         nn.init.normal_(self.weight, std=(2 / (fan_in + c_out)) ** 0.5)
@@ -88,9 +81,7 @@ class Energies(nn.Sequential):
         if not n_globals:
             super().__init__()
             return
-        correction = nn.Linear(128, n_globals)
-        nn.init.zeros_(correction.weight)
-        nn.init.zeros_(correction.bias)
+        correction = constant_linear(128, n_globals)
         super().__init__(
             nn.Linear(n_globals + n_in, 128),
             nn.LeakyReLU(0.2),
@@ -174,9 +165,7 @@ class Residual(nn.Module):
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        self.first, self.second = nn.Linear(width, width), nn.Linear(width, width)
-        nn.init.zeros_(self.second.weight)
-        nn.init.zeros_(self.second.bias)
+        self.first, self.second = nn.Linear(width, width), constant_linear(width, width)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (N, width) to (N, width)."""
@@ -212,6 +201,14 @@ class Standardize(nn.Module):
     def inverse(self, x: Tensor) -> Tensor:
         """Undo :meth:`forward`."""
         return x * self.scale + self.mean
+
+
+def constant_linear(n_in: int, n_out: int, value: float = 0.0) -> nn.Linear:
+    """Return a linear layer whose output is the same number for any input until it learns."""
+    layer = nn.Linear(n_in, n_out)
+    nn.init.zeros_(layer.weight)
+    nn.init.constant_(layer.bias, value)
+    return layer
 
 
 def minibatch_spread(h: Tensor, group: int = 16) -> Tensor:

@@ -12,10 +12,13 @@ from torch.nn import functional
 
 from phys_gan.detectors import Detector
 from phys_gan.networks.base import DEEPEST, WIDEST, Discriminator, Generator, NetworkConfig
-from phys_gan.networks.blocks import Energies, Residual, Standardize
+from phys_gan.networks.blocks import Energies, Residual, Standardize, constant_linear
 from phys_gan.networks.head import HeadConfig
 
 __all__ = ["CompactConfig", "CompactDiscriminator", "CompactGenerator"]
+
+_NOISE = 0.5
+"""Weight of the noise of a cell at the start, in spreads of that cell."""
 
 
 class CompactConfig(NetworkConfig):
@@ -72,9 +75,7 @@ class CompactGenerator(Generator):
         self.entry = nn.Linear(n_in, config.width)
         self.blocks = nn.Sequential(*(Residual(config.width) for _ in range(config.depth)))
         self.cells = nn.Linear(config.width, detector.n_cells)
-        self.noise = nn.Linear(config.width, detector.n_cells)
-        nn.init.zeros_(self.noise.weight)
-        nn.init.constant_(self.noise.bias, 0.5)
+        self.noise = constant_linear(config.width, detector.n_cells, _NOISE)
         self.scale = Standardize(detector.n_cells)
 
     def adapt(self, x: Tensor, c: Tensor) -> None:
@@ -157,5 +158,5 @@ class CompactDiscriminator(Discriminator):
 
     def features(self, seen: Tensor, c: Tensor) -> Tensor:
         """Map what is seen and the conditions to features (N, d_width)."""
-        h = self.entry(torch.cat([seen, c], dim=1) if self.n_concatenated else seen)
+        h = self.entry(self.told(seen, c))
         return functional.leaky_relu(self.blocks(h), 0.2)

@@ -1,4 +1,4 @@
-"""What networks of convolutions share: neighbours across alpha, sizes, scaled weights."""
+"""What networks of convolutions share: neighbours across alpha, sizes, scaled weights, styles."""
 
 from __future__ import annotations
 
@@ -10,7 +10,15 @@ from torch.nn import functional
 
 from phys_gan.networks.grid import Size
 
-__all__ = ["ConditionalNorm", "EqualConv2d", "EqualLinear", "GridConv2d", "pixel_norm", "resized"]
+__all__ = [
+    "ConditionalNorm",
+    "EqualConv2d",
+    "EqualLinear",
+    "GridConv2d",
+    "ModulatedConv2d",
+    "pixel_norm",
+    "resized",
+]
 
 
 class GridConv2d(nn.Conv2d):
@@ -79,10 +87,13 @@ class EqualLinear(nn.Linear):
         n_in: Numbers that go in.
         n_out: Numbers that come out.
         speed: Factor on the speed of learning (Karras et al., 2018, App. C, arXiv:1812.04948).
+        before_relu: Whether a rectifier follows, which takes half of what the factor 2 gives.
     """
 
-    def __init__(self, n_in: int, n_out: int, *, speed: float = 1.0) -> None:
-        self.speed = speed
+    def __init__(
+        self, n_in: int, n_out: int, *, speed: float = 1.0, before_relu: bool = True
+    ) -> None:
+        self.speed, self.power = speed, 2 if before_relu else 1
         super().__init__(n_in, n_out)
 
     def reset_parameters(self) -> None:
@@ -92,8 +103,57 @@ class EqualLinear(nn.Linear):
 
     def forward(self, input: Tensor) -> Tensor:
         """Map (N, n_in) to (N, n_out)."""
-        gain = self.speed * math.sqrt(2 / self.in_features)
+        gain = self.speed * math.sqrt(self.power / self.in_features)
         return functional.linear(input, self.weight * gain, self.bias * self.speed)
+
+
+class ModulatedConv2d(EqualConv2d):
+    r"""Convolve with weights that a style scales, so that the output keeps its size.
+
+    .. math:: w'_{ijk} = s_i w_{ijk}, \qquad
+        w''_{ijk} = w'_{ijk} \Big/ \sqrt{\sum_{i,k} w'^2_{ijk} + \epsilon}
+
+    References:
+        Analyzing and Improving the Image Quality of StyleGAN (Karras et al., 2019), Eq. 1 and 3,
+        https://arxiv.org/abs/1912.04958
+
+    Arguments:
+        c_in: Input channels.
+        c_out: Output channels.
+        n_style: Numbers of a style.
+        kernel: Rows and columns of the kernel.
+        periodic: Whether rows are periodic.
+        demodulate: Whether the output is brought back to its size.
+    """
+
+    def __init__(
+        self,
+        c_in: int,
+        c_out: int,
+        n_style: int,
+        kernel: int = 3,
+        *,
+        periodic: bool = False,
+        demodulate: bool = True,
+    ) -> None:
+        super().__init__(c_in, c_out, kernel, periodic=periodic)
+        self.style = EqualLinear(n_style, c_in, before_relu=False)
+        self.demodulate = demodulate
+        nn.init.ones_(self.style.bias)
+
+    def forward(self, input: Tensor, w: Tensor | None = None) -> Tensor:
+        """Map input (N, c_in, rows, columns) under styles w (N, n_style)."""
+        style = self.style(w)
+        # Scaling what goes in and what comes out is the same as scaling the weights of each event.
+        y = functional.conv2d(
+            self._wrapped(input * style[:, :, None, None]),
+            self.weight * self.gain,
+            padding=self.padding,
+        )
+        if self.demodulate:
+            power = (self.weight * self.gain).square().sum((2, 3))
+            y = y * torch.rsqrt(style.square() @ power.T + 1e-8)[:, :, None, None]
+        return y if self.bias is None else y + self.bias[:, None, None]
 
 
 class ConditionalNorm(nn.Module):

@@ -115,13 +115,13 @@ class DcganDiscriminator(GridDiscriminator):
     ) -> None:
         grid = Grid.of(detector)
         rows, columns = grid.sizes[0]
-        *down, _ = reversed(grid.widths(config.d_width, config.most))
-        last = (down or [config.d_width])[-1]
-        super().__init__(detector, n_globals, last * rows * columns, n_conditions, head)
-        steps = zip([self.n_maps, *down[:-1]], down, strict=True)
+        *down, coarsest = reversed(grid.widths(config.d_width, config.most))
+        # An image of 4 x 4 cells or less has no step down, and one convolution that keeps its size.
+        widths, stride = (down, 2) if down else ([coarsest], 1)
+        super().__init__(detector, n_globals, widths[-1] * rows * columns, n_conditions, head)
         self.steps = nn.Sequential()
-        for number, (a, b) in enumerate(steps):
-            self.steps.append(GridConv2d(a, b, periodic=grid.periodic, stride=2))
+        for number, (a, b) in enumerate(pairwise([self.n_maps, *widths])):
+            self.steps.append(GridConv2d(a, b, periodic=grid.periodic, stride=stride))
             self.steps.append(_norm(config.d_norm if number else "none", b))
             self.steps.append(nn.LeakyReLU(0.2))
 

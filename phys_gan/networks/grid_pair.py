@@ -152,7 +152,7 @@ class GridDiscriminator(Discriminator):
         """Map what is seen and the conditions to features (N, n_features)."""
         events = seen.unflatten(1, (self.pack, -1))
         whole, cells = events[:, :, : self.n_globals], events[:, :, self.n_globals :]
-        told = torch.cat([whole.flatten(1), c], dim=1) if self.n_concatenated else whole.flatten(1)
-        constant = told[:, :, None, None].expand(-1, -1, *self.grid.size)
+        numbers = self.told(whole.flatten(1), c)
+        constant = numbers[:, :, None, None].expand(-1, -1, *self.grid.size)
         image = cells.unflatten(2, (2 * self.grid.channels, *self.grid.size)).flatten(1, 2)
         return self.body(torch.cat([image, constant], dim=1))

@@ -160,9 +160,7 @@ class MlpDiscriminator(Discriminator):
     def adapt(self, x: Tensor, c: Tensor) -> None:
         """Learn mean and spread of real events, and take some as the reference batch."""
         self.scale.adapt(x)
-        rows = self.packed(self.look(x))
-        if self.n_concatenated:
-            rows = torch.cat([rows, self.packed(c)], dim=1)
+        rows = self.told(self.packed(self.look(x)), self.packed(c))
         _refer(self.hidden, torch.arange(rows.shape[1]), rows)
 
     def look(self, x: Tensor) -> Tensor:
@@ -172,7 +170,7 @@ class MlpDiscriminator(Discriminator):
 
     def features(self, seen: Tensor, c: Tensor) -> Tensor:
         """Map what is seen and the conditions to features (N, d_width)."""
-        h: Tensor = self.hidden(torch.cat([seen, c], dim=1) if self.n_concatenated else seen)
+        h: Tensor = self.hidden(self.told(seen, c))
         return h
 
 

@@ -136,5 +136,5 @@ class PhysicsDiscriminator(Discriminator):
 
     def features(self, seen: Tensor, c: Tensor) -> Tensor:
         """Map what is seen and the conditions to features (N, d_width)."""
-        h = self.entry(torch.cat([seen, c], dim=1) if self.n_concatenated else seen)
+        h = self.entry(self.told(seen, c))
         return functional.leaky_relu(self.blocks(self.drop(h)), 0.2)

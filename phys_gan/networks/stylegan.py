@@ -12,12 +12,18 @@ from torch.nn import functional
 
 from phys_gan.detectors import Detector
 from phys_gan.networks.base import DEEPEST, WIDEST, NetworkConfig
-from phys_gan.networks.convolutions import EqualConv2d, EqualLinear, pixel_norm, resized
+from phys_gan.networks.convolutions import (
+    EqualConv2d,
+    EqualLinear,
+    ModulatedConv2d,
+    pixel_norm,
+    resized,
+)
 from phys_gan.networks.grid import Grid, Size
 from phys_gan.networks.grid_pair import OUTPUT, GridDiscriminator, GridGenerator
 from phys_gan.networks.head import HeadConfig
 
-__all__ = ["ModulatedConv2d", "StyleGanConfig", "StyleGanDiscriminator", "StyleGanGenerator"]
+__all__ = ["StyleGanConfig", "StyleGanDiscriminator", "StyleGanGenerator"]
 
 
 class StyleGanConfig(NetworkConfig):
@@ -50,54 +56,6 @@ class StyleGanConfig(NetworkConfig):
     def references(self) -> tuple[str, ...]:
         """StyleGAN and StyleGAN2, and their scaled weights."""
         return ("karras2018stylegan", "karras2019stylegan2", "karras2017progressive")
-
-
-class ModulatedConv2d(EqualConv2d):
-    r"""Convolve with weights that a style scales, so that the output keeps its size.
-
-    .. math:: w'_{ijk} = s_i w_{ijk}, \qquad
-        w''_{ijk} = w'_{ijk} \Big/ \sqrt{\sum_{i,k} w'^2_{ijk} + \epsilon}
-
-    References:
-        Analyzing and Improving the Image Quality of StyleGAN (Karras et al., 2019), Eq. 1 and 3,
-        https://arxiv.org/abs/1912.04958
-
-    Arguments:
-        c_in: Input channels.
-        c_out: Output channels.
-        n_style: Numbers of a style.
-        kernel: Rows and columns of the kernel.
-        periodic: Whether rows are periodic.
-        demodulate: Whether the output is brought back to its size.
-    """
-
-    def __init__(
-        self,
-        c_in: int,
-        c_out: int,
-        n_style: int,
-        kernel: int = 3,
-        *,
-        periodic: bool = False,
-        demodulate: bool = True,
-    ) -> None:
-        super().__init__(c_in, c_out, kernel, periodic=periodic)
-        self.style, self.demodulate = EqualLinear(n_style, c_in), demodulate
-        nn.init.ones_(self.style.bias)
-
-    def forward(self, input: Tensor, w: Tensor | None = None) -> Tensor:
-        """Map input (N, c_in, rows, columns) under styles w (N, n_style)."""
-        style = self.style(w)
-        # Scaling what goes in and what comes out is the same as scaling the weights of each event.
-        y = functional.conv2d(
-            self._wrapped(input * style[:, :, None, None]),
-            self.weight * self.gain,
-            padding=self.padding,
-        )
-        if self.demodulate:
-            power = (self.weight * self.gain).square().sum((2, 3))
-            y = y * torch.rsqrt(style.square() @ power.T + 1e-8)[:, :, None, None]
-        return y if self.bias is None else y + self.bias[:, None, None]
 
 
 class _Layer(nn.Module):
@@ -167,7 +125,7 @@ class StyleGanGenerator(GridGenerator):
         """Map seen (N, n_seen) to styles w (N, n_style)."""
         w = pixel_norm(seen)
         for layer in self.mapping:
-            w = functional.leaky_relu(layer(w), 0.2) * math.sqrt(2)
+            w = functional.leaky_relu(layer(w), 0.2)
         return w
 
     def body(self, seen: Tensor, inner: Tensor) -> Tensor:

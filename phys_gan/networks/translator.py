@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from phys_gan.detectors import Detector
 from phys_gan.networks.base import DEEPEST, WIDEST, Generator, NetworkConfig
-from phys_gan.networks.blocks import Residual, Standardize
+from phys_gan.networks.blocks import Residual, Standardize, constant_linear
 from phys_gan.networks.compact import CompactConfig, CompactDiscriminator
 from phys_gan.networks.head import Assessment, HeadConfig
 
@@ -79,13 +79,8 @@ class Translator(Generator):
         self.scale = Standardize(self.source)
         self.entry = nn.Linear(self.source + n_conditions, config.width)
         self.blocks = nn.Sequential(*(Residual(config.width) for _ in range(config.depth)))
-        self.correction = nn.Linear(config.width, self.source)
-        self.noise = nn.Linear(config.width, self.latent) if config.noise else None
-        for start_at_zero in (self.correction.weight, self.correction.bias):
-            nn.init.zeros_(start_at_zero)
-        if self.noise is not None:
-            nn.init.zeros_(self.noise.weight)
-            nn.init.constant_(self.noise.bias, _NOISE)
+        self.correction = constant_linear(config.width, self.source)
+        self.noise = constant_linear(config.width, self.latent, _NOISE) if config.noise else None
 
     def adapt(self, x: Tensor, c: Tensor) -> None:
         """Learn mean and spread of events."""

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import math
-
 import torch
 from torch import Tensor
+
+from phys_gan.objectives.variational import gaussian_log_density
 
 __all__ = ["censored_log_likelihood"]
 
@@ -38,7 +38,6 @@ def censored_log_likelihood(x: Tensor, mean: Tensor, log_scale: Tensor, censored
         >>> print(f"{odds.exp().item():.2f}")
         0.50
     """
-    pull = (x - mean) * (-log_scale).exp()
-    density = -(pull.square() + math.log(2 * math.pi)) / 2 - log_scale
     empty = censored & (x <= 0)
-    return torch.where(empty, torch.special.log_ndtr(pull), density).sum(1)
+    below = torch.special.log_ndtr((x - mean) * (-log_scale).exp())
+    return torch.where(empty, below, gaussian_log_density(x, mean, log_scale)).sum(1)

@@ -6,7 +6,7 @@ import math
 
 from torch import Tensor
 
-__all__ = ["gaussian_log_likelihood", "kl_to_normal"]
+__all__ = ["gaussian_log_density", "gaussian_log_likelihood", "kl_to_normal"]
 
 
 def kl_to_normal(mean: Tensor, log_variance: Tensor) -> Tensor:
@@ -53,6 +53,10 @@ def gaussian_log_likelihood(x: Tensor, mean: Tensor, log_scale: Tensor) -> Tenso
     Returns:
         The logarithm of the density of each event, (N,).
     """
+    return gaussian_log_density(x, mean, log_scale).flatten(1).sum(1)
+
+
+def gaussian_log_density(x: Tensor, mean: Tensor, log_scale: Tensor) -> Tensor:
+    """Return ln N(x; mean, exp(log_scale)) of each number; the shapes broadcast."""
     pull = (x - mean) * (-log_scale).exp()
-    terms = pull.square() / 2 + log_scale + math.log(2 * math.pi) / 2
-    return -terms.flatten(1).sum(1)
+    return -(pull.square() + math.log(2 * math.pi)) / 2 - log_scale

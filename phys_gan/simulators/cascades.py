@@ -9,12 +9,12 @@ from numpy.typing import NDArray
 
 from phys_gan.errors import MissingError
 
-__all__ = ["PARTICLES", "Cascades", "pair_share", "start_cascades"]
+__all__ = ["Cascades", "pair_share", "start_cascades"]
 
-PARTICLES = ("e+", "e-", "gamma")
+_ELECTROMAGNETIC = ("e+", "e-", "gamma")
 """The particles whose showers are electromagnetic from the start."""
 
-MEAN_FREE_PATH = 9 / 7
+_MEAN_FREE_PATH = 9 / 7
 """Mean free path of a high-energy photon against pair production [X_0]."""
 
 
@@ -43,10 +43,10 @@ def start_cascades(particle: str, n: int, rng: np.random.Generator) -> Cascades:
     Raises:
         MissingError: No electromagnetic shower starts from this particle.
     """
-    if particle not in PARTICLES:
+    if particle not in _ELECTROMAGNETIC:
         raise MissingError(
             f"no parametric shower for the particle '{particle}'; available: "
-            f"{', '.join(PARTICLES)}",
+            f"{', '.join(_ELECTROMAGNETIC)}",
             remedy="simulate hadrons and muons with Geant4 and read its file",
             value=particle,
         )
@@ -56,7 +56,7 @@ def start_cascades(particle: str, n: int, rng: np.random.Generator) -> Cascades:
     return Cascades(
         event=np.repeat(np.arange(n), 2),
         share=np.stack([share, 1 - share], axis=1).ravel(),
-        start=np.repeat(rng.exponential(MEAN_FREE_PATH, n), 2),
+        start=np.repeat(rng.exponential(_MEAN_FREE_PATH, n), 2),
     )
 
 

@@ -50,7 +50,7 @@ class Readout:
             grid = layer.model_copy(update={"name": "", "z": (0.0, 1.0)})
             grids.setdefault(grid, []).append(number)
         self._grids = [_grid(layer) for layer in grids]
-        self._grid_of_layer = np.zeros(self._n_layers, np.int8)
+        self._grid_of_layer = np.zeros(self._n_layers, np.int16)
         for index, members in enumerate(grids.values()):
             self._grid_of_layer[members] = index
 

@@ -9,6 +9,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from phys_gan import __version__
 from phys_gan.detectors import Detector, Sampling
 from phys_gan.errors import ConfigError, DataError, DetectorError, RangeError
 from phys_gan.events import Events
@@ -115,7 +116,7 @@ def simulate(
             "simulator": "phys_gan parametric showers (Grindhammer and Peters, hep-ex/0001020)",
             "particle": particle,
             "seed": str(seed),
-            "version": _version(),
+            "version": __version__,
         },
     )
 
@@ -182,7 +183,9 @@ def _incident_energies(
         values = low * (high / low) ** uniform
         return np.asarray(values, np.float64)
     raise ConfigError(
-        f"'{spectrum}' is not a spectrum; available: uniform, log-uniform", value=spectrum
+        f"'{spectrum}' is not a spectrum; available: uniform, log-uniform",
+        remedy="name one of these",
+        value=spectrum,
     )
 
 
@@ -200,9 +203,3 @@ def _check_energies(
             value=float(bad[0]),
             constraint=(low, high),
         )
-
-
-def _version() -> str:
-    from phys_gan import __version__
-
-    return __version__

@@ -7,6 +7,7 @@ from types import MappingProxyType
 
 import numpy as np
 
+from phys_gan import __version__
 from phys_gan.detectors import Detector, load_detector
 from phys_gan.errors import MissingError
 from phys_gan.events import Events
@@ -69,11 +70,5 @@ def simulate_toy(name: str, n: int, seed: int = 0) -> Events:
         TOYS[name].sample(n, seed).astype(np.float32),
         {},
         load_detector(name),
-        provenance={"simulator": "phys_gan toys", "seed": str(seed), "version": _version()},
+        provenance={"simulator": "phys_gan toys", "seed": str(seed), "version": __version__},
     )
-
-
-def _version() -> str:
-    from phys_gan import __version__
-
-    return __version__

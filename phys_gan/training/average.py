@@ -30,8 +30,8 @@ class GeneratorAverage:
     def __init__(self, generator: Generator, half_life: float) -> None:
         self.generator = generator.eval().requires_grad_(False)
         self.half_life = half_life
-        self._mine: list[Tensor] = list(generator.parameters())
-        self._own = list(generator.buffers())
+        self._parameters: list[Tensor] = list(generator.parameters())
+        self._buffers = list(generator.buffers())
 
     @torch.no_grad()
     def update(self, generator: nn.Module, batch: int, shown: int) -> None:
@@ -40,6 +40,6 @@ class GeneratorAverage:
         if self.half_life:
             weight -= 0.5 ** (batch / min(self.half_life, max(0.05 * shown, batch)))
         current = [p.detach() for p in generator.parameters()]
-        torch._foreach_lerp_(self._mine, current, weight)
-        for own, latest in zip(self._own, generator.buffers(), strict=True):
+        torch._foreach_lerp_(self._parameters, current, weight)
+        for own, latest in zip(self._buffers, generator.buffers(), strict=True):
             own.copy_(latest)

@@ -14,11 +14,11 @@ from phys_gan.training.failures import shortage_explained
 from phys_gan.training.preparing import prepare, require_batches
 from phys_gan.training.processes import loss_of_process_explained, start_fabric
 from phys_gan.training.recipe import Recipe
-from phys_gan.training.run import RUN_FILES, Run
+from phys_gan.training.run import Run
 from phys_gan.training.session import Judge, Report, Session, Watch
 from phys_gan.training.stopping import Stopping
 
-__all__ = ["RUN_FILES", "Judge", "Report", "Watch", "silent", "train", "unwatched"]
+__all__ = ["Judge", "Report", "Watch", "silent", "train", "unwatched"]
 
 
 def silent(shown: int, scalars: Mapping[str, Any]) -> None:
@@ -67,7 +67,7 @@ def train(
         device: "cpu", "cuda", or "auto" for the best there is.
         devices: Number of devices per machine.
         nodes: Number of machines.
-        resume: Go on from the last whole checkpoint in ``out``.
+        resume: Go on from the last whole checkpoint in ``out``; begin where there is none.
         deadline: When the process must be over, on the clock of :func:`time.monotonic`.
         report: Is told about the progress.
         watch: Is shown generated events at each report.
@@ -82,7 +82,6 @@ def train(
         ConfigError: ``out`` holds a run already and ``resume`` is not set, that run has another
             recipe, other data or another number of processes, or the devices are not there.
         DataError: There are too few events, or all checkpoints are damaged.
-        MissingError: There is nothing to resume.
         OutputError: The run directory cannot be written.
         RangeError: The losses are no longer finite.
         ShortageError: There is too little memory.
@@ -102,7 +101,7 @@ def train(
     ):
         parts = prepare(recipe, fabric, events, held_out, source, flow)
         session = Session(recipe, fabric, parts, run, held_out, judge, report, watch, provenance)
-        if resume:
+        if run.begun:
             session.resume()
         elif fabric.is_global_zero:
             run.start(recipe)

@@ -98,8 +98,9 @@ def start_fabric(
     several, there = devices * nodes > 1, torch.cuda.device_count()
     if devices > there and (device == "cuda" or (device == "auto" and there)):
         raise ConfigError(
-            f"{devices} CUDA devices are asked for, and this machine has {there}",
-            remedy="lower --devices, or choose --device cpu",
+            f"{devices} CUDA {'device is' if devices == 1 else 'devices are'} asked for, and this "
+            f"machine has {there or 'none'}",
+            remedy="choose --device cpu" + (", or lower --devices" if there else ""),
             value=devices,
             constraint=there,
         )

@@ -12,25 +12,30 @@ from typing import Any
 import torch
 
 from phys_gan.encodings import Encoding
-from phys_gan.errors import ConfigError, DataError, MissingError, OutputError
+from phys_gan.errors import ConfigError, DataError, OutputError
 from phys_gan.files import atomic_file, locked
 from phys_gan.model import Model
 from phys_gan.training.checkpoint import load_checkpoint, save_checkpoint
 from phys_gan.training.recipe import Recipe, load_recipe
 
-__all__ = ["RUN_FILES", "Damaged", "Run"]
+__all__ = ["Damaged", "Run", "clear_run"]
 
 _MODEL, _CHECKPOINT = "model.safetensors", "checkpoint.safetensors"
 _STATS, _RECIPE = "stats.jsonl", "recipe.toml"
 _LOCK = ".lock"
 _OLDER = "checkpoint-{}.safetensors"
 _FRESH = _OLDER.format("new")
-RUN_FILES = (_MODEL, _CHECKPOINT, _OLDER.format(1), _FRESH, _STATS, _RECIPE)
-"""What a run directory may hold, where no more than two checkpoints are kept."""
 
 
 class Damaged(UserWarning):
     """A checkpoint is damaged, and the one before it takes its place."""
+
+
+def clear_run(path: Path) -> None:
+    """Remove the files of a run from a directory, so that another one may begin there."""
+    older = path.glob(_OLDER.format("[0-9]*"))
+    for file in (*older, *(path / name for name in (_MODEL, _CHECKPOINT, _FRESH, _STATS, _RECIPE))):
+        file.unlink(missing_ok=True)
 
 
 class Run:
@@ -38,25 +43,22 @@ class Run:
 
     Arguments:
         path: The directory.
-        resume: Go on with what is there.
+        resume: Go on with what is there, if there is something.
         keep: Checkpoints that are kept, the last one being ``checkpoint.safetensors`` and those
             before it ``checkpoint-1.safetensors`` and so on.
 
+    Attributes:
+        begun: Whether there is something to go on with.
+
     Raises:
         ConfigError: There is a run already, and it shall not be resumed.
-        MissingError: There is nothing to resume.
         OutputError: The directory cannot be made.
     """
 
     def __init__(self, path: Path, resume: bool, keep: int = 2) -> None:
         self.path, self.model, self.n_kept = path, path / _MODEL, keep
-        if resume and not self._standing():
-            raise MissingError(
-                f"there is no run to resume in '{path}'",
-                remedy="train without --resume, or name the directory of the run",
-                value=str(path),
-            )
-        if not resume and self._standing():
+        self.begun = bool(self._standing())
+        if self.begun and not resume:
             raise ConfigError(
                 f"'{path}' holds a training run already",
                 remedy="go on with --resume, or choose another directory",

@@ -7,6 +7,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from phys_gan.model import Precision
 from phys_gan.training.section import Section
 
 __all__ = ["TrainingConfig"]
@@ -52,7 +53,7 @@ class TrainingConfig(Section):
     decay: Literal["cosine", "none"] = "cosine"
     ema_half_life: float = Field(default=50_000, ge=0)
     accumulate: int = Field(default=1, ge=1)
-    precision: Literal["float32", "bfloat16"] = "float32"
+    precision: Precision = "float32"
     held_out: float = Field(default=0.1, gt=0, lt=1)
     augment: bool = True
     report_every: int = Field(default=50_000, ge=1)

@@ -15,8 +15,12 @@ _MARGIN = 5.0
 """Seconds that a process needs to end."""
 
 
-class Unfinished(Exception):
+class Unfinished(BaseException):
     """The training stopped before its end, and can go on where it was.
+
+    Like KeyboardInterrupt it is no Exception: a program that trains one model after another and
+    goes on after any Exception shall end when it is told to, not begin the next training. Where a
+    ``wall_time`` ends a training that the program shall outlive, catch it by its name.
 
     Arguments:
         shown: Events shown so far.

@@ -13,11 +13,12 @@ from itertools import pairwise
 from statistics import fmean, median
 from typing import Any
 
-__all__ = ["CHECKS", "warn"]
+__all__ = ["CHECKS", "OPTIMUM", "warn"]
 
 Lines = Sequence[Mapping[str, Any]]
 
-_OPTIMUM = -2 * math.log(2)
+OPTIMUM = -2 * math.log(2)
+"""The value of the game when generated events are distributed as real ones (arXiv:1406.2661)."""
 
 _COLLAPSED, _THIN, _FALLEN, _RECOVERING, _SCATTERED = 0.5, 0.8, 0.75, 1.25, 2.0
 """Diversity is the mean distance of two generated events over that of two real ones, 1 for real
@@ -145,11 +146,11 @@ def surrender(lines: Lines) -> str | None:
     if min(scores[-_PATIENCE:]) < _STUCK * min(scores[:-_PATIENCE]):
         return None
     for _, real, generated, value in _games(lines[-1]):
-        if (real + generated) / 2 > _CHANCE or abs(value - _OPTIMUM) > _UNDECIDED:
+        if (real + generated) / 2 > _CHANCE or abs(value - OPTIMUM) > _UNDECIDED:
             continue
         return (
             f"discriminator has lost: it only guesses (V = {value:.3f}, undecided is "
-            f"{_OPTIMUM:.3f}) while the score stays at {scores[-1]:.3g}; try --set "
+            f"{OPTIMUM:.3f}) while the score stays at {scores[-1]:.3g}; try --set "
             "method.discriminator_steps=5, a larger network.d_width, weaker penalties, or another "
             "training.lr_d (such as --set training.lr_d=1e-4): with too large a rate it forgets "
             "what it learned"

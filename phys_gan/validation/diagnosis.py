@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
-from phys_gan.validation import pathologies
+from phys_gan.validation import energy_pathologies, pathologies
 from phys_gan.validation.pathologies import Evidence
 
 __all__ = ["DIAGNOSES", "Finding", "diagnose"]
 
 DIAGNOSES: dict[str, Callable[[Evidence], str | None]] = {
-    "mean response": pathologies.mean_response,
-    "resolution": pathologies.resolution,
-    "energy dependence": pathologies.energy_dependence,
+    "mean response": energy_pathologies.mean_response,
+    "resolution": energy_pathologies.resolution,
+    "energy dependence": energy_pathologies.energy_dependence,
     "dead cells": pathologies.dead_cells,
     "layer order": pathologies.layer_order,
-    "low-energy tail": pathologies.low_energy_tail,
+    "low-energy tail": energy_pathologies.low_energy_tail,
     "mode collapse": pathologies.collapse,
     "memorised events": pathologies.memorisation,
     "missing modes": pathologies.missing_modes,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from phys_gan.errors import DetectorError
 from phys_gan.events import Events
+from phys_gan.validation.comparable import need_same_cells
 from phys_gan.validation.observables import measure, select
 from phys_gan.validation.observables.spectrum import open_edges, spectrum_per_event
 from phys_gan.validation.statistics.metrics import ks
@@ -30,12 +30,7 @@ def physics_score(reference: Events, candidate: Events) -> float:
     Raises:
         DetectorError: The detectors differ, or there are no observables for them.
     """
-    if not reference.detector.same_cells(candidate.detector):
-        raise DetectorError(
-            f"cannot compare events of '{reference.detector.name}' with events of "
-            f"'{candidate.detector.name}'",
-            remedy="give two samples of one detector",
-        )
+    need_same_cells(reference.detector, candidate.detector)
     shared = [name for name in reference.conditions if name in candidate.conditions]
     chosen = [o for o in select(reference.detector, shared) if o.name != "E_inc"]
     first, second = measure(reference, chosen), measure(candidate, chosen)

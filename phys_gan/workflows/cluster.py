@@ -8,18 +8,21 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
-from pathlib import Path
 from typing import Any, TypeVar
 
 from phys_gan.errors import ConfigError, OutputError, PhysGanError
 
-__all__ = ["Cluster", "LostError", "connect", "require_shared"]
+__all__ = ["Cluster", "LostError", "connect"]
 
 T = TypeVar("T")
 R = TypeVar("R")
 
 _LOCAL = "local"
 _RETRIES = 2
+_TASKS = 4
+"""Tasks per worker: so many that the last ones do not wait long for one of them."""
+_FEWEST = 4
+"""Workers that are counted on at least: those that are there first are not yet all."""
 
 
 class LostError(OutputError):
@@ -42,6 +45,11 @@ class Cluster:
     def n_workers(self) -> int:
         """Number of workers at this moment; there may be more, or fewer, later."""
         return len(self.client.scheduler_info(n_workers=-1)["workers"])
+
+    @property
+    def n_tasks(self) -> int:
+        """Into how many tasks work should be cut."""
+        return _TASKS * max(_FEWEST, self.n_workers)
 
     def each(
         self, function: Callable[[T], R], tasks: Sequence[T], *, retries: int = _RETRIES
@@ -169,32 +177,6 @@ def _quiet(logger: str) -> Iterator[None]:
         yield
     finally:
         log.setLevel(level)
-
-
-def require_shared(path: Path, version: str) -> None:
-    """Require, on a worker, that it sees a file of the client and runs the same phys_gan.
-
-    Raises:
-        ConfigError: It does not.
-    """
-    import socket
-
-    from phys_gan import __version__
-
-    host = socket.gethostname()
-    if version != __version__:
-        raise ConfigError(
-            f"the worker on '{host}' runs phys_gan {__version__}, not {version}",
-            remedy="install the same version for all workers",
-            value=__version__,
-            constraint=version,
-        )
-    if not path.exists():
-        raise ConfigError(
-            f"the worker on '{host}' does not see '{path}'",
-            remedy="use a folder that all machines share, under the same path",
-            value=str(path),
-        )
 
 
 def _dask() -> Any:

@@ -10,7 +10,8 @@ from phys_gan.data import read, split, write
 from phys_gan.errors import MissingError
 from phys_gan.randomness import stream
 from phys_gan.training import load_recipe
-from phys_gan.training.loop import RUN_FILES, Report, silent
+from phys_gan.training.loop import Report, silent
+from phys_gan.training.run import clear_run
 from phys_gan.validation import Comparison, compare
 from phys_gan.workflows.training import train
 
@@ -74,9 +75,8 @@ def demo(
     geant4 = read(demo_sample())
     learn, judge_by = split(geant4, [0.8, 0.2], recipe.training.seed)
     say(f"Training on {len(learn)} showers; {len(judge_by)} are kept for the report")
-    for name in RUN_FILES:
-        # What an earlier demo left; the same seed makes it again.
-        (out / "run" / name).unlink(missing_ok=True)
+    # What an earlier demo left; the same seed makes it again.
+    clear_run(out / "run")
     fast = train(recipe, learn, out / "run", report=report)
 
     say(f"Generating {n} showers at the energies of the held-out ones")

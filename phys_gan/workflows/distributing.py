@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,19 +14,17 @@ from numpy.typing import NDArray
 from phys_gan.data.joining import ALIGNED
 from phys_gan.events import Events
 from phys_gan.files import atomic_file
-from phys_gan.generation import FastSim
-from phys_gan.workflows.cluster import Cluster, require_shared
+from phys_gan.generation import FastSim, Precision
+from phys_gan.workflows.cluster import Cluster
 from phys_gan.workflows.manifest import Manifest
 from phys_gan.workflows.parts import MANIFEST, parts_of
 from phys_gan.workflows.production import Production
+from phys_gan.workflows.sharing import require_shared
 
 __all__ = ["first_event", "spread", "write_parts"]
 
 _MODEL = "model.safetensors"
 _CONDITIONS = "conditions.npy"
-_Precision = Literal["float32", "bfloat16"]
-# So many parts per worker that the last ones do not wait long for one of them.
-_EACH = 4
 
 
 @dataclass(frozen=True)
@@ -47,18 +44,18 @@ class _Part:
     manifest: Manifest
     number: int
     device: str
-    precision: _Precision
+    precision: Precision
     compiled: bool
 
 
-def spread(production: Production, n_workers: int) -> Production:
-    """Return the production in parts so small that all workers have some.
+def spread(production: Production, n_parts: int) -> Production:
+    """Return the production in at least so many parts, if parts can be that small.
 
     The file is the same: parts still are whole chunks of its tables.
     """
     manifest = production.manifest
     unit = math.lcm(ALIGNED, manifest.block)
-    share = manifest.n_events // (_EACH * max(n_workers, _EACH))
+    share = manifest.n_events // n_parts
     part = min(manifest.part, max(1, share // unit) * unit)
     return replace(production, manifest=replace(manifest, part=part))
 
@@ -132,6 +129,6 @@ def _write(part: _Part) -> None:
 
 
 @lru_cache(maxsize=1)
-def _loaded(path: Path, digest: str, device: str, precision: _Precision, compiled: bool) -> FastSim:
+def _loaded(path: Path, digest: str, device: str, precision: Precision, compiled: bool) -> FastSim:
     """Load a model, once as long as its tensors, which ``digest`` stands for, are the same."""
     return FastSim.load(path, device, precision=precision, compiled=compiled)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib.util import find_spec
@@ -16,15 +15,13 @@ from phys_gan.errors import MissingError, OutputError
 from phys_gan.events import Events
 from phys_gan.toys import Mixture, count_modes
 from phys_gan.training.loop import Watch
+from phys_gan.training.warnings import OPTIMUM
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from torch.utils.tensorboard import SummaryWriter
 
-__all__ = ["OPTIMUM", "pictures", "scalars", "tensorboard"]
-
-OPTIMUM = -2 * math.log(2)
-"""The value of the game when generated events are distributed as real ones (arXiv:1406.2661)."""
+__all__ = ["pictures", "scalars", "tensorboard"]
 
 _PICTURED = 4_000
 _DPI = 120

@@ -30,7 +30,7 @@ def load_or_stream(
     seed: int,
     *,
     memory: int | None = None,
-    detector: Detector | None = None,
+    detector: str | Path | Detector | None = None,
     format: str | None = None,
     mapping: str | Path | None = None,
 ) -> tuple[Events, Events, Flow | None]:
@@ -41,7 +41,7 @@ def load_or_stream(
         share: Share of the events that is held out.
         seed: Seed of the split.
         memory: As in :func:`train`.
-        detector: The detector, or None.
+        detector: The detector, its name or file; None where the files tell.
         format: As in :func:`train`.
         mapping: As in :func:`train`.
 

@@ -11,12 +11,10 @@ from threadpoolctl import threadpool_limits
 from phys_gan import __version__
 from phys_gan.data import Blocks
 from phys_gan.validation.measuring import Measured, Measurement
-from phys_gan.workflows.cluster import Cluster, require_shared
+from phys_gan.workflows.cluster import Cluster
+from phys_gan.workflows.sharing import require_shared
 
 __all__ = ["measure_on"]
-
-# So many parts per worker that the last ones do not wait long for one of them.
-_EACH = 4
 
 
 def measure_on(
@@ -34,7 +32,7 @@ def measure_on(
         cluster: The workers, which see the files under the same paths.
         source: The files.
         name: What the sample is called.
-        parts: In how many parts they are measured; by default four for each worker.
+        parts: In how many parts they are measured; by default as many as suit the cluster.
         report: Called with the number of events done.
         given: Further arguments of ``measure_sample``.
 
@@ -42,7 +40,7 @@ def measure_on(
         ConfigError: A worker does not see a file, or runs another phys_gan.
         PhysGanError: As in ``measure_sample``, or the scheduler is gone.
     """
-    tasks = source.cut(parts or _EACH * max(_EACH, cluster.n_workers))
+    tasks = source.cut(parts or cluster.n_tasks)
     done = 0
 
     def count(place: int) -> None:

@@ -76,7 +76,7 @@ def produce(
         fast, out, conditions, seed=seed, format=format, block=block, part=part
     )
     if cluster is not None and small:
-        production = spread(production, cluster.n_workers)
+        production = spread(production, cluster.n_tasks)
     n = production.manifest.n_events
     begun = _begun(production, resume)
     if resume and production.is_in(production.out):

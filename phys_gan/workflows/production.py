@@ -77,8 +77,9 @@ class Production:
                 blocks.
         """
         named: dict[str, NDArray[np.float64]] = {}
-        n = conditions if isinstance(conditions, int) else 0
-        if not isinstance(conditions, int):
+        if isinstance(conditions, int | np.integer):
+            n = int(conditions)
+        else:
             named = {name: np.asarray(values, np.float64) for name, values in conditions.items()}
             n = max(map(len, named.values()), default=0)
         if n < 1:

@@ -45,6 +45,7 @@ def train(
     wall_time: float | None = None,
     report: Report = silent,
     watch: Watch = unwatched,
+    detector: str | Path | Detector | None = None,
     format: str | None = None,
     mapping: str | Path | None = None,
     memory: int | None = None,
@@ -64,10 +65,12 @@ def train(
         device: "cpu", "cuda", or "auto" for the best there is.
         devices: Number of devices per machine, one process each.
         nodes: Number of machines.
-        resume: Go on with the run in ``out``.
+        resume: Go on with the run in ``out``, if there is one.
         wall_time: Seconds from now after which the process must be over, finished or not.
         report: Is told the events shown and, at reports, named scalars.
         watch: Is shown generated events at each report.
+        detector: The detector of the files, where they do not tell: a built-in name, the path of a
+            file, or a detector; by default that of the recipe, if it names one.
         format: Layout of the files; by default their content tells.
         mapping: Where the hits of the files are, as for :func:`phys_gan.read`.
         memory: Bytes that events may take; a third of the machine's by default. Files that need
@@ -97,7 +100,7 @@ def train(
             share,
             seed,
             memory=memory,
-            detector=wanted,
+            detector=detector or wanted,
             format=format,
             mapping=mapping,
         )

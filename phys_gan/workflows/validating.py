@@ -94,9 +94,7 @@ def validate(
         report=report,
         measure=measure_sample if cluster is None else partial(measure_on, cluster),
     )
-    checks = {
-        name: comparison.check(requirements) for name, comparison in comparisons.items()
-    }
+    checks = {name: comparison.check(requirements) for name, comparison in comparisons.items()}
     page = comparisons.save(out, checks, figures=figures, report=report)
     return Verdict(comparisons, checks, page)
 

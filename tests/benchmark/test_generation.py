@@ -9,7 +9,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from typer.testing import CliRunner
 
 import phys_gan as pg
-from phys_gan.benchmark import generation
+from phys_gan.benchmark import generation, machine
 from phys_gan.cli import app
 from phys_gan.generation.drawing import draw_conditions
 
@@ -20,7 +20,7 @@ def short(monkeypatch):
     monkeypatch.setattr(generation, "_CALLS", {1: 2, 3: 2})
     monkeypatch.setattr(generation, "_TURNS", 2)
     monkeypatch.setattr(generation, "_SETTLED", 0.0)
-    monkeypatch.setattr(generation, "_SIDE", 64)
+    monkeypatch.setattr(machine, "_SIDE", 64)
 
 
 def test_operations_are_those_of_the_layers():
@@ -75,3 +75,14 @@ def test_the_command_goes_on_without_onnx(monkeypatch):
     assert result.exit_code == 0, result.output
     assert "left out: exporting needs the package 'onnx'" in result.output
     assert "ONNX Runtime" not in result.output
+
+
+def test_exported_graphs_take_a_condition_called_noise():
+    pytest.importorskip("onnxscript")
+    pytest.importorskip("onnxruntime")
+    from phys_gan.benchmark.exported import exported
+
+    fast = pg.FastSim.load("galaxies-32", "cpu")
+    assert "noise" in fast.model.encoding.named
+    (cells,) = exported(fast)(3)
+    assert cells.shape == (3, 1024)

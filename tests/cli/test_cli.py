@@ -2,13 +2,17 @@
 
 import json
 import re
+import subprocess
+import sys
 
 import h5py
 import numpy as np
 import pytest
+import typer
 import uproot
 
 import phys_gan as pg
+from phys_gan.cli import app
 from phys_gan.workflows import demo_sample
 
 GEANT4 = pg.read(demo_sample())
@@ -38,13 +42,32 @@ def wrong(result, *words):
         assert word in err
 
 
-def test_help_names_every_verb(run):
+def test_help_shows_an_example_of_every_verb(run):
     code, out, _ = run("--help")
     assert code == 0
-    verbs = "demo simulate inspect convert train generate models explore validate cite"
-    for verb in verbs.split():
+    verbs = [command.callback.__name__ for command in app.registered_commands]
+    assert len(verbs) == 13
+    for verb in verbs:
         assert verb in out
-        assert run(verb, "--help")[0] == 0
+        code, text, _ = run(verb, "--help")
+        assert code == 0
+        assert f"Example: phys-gan {verb}" in text
+
+
+def test_an_option_of_several_verbs_has_the_same_default_type_and_words():
+    commands = typer.main.get_command(app).commands.values()
+    options = [p for command in commands for p in command.params if p.param_type_name == "option"]
+    for name in ("figures", "detector", "format", "mapping", "seed", "cluster", "set_", "compiled"):
+        found = [option for option in options if option.name == name]
+        assert len(found) > 1
+        assert len({(option.help, option.default, str(option.opts)) for option in found}) == 1, name
+
+
+def test_the_package_runs_as_a_module():
+    done = subprocess.run(
+        [sys.executable, "-m", "phys_gan", "--version"], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == f"phys_gan {pg.__version__}\n"
 
 
 def test_version(run):
@@ -236,7 +259,8 @@ def test_unknown_options_are_usage_errors(run):
 
 
 def test_demo_in_small(run, tmp_path):
-    code, out, err = run("demo", "--out", tmp_path / "demo", "--no-figures", *SMALL)
+    small = [*SMALL, "--set", "training.report_every=128", "--set", "training.keep_checkpoints=3"]
+    code, out, err = run("demo", "--out", tmp_path / "demo", "--no-figures", *small)
     assert (code, err) == (0, "")
     assert "Open the report" in out
     assert len(pg.read(tmp_path / "demo" / "generated.h5")) == 10_000
@@ -248,7 +272,8 @@ def test_demo_in_small(run, tmp_path):
     assert "training_copies" in metrics["multivariate"]
     assert not (tmp_path / "demo" / "report" / "figures").exists()
     # The same again, where a demo was before.
-    code, _, err = run("demo", "--out", tmp_path / "demo", "--no-figures", *SMALL)
+    assert (tmp_path / "demo" / "run" / "checkpoint-2.safetensors").exists()
+    code, _, err = run("demo", "--out", tmp_path / "demo", "--no-figures", *small)
     assert (code, err) == (0, "")
     again = json.loads((tmp_path / "demo" / "report" / "metrics.json").read_text())
     assert again["observables"] == metrics["observables"]

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import phys_gan as pg
-from phys_gan.data import blocks, blockwise
+from phys_gan.data import blocks
 
 SAMPLE = pg.read(Path(__file__).resolve().parents[2] / "datasets" / "geant4_calogan_eplus.h5")
 
@@ -17,7 +17,7 @@ SAMPLE = pg.read(Path(__file__).resolve().parents[2] / "datasets" / "geant4_calo
 def test_parts_are_the_blocks_of_the_whole(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, most: int
 ) -> None:
-    monkeypatch.setattr(blockwise, "_BLOCK_CELLS", 100 * 504)
+    monkeypatch.setattr("phys_gan.data.format._BLOCK_CELLS", 100 * 504)
     pg.write(tmp_path / "a.h5", SAMPLE[:350])
     pg.write(tmp_path / "b.h5", SAMPLE[350:600])
     monkeypatch.chdir(tmp_path)

@@ -8,7 +8,6 @@ import h5py
 import numpy as np
 import pytest
 
-from phys_gan.data import blockwise as module
 from phys_gan.data import convert, read, write, writing
 from phys_gan.detectors import load_detector
 from phys_gan.errors import ConfigError, DataError, DetectorError, MissingError, OutputError
@@ -45,7 +44,7 @@ def assert_equal(one: Events, two: Events) -> None:
 def test_many_files_block_by_block(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ending: str
 ) -> None:
-    monkeypatch.setattr(module, "_BLOCK_CELLS", 504 * 7)
+    monkeypatch.setattr("phys_gan.data.format._BLOCK_CELLS", 504 * 7)
     parts = [showers(20, 1, mass=0.5), showers(11, 2, mass=1.5)]
     write(tmp_path / "1.h5", parts[0])
     write(tmp_path / "2.root", parts[1])

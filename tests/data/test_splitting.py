@@ -94,7 +94,7 @@ def test_events_without_conditions():
 
 
 def test_files_are_split_as_events_are(tmp_path, monkeypatch):
-    monkeypatch.setattr("phys_gan.data.blockwise._BLOCK_CELLS", 70)
+    monkeypatch.setattr("phys_gan.data.format._BLOCK_CELLS", 70)
     sample = pg.simulate("calogan", 400, seed=1, threads=1)
     pg.write(tmp_path / "a.h5", sample[:150])
     pg.write(tmp_path / "b.root", sample[150:])

@@ -7,6 +7,7 @@ from torch.nn import functional
 
 from phys_gan.detectors import load_detector
 from phys_gan.errors import ConfigError
+from phys_gan.networks import StyleGanConfig, build_generator
 from phys_gan.networks.attention import SelfAttention
 from phys_gan.networks.convolutions import (
     ConditionalNorm,
@@ -71,6 +72,18 @@ def test_scaled_layers_start_with_outputs_of_one_size():
     assert EqualConv2d(64, 32)(x)[:, :, 2, 2].std() == pytest.approx(2**0.5, rel=0.05)
     assert EqualLinear(64, 256)(x[..., 0, 0]).std() == pytest.approx(2**0.5, rel=0.05)
     assert EqualLinear(64, 256, speed=0.01)(x[..., 0, 0]).std() == pytest.approx(2**0.5, rel=0.05)
+    alone = EqualLinear(64, 256, before_relu=False)
+    assert alone(x[..., 0, 0]).std() == pytest.approx(1, rel=0.05)
+
+
+@pytest.mark.parametrize("mapping", [1, 4, 8])
+@torch.no_grad()
+def test_styles_start_with_one_size_however_deep_the_mapping(mapping):
+    torch.manual_seed(0)
+    config = StyleGanConfig(mapping=mapping, style=256, width=8)
+    generator = build_generator(config, load_detector("galaxies-32"), 0, 6)
+    w = generator.style(torch.randn(500, generator.n_seen))
+    assert float(w.square().mean().sqrt()) == pytest.approx(1, rel=0.25)
 
 
 def test_speed_is_a_factor_on_the_learning_rate():

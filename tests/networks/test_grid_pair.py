@@ -4,8 +4,18 @@ import numpy as np
 import pytest
 import torch
 
-from phys_gan.detectors import load_detector
-from phys_gan.networks import DcganConfig, HeadConfig, build_discriminator, build_generator
+from phys_gan.detectors import Detector, load_detector
+from phys_gan.networks import (
+    DcganConfig,
+    HeadConfig,
+    ProgressiveConfig,
+    SaganConfig,
+    StyleGanConfig,
+    build_discriminator,
+    build_generator,
+)
+
+GRIDS = [DcganConfig(), SaganConfig(), StyleGanConfig(), ProgressiveConfig()]
 
 SMALL = DcganConfig(latent=8, width=4, d_width=4)
 IMAGE = (load_detector("galaxies-32"), 0, 2)
@@ -60,3 +70,15 @@ def test_layers_that_are_mostly_empty_have_a_scale():
     cells = x[:, 45:].unflatten(1, (45, 144))
     faint = cells / (cells.square() + discriminator.faint[:, None].square()).sqrt()
     torch.testing.assert_close(seen[:, 45 + 6480 :], faint.flatten(1))
+
+
+@pytest.mark.parametrize("config", GRIDS, ids=lambda config: config.kind)
+@pytest.mark.parametrize("side", [1, 4, 5])
+def test_an_image_may_be_as_small_as_the_coarsest_size(config, side):
+    layer = {"kind": "image", "rows": side, "columns": side, "pixel_scale": 0.2}
+    image = Detector.model_validate({"name": "small", "layers": [layer]})
+    generator = build_generator(config, image, 0, 1)
+    events = generator(torch.randn(3, generator.latent), torch.randn(3, 1))
+    assert events.shape == (3, side**2)
+    logits = build_discriminator(config, image, 0, 1).judge(events, torch.randn(3, 1))
+    assert logits.shape == (3,)

@@ -6,7 +6,7 @@ from torch.nn import functional
 
 from phys_gan.detectors import load_detector
 from phys_gan.networks import StyleGanConfig, build_generator
-from phys_gan.networks.stylegan import ModulatedConv2d
+from phys_gan.networks.convolutions import ModulatedConv2d
 
 SMALL = {"latent": 8, "style": 8, "width": 4, "d_width": 4}
 

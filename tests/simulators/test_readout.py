@@ -88,3 +88,14 @@ def test_overflow_and_loss_are_told_apart() -> None:
     assert deposits.cells.tolist() == [[1, 0, 8]]
     assert deposits.overflow.tolist() == [[2, 0]]
     assert deposits.lost.tolist() == [20]
+
+
+def test_every_layer_may_have_a_grid_of_its_own() -> None:
+    layers = [
+        {"kind": "polar", "z": (k, k + 1.0), "r": [0.0, 5.0 + k], "n_alpha": 1} for k in range(200)
+    ]
+    readout = Readout(Detector.model_validate({"name": "many", "layers": layers}))
+    depth, one = np.array([0.5, 199.5], np.float32), np.ones(2)
+    radius = np.full(2, 100, np.float32)
+    spots = Spots(np.zeros(2, np.int64), depth, radius, np.zeros(2, np.float32), one)
+    assert readout.slots(spots).tolist() == [200, 199]

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 import phys_gan as pg
-from phys_gan.errors import ConfigError, DataError, MissingError
+from phys_gan.errors import ConfigError, DataError
 from phys_gan.training.checkpoint import load_checkpoint
 from phys_gan.training.loop import train
 from phys_gan.training.means import Means
@@ -44,7 +44,7 @@ def test_what_a_run_leaves(tmp_path):
     assert model == tmp_path / "model.safetensors"
     assert {path.name for path in tmp_path.iterdir()} == {
         "recipe.toml", "stats.jsonl", "checkpoint.safetensors", "checkpoint-1.safetensors",
-        "model.safetensors",
+        "model.safetensors", ".lock",
     }  # fmt: skip
     assert [line["events"] for line in lines(tmp_path)] == [320, 640, 960, 1280]
     assert [shown for shown, scalars in reports if scalars] == [320, 640, 960, 1280]
@@ -135,9 +135,9 @@ def test_a_run_without_a_checkpoint_starts_again(tmp_path):
     assert [line["events"] for line in lines(tmp_path)] == [320, 640, 960, 1280]
 
 
-def test_nothing_to_resume(tmp_path):
-    with pytest.raises(MissingError, match="no run to resume"):
-        run(tmp_path / "new", resume=True)
+def test_a_run_that_is_not_there_begins_when_resumed(tmp_path):
+    run(tmp_path / "new", resume=True)
+    assert [line["events"] for line in lines(tmp_path / "new")] == [320, 640, 960, 1280]
 
 
 def test_resuming_something_else(tmp_path):

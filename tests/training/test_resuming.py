@@ -6,6 +6,7 @@ import os
 import signal
 import time
 import warnings
+from contextlib import suppress
 
 import pytest
 import torch
@@ -84,6 +85,17 @@ def test_a_signal_leaves_a_checkpoint_of_that_step(tmp_path, whole, name, shown)
     run(tmp_path, resume=True)
     assert same(whole, tmp_path) == []
     assert lines(tmp_path) == lines(whole)
+
+
+def test_a_loop_over_trainings_ends_at_a_signal(tmp_path):
+    def loop():
+        for name in ("a", "b"):
+            with suppress(Exception):
+                run(tmp_path / name, report=at(640, lambda: signal.raise_signal(signal.SIGTERM)))
+
+    with pytest.raises(Unfinished):
+        loop()
+    assert not (tmp_path / "b").exists()
 
 
 def test_the_second_signal_does_what_it_always_did():
@@ -235,7 +247,7 @@ def test_other_errors_are_not_taken_for_memory():
 def test_devices_that_are_not_there(tmp_path):
     if torch.cuda.is_available():
         pytest.skip("there are some")
-    with pytest.raises(ConfigError, match=r"1 CUDA devices are asked for, and this .*; lower"):
+    with pytest.raises(ConfigError, match=r"1 CUDA device is asked for, and .* none; choose"):
         run(tmp_path / "run", device="cuda")
 
 

@@ -79,6 +79,12 @@ def test_a_spoiled_sample_is_found_by_name(
     assert words in texts[name]
 
 
+def test_a_cell_that_only_the_candidate_has_is_found() -> None:
+    events = geant4()
+    texts = found(dead_cell(events[::2]), events[1::2])
+    assert texts["dead cells"] == ("1 cell (65 of layer 1) fires, but never does in the reference.")
+
+
 def test_the_size_of_a_shift_is_said_with_its_error() -> None:
     events = geant4()
     text = found(events[::2], off_by_one_percent(events[1::2]))["mean response"]

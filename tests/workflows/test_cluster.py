@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,11 +16,12 @@ from phys_gan import cli
 from phys_gan.errors import ConfigError, OutputError
 from phys_gan.validation import Options
 from phys_gan.validation.measuring import measure_sample
-from phys_gan.workflows.cluster import Cluster, connect, require_shared
+from phys_gan.workflows.cluster import Cluster, connect
 from phys_gan.workflows.distributing import _Part, _write, spread
 from phys_gan.workflows.measuring import measure_on
 from phys_gan.workflows.producing import produce
 from phys_gan.workflows.production import Production
+from phys_gan.workflows.sharing import require_shared
 from phys_gan.workflows.validating import validate
 
 pytest.importorskip("distributed")
@@ -260,12 +262,14 @@ def test_all_workers_have_parts(tmp_path: Path) -> None:
     planned = Production.plan(FAST, tmp_path / "out.h5", {"energy": energy})
     assert planned.n_parts == 8
     for n_workers, parts in ((0, 21), (4, 21), (20, 62)):
-        smaller = spread(planned, n_workers)
+        workers = dict.fromkeys(range(n_workers))
+        client = SimpleNamespace(scheduler_info=lambda n_workers, w=workers: {"workers": w})
+        smaller = spread(planned, Cluster(client, "many").n_tasks)
         assert smaller.n_parts == parts
         assert smaller.manifest.part % 8192 == 0
         assert smaller.manifest.digest == planned.manifest.digest
     few = Production.plan(FAST, tmp_path / "out.h5", {"energy": energy[:1000]})
-    assert spread(few, 4).n_parts == 1
+    assert spread(few, 16).n_parts == 1
 
 
 @pytest.mark.slow

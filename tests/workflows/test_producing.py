@@ -62,3 +62,11 @@ def test_a_failure_on_the_way_leaves_what_was_there(tmp_path):
         produce(FAST, out, {"energy": ENERGY}, block=10, report=fail)
     assert out.read_bytes() == before
     assert [path.name for path in tmp_path.iterdir()] == ["out.h5"]
+
+
+def test_a_number_of_events_may_be_one_of_numpy(tmp_path):
+    for generate in (FAST.generate, lambda n: list(FAST.stream(n))):
+        with pytest.raises(MissingError, match="'energy' is missing"):
+            generate(np.int64(3))
+    with pytest.raises(MissingError, match="'energy' is missing"):
+        produce(FAST, tmp_path / "a.h5", np.int64(3))

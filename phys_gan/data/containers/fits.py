@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from phys_gan.data.containers.opening import OpenFile, damage_reported, damaged, listing, nearest
+from phys_gan.data.containers.damage import damage_reported, damaged
+from phys_gan.data.containers.opening import OpenFile, listing, nearest
 from phys_gan.data.metadata import Metadata, from_texts
 from phys_gan.errors import DataError, MissingError
 
@@ -63,8 +64,7 @@ class Table:
         """
         if name not in self:
             names = list(self.columns)
-            near = [self._names[match] for match in self._names if match == name.lower()]
-            hint = nearest(name, near or names) or nearest(name.lower(), [n.lower() for n in names])
+            hint = nearest(name, names) or nearest(name.lower(), list(self._names))
             raise MissingError(
                 f"'{self.path}' has no column '{name}'{hint}; it holds {listing(names)}",
                 remedy="add the column, or name another file",

@@ -1,44 +1,38 @@
-"""HDF5: what its layouts share in reading, from columns and blocks of rows to attributes."""
+"""HDF5: data sets by name, as columns and in blocks of rows; the attributes of a file."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from phys_gan.data.containers.damage import damage_reported
 from phys_gan.data.containers.hdf5_attributes import attributes
-from phys_gan.data.containers.opening import OpenFile, damage_reported, listing, nearest
+from phys_gan.data.containers.opening import OpenFile, listing, nearest
 from phys_gan.data.metadata import Metadata, from_texts
 from phys_gan.errors import DataError, MissingError
-from phys_gan.events import Events
 
 __all__ = [
-    "CONDITIONS",
-    "OVERFLOW",
-    "Overflow",
     "column",
     "data_sets",
     "has",
     "metadata",
-    "read_conditions",
     "read_rows",
     "require_length",
+    "row_blocks",
     "rows_per_chunk",
     "shape_of",
-    "unfit_conditions",
     "wrong_shape",
 ]
 
-_BLOCK_BYTES = 1 << 25
+_BLOCK_VALUES = 1 << 23
 _MOST_COMPRESSED = 2_000
 """Bytes that one byte of a file stands for: no more than about 1,000 with gzip."""
 _MOST_EMPTY = 1 << 26
 """Bytes that may be declared beside: a small file may hold little but zeros."""
-CONDITIONS = "conditions"
-OVERFLOW = "overflow"
 
 
 def data_sets(file: OpenFile) -> dict[str, tuple[int, ...]]:
@@ -152,7 +146,7 @@ def rows_per_chunk(file: OpenFile, name: str) -> int:
 
 
 def read_rows(file: OpenFile, name: str, out: NDArray[np.float32], start: int = 0) -> None:
-    """Read events of a data set (N, ...) into ``out`` (n, cells), in blocks of events.
+    """Read events of a data set (N, ...) into ``out`` (n, cells).
 
     Arguments:
         file: The open file.
@@ -170,49 +164,42 @@ def read_rows(file: OpenFile, name: str, out: NDArray[np.float32], start: int = 
         if data_set.dtype == out.dtype and out.flags.c_contiguous and data_set.ndim == 2:
             data_set.read_direct(out, np.s_[start : start + len(out)])
             return
-        # Whole chunks per block: else those on the border are decompressed twice.
-        chunk = rows_per_chunk(file, name)
-        rows = max(1, _BLOCK_BYTES // (4 * max(1, out.shape[1])))
-        rows = -(-rows // chunk) * chunk
-        first = start
-        while first < start + len(out):
-            last = min((first // chunk) * chunk + rows, start + len(out))
-            block = data_set[first:last]
-            out[first - start : last - start] = block.reshape(len(block), -1)
-            first = last
+    for part, block in row_blocks(file, name, start, start + len(out)):
+        out[part] = block.reshape(len(block), -1)
 
 
-def read_conditions(file: OpenFile) -> dict[str, NDArray[np.float64]]:
-    """Read the conditions other than energy that files of ours keep in a group."""
-    with damage_reported("HDF5"):
-        if file.handle.get(CONDITIONS, getclass=True) is None:
-            return {}
-    prefix = f"{CONDITIONS}/"
-    names = [name for name in data_sets(file) if name.startswith(prefix)]
-    return {name.removeprefix(prefix): column(file, name) for name in names}
+def row_blocks(
+    file: OpenFile, name: str, start: int, stop: int
+) -> Iterator[tuple[slice, NDArray[Any]]]:
+    """Read the events ``start`` to ``stop - 1`` of a data set (N, ...) in blocks of bounded size.
 
-
-def unfit_conditions(events: Events) -> dict[str, str]:
-    """Return which conditions no data set can be named after, and why."""
-    names = list(events.conditions)
-    return {name: "cannot be the name of a data set" for name in names if not _fits(name, names)}
-
-
-def _fits(name: str, names: Collection[str]) -> bool:
-    # A slash makes a group, which cannot have the name of a data set beside it.
-    parts = name.split("/")
-    groups = ["/".join(parts[:count]) for count in range(1, len(parts))]
-    named = all(part not in ("", ".") for part in parts)
-    return named and name.isprintable() and not set(groups) & set(names)
-
-
-def require_length(n_events: int, conditions: Mapping[str, NDArray[np.float64]]) -> None:
-    """Require one value of each condition per event.
+    Yields:
+        Where the events of a block stand, counted from ``start``, and the block (n, ...).
 
     Raises:
-        DataError: A condition has more or fewer.
+        DataError: The data set is damaged.
     """
-    for name, values in conditions.items():
+    with damage_reported("HDF5"):
+        values = math.prod(file.handle[name].shape[1:])
+    # Whole chunks per block: else those on the border are decompressed twice.
+    chunk = rows_per_chunk(file, name)
+    rows = -(-max(1, _BLOCK_VALUES // max(1, values)) // chunk) * chunk
+    first = start
+    while first < stop:
+        last = min((first // chunk) * chunk + rows, stop)
+        with damage_reported("HDF5"):
+            block = file.handle[name][first:last]
+        yield slice(first - start, last - start), block
+        first = last
+
+
+def require_length(n_events: int, columns: Mapping[str, NDArray[np.float64]]) -> None:
+    """Require one value of each column per event.
+
+    Raises:
+        DataError: A column has more or fewer.
+    """
+    for name, values in columns.items():
         if len(values) != n_events:
             raise DataError(
                 f"there are {len(values)} values of '{name}' for {n_events} events",
@@ -220,39 +207,6 @@ def require_length(n_events: int, conditions: Mapping[str, NDArray[np.float64]])
                 value=len(values),
                 constraint=n_events,
             )
-
-
-class Overflow:
-    """What each layer's cells did not catch, where the file stores it.
-
-    Arguments:
-        file: The open file.
-        n_events: Number of events.
-        n_layers: Number of layers.
-        factor: From the unit of the file to that of the detector.
-
-    Raises:
-        DataError: The data set has another shape.
-    """
-
-    def __init__(self, file: OpenFile, n_events: int, n_layers: int, factor: float = 1.0) -> None:
-        self._file, self._factor, self._n_layers = file, factor, n_layers
-        self.known = has(file, OVERFLOW)
-        if self.known and shape_of(file, OVERFLOW) != (n_events, n_layers):
-            raise wrong_shape(
-                OVERFLOW,
-                shape_of(file, OVERFLOW),
-                (n_events, n_layers),
-                "store one value per event and layer, or none",
-            )
-
-    def read(self, start: int, stop: int) -> NDArray[np.float32] | None:
-        """Read the overflow of some events, shape (n, n_layers)."""
-        if not self.known:
-            return None
-        values = np.empty((stop - start, self._n_layers), np.float32)
-        read_rows(self._file, OVERFLOW, values, start)
-        return values if self._factor == 1 else values * np.float32(self._factor)
 
 
 def metadata(file: OpenFile) -> Metadata:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from phys_gan.data.containers.opening import damage_reported
+from phys_gan.data.containers.damage import damage_reported
 
 __all__ = ["CHUNK_ROWS", "Piece", "Stored", "create", "encode", "gather", "is_ours", "rows_of"]
 

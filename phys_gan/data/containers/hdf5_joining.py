@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from phys_gan.data.containers.damage import damage_reported
 from phys_gan.data.containers.hdf5 import metadata
 from phys_gan.data.containers.hdf5_attributes import attributes
 from phys_gan.data.containers.hdf5_chunks import Stored
 from phys_gan.data.containers.hdf5_tables import created
-from phys_gan.data.containers.opening import OpenFile, damage_reported, opened
+from phys_gan.data.containers.opening import OpenFile, opened
 from phys_gan.data.source import Source
 
 __all__ = ["alike", "join_tables"]

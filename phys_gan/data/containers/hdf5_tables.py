@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections import deque
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,13 +14,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from phys_gan.data.containers.hdf5 import CONDITIONS, OVERFLOW
+from phys_gan.data.containers.damage import damage_reported
 from phys_gan.data.containers.hdf5_attributes import put_attributes
 from phys_gan.data.containers.hdf5_chunks import Piece, encode
 from phys_gan.data.containers.hdf5_columns import Chunk, Column
-from phys_gan.data.containers.opening import damage_reported
 from phys_gan.data.containers.storage import Storage
-from phys_gan.events import Events
 from phys_gan.files import atomic_file
 
 __all__ = ["Tables", "created", "resizable"]
@@ -178,19 +176,6 @@ class Tables:
             self._begun = self._begun if self._columns else column.n
             self._columns[name] = column
         return self._columns[name]
-
-    def put_extras(self, events: Events, known: Collection[str] = ("energy",)) -> None:
-        """Append the conditions that the layout itself does not hold, (n, 1) each, and overflow.
-
-        Arguments:
-            events: The events.
-            known: Names of the conditions that the layout holds.
-        """
-        for name, values in events.conditions.items():
-            if name not in known:
-                self.put(f"{CONDITIONS}/{name}", values[:, np.newaxis])
-        if events.overflow is not None:
-            self.put(OVERFLOW, events.overflow)
 
     def get(self, name: str) -> NDArray[Any] | None:
         """Return a small array that is there already, or None."""

@@ -1,12 +1,9 @@
-"""Open a file by what its first bytes say, and report damage in one sentence."""
+"""Open a file by what its first bytes say; errors name it, and the names nearest to one."""
 
 from __future__ import annotations
 
 import codecs
-import re
-import struct
 import warnings
-import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -14,6 +11,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
+from phys_gan.data.containers.damage import damage_reported, damaged
 from phys_gan.data.containers.hdf5_heaps import sound_heaps
 from phys_gan.data.containers.root_classes import forget_classes, remember_classes
 from phys_gan.data.source import Source
@@ -23,8 +21,6 @@ __all__ = [
     "OpenFile",
     "astropy_fits",
     "container_of",
-    "damage_reported",
-    "damaged",
     "listing",
     "naming",
     "nearest",
@@ -34,26 +30,6 @@ __all__ = [
 _HDF5 = b"\x89HDF\r\n\x1a\n"
 _ROOT = b"root"
 _FITS = b"SIMPLE  ="
-
-# Where what a library says turns from what it met to how it came there.
-_ASIDE = re.compile(
-    r"\.\s|, fix it|,? received \d+ bytes|\s(?:in file|for file path|because|version)\s"
-)
-
-# What h5py and uproot raise when they decode bytes that are not what the writer wrote.
-_FAILURES: tuple[type[Exception], ...] = (
-    ArithmeticError,
-    AssertionError,
-    AttributeError,
-    LookupError,
-    NotImplementedError,
-    OSError,
-    RuntimeError,
-    TypeError,
-    ValueError,
-    struct.error,
-    zlib.error,
-)
 
 
 @dataclass(frozen=True)
@@ -179,52 +155,6 @@ def _require_no_other_file(file: Any) -> None:
             f"'{found.decode(errors='replace')}' is a link into another file",
             remedy="copy what it links to into one file (h5repack)",
         )
-
-
-@contextmanager
-def damage_reported(container: str) -> Iterator[None]:
-    """Turn what libraries raise on damaged bytes into one sentence; wrap their calls alone.
-
-    Raises:
-        DataError: The library could not decode the file.
-    """
-    try:
-        yield
-    except PhysGanError:
-        raise
-    except Exception as error:
-        if not isinstance(error, _failures(container)):
-            raise
-        raise damaged(container, _detail(error)) from error
-
-
-def damaged(container: str, detail: str = "") -> DataError:
-    """Return an error that says that the file is damaged."""
-    return DataError(
-        f"the {container} file is damaged or cut short{detail}", remedy="copy or make it again"
-    )
-
-
-def _detail(error: Exception) -> str:
-    """Return what a library says as a clause, or nothing where it says no more than a word."""
-    text = " ".join(_ASIDE.split(str(error).strip(), maxsplit=1)[0].split())
-    text = text.strip(" .,:;")[:160]
-    return f" ({text})" if " " in text else ""
-
-
-def _failures(container: str) -> tuple[type[Exception], ...]:
-    """Return what a library raises on damaged bytes, once it has raised something."""
-    if container == "ROOT":
-        import cramjam
-        import uproot
-
-        damages = (uproot.deserialization.DeserializationError, cramjam.DecompressionError)
-        return (*_FAILURES, *damages)
-    if container == "FITS":
-        from astropy.io.fits.verify import VerifyError
-
-        return (*_FAILURES, VerifyError)
-    return _FAILURES
 
 
 def container_of(path: Path) -> str:

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from phys_gan.data.containers.opening import OpenFile, damage_reported, listing, nearest
+from phys_gan.data.containers.damage import damage_reported
+from phys_gan.data.containers.opening import OpenFile, listing, nearest
 from phys_gan.data.metadata import Metadata, from_texts
 from phys_gan.errors import DataError, MissingError
 

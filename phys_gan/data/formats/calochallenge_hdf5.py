@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 
 from phys_gan.data.containers import hdf5, hdf5_tables
 from phys_gan.data.containers.opening import OpenFile
-from phys_gan.data.format import Append, Cells, Format, Reader
+from phys_gan.data.format import Append, Format, Reader, allocating
+from phys_gan.data.formats import own_data_sets
 from phys_gan.data.mapping import HitMapping
-from phys_gan.data.metadata import choose_detector, joined, to_texts
+from phys_gan.data.metadata import choose_detector
 from phys_gan.data.units import scale, to_mev
 from phys_gan.detectors import Detector, load_detector
 from phys_gan.errors import DetectorError
@@ -74,14 +75,14 @@ class CaloChallengeHDF5(Format):
                 value=shape[1],
                 constraint=detector.n_cells,
             )
-        conditions = hdf5.read_conditions(file)
+        native = {}
         if meta.detector is None or hdf5.has(file, "incident_energies"):
             energy = hdf5.column(file, "incident_energies")
             unit = to_mev(meta.energy_unit or self.energy_unit)
-            conditions = joined({"energy": energy * unit}, conditions, "conditions/")
-        hdf5.require_length(shape[0], conditions)
+            native["energy"] = energy * unit
+        conditions = own_data_sets.read_conditions(file, shape[0], native)
         factor = scale(meta.cell_unit, "MeV", detector)
-        overflow = hdf5.Overflow(file, shape[0], detector.n_layers, factor)
+        overflow = own_data_sets.Overflow(file, shape[0], detector.n_layers, factor)
 
         def fill(start: int, stop: int, out: NDArray[np.float32]) -> NDArray[np.float32] | None:
             hdf5.read_rows(file, "showers", out, start)
@@ -89,29 +90,24 @@ class CaloChallengeHDF5(Format):
                 out *= np.float32(factor)
             return overflow.read(start, stop)
 
-        def load(start: int, stop: int) -> Cells:
-            cells = np.empty((stop - start, shape[1]), np.float32)
-            return cells, fill(start, stop, cells)
-
         block = hdf5.rows_per_chunk(file, "showers")
+        load = allocating(fill, detector.n_cells)
         return Reader(detector, shape[0], conditions, load, meta.provenance, block, direct=fill)
 
     def obstacles(self, events: Events) -> dict[str, str]:
         """Return which conditions this layout cannot hold; it holds any cells."""
-        return hdf5.unfit_conditions(events)
+        return own_data_sets.unfit_conditions(events)
 
     @contextmanager
     def writer(self, path: Path, sample: Events, grow: bool = False) -> Iterator[Append]:
         """Write events; energies as float64, so that they come back as they were."""
-        with hdf5_tables.created(
-            path, to_texts(sample, self.name, self.energy_unit), grow
-        ) as tables:
+        with hdf5_tables.created(path, self.texts(sample), grow) as tables:
 
             def append(events: Events) -> None:
                 if "energy" in events.conditions:
                     tables.put("incident_energies", events.energy[:, np.newaxis])
                 tables.put("showers", events.cells)
-                tables.put_extras(events)
+                own_data_sets.put(tables, events)
 
             yield append
 

@@ -11,22 +11,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from phys_gan.data.containers import hdf5, hdf5_tables
-from phys_gan.data.containers.opening import OpenFile, damage_reported
+from phys_gan.data.containers.damage import damage_reported
+from phys_gan.data.containers.opening import OpenFile
 from phys_gan.data.format import Append, Format, Reader
+from phys_gan.data.formats import own_data_sets
 from phys_gan.data.formats.points import (
-    Columns,
+    PointCloud,
     angles,
     directions_of,
-    loader,
     point_obstacles,
     points_of,
-    require_detector,
-    scalars,
 )
-from phys_gan.data.hits import Hits
 from phys_gan.data.mapping import HitMapping
-from phys_gan.data.metadata import to_texts
-from phys_gan.data.units import scale, to_mev
+from phys_gan.data.units import to_mev
 from phys_gan.detectors import Detector
 from phys_gan.events import Events
 
@@ -78,39 +75,24 @@ class CaloCloudsHDF5(Format):
         self, file: OpenFile, detector: Detector | None, mapping: HitMapping | None
     ) -> Reader:
         """Prepare to read events."""
-        meta = hdf5.metadata(file)
-        energy = hdf5.column(file, _ENERGY) * to_mev(meta.energy_unit or self.energy_unit)
+        unit = to_mev(hdf5.metadata(file).energy_unit or self.energy_unit)
+        energy = hdf5.column(file, _ENERGY) * unit
         n_events, shape = len(energy), hdf5.shape_of(file, _POINTS)
         if len(shape) != 3 or shape[0] != n_events or 4 not in shape[1:]:
             raise hdf5.wrong_shape(
                 _POINTS, shape, (n_events, "P", 4), "store x, depth, y and energy of each point"
             )
-        detector = require_detector(detector, meta.detector)
-        columns = Columns.of(mapping, _AXES)
-        unit = (mapping and mapping.hits.energy_unit) or meta.cell_unit
-        factor = scale(unit, "GeV", detector)
 
-        def read(start: int, stop: int) -> Hits:
+        def read(start: int, stop: int) -> tuple[NDArray[np.int64], NDArray[np.floating]]:
             with damage_reported("HDF5"):
                 table = file.handle[_POINTS][start:stop]
             if shape[2] != 4:
                 table = table.transpose(0, 2, 1)
             filled = table[:, :, 3] != 0
-            counts = np.count_nonzero(filled, axis=1)
-            return columns.hits(counts, table[filled], factor, start)
+            return np.count_nonzero(filled, axis=1), table[filled]
 
-        stored = hdf5.Overflow(file, n_events, detector.n_layers, factor)
-        exact = bool(meta.format) and mapping is None
-        return Reader(
-            detector,
-            n_events,
-            scalars(file, energy, _native(file, n_events), mapping),
-            loader(read, detector, stored, exact),
-            meta.provenance,
-            hdf5.rows_per_chunk(file, _POINTS),
-            voxelised=not exact,
-            hit_unit=unit or "GeV",
-        )
+        cloud = PointCloud(_POINTS, _AXES, read, energy, _native(file, n_events))
+        return cloud.reader(file, detector, mapping)
 
     def obstacles(self, events: Events) -> dict[str, str]:
         """Return why this layout cannot hold the events."""
@@ -119,9 +101,7 @@ class CaloCloudsHDF5(Format):
     @contextmanager
     def writer(self, path: Path, sample: Events, grow: bool = False) -> Iterator[Append]:
         """Write events; energies as float64, so that they come back as they were."""
-        with hdf5_tables.created(
-            path, to_texts(sample, self.name, self.energy_unit), grow
-        ) as tables:
+        with hdf5_tables.created(path, self.texts(sample), grow) as tables:
 
             def append(events: Events) -> None:
                 counts, points = points_of(events, _AXES, _MIDDLE)
@@ -136,7 +116,7 @@ class CaloCloudsHDF5(Format):
                 directions = directions_of(events)
                 if directions is not None:
                     tables.put(_DIRECTION, directions)
-                tables.put_extras(events)
+                own_data_sets.put(tables, events)
 
             yield append
 

@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 
 from phys_gan.data.containers import hdf5, hdf5_tables
 from phys_gan.data.containers.opening import OpenFile
-from phys_gan.data.format import Append, Cells, Format, Reader
+from phys_gan.data.format import Append, Format, Reader, allocating
+from phys_gan.data.formats import own_data_sets
 from phys_gan.data.mapping import HitMapping
-from phys_gan.data.metadata import choose_detector, joined, to_texts
+from phys_gan.data.metadata import choose_detector
 from phys_gan.data.units import scale, to_mev
 from phys_gan.detectors import Detector, load_detector
 from phys_gan.errors import DetectorError
@@ -62,9 +63,8 @@ class CaloGanHDF5(Format):
                     value=shape,
                     constraint=(n_events, *layer.shape),
                 )
-        overflow = hdf5.Overflow(file, n_events, detector.n_layers, factor)
-        conditions = joined({"energy": energy}, hdf5.read_conditions(file), "conditions/")
-        hdf5.require_length(n_events, conditions)
+        overflow = own_data_sets.Overflow(file, n_events, detector.n_layers, factor)
+        conditions = own_data_sets.read_conditions(file, n_events, {"energy": energy})
 
         def fill(start: int, stop: int, out: NDArray[np.float32]) -> NDArray[np.float32] | None:
             for k, part in enumerate(slices):
@@ -73,30 +73,25 @@ class CaloGanHDF5(Format):
                 out *= np.float32(factor)
             return overflow.read(start, stop)
 
-        def load(start: int, stop: int) -> Cells:
-            cells = np.empty((stop - start, detector.n_cells), np.float32)
-            return cells, fill(start, stop, cells)
-
         block = hdf5.rows_per_chunk(file, "layer_0")
+        load = allocating(fill, detector.n_cells)
         return Reader(detector, n_events, conditions, load, meta.provenance, block, direct=fill)
 
     def obstacles(self, events: Events) -> dict[str, str]:
         """Return why this layout cannot hold the events; it needs CaloGAN's cells."""
-        return {**calogan_obstacles(events), **hdf5.unfit_conditions(events)}
+        return {**calogan_obstacles(events), **own_data_sets.unfit_conditions(events)}
 
     @contextmanager
     def writer(self, path: Path, sample: Events, grow: bool = False) -> Iterator[Append]:
         """Write events; energies as float64, so that they come back as they were."""
-        with hdf5_tables.created(
-            path, to_texts(sample, self.name, self.energy_unit), grow
-        ) as tables:
+        with hdf5_tables.created(path, self.texts(sample), grow) as tables:
 
             def append(events: Events) -> None:
                 energy = events.energy / to_mev(self.energy_unit)
                 tables.put("energy", energy[:, np.newaxis])
                 for k in range(events.detector.n_layers):
                     tables.put(f"layer_{k}", events.layer(k))
-                tables.put_extras(events)
+                own_data_sets.put(tables, events)
 
             yield append
 

@@ -16,7 +16,7 @@ from phys_gan.data.format import Append, Cells, Format, Reader
 from phys_gan.data.formats import own_branches
 from phys_gan.data.formats.calogan_hdf5 import calogan_obstacles
 from phys_gan.data.mapping import HitMapping
-from phys_gan.data.metadata import choose_detector, joined, to_texts
+from phys_gan.data.metadata import choose_detector
 from phys_gan.data.units import to_mev
 from phys_gan.detectors import Detector, load_detector
 from phys_gan.errors import DetectorError
@@ -74,8 +74,7 @@ class CaloGanROOT(Format):
         root.require_branches(file, tree, cell_names)
         energy = root.read_scalars(tree, [_ENERGY])[_ENERGY]
         energy = energy * to_mev(meta.energy_unit or self.energy_unit)
-        own = own_branches.read_conditions(tree)
-        conditions = joined({"energy": energy}, own, own_branches.CONDITION)
+        conditions = own_branches.read_conditions(tree, {"energy": energy})
 
         def load(start: int, stop: int) -> Cells:
             # One row per branch while reading: baskets are then decoded into contiguous memory.
@@ -98,7 +97,7 @@ class CaloGanROOT(Format):
         detector = sample.detector
         cell_names = _cell_names(0, detector.n_cells)
         overflow_names = _cell_names(detector.n_cells, detector.n_layers)
-        with root_trees.created(path, to_texts(sample, self.name, self.energy_unit)) as trees:
+        with root_trees.created(path, self.texts(sample)) as trees:
 
             def append(events: Events) -> None:
                 columns: dict[str, NDArray[Any]] = dict(

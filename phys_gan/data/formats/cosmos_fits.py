@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 
 from phys_gan.data.containers import fits
 from phys_gan.data.containers.opening import OpenFile, astropy_fits
-from phys_gan.data.format import Append, Cells, Format, Reader
+from phys_gan.data.format import Append, Format, Reader, allocating
 from phys_gan.data.formats import galaxies
 from phys_gan.data.formats.cosmos_catalogue import conditions_of
 from phys_gan.data.formats.cosmos_stamps import Stamps, find_stamps
 from phys_gan.data.formats.fits_images import Images
 from phys_gan.data.mapping import HitMapping
-from phys_gan.data.metadata import Metadata, choose_detector, to_texts
+from phys_gan.data.metadata import Metadata, choose_detector
 from phys_gan.detectors import Detector, ImageLayer
 from phys_gan.errors import DataError, DetectorError, MissingError, OutputError
 from phys_gan.events import Events
@@ -91,11 +91,8 @@ class CosmosFITS(Format):
                 return beyond
             return None if outside is None else outside[start:stop]
 
-        def load(start: int, stop: int) -> Cells:
-            cells = np.empty((stop - start, chosen.n_cells), np.float32)
-            return cells, fill(start, stop, cells)
-
         provenance = {} if meta is None else meta.provenance
+        load = allocating(fill, chosen.n_cells)
         return Reader(chosen, len(table), conditions, load, provenance, 1, tuple(notes), fill)
 
     def obstacles(self, events: Events) -> dict[str, str]:
@@ -149,7 +146,7 @@ class CosmosFITS(Format):
                     "WEIGHT": ones,
                     **columns,
                 },
-                to_texts(sample, self.name, self.energy_unit),
+                self.texts(sample),
             )
 
 

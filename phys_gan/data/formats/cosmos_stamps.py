@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from phys_gan.data.containers import fits
-from phys_gan.data.containers.opening import damage_reported
+from phys_gan.data.containers.damage import damage_reported
 from phys_gan.data.formats.fits_images import Image, find_images
 from phys_gan.errors import DataError, MissingError
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from phys_gan.data.containers import root
 from phys_gan.data.formats import hit_trees
-from phys_gan.data.frames import ShowerFrame, enter_cylinder
+from phys_gan.data.frames import ShowerFrame, angles_of, enter_cylinder, unit_vectors
 from phys_gan.data.mapping import Frame
 from phys_gan.errors import ConfigError, DataError
 from phys_gan.events import Events
@@ -45,16 +45,15 @@ class Particles:
 
     def conditions(self) -> dict[str, NDArray[np.float64]]:
         """Return kinetic energy [MeV], pdg, and theta and phi of the momentum [rad]."""
-        x, y, z = self.momentum.T
-        across = np.hypot(x, y)
-        squared = across**2 + z**2
+        theta, phi = angles_of(self.momentum)
+        squared = (self.momentum**2).sum(axis=1)
         # E - m without the difference of two large numbers.
         kinetic = squared / (np.sqrt(squared + self.mass**2) + self.mass)
         return {
             "energy": kinetic * _GEV,
             "pdg": self.pdg,
-            "theta": np.arctan2(across, z),
-            "phi": np.arctan2(y, x),
+            "theta": theta,
+            "phi": phi,
         }
 
     def leaves(self) -> dict[str, NDArray[Any]]:
@@ -84,11 +83,9 @@ def from_conditions(events: Events) -> Particles:
     theta, phi = np.zeros(len(events)), np.zeros(len(events))
     if {"theta", "phi"} <= set(events.conditions):
         theta, phi = events.condition("theta"), events.condition("phi")
-    direction = [np.sin(theta) * np.cos(phi), np.sin(theta) * np.sin(phi), np.cos(theta)]
     size = np.sqrt(energy * (energy + 2 * mass))
-    return Particles(
-        pdg, mass, np.stack(direction, axis=1) * size[:, None], np.zeros((len(pdg), 3))
-    )
+    momentum = unit_vectors(theta, phi) * size[:, np.newaxis]
+    return Particles(pdg, mass, momentum, np.zeros((len(pdg), 3)))
 
 
 def _mass(pdg: float) -> float:

@@ -17,9 +17,9 @@ from phys_gan.data.format import Append, Format, Reader
 from phys_gan.data.formats import hit_trees, own_branches
 from phys_gan.data.formats.edm4hep_particles import from_conditions, read_particles, shower_frames
 from phys_gan.data.frames import ShowerFrame
-from phys_gan.data.hits import Hits, hits_of
+from phys_gan.data.hits import Hits, hits_of, require_detector, summing
 from phys_gan.data.mapping import HitMapping
-from phys_gan.data.metadata import Metadata, choose_detector, to_texts
+from phys_gan.data.metadata import Metadata, choose_detector
 from phys_gan.data.units import scale, to_mev
 from phys_gan.detectors import Detector
 from phys_gan.errors import ConfigError, MissingError, PhysGanError
@@ -79,7 +79,7 @@ class EDM4hepROOT(Format):
             raise hit_trees.no_mapping_needed()
         mapping = mapping or HitMapping()
         _require_no_names(mapping)
-        detector = hit_trees.need_detector(choose_detector(detector, meta.detector))
+        detector = require_detector(choose_detector(detector, meta.detector))
         tree = hit_trees.tree_with(
             replace(file, tree=file.tree or mapping.tree or _TREE), self.needs
         )
@@ -113,7 +113,7 @@ class EDM4hepROOT(Format):
     def writer(self, path: Path, sample: Events, grow: bool = False) -> Iterator[Append]:
         """Write events as the TTree ``events``, energies and positions as double."""
         to_gev = to_mev(sample.detector.cell_unit) / to_mev("GeV")
-        with root_trees.created(path, to_texts(sample, self.name, self.energy_unit)) as trees:
+        with root_trees.created(path, self.texts(sample)) as trees:
 
             def append(events: Events) -> None:
                 particles = from_conditions(events)
@@ -152,7 +152,7 @@ def _foreign(
         return Hits(counts, x, y, z, energy * factor, first_event=start)
 
     block = root.basket_size(tree, f"{names[0]}.energy")
-    load = hit_trees.load_hits(part, detector, block)
+    load = summing(part, detector, block)
     return Reader(
         detector,
         tree.num_entries,

@@ -11,7 +11,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from phys_gan.data.containers.opening import damage_reported
+from phys_gan.data.containers.damage import damage_reported
 from phys_gan.errors import DataError
 
 __all__ = ["Image", "Images", "find_images"]

@@ -8,7 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from phys_gan.data.containers import hdf5
-from phys_gan.data.containers.opening import OpenFile, damage_reported, listing
+from phys_gan.data.containers.damage import damage_reported
+from phys_gan.data.containers.opening import OpenFile, listing
+from phys_gan.data.formats import own_data_sets
 from phys_gan.detectors import Detector, ImageLayer
 from phys_gan.errors import DetectorError
 
@@ -125,7 +127,7 @@ def columns(file: OpenFile, n_events: int, skip: Collection[str]) -> tuple[Colum
     found: Columns = {}
     other: dict[str, list[str]] = {}
     for name, shape in hdf5.data_sets(file).items():
-        if name in skip or name.startswith("conditions/"):
+        if name in skip or name.startswith(own_data_sets.CONDITION):
             continue
         with damage_reported("HDF5"):
             kind = file.handle[name].dtype.kind

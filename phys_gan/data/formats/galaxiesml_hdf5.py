@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 from phys_gan.data.containers import hdf5, hdf5_tables
 from phys_gan.data.containers.opening import OpenFile
-from phys_gan.data.format import Append, Cells, Format, Reader
-from phys_gan.data.formats import galaxies
+from phys_gan.data.format import Append, Format, Reader, allocating
+from phys_gan.data.formats import galaxies, own_data_sets
 from phys_gan.data.mapping import HitMapping
-from phys_gan.data.metadata import choose_detector, joined, to_texts
+from phys_gan.data.metadata import choose_detector
 from phys_gan.data.units import scale
 from phys_gan.detectors import Detector
 from phys_gan.events import Events
@@ -80,19 +80,15 @@ class GalaxiesMLHDF5(Format):
         galaxies.require_bands(chosen, f"data set '{_IMAGE}'", len(_BANDS), size)
         scale(meta.cell_unit, "count", chosen)
         conditions, notes = galaxies.columns(file, n_events, _OTHERS)
-        conditions = joined(conditions, hdf5.read_conditions(file), "conditions/")
-        hdf5.require_length(n_events, conditions)
-        overflow = hdf5.Overflow(file, n_events, len(_BANDS))
+        conditions = own_data_sets.read_conditions(file, n_events, conditions)
+        overflow = own_data_sets.Overflow(file, n_events, len(_BANDS))
 
         def fill(start: int, stop: int, out: NDArray[np.float32]) -> NDArray[np.float32] | None:
             hdf5.read_rows(file, _IMAGE, out, start)
             return overflow.read(start, stop)
 
-        def load(start: int, stop: int) -> Cells:
-            cells = np.empty((stop - start, chosen.n_cells), np.float32)
-            return cells, fill(start, stop, cells)
-
         block = hdf5.rows_per_chunk(file, _IMAGE)
+        load = allocating(fill, chosen.n_cells)
         return Reader(
             chosen, n_events, conditions, load, meta.provenance, block, tuple(notes), fill
         )
@@ -100,22 +96,20 @@ class GalaxiesMLHDF5(Format):
     def obstacles(self, events: Events) -> dict[str, str]:
         """Return why this layout cannot hold the events; it needs an image of five bands."""
         bands = galaxies.band_obstacle(events.detector, len(_BANDS))
-        return {**({"cells": bands} if bands else {}), **hdf5.unfit_conditions(events)}
+        return {**({"cells": bands} if bands else {}), **own_data_sets.unfit_conditions(events)}
 
     @contextmanager
     def writer(self, path: Path, sample: Events, grow: bool = False) -> Iterator[Append]:
         """Write events; conditions as float64, so that they come back as they were."""
         taken = {*_OTHERS, *_ELSEWHERE}
         native = [name for name in sample.conditions if name.isidentifier() and name not in taken]
-        with hdf5_tables.created(
-            path, to_texts(sample, self.name, self.energy_unit), grow
-        ) as tables:
+        with hdf5_tables.created(path, self.texts(sample), grow) as tables:
 
             def append(events: Events) -> None:
                 shape = events.detector.layers[0].shape
                 tables.put(_IMAGE, events.cells.reshape(len(events), len(_BANDS), *shape))
                 for name in native:
                     tables.put(name, events.conditions[name])
-                tables.put_extras(events, known=native)
+                own_data_sets.put(tables, events, known=native)
 
             yield append

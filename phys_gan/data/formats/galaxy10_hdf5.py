@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from phys_gan.data.containers import hdf5, hdf5_tables
-from phys_gan.data.containers.opening import OpenFile, damage_reported
-from phys_gan.data.format import Append, Cells, Format, Reader
-from phys_gan.data.formats import galaxies
+from phys_gan.data.containers.opening import OpenFile
+from phys_gan.data.format import Append, Format, Reader, allocating
+from phys_gan.data.formats import galaxies, own_data_sets
 from phys_gan.data.mapping import HitMapping
-from phys_gan.data.metadata import choose_detector, joined, to_texts
+from phys_gan.data.metadata import choose_detector
 from phys_gan.data.units import scale
 from phys_gan.detectors import Detector, ImageLayer
 from phys_gan.errors import DataError, DetectorError
@@ -27,7 +27,6 @@ _IMAGES = "images"
 _SCALE = "pxscale"
 _NATIVE = ("ans", "ra", "dec", "redshift", _SCALE)
 _SURVEYS = {(256, 256): ("decals", "grz", 0.262), (69, 69): ("sdss", "gri", 0.396)}
-_BLOCK_BYTES = 1 << 24
 
 
 class Galaxy10HDF5(Format):
@@ -66,24 +65,23 @@ class Galaxy10HDF5(Format):
             )
         n_events, size = shape[0], (shape[1], shape[2])
         conditions, notes = galaxies.columns(file, n_events, (_IMAGES, "overflow"))
-        conditions = joined(conditions, hdf5.read_conditions(file), "conditions/")
-        hdf5.require_length(n_events, conditions)
+        conditions = own_data_sets.read_conditions(file, n_events, conditions)
         chosen = meta.detector and choose_detector(detector, meta.detector)
         if chosen is None:
             chosen = _survey(detector, size, conditions, notes)
         galaxies.require_bands(chosen, f"data set '{_IMAGES}'", 3, size)
         scale(meta.cell_unit, "count", chosen)
-        overflow = hdf5.Overflow(file, n_events, 3)
+        overflow = own_data_sets.Overflow(file, n_events, 3)
 
         def fill(start: int, stop: int, out: NDArray[np.float32]) -> NDArray[np.float32] | None:
-            _read_bands(file, out.reshape(stop - start, 3, *size), start)
+            bands = out.reshape(len(out), 3, *size)
+            for part, block in hdf5.row_blocks(file, _IMAGES, start, stop):
+                for band in range(3):
+                    bands[part, band] = block[..., band]
             return overflow.read(start, stop)
 
-        def load(start: int, stop: int) -> Cells:
-            cells = np.empty((stop - start, chosen.n_cells), np.float32)
-            return cells, fill(start, stop, cells)
-
         block = hdf5.rows_per_chunk(file, _IMAGES)
+        load = allocating(fill, chosen.n_cells)
         return Reader(
             chosen, n_events, conditions, load, meta.provenance, block, tuple(notes), fill
         )
@@ -96,14 +94,12 @@ class Galaxy10HDF5(Format):
             found["cells"] = bands or "must be whole numbers from 0 to 255"
         if "ans" in events.conditions and not _are_bytes(events.conditions["ans"]):
             found["ans"] = "must be whole numbers from 0 to 255"
-        return {**found, **hdf5.unfit_conditions(events)}
+        return {**found, **own_data_sets.unfit_conditions(events)}
 
     @contextmanager
     def writer(self, path: Path, sample: Events, grow: bool = False) -> Iterator[Append]:
         """Write events; their images as bytes."""
-        with hdf5_tables.created(
-            path, to_texts(sample, self.name, self.energy_unit), grow
-        ) as tables:
+        with hdf5_tables.created(path, self.texts(sample), grow) as tables:
 
             def append(events: Events) -> None:
                 for what, why in self.obstacles(events).items():
@@ -119,7 +115,7 @@ class Galaxy10HDF5(Format):
                     if name in events.conditions:
                         dtype = np.uint8 if name == "ans" else np.float64
                         tables.put(name, events.conditions[name].astype(dtype))
-                tables.put_extras(events, known=_NATIVE)
+                own_data_sets.put(tables, events, known=_NATIVE)
 
             yield append
 
@@ -170,23 +166,6 @@ def _survey(
     return galaxies.image_detector(
         name, bands, size, pixel_scale, "count", f"Galaxy10 images in the bands {', '.join(bands)}"
     )
-
-
-def _read_bands(file: OpenFile, out: NDArray[np.float32], start: int) -> None:
-    """Read images (n, rows, columns, 3) into ``out`` (n, 3, rows, columns), block by block."""
-    if not out.size:
-        return
-    chunk = hdf5.rows_per_chunk(file, _IMAGES)
-    # Whole chunks per block: else those on the border are decompressed twice.
-    rows = -(-max(1, _BLOCK_BYTES // out[0].size) // chunk) * chunk
-    first, stop = start, start + len(out)
-    while first < stop:
-        last = min((first // chunk) * chunk + rows, stop)
-        with damage_reported("HDF5"):
-            block = file.handle[_IMAGES][first:last]
-        for band in range(3):
-            out[first - start : last - start, band] = block[..., band]
-        first = last
 
 
 def _are_bytes(values: NDArray[np.floating]) -> bool:

@@ -1,33 +1,29 @@
-"""What the layouts of hits in ROOT share: names of branches, blocks of events, own branches."""
+"""What the layouts of hits in ROOT share: names of branches, and the hits of files of ours."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from phys_gan.data.containers import root
-from phys_gan.data.containers.opening import OpenFile, damage_reported, listing, nearest
+from phys_gan.data.containers.damage import damage_reported
+from phys_gan.data.containers.opening import OpenFile, listing, nearest
 from phys_gan.data.format import Cells, Load
 from phys_gan.data.formats import own_branches
-from phys_gan.data.hits import Hits, voxelise
 from phys_gan.detectors import Detector
-from phys_gan.errors import ConfigError, DataError, DetectorError, MissingError
+from phys_gan.errors import ConfigError, DataError, MissingError
 
 __all__ = [
     "all_names",
     "load_cells",
-    "load_hits",
-    "need_detector",
     "no_mapping_needed",
     "one_per_event",
     "require_names",
     "tree_with",
 ]
-
-_ROWS = 1000
 
 
 def all_names(tree: Any) -> list[str]:
@@ -104,47 +100,6 @@ def one_per_event(tree: Any, name: str) -> NDArray[np.float64]:
             value=int(counts[event]),
         )
     return np.asarray(flat[name], np.float64)
-
-
-def need_detector(detector: Detector | None) -> Detector:
-    """Return the detector.
-
-    Raises:
-        DetectorError: There is none.
-    """
-    if detector is None:
-        raise DetectorError(
-            "it holds hits, which can be summed into the cells of any detector, but none is named",
-            remedy="name one, built-in or as a TOML file",
-        )
-    return detector
-
-
-def load_hits(part: Callable[[int, int], Hits], detector: Detector, block: int) -> Load:
-    """Return what reads hits and sums them into cells, some events after the other.
-
-    Arguments:
-        part: Reads the hits of some events.
-        detector: The detector.
-        block: Events that are stored together.
-    """
-
-    def load(start: int, stop: int) -> Cells:
-        cells = np.empty((stop - start, detector.n_cells), np.float32)
-        overflow = np.empty((stop - start, detector.n_layers), np.float32)
-        rows = -(-_ROWS // block) * block
-        first = start
-        while first < stop:
-            last = min((first // rows + 1) * rows, stop)
-            here = slice(first - start, last - start)
-            cells[here], overflow[here] = voxelise(part(first, last), detector)
-            first = last
-        return cells, overflow
-
-    return load
-
-
-# What files of ours have beside their hits.
 
 
 def no_mapping_needed() -> ConfigError:

@@ -16,9 +16,9 @@ from phys_gan.data.containers.opening import OpenFile
 from phys_gan.data.format import Append, Format, Reader
 from phys_gan.data.formats import hit_trees, own_branches
 from phys_gan.data.frames import ShowerFrame, enter_cylinder
-from phys_gan.data.hits import Hits, hits_of
+from phys_gan.data.hits import Hits, hits_of, require_detector, summing
 from phys_gan.data.mapping import LENGTHS, HitMapping
-from phys_gan.data.metadata import Metadata, choose_detector, joined, to_texts
+from phys_gan.data.metadata import Metadata, choose_detector
 from phys_gan.data.units import scale
 from phys_gan.detectors import Detector
 from phys_gan.errors import ConfigError
@@ -46,7 +46,7 @@ class HitsROOT(Format):
     """
 
     name: ClassVar[str] = "hits-root"
-    description: ClassVar[str] = "tree of hits in ROOT: lists x, y, z [mm], energy per event"
+    description: ClassVar[str] = "tree of hits in ROOT: lists x, y, z, energy per event"
     extensions: ClassVar[tuple[str, ...]] = (".root",)
     container: ClassVar[str] = "ROOT"
     needs: ClassVar[tuple[str, ...]] = (*_HITS, _CELL)
@@ -70,7 +70,7 @@ class HitsROOT(Format):
                 remedy='write hits = { x = "...", y = "...", z = "...", energy = "..." } into a '
                 "TOML file, see docs/formats.md",
             )
-        return _mapped(file, hit_trees.need_detector(detector), mapping, meta)
+        return _mapped(file, require_detector(detector), mapping, meta)
 
     def _own(
         self,
@@ -81,12 +81,12 @@ class HitsROOT(Format):
     ) -> Reader:
         if mapping is not None:
             raise hit_trees.no_mapping_needed()
-        detector = hit_trees.need_detector(detector)
+        detector = require_detector(detector)
         tree = root.open_tree(file, self.needs, _TREE)
-        conditions = own_branches.read_conditions(tree)
+        native = {}
         if _INCIDENT in root.branches(tree):
-            energy = root.read_scalars(tree, [_INCIDENT])[_INCIDENT]
-            conditions = joined({"energy": energy}, conditions, "condition_")
+            native["energy"] = root.read_scalars(tree, [_INCIDENT])[_INCIDENT]
+        conditions = own_branches.read_conditions(tree, native)
         factor = scale(meta.cell_unit, "MeV", detector)
         load = hit_trees.load_cells(tree, _CELL, "energy", detector, factor)
         block = root.basket_size(tree, _CELL)
@@ -103,7 +103,7 @@ class HitsROOT(Format):
     @contextmanager
     def writer(self, path: Path, sample: Events, grow: bool = False) -> Iterator[Append]:
         """Write events as the TTree ``hits``, energies and positions as double."""
-        with root_trees.created(path, to_texts(sample, self.name, self.energy_unit)) as trees:
+        with root_trees.created(path, self.texts(sample)) as trees:
 
             def append(events: Events) -> None:
                 hits = hits_of(events)
@@ -120,14 +120,7 @@ class HitsROOT(Format):
 
 def _mapped(file: OpenFile, detector: Detector, mapping: HitMapping, meta: Metadata) -> Reader:
     """Prepare to read a tree as the user describes it."""
-    where, frame = mapping.hits, mapping.frame
-    if frame and not frame.direction:
-        raise ConfigError(
-            "the frame of the shower needs the direction of the incident particle",
-            remedy='write direction = ["px", "py", "pz"] into [frame] of the mapping',
-        )
-    scalars = [branch.branch for branch in mapping.conditions.values()]
-    scalars += [*(frame.direction or ()), *(frame.point or ())] if frame else []
+    where, scalars = mapping.hits, _scalar_branches(mapping)
     file = replace(file, tree=file.tree or mapping.tree)
     tree = hit_trees.tree_with(file, [*where.names, *scalars])
     numbers = {name: hit_trees.one_per_event(tree, name) for name in dict.fromkeys(scalars)}
@@ -154,7 +147,7 @@ def _mapped(file: OpenFile, detector: Detector, mapping: HitMapping, meta: Metad
         return Hits(counts, x, y, z, energy, counts_layers, start)
 
     block = root.basket_size(tree, where.energy)
-    load = hit_trees.load_hits(part, detector, block)
+    load = summing(part, detector, block)
     return Reader(
         detector,
         tree.num_entries,
@@ -165,6 +158,18 @@ def _mapped(file: OpenFile, detector: Detector, mapping: HitMapping, meta: Metad
         voxelised=True,
         hit_unit=where.energy_unit or "MeV",
     )
+
+
+def _scalar_branches(mapping: HitMapping) -> list[str]:
+    """Return the branches with one number per event that conditions and frames come from."""
+    frame = mapping.frame
+    if frame and not frame.direction:
+        raise ConfigError(
+            "the frame of the shower needs the direction of the incident particle",
+            remedy='write direction = ["px", "py", "pz"] into [frame] of the mapping',
+        )
+    scalars = [branch.branch for branch in mapping.conditions.values()]
+    return scalars + ([*(frame.direction or ()), *(frame.point or ())] if frame else [])
 
 
 def _frame(

@@ -9,11 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from phys_gan.data.containers import root
+from phys_gan.data.metadata import joined
 from phys_gan.events import Events
 
-__all__ = ["CONDITION", "Overflow", "columns", "jagged", "read_conditions", "unfit_conditions"]
+__all__ = ["Overflow", "columns", "jagged", "read_conditions", "unfit_conditions"]
 
-CONDITION = "condition_"
+_CONDITION = "condition_"
 _OVERFLOW = "overflow_"
 
 
@@ -36,20 +37,29 @@ def columns(
         known: Names of the conditions that the layout itself holds exactly.
         overflow: Whether to return the overflow too.
     """
-    found = {CONDITION + name: v for name, v in events.conditions.items() if name not in known}
+    found = {_CONDITION + name: v for name, v in events.conditions.items() if name not in known}
     if overflow and events.overflow is not None:
         for k, values in enumerate(events.overflow.T.astype(np.float64)):
             found[f"{_OVERFLOW}{k}"] = values
     return found
 
 
-def read_conditions(tree: Any) -> dict[str, NDArray[np.float64]]:
-    """Read the conditions that :func:`columns` made."""
-    names = [name for name in root.branches(tree) if name.startswith(CONDITION)]
-    return {
-        name.removeprefix(CONDITION): values
-        for name, values in root.read_scalars(tree, names).items()
-    }
+def read_conditions(
+    tree: Any, native: Mapping[str, NDArray[np.float64]] | None = None
+) -> dict[str, NDArray[np.float64]]:
+    """Return the conditions that the layout itself has, and those that :func:`columns` made.
+
+    Arguments:
+        tree: The tree.
+        native: The conditions of the layout, (N,) each.
+
+    Raises:
+        DataError: A condition is there twice.
+    """
+    names = [name for name in root.branches(tree) if name.startswith(_CONDITION)]
+    beside = root.read_scalars(tree, names)
+    own = {name.removeprefix(_CONDITION): values for name, values in beside.items()}
+    return joined(native or {}, own, _CONDITION)
 
 
 class Overflow:

@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from phys_gan.data.containers import hdf5, hdf5_tables
 from phys_gan.data.containers.opening import OpenFile
-from phys_gan.data.format import Append, Cells, Format, Reader
+from phys_gan.data.format import Append, Format, Reader, allocating
+from phys_gan.data.formats import own_data_sets
 from phys_gan.data.mapping import HitMapping
-from phys_gan.data.metadata import choose_detector, joined, to_texts
+from phys_gan.data.metadata import choose_detector
 from phys_gan.data.units import scale, to_mev
 from phys_gan.detectors import Detector, PolarLayer, load_detector
 from phys_gan.errors import DetectorError
@@ -26,7 +28,6 @@ PAR04 = {(9, 16, 45): "par04-9x16x45", (18, 50, 45): "par04-18x50x45"}
 
 _ENERGY = "incident_energy"
 _SHOWERS = "showers"
-_BLOCK_CELLS = 1 << 22
 
 
 class Par04HDF5(Format):
@@ -71,46 +72,38 @@ class Par04HDF5(Format):
                 constraint=polar_grid(detector),
             )
         energy = hdf5.column(file, _ENERGY) * to_mev(meta.energy_unit or self.energy_unit)
-        conditions = joined({"energy": energy}, hdf5.read_conditions(file), "conditions/")
-        hdf5.require_length(n_events, conditions)
+        conditions = own_data_sets.read_conditions(file, n_events, {"energy": energy})
         factor = scale(meta.cell_unit, "MeV", detector)
-        overflow = hdf5.Overflow(file, n_events, detector.n_layers, factor)
-        n_cells = detector.n_cells
-        block = hdf5.rows_per_chunk(file, _SHOWERS)
-        rows = -(-max(1, _BLOCK_CELLS // n_cells) // block) * block
+        overflow = own_data_sets.Overflow(file, n_events, detector.n_layers, factor)
 
-        def load(start: int, stop: int) -> Cells:
-            cells = np.empty((stop - start, n_cells), np.float32)
-            for first in range(start, stop, rows):
-                part = cells[first - start : first - start + rows]
-                stored = np.empty_like(part)
-                hdf5.read_rows(file, _SHOWERS, stored, first)
-                turned = stored.reshape(-1, *grid).transpose(0, 3, 2, 1)
-                part.reshape(turned.shape)[:] = turned
+        def fill(start: int, stop: int, out: NDArray[np.float32]) -> NDArray[np.float32] | None:
+            cells = out.reshape(len(out), *grid[::-1])
+            for part, block in hdf5.row_blocks(file, _SHOWERS, start, stop):
+                cells[part] = block.transpose(0, 3, 2, 1)
             if factor != 1:
-                cells *= np.float32(factor)
-            return cells, overflow.read(start, stop)
+                out *= np.float32(factor)
+            return overflow.read(start, stop)
 
-        return Reader(detector, n_events, conditions, load, meta.provenance, block)
+        load = allocating(fill, detector.n_cells)
+        block = hdf5.rows_per_chunk(file, _SHOWERS)
+        return Reader(detector, n_events, conditions, load, meta.provenance, block, direct=fill)
 
     def obstacles(self, events: Events) -> dict[str, str]:
         """Return why this layout cannot hold the events; it needs one polar grid."""
-        return {**polar_obstacles(events), **hdf5.unfit_conditions(events)}
+        return {**polar_obstacles(events), **own_data_sets.unfit_conditions(events)}
 
     @contextmanager
     def writer(self, path: Path, sample: Events, grow: bool = False) -> Iterator[Append]:
         """Write events; energies as float64, so that they come back as they were."""
         grid = polar_grid(sample.detector)
         assert grid is not None
-        with hdf5_tables.created(
-            path, to_texts(sample, self.name, self.energy_unit), grow
-        ) as tables:
+        with hdf5_tables.created(path, self.texts(sample), grow) as tables:
 
             def append(events: Events) -> None:
                 tables.put(_ENERGY, events.energy)
                 showers = events.cells.reshape(len(events), *grid[::-1])
                 tables.put(_SHOWERS, showers.transpose(0, 3, 2, 1))
-                tables.put_extras(events)
+                own_data_sets.put(tables, events)
 
             yield append
 

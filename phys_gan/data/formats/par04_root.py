@@ -17,7 +17,7 @@ from phys_gan.data.format import Append, Cells, Format, Reader
 from phys_gan.data.formats import own_branches
 from phys_gan.data.formats.par04_hdf5 import PAR04, polar_grid, polar_obstacles
 from phys_gan.data.mapping import HitMapping
-from phys_gan.data.metadata import choose_detector, joined, to_texts
+from phys_gan.data.metadata import choose_detector
 from phys_gan.data.units import scale, to_mev
 from phys_gan.detectors import Detector, load_detector
 from phys_gan.errors import DataError, DetectorError
@@ -70,18 +70,7 @@ class Par04ROOT(Format):
     ) -> Reader:
         """Prepare to read events."""
         meta = root.metadata(file)
-        readout = root.open_tree(file, (_DEPOSIT, *_BINS), _READOUT)
-        # A tree that the user named is that of the cells.
-        scalars = root.open_tree(replace(file, tree=""), (_ENERGY,), _GLOBAL)
-        n_events = int(scalars.num_entries)
-        if readout.num_entries != n_events:
-            raise DataError(
-                f"tree '{readout.name}' has {readout.num_entries} events, but '{scalars.name}' has "
-                f"{n_events}",
-                remedy="merge the files of all threads of a simulation alike",
-                value=readout.num_entries,
-                constraint=n_events,
-            )
+        readout, scalars = _open_trees(file)
         detector = choose_detector(detector, meta.detector) or _by_bins(readout)
         grid = polar_grid(detector)
         if grid is None:
@@ -94,8 +83,7 @@ class Par04ROOT(Format):
         stored = own_branches.Overflow(scalars, detector.n_layers)
         energy = root.read_scalars(scalars, [_ENERGY])[_ENERGY]
         energy = energy * to_mev(meta.energy_unit or self.energy_unit)
-        own = own_branches.read_conditions(scalars)
-        conditions = joined({"energy": energy}, own, own_branches.CONDITION)
+        conditions = own_branches.read_conditions(scalars, {"energy": energy})
         factor = scale(meta.cell_unit, "MeV", detector)
         n_cells, n_layers = detector.n_cells, detector.n_layers
 
@@ -111,10 +99,10 @@ class Par04ROOT(Format):
                 overflow += known
             return cells, overflow if stored.known or meta.detector is None else None
 
-        lost = _TIME in root.branches(scalars) and _TIME not in own
+        lost = _TIME in root.branches(scalars) and _TIME not in conditions
         notes = (f"{_TIME} is not kept",) if lost else ()
         block = root.basket_size(readout, _DEPOSIT)
-        return Reader(detector, n_events, conditions, load, meta.provenance, block, notes)
+        return Reader(detector, len(energy), conditions, load, meta.provenance, block, notes)
 
     def obstacles(self, events: Events) -> dict[str, str]:
         """Return why this layout cannot hold the events; it needs one polar grid."""
@@ -125,7 +113,7 @@ class Par04ROOT(Format):
         """Write events as TTrees, energies as double."""
         grid = polar_grid(sample.detector)
         assert grid is not None
-        with root_trees.created(path, to_texts(sample, self.name, self.energy_unit)) as trees:
+        with root_trees.created(path, self.texts(sample)) as trees:
 
             def append(events: Events) -> None:
                 columns = {_ENERGY: events.energy, **own_branches.columns(events, ("energy",))}
@@ -140,6 +128,22 @@ class Par04ROOT(Format):
                 trees.put(_READOUT, own_branches.jagged(counts, lists))
 
             yield append
+
+
+def _open_trees(file: OpenFile) -> tuple[Any, Any]:
+    """Return the tree of the cells and that of the energies, which have the same events."""
+    readout = root.open_tree(file, (_DEPOSIT, *_BINS), _READOUT)
+    # A tree that the user named is that of the cells.
+    scalars = root.open_tree(replace(file, tree=""), (_ENERGY,), _GLOBAL)
+    if readout.num_entries != scalars.num_entries:
+        raise DataError(
+            f"tree '{readout.name}' has {readout.num_entries} events, but '{scalars.name}' has "
+            f"{scalars.num_entries}",
+            remedy="merge the files of all threads of a simulation alike",
+            value=readout.num_entries,
+            constraint=scalars.num_entries,
+        )
+    return readout, scalars
 
 
 def _by_bins(readout: Any) -> Detector:

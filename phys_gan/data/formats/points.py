@@ -10,36 +10,125 @@ from numpy.typing import NDArray
 
 from phys_gan.data.containers import hdf5
 from phys_gan.data.containers.opening import OpenFile
-from phys_gan.data.format import Cells, Load
-from phys_gan.data.hits import Hits, voxelise
+from phys_gan.data.format import Cells, Reader
+from phys_gan.data.formats import own_data_sets
+from phys_gan.data.frames import angles_of, unit_vectors
+from phys_gan.data.hits import Hits, require_detector, summing
 from phys_gan.data.mapping import LENGTHS, HitMapping
-from phys_gan.data.metadata import choose_detector, joined
+from phys_gan.data.metadata import choose_detector
+from phys_gan.data.units import scale
 from phys_gan.detectors import Detector
-from phys_gan.errors import ConfigError, DataError, DetectorError
+from phys_gan.errors import ConfigError, DataError
 from phys_gan.events import Events
 
 __all__ = [
-    "Columns",
+    "PointCloud",
     "angles",
     "directions_of",
-    "loader",
     "point_obstacles",
     "points_of",
-    "require_detector",
-    "scalars",
 ]
 
-_BLOCK_EVENTS = 1000
 # Less than this share across is rounding of single precision.
 _ALONG = 1e-6
 
 
+Points = Callable[[int, int], tuple[NDArray[np.int64], NDArray[np.floating]]]
+"""Read the events ``start`` to ``stop - 1``: the number of points of each event, (N,), and all
+points, (n_points, 4) or more, whose fourth number is the energy."""
+
+
 @dataclass(frozen=True)
-class Columns:
-    """Which shower axis each of the first three columns of a point is; the fourth is its energy.
+class PointCloud:
+    """The points of an open file.
 
     Arguments:
-        axes: Such as ``"xzy"``, where the second column is the depth z.
+        data_set: The data set that holds them.
+        axes: Which shower axis each of the first three numbers of a point is, where the user says
+            nothing: ``"xzy"`` where the second one is the depth z, as the number of a layer.
+        read: Reads points.
+        energy: Incident energies [MeV], shape (N,).
+        native: The other conditions that the layout itself has; not used where the file is one of
+            ours, which says exactly which conditions its events have.
+        notes: What the file has that events cannot hold, a sentence each.
+    """
+
+    data_set: str
+    axes: str
+    read: Points
+    energy: NDArray[np.float64]
+    native: Mapping[str, NDArray[np.float64]]
+    notes: tuple[str, ...] = ()
+
+    def reader(
+        self, file: OpenFile, detector: Detector | None, mapping: HitMapping | None
+    ) -> Reader:
+        """Prepare to sum the points into the cells of a detector.
+
+        Raises:
+            MissingError: There is no data set that the user names.
+            DataError: A condition has not one value per event.
+            DetectorError: There is no detector, or not the one that the file carries.
+            ConfigError: The mapping says something that has no meaning for a point cloud.
+        """
+        meta, n_events = hdf5.metadata(file), len(self.energy)
+        detector = require_detector(choose_detector(detector, meta.detector))
+        unit = (mapping and mapping.hits.energy_unit) or meta.cell_unit
+        factor = scale(unit, "GeV", detector)
+        columns = _Columns.of(mapping, self.axes)
+
+        def hits(start: int, stop: int) -> Hits:
+            counts, points = self.read(start, stop)
+            return columns.hits(counts, points, factor, start)
+
+        sums = summing(hits, detector)
+        stored = own_data_sets.Overflow(file, n_events, detector.n_layers, factor)
+        # All points that phys_gan wrote are in cells.
+        exact = bool(meta.format) and mapping is None
+
+        def load(start: int, stop: int) -> Cells:
+            cells, missed = sums(start, stop)
+            known = stored.read(start, stop)
+            if exact:
+                return cells, known
+            return cells, missed if known is None else missed + known
+
+        return Reader(
+            detector,
+            n_events,
+            self._conditions(file, {} if meta.format else self.native, mapping),
+            load,
+            meta.provenance,
+            hdf5.rows_per_chunk(file, self.data_set),
+            self.notes,
+            voxelised=not exact,
+            hit_unit=unit or "GeV",
+        )
+
+    def _conditions(
+        self,
+        file: OpenFile,
+        native: Mapping[str, NDArray[np.float64]],
+        mapping: HitMapping | None,
+    ) -> dict[str, NDArray[np.float64]]:
+        named = mapping.conditions.items() if mapping else ()
+        energy, n_events = {"energy": self.energy}, len(self.energy)
+        conditions = {
+            **energy,
+            **native,
+            **own_data_sets.read_conditions(file, n_events, energy),
+            **{name: hdf5.column(file, entry.branch) * entry.scale for name, entry in named},
+        }
+        hdf5.require_length(n_events, conditions)
+        return conditions
+
+
+@dataclass(frozen=True)
+class _Columns:
+    """Which shower axis each of the first three numbers of a point is.
+
+    Arguments:
+        axes: Such as ``"xzy"``, where the second number is the depth z.
         counts_layers: Whether the depth is a number of layers.
         unit: How many mm each unit of the positions is.
     """
@@ -49,12 +138,8 @@ class Columns:
     unit: float = 1.0
 
     @classmethod
-    def of(cls, mapping: HitMapping | None, axes: str) -> Columns:
-        """Return the columns as the user says, else these axes and a depth in layers.
-
-        Raises:
-            ConfigError: The mapping says something that has no meaning for a point cloud.
-        """
+    def of(cls, mapping: HitMapping | None, axes: str) -> _Columns:
+        """Return the columns as the user says, else these axes and a depth in layers."""
         if mapping is None:
             return cls(axes, True)
         hits = mapping.hits
@@ -68,96 +153,13 @@ class Columns:
     def hits(
         self, counts: NDArray[np.int64], points: NDArray[np.floating], factor: float, start: int
     ) -> Hits:
-        """Return the hits that points are.
-
-        Arguments:
-            counts: Number of points of each event, shape (N,).
-            points: All points, shape (n_points, 4) or more.
-            factor: From the unit of their energies to that of the detector.
-            start: Number of the first event.
-
-        Raises:
-            DataError: A value is NaN or infinite, or an energy negative.
-        """
+        """Return the hits that points are; ``factor`` brings energies to the detector's unit."""
         x, y, z = (points[:, self.axes.index(axis)] for axis in "xyz")
         if self.unit != 1:
             x, y = x * self.unit, y * self.unit
             z = z if self.counts_layers else z * self.unit
         energy = points[:, 3] if factor == 1 else points[:, 3] * np.float64(factor)
         return Hits(counts, x, y, z, energy, self.counts_layers, start)
-
-
-def require_detector(given: Detector | None, stored: Detector | None) -> Detector:
-    """Return the detector that the user gave, or that the file carries.
-
-    Raises:
-        DetectorError: There is none, or both have different cells.
-    """
-    detector = choose_detector(given, stored)
-    if detector is None:
-        raise DetectorError(
-            "the file has points, but does not say which cells to sum them into",
-            remedy="name a detector, such as 'ild-ecal', or the path of a .toml file",
-        )
-    return detector
-
-
-def scalars(
-    file: OpenFile,
-    energy: NDArray[np.float64],
-    native: Mapping[str, NDArray[np.float64]],
-    mapping: HitMapping | None,
-) -> dict[str, NDArray[np.float64]]:
-    """Return the conditions of all events.
-
-    Arguments:
-        file: The open file.
-        energy: Incident energies [MeV], shape (N,).
-        native: What the layout itself has; not used where the file is one of ours, which says
-            exactly which conditions its events have.
-        mapping: What the user names besides.
-
-    Raises:
-        MissingError: There is no data set that the user names.
-        DataError: A condition has not one value per event.
-    """
-    own = bool(hdf5.metadata(file).format)
-    named = mapping.conditions.items() if mapping else ()
-    conditions = {
-        "energy": energy,
-        **({} if own else native),
-        **joined({"energy": energy}, hdf5.read_conditions(file), "conditions/"),
-        **{name: hdf5.column(file, entry.branch) * entry.scale for name, entry in named},
-    }
-    hdf5.require_length(len(energy), conditions)
-    return conditions
-
-
-def loader(
-    read: Callable[[int, int], Hits], detector: Detector, stored: hdf5.Overflow, exact: bool
-) -> Load:
-    """Return what reads points of some events and sums them into cells.
-
-    Arguments:
-        read: Reads the hits of the events ``start`` to ``stop - 1``.
-        detector: The detector.
-        stored: The overflow in the file.
-        exact: Whether phys_gan wrote the points, so that all of them are in cells.
-    """
-
-    def load(start: int, stop: int) -> Cells:
-        cells = np.empty((stop - start, detector.n_cells), np.float32)
-        missed = np.empty((stop - start, detector.n_layers), np.float32)
-        for first in range(start, stop, _BLOCK_EVENTS):
-            last = min(first + _BLOCK_EVENTS, stop)
-            part = slice(first - start, last - start)
-            cells[part], missed[part] = voxelise(read(first, last), detector)
-        known = stored.read(start, stop)
-        if exact:
-            return cells, known
-        return cells, missed if known is None else missed + known
-
-    return load
 
 
 def points_of(
@@ -197,7 +199,7 @@ def point_obstacles(events: Events) -> dict[str, str]:
             found["cells"] = f"of '{detector.name}' are too small for single-precision positions"
     if "energy" not in events.conditions:
         found["energy"] = "is needed"
-    return {**found, **hdf5.unfit_conditions(events)}
+    return {**found, **own_data_sets.unfit_conditions(events)}
 
 
 def angles(directions: NDArray[np.floating]) -> dict[str, NDArray[np.float64]]:
@@ -220,14 +222,12 @@ def angles(directions: NDArray[np.floating]) -> dict[str, NDArray[np.float64]]:
         )
     if np.all((across <= _ALONG * np.abs(z)) & (z > 0)):
         return {}
-    return {"theta": np.arctan2(across, z), "phi": np.arctan2(y, x)}
+    theta, phi = angles_of(directions)
+    return {"theta": theta, "phi": phi}
 
 
 def directions_of(events: Events) -> NDArray[np.float32] | None:
     """Return unit vectors (N, 3) where the events have conditions theta and phi; else None."""
     if not {"theta", "phi"} <= set(events.conditions):
         return None
-    theta, phi = events.conditions["theta"], events.conditions["phi"]
-    across = np.sin(theta)
-    vectors = [across * np.cos(phi), across * np.sin(phi), np.cos(theta)]
-    return np.stack(vectors, axis=1).astype(np.float32)
+    return unit_vectors(events.condition("theta"), events.condition("phi")).astype(np.float32)

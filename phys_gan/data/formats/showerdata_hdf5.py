@@ -11,26 +11,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from phys_gan.data.containers import hdf5, hdf5_tables
-from phys_gan.data.containers.opening import OpenFile, damage_reported
+from phys_gan.data.containers.damage import damage_reported
+from phys_gan.data.containers.opening import OpenFile
 from phys_gan.data.format import Append, Format, Reader
+from phys_gan.data.formats import own_data_sets
 from phys_gan.data.formats.points import (
-    Columns,
+    PointCloud,
     angles,
     directions_of,
-    loader,
     point_obstacles,
     points_of,
-    require_detector,
-    scalars,
 )
-from phys_gan.data.hits import Hits
 from phys_gan.data.mapping import HitMapping
-from phys_gan.data.metadata import to_texts
-from phys_gan.data.units import scale, to_mev
+from phys_gan.data.units import to_mev
 from phys_gan.detectors import Detector
-from phys_gan.errors import DataError
+from phys_gan.errors import DataError, MissingError
 from phys_gan.events import Events
-from phys_gan.particles import PARTICLES, find_particle
+from phys_gan.particles import find_particle
 
 __all__ = ["ShowerDataHDF5"]
 
@@ -80,40 +77,25 @@ class ShowerDataHDF5(Format):
         self, file: OpenFile, detector: Detector | None, mapping: HitMapping | None
     ) -> Reader:
         """Prepare to read events."""
-        meta = hdf5.metadata(file)
-        detector = require_detector(detector, meta.detector)
-        energy = hdf5.column(file, _ENERGY) * to_mev(meta.energy_unit or self.energy_unit)
+        unit = to_mev(hdf5.metadata(file).energy_unit or self.energy_unit)
+        energy = hdf5.column(file, _ENERGY) * unit
         n_events, width = len(energy), _width(file)
         _require_lists(file, n_events)
-        columns = Columns.of(mapping, _AXES)
-        unit = (mapping and mapping.hits.energy_unit) or meta.cell_unit
-        factor = scale(unit, "GeV", detector)
         known = hdf5.column(file, "num_points") if hdf5.has(file, "num_points") else None
         if known is not None:
             hdf5.require_length(n_events, {"num_points": known})
 
-        def read(start: int, stop: int) -> Hits:
+        def read(start: int, stop: int) -> tuple[NDArray[np.int64], NDArray[np.floating]]:
             with damage_reported("HDF5"):
                 lists = file.handle[_SHOWERS][start:stop]
             lengths = np.fromiter(map(len, lists), np.int64, stop - start)
             counts = _counts(lengths, width, None if known is None else known[start:stop], start)
             points = np.concatenate([*lists, np.zeros(0, np.float32)]).reshape(-1, width)
-            return columns.hits(counts, points, factor, start)
+            return counts, points
 
-        stored = hdf5.Overflow(file, n_events, detector.n_layers, factor)
-        exact = bool(meta.format) and mapping is None
         notes = ("the times of the points are not kept",) if width > _WIDTHS[0] else ()
-        return Reader(
-            detector,
-            n_events,
-            scalars(file, energy, _native(file, n_events), mapping),
-            loader(read, detector, stored, exact),
-            meta.provenance,
-            hdf5.rows_per_chunk(file, _SHOWERS),
-            notes,
-            voxelised=not exact,
-            hit_unit=unit or "GeV",
-        )
+        cloud = PointCloud(_SHOWERS, _AXES, read, energy, _native(file, n_events), notes)
+        return cloud.reader(file, detector, mapping)
 
     def obstacles(self, events: Events) -> dict[str, str]:
         """Return why this layout cannot hold the events."""
@@ -125,9 +107,7 @@ class ShowerDataHDF5(Format):
         import h5py
 
         lists = h5py.vlen_dtype(np.float32)
-        with hdf5_tables.created(
-            path, to_texts(sample, self.name, self.energy_unit), grow
-        ) as tables:
+        with hdf5_tables.created(path, self.texts(sample), grow) as tables:
 
             def append(events: Events) -> None:
                 shape = tables.get("shape")
@@ -145,7 +125,7 @@ class ShowerDataHDF5(Format):
                 after = before + len(events)
                 tables.put("shower_ids", np.arange(before, after, dtype=np.int32))
                 tables.set("shape", np.array([after, max(most, *counts.tolist()), 4]))
-                tables.put_extras(events)
+                own_data_sets.put(tables, events)
 
             yield append
 
@@ -226,9 +206,10 @@ def _native(file: OpenFile, n_events: int) -> dict[str, NDArray[np.float64]]:
 
 def _pdg(events: Events) -> NDArray[np.int32]:
     """Return the numbers of the particles for other programs; 0 where nobody knows."""
-    known = events.provenance.get("particle", "")
-    names = {name for particle in PARTICLES for name in (particle.name, str(particle.pdg))}
-    number = find_particle(known).pdg if known in names else 0
+    try:
+        number = find_particle(events.provenance.get("particle", "")).pdg
+    except MissingError:
+        number = 0
     values = events.conditions.get("pdg", np.full(len(events), float(number)))
     whole = (values == np.rint(values)) & (np.abs(values) < 2**31)
     return np.where(whole, values, 0).astype(np.int32)

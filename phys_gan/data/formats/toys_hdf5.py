@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 
 from phys_gan.data.containers import hdf5, hdf5_tables
 from phys_gan.data.containers.opening import OpenFile
-from phys_gan.data.format import Append, Cells, Format, Reader
+from phys_gan.data.format import Append, Format, Reader, allocating
+from phys_gan.data.formats import own_data_sets
 from phys_gan.data.mapping import HitMapping
-from phys_gan.data.metadata import choose_detector, to_texts
+from phys_gan.data.metadata import choose_detector
 from phys_gan.data.units import scale
 from phys_gan.detectors import Detector
 from phys_gan.errors import DetectorError
@@ -56,36 +57,30 @@ class ToysHDF5(Format):
             )
         chosen = _require_axes(choose_detector(detector, meta.detector), shape[1])
         scale(meta.cell_unit, chosen.cell_unit, chosen)
-        conditions = hdf5.read_conditions(file)
-        hdf5.require_length(shape[0], conditions)
-        overflow = hdf5.Overflow(file, shape[0], chosen.n_layers)
+        conditions = own_data_sets.read_conditions(file, shape[0])
+        overflow = own_data_sets.Overflow(file, shape[0], chosen.n_layers)
 
         def fill(start: int, stop: int, out: NDArray[np.float32]) -> NDArray[np.float32] | None:
             hdf5.read_rows(file, _POINTS, out, start)
             return overflow.read(start, stop)
 
-        def load(start: int, stop: int) -> Cells:
-            cells = np.empty((stop - start, shape[1]), np.float32)
-            return cells, fill(start, stop, cells)
-
         block = hdf5.rows_per_chunk(file, _POINTS)
+        load = allocating(fill, chosen.n_cells)
         return Reader(chosen, shape[0], conditions, load, meta.provenance, block, direct=fill)
 
     def obstacles(self, events: Events) -> dict[str, str]:
         """Return why this layout cannot hold the events; it needs coordinates."""
         found = {} if events.detector.is_toy else {"cells": "must be coordinates of points"}
-        return {**found, **hdf5.unfit_conditions(events)}
+        return {**found, **own_data_sets.unfit_conditions(events)}
 
     @contextmanager
     def writer(self, path: Path, sample: Events, grow: bool = False) -> Iterator[Append]:
         """Write events; conditions as float64, so that they come back as they were."""
-        with hdf5_tables.created(
-            path, to_texts(sample, self.name, self.energy_unit), grow
-        ) as tables:
+        with hdf5_tables.created(path, self.texts(sample), grow) as tables:
 
             def append(events: Events) -> None:
                 tables.put(_POINTS, events.cells)
-                tables.put_extras(events, known=())
+                own_data_sets.put(tables, events, known=())
 
             yield append
 

@@ -11,6 +11,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from phys_gan import __version__
 from phys_gan.detectors import Detector, ImageLayer
 from phys_gan.errors import ConfigError, DetectorError, RangeError
 from phys_gan.events import Events
@@ -101,7 +102,7 @@ def simulate_galaxies(
         "simulator": f"phys_gan galaxies: {_MODEL}",
         "engine": engine,
         "seed": str(seed),
-        "version": _version(),
+        "version": __version__,
     }
     return Events(cells, galaxies, detector, provenance=provenance)
 
@@ -149,9 +150,3 @@ def _engine(engine: str, layer: ImageLayer) -> tuple[_Render, int, int]:
         remedy="name one of these",
         value=engine,
     )
-
-
-def _version() -> str:
-    from phys_gan import __version__
-
-    return __version__

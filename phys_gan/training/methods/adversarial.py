@@ -70,11 +70,9 @@ class Adversarial(Method):
         with torch.no_grad():
             fake = self._generate(c)
         scalars = self.critic.improve(x, fake, c, step=self.steps, rate=rate, shown=shown)
-        if self.steps % self.config.discriminator_steps == 0:
-            for _ in range(self.config.generator_steps):
-                scalars |= self._generator_step(x, c, rate, shown)
-        self.average.update(self.generator.plain, len(x) * self.fabric.world_size, shown)
-        self.steps += 1
+        for _ in range(self.config.turns(self.steps)):
+            scalars |= self._generator_step(x, c, rate, shown)
+        self.advance(self.generator.plain, len(x), shown)
         return scalars
 
     def _generate(self, c: Tensor) -> Tensor:

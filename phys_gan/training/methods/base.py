@@ -7,11 +7,11 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol
+from typing import Any, Protocol
 
 import torch
 from lightning_fabric import Fabric
-from torch import Tensor
+from torch import Tensor, nn
 
 from phys_gan.encodings import Encoding
 from phys_gan.events import Events
@@ -95,10 +95,8 @@ class Method(ABC):
     Attributes:
         steps: Steps done.
         average: The averaged generator, which is the one to keep.
-        translates: Whether its model turns events into others.
     """
 
-    translates: ClassVar[bool] = False
     average: GeneratorAverage
 
     def __init__(self, setup: Setup) -> None:
@@ -140,6 +138,17 @@ class Method(ABC):
         """Return the average of a generator, which begins as a copy of it."""
         twin = copy.deepcopy(generator).to(self.fabric.device)
         return GeneratorAverage(twin, self.setup.schedule.ema_half_life)
+
+    def advance(self, generator: nn.Module, batch: int, shown: int) -> None:
+        """End a step: take the generator into its average, and count.
+
+        Arguments:
+            generator: What has been improved.
+            batch: Events of the step in this process.
+            shown: Events shown before the step, by all processes.
+        """
+        self.average.update(generator, batch * self.fabric.world_size, shown)
+        self.steps += 1
 
     def latents(self, n: int, latent: int) -> Tensor:
         """Draw standard normal latents (n, latent), the own part of those of all processes."""

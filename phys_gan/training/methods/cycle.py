@@ -92,8 +92,6 @@ class Cycle(Method):
         ConfigError: There are no events to translate, or the network does not translate.
     """
 
-    translates = True
-
     def __init__(self, config: CycleConfig, setup: Setup) -> None:
         super().__init__(setup)
         self.config, self.sources = config, _required(setup)
@@ -131,9 +129,6 @@ class Cycle(Method):
         """Improve both discriminators, and both translators when it is their turn."""
         target, source = _Side(x, c), self._source(len(x))
         scalars: dict[str, Tensor] = {}
-        turns = self.config.generator_steps
-        if self.steps % self.config.discriminator_steps:
-            turns = 0
         there, here = self._forth(source), self._back(target)
         for critic, real, fake, end in (
             (self.on_target, target, there, ""),
@@ -143,12 +138,11 @@ class Cycle(Method):
                 _rows(real), _rows(fake).detach(), real.c, step=self.steps, rate=rate, shown=shown
             )
             scalars |= {f"{name}{end}": value for name, value in found.items()}
-        for turn in range(turns):
+        for turn in range(self.config.turns(self.steps)):
             if turn:
                 there, here = self._forth(source), self._back(target)
             scalars |= self._translators_step(source, target, there, here, rate, shown)
-        self.average.update(self.both.forth, len(x) * self.fabric.world_size, shown)
-        self.steps += 1
+        self.advance(self.both.forth, len(x), shown)
         return scalars
 
     def _translators_step(

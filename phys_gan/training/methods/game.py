@@ -66,6 +66,10 @@ class GameConfig(Section):
         historical = self.techniques.historical_averaging
         return 0.0 if historical is None else historical.weight
 
+    def turns(self, step: int) -> int:
+        """Return how many steps the generator takes after this step of the discriminator."""
+        return 0 if step % self.discriminator_steps else self.generator_steps
+
     def prepare(self, *generators: nn.Module) -> None:
         """Normalise generators spectrally where that is asked for."""
         spectral = self.techniques.spectral

@@ -126,8 +126,7 @@ class MomentMatching(Method):
         bandwidths = [multiple * self.view.median for multiple in self.config.bandwidths]
         loss = mmd2(self.view(x, c), self.view(self._generate(c), c), bandwidths, unbiased=True)
         norm = self.generator.update(loss, rate)
-        self.average.update(self.generator.plain, len(x) * self.fabric.world_size, shown)
-        self.steps += 1
+        self.advance(self.generator.plain, len(x), shown)
         return {
             "loss": loss.detach(),
             "mmd": loss.detach().clamp_min(0).sqrt(),

@@ -86,9 +86,6 @@ class Stacked(Method):
     def step(self, x: Tensor, c: Tensor, rate: float, shown: int) -> dict[str, Tensor]:
         """Improve the discriminators of both stages, and the generators when it is their turn."""
         energies, cells, told = x[:, : self.n], x[:, self.n :], self._told(x, c)
-        turns = self.config.generator_steps
-        if self.steps % self.config.discriminator_steps:
-            turns = 0
         scalars: dict[str, Tensor] = {}
         for end, stage, draw, real, conditions in (
             ("_energies", self.energies, self._draw_energies, energies, c),
@@ -99,13 +96,12 @@ class Stacked(Method):
             found = stage.critic.improve(
                 real, fake, conditions, step=self.steps, rate=rate, shown=shown
             )
-            for _ in range(turns):
+            for _ in range(self.config.turns(self.steps)):
                 loss = stage.critic.oppose(draw(x, c), real, conditions, shown)
                 found["loss_g"] = loss.detach()
                 found["gradient_norm_g"] = stage.generator.update(loss, rate)
             scalars |= {f"{name}{end}": scalar for name, scalar in found.items()}
-        self.average.update(self.chain, len(x) * self.fabric.world_size, shown)
-        self.steps += 1
+        self.advance(self.chain, len(x), shown)
         return scalars
 
     def _told(self, x: Tensor, c: Tensor) -> Tensor:

@@ -81,31 +81,47 @@ class VaeGan(Method):
         config.prepare(decoder)
         self.decoder, self.average = decoder, self.averaging(decoder)
         self.learner = Learner(
-            Evidence(encoder, decoder), setup.schedule.lr_g, setup.schedule, setup.fabric
+            Evidence(encoder, decoder),
+            setup.schedule.lr_g,
+            setup.schedule,
+            setup.fabric,
+            config.historical_weight,
         )
         self.critic = Critic(discriminator, config, setup)
 
     def step(self, x: Tensor, c: Tensor, rate: float, shown: int) -> dict[str, Tensor]:
-        """Improve the autoencoder, and the discriminator when it is its time."""
+        """Improve the autoencoder, and the discriminator when it is its time.
+
+        From then on they take turns, in the likelihood as well.
+        """
         scalars: dict[str, Tensor] = {}
-        begins = self.config.likelihood_events
+        real, turns, begins = None, 1, self.config.likelihood_events
         if shown >= begins:
+            turns = self.config.turns(self.steps)
             with torch.no_grad():
                 real, fake = self.encoding.physical(x, c), self._generate(c)
             scalars |= self.critic.improve(real, fake, c, step=self.steps, rate=rate, shown=shown)
+        compared = real if shown >= begins + self.config.introduction else None
+        for _ in range(turns):
+            scalars |= self._autoencoder_step(x, compared, c, rate, shown)
+        self.advance(self.decoder, len(x), shown)
+        return scalars
+
+    def _autoencoder_step(
+        self, x: Tensor, real: Tensor | None, c: Tensor, rate: float, shown: int
+    ) -> dict[str, Tensor]:
+        """Take one step by the likelihood, and by the judgement where there are real events."""
         noise = self.latents(len(x), self.decoder.code)
         reconstruction, kl = (term.mean() for term in self.learner.network(x, c, noise))
         loss = (kl - reconstruction) / x.shape[1]
-        scalars |= {"reconstruction": reconstruction.detach(), "kl": kl.detach()}
-        if shown >= begins + self.config.introduction:
+        scalars = {"reconstruction": reconstruction.detach(), "kl": kl.detach()}
+        if real is not None:
             adversarial = self.critic.oppose(self._generate(c), real, c, shown)
             scalars["loss_g"] = adversarial.detach()
             loss = loss + self.config.adversarial_weight * adversarial
             rate = rate * self.config.adversarial_rate
         scalars["loss"] = loss.detach()
         scalars["gradient_norm_g"] = self.learner.update(loss, rate)
-        self.average.update(self.decoder, len(x) * self.fabric.world_size, shown)
-        self.steps += 1
         return scalars
 
     def _generate(self, c: Tensor) -> Tensor:

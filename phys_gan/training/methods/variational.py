@@ -121,8 +121,7 @@ class Variational(Method):
         reconstruction, kl = (term.mean() for term in terms)
         loss = self.config.kl_weight * kl - reconstruction
         norm = self.learner.update(loss, rate)
-        self.average.update(self.decoder, len(x) * self.fabric.world_size, shown)
-        self.steps += 1
+        self.advance(self.decoder, len(x), shown)
         return {
             "loss": loss.detach(),
             "reconstruction": reconstruction.detach(),

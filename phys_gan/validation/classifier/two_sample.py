@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from phys_gan.errors import DetectorError, RangeError
+from phys_gan.errors import RangeError
 from phys_gan.events import Events
 from phys_gan.randomness import stream
 from phys_gan.validation.classifier import scores
@@ -22,6 +22,7 @@ from phys_gan.validation.classifier.outcome import ClassifierResult
 from phys_gan.validation.classifier.settings import MIN_EVENTS, QUICK, Settings
 from phys_gan.validation.classifier.training import Report, silent, to_device
 from phys_gan.validation.classifier.trials import Trial, run_trials
+from phys_gan.validation.comparable import need_same_cells
 
 __all__ = ["two_sample_test"]
 
@@ -119,12 +120,7 @@ def two_sample_test(
 
 
 def _check(reference: Events, candidate: Events, settings: Settings) -> None:
-    if not reference.detector.same_cells(candidate.detector):
-        raise DetectorError(
-            f"cannot compare events of '{reference.detector.name}' with events of "
-            f"'{candidate.detector.name}'",
-            remedy="give two samples of one detector",
-        )
+    need_same_cells(reference.detector, candidate.detector)
     for what, events in (("reference", reference), ("candidate", candidate)):
         if len(events) < MIN_EVENTS:
             raise RangeError(

@@ -7,7 +7,6 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from phys_gan.errors import RangeError
 from phys_gan.randomness import stream
 from phys_gan.validation.multivariate.estimate import Estimate, as_features, share
 from phys_gan.validation.multivariate.neighbours import close_counts, nearest, standardised
@@ -15,6 +14,7 @@ from phys_gan.validation.multivariate.neighbours import close_counts, nearest, s
 __all__ = [
     "Collapse",
     "collapse",
+    "diversity",
     "duplicates_share",
     "effective_number",
     "mean_distance",
@@ -60,15 +60,8 @@ def collapse(reference: ArrayLike, candidate: ArrayLike, *, seed: int) -> Collap
         DataError: The features are not finite or do not match.
         RangeError: A sample has fewer than 20 events.
     """
-    first, second = as_features(reference=reference, candidate=candidate)
+    first, second = as_features(2 * _SHIFTS, reference=reference, candidate=candidate)
     n = min(len(first), len(second))
-    if n < 2 * _SHIFTS:
-        raise RangeError(
-            f"a sample has {n} events, but collapse is seen from {2 * _SHIFTS} on only",
-            remedy="give more events",
-            value=n,
-            constraint=2 * _SHIFTS,
-        )
     generator = stream(seed, "validation/collapse")
     first, second = (
         features[generator.permutation(len(features))[:n]]
@@ -76,18 +69,21 @@ def collapse(reference: ArrayLike, candidate: ArrayLike, *, seed: int) -> Collap
     )
     same, close = neighbour_scale(nearest(first, first, 1, own=True))
     pairs = float(close_counts(second, close).sum()) / 2
-    one, two = mean_distance(first), mean_distance(second)
     return Collapse(
         duplicates_share(nearest(second, second, 1, own=True)[:, 0, 0], same),
         # Close pairs are few of many: their number is nearly a Poisson one.
         Estimate(effective_number(pairs, n), float(1 / (np.log(10) * np.sqrt(pairs + 1)))),
-        Estimate(
-            two.value / one.value,
-            two.value
-            / one.value
-            * float(np.hypot(two.error / max(two.value, 1e-300), one.error / one.value)),
-        ),
+        diversity(mean_distance(first), mean_distance(second)),
     )
+
+
+def diversity(reference: Estimate, candidate: Estimate) -> Estimate:
+    """Return the mean distance in the candidate over that in the reference; 1 where this is 0."""
+    if reference.value == 0:
+        return Estimate(1.0, 0.0)
+    value = candidate.value / reference.value
+    error = np.hypot(candidate.error, value * reference.error) / reference.value
+    return Estimate(value, float(error))
 
 
 def neighbour_scale(squared: NDArray[np.float64]) -> tuple[float, float]:

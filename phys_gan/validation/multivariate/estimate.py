@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from phys_gan.errors import DataError
+from phys_gan.errors import DataError, RangeError
 
 __all__ = ["Estimate", "as_features", "positive_scale", "share"]
 
@@ -19,15 +19,17 @@ class Estimate(NamedTuple):
     error: float
 
 
-def as_features(**matrices: ArrayLike) -> list[NDArray[np.float64]]:
+def as_features(least: int, /, **matrices: ArrayLike) -> list[NDArray[np.float64]]:
     """Return feature matrices as float64 after a check of their shapes and values.
 
     Arguments:
+        least: Smallest number of events in each.
         matrices: Matrices of shape (n, d) with one d, by the names that errors call them.
 
     Raises:
         DataError: A matrix has not two axes, is empty, holds NaN or infinite values, or has
             another number of features than the first.
+        RangeError: A matrix has fewer events than that.
     """
     checked: list[NDArray[np.float64]] = []
     for name, matrix in matrices.items():
@@ -38,6 +40,14 @@ def as_features(**matrices: ArrayLike) -> list[NDArray[np.float64]]:
                 f"the {name} features have shape {array.shape}, not (n, {width or 'd'})",
                 remedy="give one row per event and the same features for all samples",
                 value=array.shape,
+            )
+        if len(array) < least:
+            raise RangeError(
+                f"the {name} has {len(array)} event{'s' * (len(array) > 1)}, but at least {least} "
+                "are needed",
+                remedy="give more events",
+                value=len(array),
+                constraint=least,
             )
         if not np.isfinite(array.sum()) and not np.isfinite(array).all():
             raise DataError(

@@ -89,8 +89,9 @@ def fpd(
 
     Raises:
         DataError: The features are not finite or do not match.
+        RangeError: A sample has fewer than two events.
     """
-    first, second = as_features(reference=reference, candidate=candidate)
+    first, second = as_features(2, reference=reference, candidate=candidate)
     if normalise:
         first, second = normalised(first, second)
     # A common shift does not change the distance, but saves digits of the second moments.

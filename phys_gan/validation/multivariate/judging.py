@@ -10,12 +10,12 @@ from phys_gan.randomness import stream
 from phys_gan.validation.multivariate.estimate import as_features
 from phys_gan.validation.multivariate.frechet import normalised
 from phys_gan.validation.multivariate.glossary import MULTIVARIATE
+from phys_gan.validation.multivariate.memorisation import memorisation
 from phys_gan.validation.multivariate.neighbours import standardised
 from phys_gan.validation.multivariate.rounds import (
     Rounds,
     frechet_rounds,
     kernel_rounds,
-    memorisation_rounds,
     neighbour_rounds,
 )
 from phys_gan.validation.statistics.result import Result, against_floor
@@ -43,7 +43,8 @@ def judge_features(
     A and B, and half of the groups of the candidate are C. The floors are the metric between A
     and B, the value is its mean between A and C over all rounds. The standard deviation of the
     latter is the error (delete-half jackknife, Shao and Wu, Ann. Stat. 17, 1989, 1176), which
-    also is that of a whole sample, because half of it is drawn without replacement.
+    also is that of a whole sample, because half of it is drawn without replacement. Memorisation
+    needs no rounds (:func:`memorisation`).
 
     The numbers of events are at most 100,000 of both for FPD, so that its batches reach 50,000;
     20,000 for KPD, batches of 5,000 of the 10,000 in a half; ``max_events`` for neighbours, half
@@ -67,18 +68,10 @@ def judge_features(
         DataError: The features are not finite or do not match.
         RangeError: A sample has fewer than 100 events, or there are fewer than two rounds.
     """
-    samples = {"reference": reference, "candidate": candidate}
-    matrices = as_features(**samples, **({} if training is None else {"training": training}))
-    names = (*samples, "training")[: len(matrices)]
-    for name, matrix in zip(names, matrices, strict=True):
-        if len(matrix) < MIN_EVENTS:
-            raise RangeError(
-                f"the {name} has {len(matrix)} events, but multivariate distances need at least "
-                f"{MIN_EVENTS}",
-                remedy="give more events",
-                value=len(matrix),
-                constraint=MIN_EVENTS,
-            )
+    samples: dict[str, ArrayLike] = {"reference": reference, "candidate": candidate}
+    if training is not None:
+        samples["training"] = training
+    matrices = as_features(MIN_EVENTS, **samples)
     if rounds < 2 or max_events < MIN_EVENTS:
         raise RangeError(
             f"{rounds} rounds with at most {max_events} events are too few",
@@ -91,11 +84,13 @@ def judge_features(
     found = frechet_rounds(first, second, generator, rounds)
     found |= kernel_rounds(first, second, generator, rounds)
     del first, second
-    scaled = standardised(shuffled[0], *shuffled[1:])
+    scaled = standardised(shuffled[0], shuffled[1])
     found |= neighbour_rounds(scaled[0], scaled[1], generator, rounds, max_events)
-    if len(scaled) == 3:
-        found |= memorisation_rounds(scaled[0], scaled[1], scaled[2], generator, rounds, max_events)
-    return {name: _judged(name, metric) for name, metric in found.items()}
+    results = {name: _judged(name, metric) for name, metric in found.items()}
+    if len(matrices) == 3:
+        held_out, events, seen = matrices
+        results |= memorisation(events, seen, held_out, seed=seed, max_events=max_events)
+    return results
 
 
 def _judged(name: str, metric: Rounds) -> Result:

@@ -32,8 +32,12 @@ def mmd2(first: ArrayLike, second: ArrayLike) -> float:
     Arguments:
         first: Features, shape (n, d) with n > 1.
         second: Features, shape (m, d) with m > 1.
+
+    Raises:
+        DataError: The features are not finite or do not match.
+        RangeError: A sample has fewer than two events.
     """
-    x, y = as_features(first=first, second=second)
+    x, y = as_features(2, first=first, second=second)
     sums = kernel_sums([x, y])
     return _mmd2(sums, np.array([len(x), len(y)]), [0], [1])
 
@@ -66,8 +70,9 @@ def kpd(
 
     Raises:
         DataError: The features are not finite or do not match.
+        RangeError: A sample has fewer than 20 events.
     """
-    first, second = as_features(reference=reference, candidate=candidate)
+    first, second = as_features(_N_GROUPS, reference=reference, candidate=candidate)
     if normalise:
         first, second = normalised(first, second)
     generator = stream(seed, "validation/kpd")

@@ -7,7 +7,6 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from phys_gan.errors import RangeError
 from phys_gan.validation.multivariate.estimate import as_features
 from phys_gan.validation.multivariate.neighbours import (
     distance_blocks,
@@ -56,15 +55,7 @@ def prdc(reference: ArrayLike, candidate: ArrayLike, *, k: int = NEIGHBOURS) -> 
         DataError: The features are not finite or do not match.
         RangeError: A sample has no more than k events.
     """
-    first, second = as_features(reference=reference, candidate=candidate)
-    for name, features in (("reference", first), ("candidate", second)):
-        if len(features) <= k:
-            raise RangeError(
-                f"the {name} has {len(features)} events, but its neighbour number {k} is needed",
-                remedy="give more events",
-                value=len(features),
-                constraint=k + 1,
-            )
+    first, second = as_features(k + 1, reference=reference, candidate=candidate)
     first, second = standardised(first, second)
     radii = (nearest(features, features, k, own=True)[:, 0, -1] for features in (first, second))
     return prdc_within(first, second, *radii, k=k)

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from phys_gan.validation.multivariate.collapse import (
+    diversity,
     duplicates_share,
     effective_number,
     mean_distance,
@@ -17,12 +18,6 @@ from phys_gan.validation.multivariate.collapse import (
 from phys_gan.validation.multivariate.estimate import share
 from phys_gan.validation.multivariate.frechet import fpd_of_groups, group_moments
 from phys_gan.validation.multivariate.kernel import kernel_sums, kpd_of_groups
-from phys_gan.validation.multivariate.memorisation import (
-    SAME,
-    closer_share,
-    copies_share,
-    distance_ratio,
-)
 from phys_gan.validation.multivariate.neighbours import close_counts, nearest
 from phys_gan.validation.multivariate.prdc import NEIGHBOURS, prdc_within
 
@@ -30,7 +25,6 @@ __all__ = [
     "Rounds",
     "frechet_rounds",
     "kernel_rounds",
-    "memorisation_rounds",
     "neighbour_rounds",
 ]
 
@@ -153,7 +147,7 @@ def neighbour_rounds(
     for a, b, c in _halves(_GROUPS, generator, rounds):
         in_a, radii_a = _events(a, size), _merged(near[0], a, size)
         half = len(in_a)
-        spread = mean_distance(samples[0][in_a]).value
+        spread = mean_distance(samples[0][in_a])
         outcomes = []
         for side, groups in ((1, c), (0, b)):
             inside, radii = _events(groups, size), _merged(near[side], groups, size)
@@ -165,63 +159,12 @@ def neighbour_rounds(
                     **shares._asdict(),
                     "duplicates": duplicates_share(radii[:, 0], same).value,
                     "distinct": effective_number(met, half),
-                    # A sample without any spread is as diverse as itself.
-                    "diversity": mean_distance(events).value / spread if spread else 1.0,
+                    "diversity": diversity(spread, mean_distance(events)).value,
                 }
             )
         for name, metric in found.items():
             metric.add(outcomes[0][name], outcomes[1][name])
     found["duplicates"].error = _binomial(found["duplicates"], n // 2)
-    return found
-
-
-def memorisation_rounds(
-    reference: Matrix,
-    candidate: Matrix,
-    training: Matrix,
-    generator: np.random.Generator,
-    rounds: int,
-    max_events: int,
-) -> dict[str, Rounds]:
-    """Return the metrics of memorisation against all training and as many held-out events.
-
-    Their expectation without memorisation does not depend on the numbers of events, so that the
-    value comes from all of them, on random halves of the candidate, and the floor from halves of
-    the held-out events, which scatter more: copies of few training events are not diluted.
-
-    Arguments:
-        reference: Standardised features of held-out events, shape (n, d), in random order.
-        candidate: The same of the candidate, shape (m, d).
-        training: The same of training events, shape (t, d).
-        generator: Draws the halves.
-        rounds: Number of rounds.
-        max_events: Twice the largest number of candidate events; a fifth of that of the others.
-    """
-    size = min(len(reference), len(training), 5 * max_events) // _GROUPS
-    events = candidate[: max_events // 2]
-    to_held, to_seen = (
-        np.sqrt(nearest(events, points[: size * _GROUPS], 1, groups=_GROUPS)[:, :, 0])
-        for points in (reference, training)
-    )
-    tolerance = SAME * float(np.median(to_held.min(axis=1)))
-
-    def metrics(seen: Matrix, held: Matrix) -> dict[str, float]:
-        near, far = seen.min(axis=1), held.min(axis=1)
-        return {
-            "closer_to_training": closer_share(near, far),
-            "training_distance": distance_ratio(near, far),
-            "training_copies": copies_share(near, tolerance).value,
-        }
-
-    names = ("closer_to_training", "training_distance", "training_copies")
-    found = {name: Rounds(len(events)) for name in names}
-    for a, b, _ in _halves(_GROUPS, generator, rounds):
-        some = generator.permutation(len(events))[: len(events) // 2]
-        value = metrics(to_seen[some], to_held[some])
-        floor = metrics(to_held[:, b], to_held[:, a])
-        for name, metric in found.items():
-            metric.add(value[name], floor[name])
-    found["training_copies"].error = _binomial(found["training_copies"], len(events))
     return found
 
 

@@ -37,7 +37,7 @@ def inception_score(
         DataError: Values are negative or not finite, rows do not sum to 1, or there are fewer
             events than splits.
     """
-    (p,) = as_features(probability=probabilities)
+    (p,) = as_features(1, probability=probabilities)
     if p.min() < 0 or np.abs(p.sum(axis=1) - 1).max() > _TOLERANCE:
         raise DataError(
             f"probabilities must not be negative and sum to 1 per event, not up to "

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from phys_gan.detectors import Detector, PolarLayer
 from phys_gan.events import Events
 from phys_gan.validation.gallery import Gallery
-from phys_gan.validation.report.maps import draw_map, layer_title, log_norm
+from phys_gan.validation.report.maps import draw_map, layer_title, log_norm, name_row
 from phys_gan.validation.report.projections import draw_projection, projected
 from phys_gan.validation.report.stamp_pairs import flux_titles, stamps_figure
 from phys_gan.validation.report.style import REFERENCE, Look
@@ -127,19 +127,7 @@ def _projections(detector: Detector, groups: tuple[Group, Group]) -> Figure:
             text = _energy_text(events, i)
             row[i].set_title(f"{text}\n{note}".strip().replace("\n(", " ("), fontsize=10.5)
         row[0].set_ylabel(("$r$" if polar else "$x$") + " [mm]", loc="center", fontsize=12)
-        row[0].annotate(
-            name,
-            (0, 0.5),
-            xytext=(-50, 0),
-            xycoords="axes fraction",
-            textcoords="offset points",
-            rotation=90,
-            ha="center",
-            va="center",
-            fontsize=12,
-            fontweight="bold",
-            color=colour,
-        )
+        name_row(row[0], name, colour, 12)
     for axes in panels[-1]:
         axes.set_xlabel("layer", loc="center", fontsize=12)
     _add_bar(figure, detector, norm)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.collections import QuadMesh
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
@@ -13,7 +12,7 @@ from numpy.typing import NDArray
 
 from phys_gan.detectors import Detector, Layer
 from phys_gan.validation.profiles import Profiles
-from phys_gan.validation.report.maps import draw_map, layer_title, length_unit, log_norm
+from phys_gan.validation.report.maps import draw_map, layer_title, length_unit, log_norm, name_row
 from phys_gan.validation.report.style import Look
 
 __all__ = ["average_figure", "chosen_layers"]
@@ -72,7 +71,7 @@ def average_figure(
     differences = [(look.name, look.colour) for look, _ in candidates]
     names += differences if len(candidates) > 1 else [("difference", "black")]
     for one, (text, colour) in zip(axes[:, 0], names, strict=True):
-        _name_row(one, text, colour)
+        name_row(one, text, colour, 13 if len(text) < 16 else 10)
     return figure
 
 
@@ -120,22 +119,6 @@ def _span(reference: NDArray[np.float64], candidate: NDArray[np.float64]) -> flo
     covered = np.cumsum(reference[filled][order]) / reference[filled].sum()
     typical = off[order[min(int(np.searchsorted(covered, 0.95)), len(order) - 1)]]
     return next((span for span in (0.1, 0.2, 0.5) if typical < span / 2), 1.0)
-
-
-def _name_row(axes: Axes, text: str, colour: str) -> None:
-    axes.annotate(
-        text,
-        (0, 0.5),
-        xytext=(-52, 0),
-        xycoords="axes fraction",
-        textcoords="offset points",
-        rotation=90,
-        ha="center",
-        va="center",
-        fontsize=13 if len(text) < 16 else 10,
-        fontweight="bold",
-        color=colour,
-    )
 
 
 def _label_axes(axes: NDArray[np.object_], layer: Layer, column: int) -> None:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from phys_gan.detectors import CartesianLayer, ImageLayer, Layer, PolarLayer
 
-__all__ = ["draw_map", "layer_title", "length_unit", "log_norm"]
+__all__ = ["draw_map", "layer_title", "length_unit", "log_norm", "name_row"]
 
 _EMPTY = "#eeeeee"
 
@@ -50,6 +50,30 @@ def log_norm(values: NDArray[np.float64], decades: float = 6) -> LogNorm:
     high = float(positive.max())
     low = max(float(positive.min()), high / 10**decades)
     return LogNorm(low, high if high > low else 10 * low, clip=True)
+
+
+def name_row(axes: Axes, text: str, colour: str, size: float) -> None:
+    """Write the name of a sample along the left side of its row of maps, outside their labels.
+
+    Arguments:
+        axes: The first map of the row.
+        text: The name.
+        colour: Its colour.
+        size: Size of its letters [points].
+    """
+    axes.annotate(
+        text,
+        (0, 0.5),
+        xytext=(-52, 0),
+        xycoords="axes fraction",
+        textcoords="offset points",
+        rotation=90,
+        ha="center",
+        va="center",
+        fontsize=size,
+        fontweight="bold",
+        color=colour,
+    )
 
 
 def _corners(

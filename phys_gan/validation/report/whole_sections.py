@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from functools import partial
 
 from phys_gan.detectors import Detector, PolarLayer
+from phys_gan.validation.gallery import Gallery
 from phys_gan.validation.observables import MANY_LAYERS
 from phys_gan.validation.profiles import Profiles
 from phys_gan.validation.report import profile_plots
@@ -141,74 +142,63 @@ def _mean_images(
 
 def events_section(shown: Shown) -> Section:
     """Show random events, and pairs of nearest ones."""
-    if shown[0][1].detector.is_image:
-        return _stamps_section(shown)
+    image = shown[0][1].detector.is_image
     drawings = []
     for look, comparison in shown:
         gallery = comparison.gallery
         if gallery is None:
             continue
         suffix = f" {look.title}" if len(shown) > 1 else ""
-        projected = comparison.detector.n_layers > MOST_MAPS
-        what = "energies summed around the axis (or along y)" if projected else "all layers"
-        drawings += [
-            Drawing(
-                f"random{suffix}",
-                "Random events of the reference, and events of the candidate at nearly the same "
-                f"incident energies: {what}, in common colours. Grey is empty.",
-                partial(random_figure, gallery, look),
-                wide=True,
-                is_map=True,
-            ),
-            Drawing(
-                f"nearest pairs{suffix}",
-                "Random events of the candidate, each with the event of the reference that is "
-                "nearest to it: the distance between the square roots of their cells, over that "
-                "of the incident energy. In brackets, how far that event is from its own nearest "
-                "neighbour in the reference; a much smaller distance would be a copy.",
-                partial(nearest_figure, gallery, look),
-                wide=True,
-                is_map=True,
-            ),
-        ]
-    return Section("events", "Single events", "", drawings)
-
-
-def _stamps_section(shown: Shown) -> Section:
-    drawings = []
-    for look, comparison in shown:
-        gallery = comparison.gallery
-        if gallery is None:
-            continue
-        suffix = f" {look.title}" if len(shown) > 1 else ""
-        known = set(gallery.reference.conditions) & set(gallery.candidate.conditions)
-        other = (
-            f"the galaxy of the candidate whose conditions ({', '.join(sorted(known))}) are nearest"
-            if known
-            else "a random one of the candidate"
+        random, nearest = (
+            _galaxy_captions(gallery) if image else _shower_captions(comparison.detector)
         )
         drawings += [
             Drawing(
-                f"random{suffix}",
-                f"Random galaxies of the reference by rising flux; below each, {other}. All stamps "
-                "have one asinh scale, linear up to about the noise of the sky.",
-                partial(random_figure, gallery, look),
+                f"{name}{suffix}",
+                caption,
+                partial(figure, gallery, look),
                 wide=True,
                 is_map=True,
-            ),
-            Drawing(
-                f"nearest pairs{suffix}",
-                "Random galaxies of the candidate; below each, the galaxy of the reference whose "
-                "pixels are nearest. The number is their distance, over the length of the "
-                "candidate's pixels; in brackets, how far that galaxy is from its own nearest "
-                "neighbour in the reference. A much smaller distance would be a copy; noise alone "
-                "keeps different stamps apart.",
-                partial(nearest_figure, gallery, look),
-                wide=True,
-                is_map=True,
-            ),
+            )
+            for name, caption, figure in (
+                ("random", random, random_figure),
+                ("nearest pairs", nearest, nearest_figure),
+            )
         ]
-    return Section("events", "Single galaxies", "", drawings)
+    return Section("events", "Single galaxies" if image else "Single events", "", drawings)
+
+
+def _shower_captions(detector: Detector) -> tuple[str, str]:
+    """Return the captions of random events and of nearest pairs."""
+    projected = detector.n_layers > MOST_MAPS
+    what = "energies summed around the axis (or along y)" if projected else "all layers"
+    return (
+        "Random events of the reference, and events of the candidate at nearly the same "
+        f"incident energies: {what}, in common colours. Grey is empty.",
+        "Random events of the candidate, each with the event of the reference that is "
+        "nearest to it: the distance between the square roots of their cells, over that "
+        "of the incident energy. In brackets, how far that event is from its own nearest "
+        "neighbour in the reference; a much smaller distance would be a copy.",
+    )
+
+
+def _galaxy_captions(gallery: Gallery) -> tuple[str, str]:
+    """Return the captions of random galaxies and of nearest pairs."""
+    known = set(gallery.reference.conditions) & set(gallery.candidate.conditions)
+    other = (
+        f"the galaxy of the candidate whose conditions ({', '.join(sorted(known))}) are nearest"
+        if known
+        else "a random one of the candidate"
+    )
+    return (
+        f"Random galaxies of the reference by rising flux; below each, {other}. All stamps "
+        "have one asinh scale, linear up to about the noise of the sky.",
+        "Random galaxies of the candidate; below each, the galaxy of the reference whose "
+        "pixels are nearest. The number is their distance, over the length of the "
+        "candidate's pixels; in brackets, how far that galaxy is from its own nearest "
+        "neighbour in the reference. A much smaller distance would be a copy; noise alone "
+        "keeps different stamps apart.",
+    )
 
 
 def _radial_groups(detector: Detector) -> list[tuple[str, list[int], str]]:

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from phys_gan.detectors import Detector
-from phys_gan.errors import DataError, DetectorError
+from phys_gan.errors import DataError
 from phys_gan.events import Events
+from phys_gan.validation.comparable import need_same_cells
 from phys_gan.validation.statistics.correlations import GroupedMoments, standard
 from phys_gan.validation.statistics.grouping import (
     Parts,
@@ -193,11 +193,6 @@ def _edges(distances: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _check(reference: Events, candidate: Events) -> None:
-    first: Detector = reference.detector
-    if not first.same_cells(candidate.detector):
-        raise DetectorError(
-            f"cannot compare events of '{first.name}' with events of '{candidate.detector.name}'",
-            remedy="give two samples of one detector",
-        )
+    need_same_cells(reference.detector, candidate.detector)
     if min(len(reference), len(candidate)) < 2:
         raise DataError("correlations need at least two events", remedy="give more events")

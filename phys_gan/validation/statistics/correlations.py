@@ -112,11 +112,6 @@ class Correlations:
         """Candidate minus reference."""
         return self.candidate - self.reference
 
-    @property
-    def difference_error(self) -> NDArray[np.float64]:
-        """Standard errors of the difference."""
-        return np.hypot(self.reference_error, self.candidate_error)
-
 
 def pearson(values: NDArray[np.floating]) -> NDArray[np.float64]:
     """Return the correlations between the columns of values (N, K), shape (K, K).

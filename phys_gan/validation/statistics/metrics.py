@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import rel_entr
-from scipy.stats import ks_2samp
 
 from phys_gan.validation.statistics.pooled import Pooled, two_samples
 
@@ -18,7 +17,6 @@ __all__ = [
     "js",
     "kl",
     "ks",
-    "ks_p_value",
     "separation_power",
     "wasserstein1",
 ]
@@ -95,14 +93,6 @@ def ks(reference: ArrayLike, candidate: ArrayLike) -> float:
     r"""Return the Kolmogorov-Smirnov distance :math:`\sup_x |F_p(x) - F_q(x)|`."""
     pool, first, second = two_samples(reference, candidate)
     return float(Pooled(pool).distances(first, second)[0][0])
-
-
-def ks_p_value(reference: ArrayLike, candidate: ArrayLike) -> float:
-    """Return the probability of a larger KS distance between samples of one distribution.
-
-    The asymptotic distribution of the two-sample, two-sided test (SciPy).
-    """
-    return float(ks_2samp(np.ravel(reference), np.ravel(candidate), method="asymp").pvalue)
 
 
 def wasserstein1(reference: ArrayLike, candidate: ArrayLike, *, scaled: bool = False) -> float:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 __all__ = ["EnergyBin", "Fit", "ResponseCurve", "energy_edges", "fit_resolution", "response_curve"]
 
 _MAX_BINS = 12
+_MOST_DISCRETE = 16
 _MIN_EVENTS = 50
 
 
@@ -101,7 +102,7 @@ def energy_edges(energy: NDArray[np.float64]) -> NDArray[np.float64]:
     unique = np.unique(energy)
     if len(unique) == 1:
         return np.array([unique[0] * 0.999, unique[0] * 1.001])
-    if len(unique) <= max(16, _MAX_BINS) and len(energy) >= 20 * len(unique):
+    if len(unique) <= _MOST_DISCRETE and len(energy) >= 20 * len(unique):
         middles = np.sqrt(unique[1:] * unique[:-1])
         return np.concatenate([[unique[0] * 0.999], middles, [unique[-1] * 1.001]])
     low, high = unique[0], np.nextafter(unique[-1], np.inf)

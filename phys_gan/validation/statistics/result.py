@@ -8,11 +8,12 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-__all__ = ["Result", "Worse", "against_floor"]
+__all__ = ["LIMIT_SIGMAS", "Result", "Worse", "against_floor"]
 
 Worse = Literal["higher", "lower"]
 
-_SIGMAS = 3.0
+LIMIT_SIGMAS = 3.0
+"""Standard deviations between the floor and the limit of :func:`against_floor`."""
 
 
 @dataclass(frozen=True)
@@ -91,6 +92,6 @@ def against_floor(
     floor = float(floors.mean())
     spread = float(floors.std(ddof=1)) if floors.size > 1 else 0.0
     sign = 1.0 if worse == "higher" else -1.0
-    limit = floor + sign * _SIGMAS * float(np.hypot(spread, error))
+    limit = floor + sign * LIMIT_SIGMAS * float(np.hypot(spread, error))
     within = bool(sign * value <= sign * limit + 1e-12)
     return Result(value, error, floor, spread, limit, n_reference, n_candidate, within, worse=worse)

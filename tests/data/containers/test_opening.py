@@ -5,7 +5,7 @@ from pathlib import Path
 import h5py
 import pytest
 
-from phys_gan.data.containers.opening import container_of, damage_reported, listing, nearest, opened
+from phys_gan.data.containers.opening import container_of, listing, nearest, opened
 from phys_gan.data.source import Source
 from phys_gan.errors import DataError, DetectorError, MissingError
 
@@ -62,14 +62,6 @@ def test_errors_name_the_file(tmp_path: Path) -> None:
         raise DetectorError("it is wrong", remedy="do it", value=1, constraint=2)
     assert str(caught.value) == f"'{path}': it is wrong; do it"
     assert (caught.value.value, caught.value.constraint) == (1, 2)
-
-
-@pytest.mark.parametrize("error", [OSError("one\ntwo"), KeyError("x"), ValueError(), TypeError()])
-def test_damage_is_one_line(error: Exception) -> None:
-    sentence = "the HDF5 file is damaged or cut short"
-    with pytest.raises(DataError, match=sentence) as caught, damage_reported("HDF5"):
-        raise error
-    assert "\n" not in str(caught.value)
 
 
 def test_listing_and_nearest() -> None:

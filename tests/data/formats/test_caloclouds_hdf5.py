@@ -168,7 +168,7 @@ def test_what_it_cannot_hold(tmp_path: Path) -> None:
 
 def test_wrong_files(tmp_path: Path) -> None:
     path = make(tmp_path / "a.h5")
-    assert "does not say which cells" in complain(path, DetectorError)
+    assert "summed into the cells of any detector" in complain(path, DetectorError)
     for table in (POINTS[..., :3], POINTS[0], POINTS[:1]):
         make(path, events=table)
         message = complain(path, DataError, detector=SMALL)

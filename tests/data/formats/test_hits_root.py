@@ -305,7 +305,7 @@ def test_reading_in_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
         t={name: ak.concatenate([values] * 50) for name, values in columns().items()},
     )
     whole = mapped(path)
-    monkeypatch.setattr("phys_gan.data.formats.hit_trees._ROWS", 7)
+    monkeypatch.setattr("phys_gan.data.hits._EVENTS", 7)
     in_parts = mapped(path)
     np.testing.assert_array_equal(whole.cells, in_parts.cells)
     np.testing.assert_array_equal(whole.overflow, in_parts.overflow)

@@ -65,7 +65,7 @@ def test_parts_are_those_of_the_whole(tmp_path: Path, monkeypatch: pytest.Monkey
     showers = np.random.default_rng(2).random((9, 2, 3, 2))
     path = make(tmp_path / "a.h5", showers, np.full((9, 1), 20.0))
     whole = read(path, detector=SMALL)
-    monkeypatch.setattr("phys_gan.data.formats.par04_hdf5._BLOCK_CELLS", 24)
+    monkeypatch.setattr("phys_gan.data.containers.hdf5._BLOCK_VALUES", 24)
     np.testing.assert_array_equal(read(path, detector=SMALL).cells, whole.cells)
 
 

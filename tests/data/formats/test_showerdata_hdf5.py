@@ -208,7 +208,7 @@ def test_what_it_cannot_hold(tmp_path: Path) -> None:
 def test_wrong_files(tmp_path: Path) -> None:
     path = make(tmp_path / "a.h5")
     message = complain(path, DetectorError)
-    assert "does not say which cells to sum them into; name a detector" in message
+    assert "summed into the cells of any detector, but none is named; name one" in message
     make(path, [[1, 2, 0, 4, 5], [1, 2, 0, 4]], num_points=None)
     message = complain(path, DataError, detector=SMALL)
     assert "the shower of event 0 has 5 numbers, which is not a multiple of 4" in message

@@ -68,6 +68,22 @@ def test_the_weight_of_the_judgement(tmp_path):
     assert last["loss"] == pytest.approx(likelihood + 3 * last["loss_g"], rel=1e-4)
 
 
+def test_the_players_take_turns(tmp_path):
+    every = ["training.events=320", "training.report_every=32"]
+    run(tmp_path / "two", *every, "method.discriminator_steps=2")
+    names = [("loss_d" in line, "loss" in line) for line in lines(tmp_path / "two")]
+    # Four steps of likelihood alone; then the autoencoder has every second one.
+    assert names == [(False, True)] * 4 + [(True, True), (True, False)] * 3
+
+
+def test_historical_averaging_counts_in_both_losses(tmp_path):
+    short = ["training.events=256", "method.likelihood_events=256"]
+    run(tmp_path / "without", *short)
+    run(tmp_path / "with", *short, "method.techniques.historical_averaging.weight=10")
+    first, second = (lines(tmp_path / name)[-1] for name in ("without", "with"))
+    assert first["reconstruction"] != second["reconstruction"]
+
+
 def test_it_generates_showers(tmp_path):
     fast = pg.FastSim.load(run(tmp_path))
     events = fast.generate({"energy": GEANT4.energy}, seed=1)

@@ -57,5 +57,10 @@ def test_no_pair_gives_a_lower_limit(n: int) -> None:
 
 
 def test_too_few_events_are_refused() -> None:
-    with pytest.raises(RangeError, match="a sample has 3 events"):
+    with pytest.raises(RangeError, match="has 3 events, but at least 20"):
         collapse(np.eye(30), np.eye(30)[:3], seed=0)
+
+
+def test_samples_without_any_spread_are_equally_diverse() -> None:
+    same = np.ones((30, 2))
+    assert collapse(same, same, seed=0).diversity == (1.0, 0.0)

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from phys_gan.errors import RangeError
 from phys_gan.validation.multivariate import kernel
 from phys_gan.validation.multivariate.kernel import kernel_sums, kpd, mmd2
 
@@ -85,3 +86,10 @@ def test_small_samples_have_smaller_batches() -> None:
     value, error = kpd(x, y, seed=0)
     assert value > 3 * error > 0
     assert kpd(x, y, seed=0) == kpd(x, y, seed=0)
+
+
+def test_too_few_events_for_an_unbiased_estimate_are_refused() -> None:
+    with pytest.raises(RangeError, match="first has 1 event, but at least 2"):
+        mmd2(np.ones((1, 2)), np.ones((3, 2)))
+    with pytest.raises(RangeError, match="candidate has 2 events, but at least 20"):
+        kpd(np.ones((30, 2)), np.ones((2, 2)), seed=0)

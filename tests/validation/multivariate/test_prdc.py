@@ -116,5 +116,5 @@ def test_neighbours_by_group_are_those_of_the_groups() -> None:
 
 
 def test_too_few_events_are_refused() -> None:
-    with pytest.raises(RangeError, match="candidate has 5 events, but its neighbour number 5"):
+    with pytest.raises(RangeError, match="candidate has 5 events, but at least 6 are needed"):
         prdc(np.eye(6), np.eye(6)[:5])

@@ -59,7 +59,7 @@ def test_errors_of_gaussian_correlations_are_those_of_fisher() -> None:
     expected = (1 - r**2) / np.sqrt(n)
     # Fifty groups know an error to 10 %.
     np.testing.assert_allclose(found.reference_error[pairs], expected, rtol=0.4)
-    np.testing.assert_allclose(found.difference_error[pairs], np.sqrt(2) * expected, rtol=0.4)
+    np.testing.assert_allclose(found.candidate_error[pairs], expected, rtol=0.4)
 
 
 def test_equal_samples_stay_at_the_floor_and_different_ones_do_not() -> None:
