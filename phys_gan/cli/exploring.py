@@ -18,7 +18,7 @@ def explore(
     model: ModelArgument,
     out: Annotated[Path, typer.Option(help="Directory for index.html and explore.json.")],
     n: Annotated[
-        int, typer.Option("--n", "-n", help="Latents at each value of a condition.", min=2)
+        int, typer.Option("-n", help="Latents at each value of a condition.", min=2)
     ] = 200,
     figures: FiguresOption = True,
     seed: Seed = 0,

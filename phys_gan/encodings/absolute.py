@@ -10,7 +10,9 @@ from torch import Tensor
 
 from phys_gan.detectors import Detector
 from phys_gan.encodings.base import Encoding, EncodingConfig, require_showers
+from phys_gan.errors import DetectorError
 from phys_gan.events import Events
+from phys_gan.units import MEV
 
 __all__ = ["AbsoluteEncoding", "AbsoluteEncodingConfig"]
 
@@ -35,6 +37,13 @@ class AbsoluteEncoding(Encoding):
     def __init__(self, detector: Detector, config: AbsoluteEncodingConfig | None = None) -> None:
         require_showers(detector)
         super().__init__(detector, config or AbsoluteEncodingConfig())
+        if detector.cell_unit not in MEV:
+            raise DetectorError(
+                f"cells of '{detector.name}' are in '{detector.cell_unit}', which is no energy",
+                remedy="choose encoding.kind = 'image'",
+                value=detector.cell_unit,
+            )
+        self._gev = 1e3 / MEV[detector.cell_unit]
 
     def _fit(self, events: Events) -> None:
         """Learn nothing: the scales are fixed."""
@@ -47,14 +56,14 @@ class AbsoluteEncoding(Encoding):
         return conditions[:, 0] * 1e5
 
     def encode_cells(self, cells: Tensor, conditions: Tensor) -> Tensor:
-        """Encode cells (N, n_cells) [MeV] as GeV."""
-        return cells / 1e3
+        """Encode cells (N, n_cells), in the unit of the detector, as GeV."""
+        return cells / self._gev
 
     def decode(self, encoded: Tensor, conditions: Tensor) -> Tensor:
-        """Turn GeV to MeV; what lies below the read-out threshold becomes 0."""
-        cells = encoded.clamp_min(0) * 1e3
+        """Turn GeV to the unit of the detector; what lies below its threshold becomes 0."""
+        cells = encoded.clamp_min(0) * self._gev
         return torch.where(cells >= self.detector.threshold, cells, torch.zeros_like(cells))
 
     def constrain(self, raw: Tensor, conditions: Tensor) -> Tensor:
         """Cut at zero and at the threshold."""
-        return self.decode(raw, conditions) / 1e3
+        return self.decode(raw, conditions) / self._gev

@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from phys_gan.detectors import Detector, load_detector
-from phys_gan.errors import ConfigError, DetectorError
+from phys_gan.errors import ConfigError, DetectorError, RangeError
 from phys_gan.events import Events
+from phys_gan.particles import find_particle
 from phys_gan.simulators import showers
 from phys_gan.simulators.galaxies import Engine, Given, simulate_galaxies
 from phys_gan.simulators.showers import Spectrum
@@ -65,6 +66,7 @@ def simulate(
     Raises:
         PhysGanError: As in the simulators of showers and of galaxies.
         ConfigError: An argument means nothing for this kind of detector.
+        RangeError: There is less than one thread.
         DetectorError: There is no such detector, or the density of the toy is not known here.
 
     Example:
@@ -72,6 +74,10 @@ def simulate(
         Events(3 x 2 cells, toy-ring, no conditions)
     """
     detector = load_detector(detector)
+    if threads is not None and threads < 1:
+        raise RangeError(
+            f"threads = {threads} is no number of threads", remedy="ask for at least one"
+        )
     given = {
         "particle": particle,
         "energy": energy,
@@ -101,7 +107,7 @@ def simulate(
     return showers.simulate(
         detector,
         n,
-        particle=particle or "e+",
+        particle=find_particle(particle or "e+").name,
         energy=(1e3, 1e5) if energy is None else energy,
         seed=seed,
         spectrum=spectrum or "uniform",

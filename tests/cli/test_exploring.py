@@ -19,7 +19,7 @@ def trained(tmp_path_factory):
 
 
 def test_a_run_becomes_a_page(run, trained, tmp_path):
-    code, out, err = run("explore", trained, "--out", tmp_path / "page", "--n", 10, "--seed", 4,
+    code, out, err = run("explore", trained, "--out", tmp_path / "page", "-n", 10, "--seed", 4,
                          "--no-figures")  # fmt: skip
     assert (code, err) == (0, "")
     assert "E_tot rises with energy over the whole range, 1." in out
@@ -35,8 +35,8 @@ def test_what_is_wrong_is_one_sentence(run, trained, tmp_path):
     assert code == 2
     assert err.startswith("phys-gan: there is no model")
     (tmp_path / "file").touch()
-    code, _, err = run("explore", trained, "--out", tmp_path / "file", "--n", 2)
+    code, _, err = run("explore", trained, "--out", tmp_path / "file", "-n", 2)
     assert code == 2
     assert err.startswith("phys-gan: cannot write")
-    assert run("explore", trained, "--out", tmp_path / "page", "--n", 1)[0] == 2
+    assert run("explore", trained, "--out", tmp_path / "page", "-n", 1)[0] == 2
     assert not (tmp_path / "page").exists()

@@ -151,3 +151,13 @@ def test_physical_events_look_the_same_encoded_or_decoded():
     moved[empty, 2] -= 0.01
     again = encoding.physical(moved, c)
     np.testing.assert_allclose(again[empty, 2], rows[empty, 2], atol=1e-6)
+
+
+def test_absolute_cells_are_in_gev_whatever_the_unit_of_the_detector():
+    in_gev = pg.load_detector("calogan").model_copy(update={"cell_unit": "GeV", "threshold": 0.0})
+    encoding = AbsoluteEncoding(in_gev)
+    cells = torch.rand(2, in_gev.n_cells)
+    assert torch.equal(encoding.encode_cells(cells, torch.ones(2, 1)), cells)
+    assert torch.equal(encoding.decode(cells, torch.ones(2, 1)), cells)
+    with pytest.raises(pg.errors.DetectorError, match="in 'count', which is no energy; choose"):
+        AbsoluteEncoding(in_gev.model_copy(update={"cell_unit": "count"}))

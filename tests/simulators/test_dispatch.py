@@ -5,7 +5,7 @@ import pytest
 
 import phys_gan as pg
 from phys_gan.detectors import Detector
-from phys_gan.errors import ConfigError, DetectorError
+from phys_gan.errors import ConfigError, DetectorError, RangeError
 from phys_gan.simulators.galaxies import simulate_galaxies
 from phys_gan.simulators.materials import effective_medium
 from phys_gan.simulators.showers import simulate as simulate_showers
@@ -58,3 +58,15 @@ def test_galaxies_are_those_of_the_galaxy_simulator() -> None:
 def test_what_means_nothing_for_a_detector(name: str, argument: dict, sentence: str) -> None:
     with pytest.raises(ConfigError, match=sentence):
         pg.simulate(pg.load_detector(name), 2, **argument)
+
+
+def test_names_of_detectors_and_aliases_of_particles():
+    named = pg.simulate("calogan", 20, particle="electron", seed=1, threads=1)
+    assert named.provenance["particle"] == "e-"
+    direct = pg.simulate(pg.load_detector("calogan"), 20, particle="e-", seed=1, threads=1)
+    np.testing.assert_array_equal(named.cells, direct.cells)
+
+
+def test_no_thread_is_refused():
+    with pytest.raises(RangeError, match="threads = -1 is no number of threads"):
+        pg.simulate("calogan", 20, threads=-1)
