@@ -21,7 +21,9 @@ def split(events: Events, shares: Sequence[float], seed: int = 0) -> list[Events
     """Split events at random, stratified in their conditions.
 
     Events that are copies of each other (the same conditions and total signal, to the last bit)
-    come into the same part, so that what a model has seen is never in its test sample.
+    come into the same part, so that what a model has seen is never in its test sample. The smallest
+    and the largest value of each condition come into the largest part, so that a model which has
+    learned from it may be asked for the conditions of all others.
 
     Arguments:
         events: The events.
@@ -81,6 +83,7 @@ def split_indices(
             points = (np.arange(len(block)) + random.random()) / len(block)
             deal = np.searchsorted(np.cumsum(shares)[:-1], points, side="right")
             part[block] = random.permutation(deal)
+    _keep_ends(part, originals, conditions, int(np.argmax(shares)))
     part = part[first_copy]
     parts = [np.flatnonzero(part == number) for number in range(len(shares))]
     for share, chosen in zip(shares, parts, strict=True):
@@ -91,6 +94,24 @@ def split_indices(
                 value=n_events,
             )
     return parts
+
+
+def _keep_ends(
+    part: NDArray[np.int64],
+    originals: NDArray[np.int64],
+    conditions: Mapping[str, NDArray[np.float64]],
+    largest: int,
+) -> None:
+    """Put the ends of every condition into the largest part, in exchange for their neighbours."""
+    kept: set[int] = set()
+    for values in conditions.values():
+        rising = originals[np.argsort(values[originals], kind="stable")]
+        for order in (rising, rising[::-1]):
+            end = int(order[0])
+            others = (int(k) for k in order[1:] if part[k] == largest and int(k) not in kept)
+            if part[end] != largest and (neighbour := next(others, None)) is not None:
+                part[neighbour], part[end] = part[end], largest
+            kept.add(end)
 
 
 def _first_copies(

@@ -12,6 +12,7 @@ import typer
 import uproot
 
 import phys_gan as pg
+from helpers import wrong
 from phys_gan.cli import app
 from phys_gan.workflows import demo_sample
 
@@ -29,17 +30,6 @@ def trained(tmp_path_factory):
     overrides = [value for value in SMALL if value != "--set"]
     pg.train("showers", GEANT4[:500], out, overrides=overrides)
     return out
-
-
-def wrong(result, *words):
-    """Check that a result is one sentence on stderr and exit code 2."""
-    code, _, err = result
-    assert code == 2
-    assert "Traceback" not in err
-    assert err.startswith("phys-gan: ")
-    assert len(err.strip().splitlines()) == 1
-    for word in words:
-        assert word in err
 
 
 def test_help_shows_an_example_of_every_verb(run):

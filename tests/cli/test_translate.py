@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import phys_gan as pg
+from helpers import wrong
 from phys_gan.cli.training import _one_by_one
 from phys_gan.workflows import demo_sample
 
@@ -34,17 +35,6 @@ def files(tmp_path_factory):
         overrides=[*overrides, "network.latent=8", "network.width=32"],
     )
     return home
-
-
-def wrong(result, *words):
-    """Check that a result is one sentence on stderr and exit code 2."""
-    code, _, err = result
-    assert code == 2
-    assert "Traceback" not in err
-    assert err.startswith("phys-gan: ")
-    assert len(err.strip().splitlines()) == 1
-    for word in words:
-        assert word in err
 
 
 def test_train_with_several_files_on_both_sides_and_translate(run, files, tmp_path):

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import resource
 import shutil
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from helpers import full_disk
 from phys_gan.data import FORMATS, convert, read, write
 from phys_gan.errors import DataError, OutputError, PhysGanError
 from phys_gan.events import Events
@@ -118,17 +117,6 @@ def test_any_bytes_changed(copied: Copied, layout: str) -> None:
 
 
 # Files that cannot be written.
-
-
-@contextmanager
-def full_disk(size: int) -> Iterator[None]:
-    """Let the operating system refuse to make any file larger than ``size`` bytes."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 def contents(folder: Path) -> dict[str, bytes]:

@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from helpers import assert_same
 from phys_gan.data import FORMATS, convert, read, stream, write
 from phys_gan.detectors import Detector, load_detector
 from phys_gan.errors import DataError
@@ -184,19 +185,6 @@ PAIRS = [
 @cache
 def made(content: str) -> Events:
     return MADE[content]()
-
-
-def assert_same(one: Events, two: Events) -> None:
-    """Cells and overflow to the last bit, conditions to 1e-12, and everything else."""
-    np.testing.assert_array_equal(one.cells.view(np.uint32), two.cells.view(np.uint32))
-    assert set(one.conditions) == set(two.conditions)
-    for name, values in one.conditions.items():
-        np.testing.assert_allclose(two.conditions[name], values, rtol=1e-12, atol=0)
-    assert (one.overflow is None) == (two.overflow is None)
-    if one.overflow is not None and two.overflow is not None:
-        np.testing.assert_array_equal(one.overflow.view(np.uint32), two.overflow.view(np.uint32))
-    assert two.detector == one.detector
-    assert dict(two.provenance) == dict(one.provenance)
 
 
 @pytest.fixture(scope="module")

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import uproot
 
+from helpers import assert_same
 from phys_gan.data import FORMATS, convert, inspect, read, stream, write
 from phys_gan.detectors import Detector, load_detector
 from phys_gan.errors import DataError, PhysGanError
@@ -64,19 +65,6 @@ def events_for(layout: str, n: int = 20, seed: int = 0, filled: float = 0.4) -> 
         conditions["phi"] = rng.uniform(-3, 3, n)
     overflow = rng.random((n, detector.n_layers)) / 10
     return Events(cells, conditions, detector, overflow, {"made": f"by seed {seed}"})
-
-
-def assert_same(one: Events, two: Events) -> None:
-    """Cells and overflow to the last bit, conditions to 1e-12, and everything else."""
-    np.testing.assert_array_equal(one.cells.view(np.uint32), two.cells.view(np.uint32))
-    assert set(one.conditions) == set(two.conditions)
-    for name, values in one.conditions.items():
-        np.testing.assert_allclose(two.conditions[name], values, rtol=1e-12, atol=0)
-    assert (one.overflow is None) == (two.overflow is None)
-    if one.overflow is not None and two.overflow is not None:
-        np.testing.assert_array_equal(one.overflow.view(np.uint32), two.overflow.view(np.uint32))
-    assert two.detector == one.detector
-    assert dict(two.provenance) == dict(one.provenance)
 
 
 def with_conditions(events: Events, **conditions: np.ndarray | float) -> Events:

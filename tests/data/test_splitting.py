@@ -35,6 +35,19 @@ def test_the_parts_have_one_spectrum():
     )
 
 
+@settings(deadline=None)
+@given(n=st.integers(30, 300), seed=st.integers(0, 1000))
+def test_the_largest_part_reaches_both_ends_of_every_condition(n, seed):
+    rng = np.random.default_rng(seed)
+    conditions = {"energy": rng.uniform(1, 100, n), "theta": rng.uniform(0, 1, n)}
+    sample = pg.Events(np.arange(n)[:, None], conditions, DETECTOR)
+    small, large, middle = pg.split(sample, [0.2, 0.5, 0.3], seed)
+    assert len(small) + len(large) + len(middle) == n
+    for name, values in conditions.items():
+        assert large.condition(name).min() == values.min()
+        assert large.condition(name).max() == values.max()
+
+
 def test_the_seed_decides():
     first, again, other = (pg.split(events(300), [0.5, 0.5], seed)[0] for seed in (1, 1, 2))
     np.testing.assert_array_equal(first.cells, again.cells)
@@ -94,7 +107,7 @@ def test_events_without_conditions():
 
 
 def test_files_are_split_as_events_are(tmp_path, monkeypatch):
-    monkeypatch.setattr("phys_gan.data.format._BLOCK_CELLS", 70)
+    monkeypatch.setattr("phys_gan.data.format._BLOCK_CELLS", 100 * 504)
     sample = pg.simulate("calogan", 400, seed=1, threads=1)
     pg.write(tmp_path / "a.h5", sample[:150])
     pg.write(tmp_path / "b.root", sample[150:])

@@ -1,13 +1,11 @@
 from __future__ import annotations
 
-import resource
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from helpers import full_disk
 from phys_gan.data import inspect, read, write
 from phys_gan.detectors import load_detector
 from phys_gan.errors import ConfigError, DataError, MissingError, OutputError
@@ -19,17 +17,6 @@ CALOGAN = load_detector("calogan")
 def showers(n: int = 50) -> Events:
     rng = np.random.default_rng(0)
     return Events(rng.random((n, 504)) * 20, {"energy": np.full(n, 5000.0)}, CALOGAN)
-
-
-@contextmanager
-def full_disk(size: int) -> Iterator[None]:
-    """Let the operating system refuse to make any file larger than ``size`` bytes."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 @pytest.mark.parametrize("size", [0, 1000, 20_000])

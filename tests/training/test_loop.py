@@ -1,6 +1,5 @@
 """The loop on a small network: what it writes, that it resumes exactly, that it learns."""
 
-import json
 import math
 
 import numpy as np
@@ -8,6 +7,7 @@ import pytest
 import torch
 
 import phys_gan as pg
+from helpers import SMALL_SHOWERS, lines
 from phys_gan.errors import ConfigError, DataError
 from phys_gan.training.checkpoint import load_checkpoint
 from phys_gan.training.loop import train
@@ -17,25 +17,11 @@ from phys_gan.validation import physics_score
 from phys_gan.workflows import demo_sample
 
 GEANT4 = pg.read(demo_sample())
-SMALL = [
-    "network.latent=8",
-    "network.width=32",
-    "network.depth=1",
-    "network.d_width=32",
-    "network.d_depth=1",
-    "training.batch_size=64",
-    "training.events=1280",
-    "training.report_every=320",
-]
 
 
 def run(out, *overrides, events=GEANT4[:600], **options):
-    recipe = pg.load_recipe("showers", [*SMALL, *overrides])
+    recipe = pg.load_recipe("showers", [*SMALL_SHOWERS, *overrides])
     return train(recipe, events, GEANT4[600:800], out, physics_score, **options)
-
-
-def lines(out):
-    return [json.loads(line) for line in (out / "stats.jsonl").read_text().splitlines()]
 
 
 def test_what_a_run_leaves(tmp_path):
@@ -55,7 +41,7 @@ def test_what_a_run_leaves(tmp_path):
     scores = [line["score"] for line in lines(tmp_path)]
     best = [line["best"] for line in lines(tmp_path)]
     assert best == [score == min(scores[: i + 1]) for i, score in enumerate(scores)]
-    assert pg.load_recipe(tmp_path / "recipe.toml") == pg.load_recipe("showers", SMALL)
+    assert pg.load_recipe(tmp_path / "recipe.toml") == pg.load_recipe("showers", SMALL_SHOWERS)
 
 
 def test_the_model_is_the_best_report(tmp_path):
@@ -187,7 +173,9 @@ def test_schedule():
 
 def test_it_ends_when_the_physics_metric_no_longer_improves(tmp_path):
     scores = iter([0.5, 0.4, 0.45, 0.41, 0.3, 0.2])
-    recipe = pg.load_recipe("showers", [*SMALL, "training.patience=640", "training.events=6400"])
+    recipe = pg.load_recipe(
+        "showers", [*SMALL_SHOWERS, "training.patience=640", "training.events=6400"]
+    )
     train(recipe, GEANT4[:600], GEANT4[600:800], tmp_path, lambda a, b: next(scores))
     found = lines(tmp_path)
     assert [line["score"] for line in found] == [0.5, 0.4, 0.45, 0.41]

@@ -1,6 +1,5 @@
 """What a run goes on from, whatever was done to its checkpoints and to its process."""
 
-import json
 import math
 import os
 import signal
@@ -12,6 +11,7 @@ import pytest
 import torch
 
 import phys_gan as pg
+from helpers import SMALL_SHOWERS, lines
 from phys_gan.benchmark.killing import same
 from phys_gan.errors import ConfigError, DataError, RangeError
 from phys_gan.training import Unfinished
@@ -25,17 +25,7 @@ from phys_gan.validation import physics_score
 from phys_gan.workflows import demo_sample
 
 GEANT4 = pg.read(demo_sample())
-SMALL = [
-    "network.latent=8",
-    "network.width=32",
-    "network.depth=1",
-    "network.d_width=32",
-    "network.d_depth=1",
-    "training.batch_size=64",
-    "training.events=1280",
-    "training.report_every=320",
-    "training.decay=none",
-]
+SMALL = (*SMALL_SHOWERS, "training.decay=none")
 
 
 def run(out, *overrides, **options):
@@ -43,9 +33,9 @@ def run(out, *overrides, **options):
     return train(recipe, GEANT4[:600], GEANT4[600:800], out, physics_score, **options)
 
 
-def lines(out):
-    found = [json.loads(line) for line in (out / "stats.jsonl").read_text().splitlines()]
-    return [{k: v for k, v in line.items() if k != "seconds"} for line in found]
+def reported(out):
+    """Return what a run reported, but for the time that it took."""
+    return [{k: v for k, v in line.items() if k != "seconds"} for line in lines(out)]
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +74,7 @@ def test_a_signal_leaves_a_checkpoint_of_that_step(tmp_path, whole, name, shown)
     assert load_checkpoint(tmp_path / "checkpoint.safetensors")["shown"] == shown + 64
     run(tmp_path, resume=True)
     assert same(whole, tmp_path) == []
-    assert lines(tmp_path) == lines(whole)
+    assert reported(tmp_path) == reported(whole)
 
 
 def test_a_loop_over_trainings_ends_at_a_signal(tmp_path):
@@ -168,7 +158,7 @@ def test_the_checkpoint_before_steps_in(tmp_path, whole, damage):
         assert said[0].startswith("'checkpoint.safetensors' in")
         assert "going on from 'checkpoint-1.safetensors', after 640 events" in said[0]
     assert same(whole, tmp_path) == []
-    assert lines(tmp_path) == lines(whole)
+    assert reported(tmp_path) == reported(whole)
     assert {path.name for path in tmp_path.iterdir()} == {path.name for path in whole.iterdir()}
 
 
@@ -220,7 +210,7 @@ def test_losses_that_are_not_finite_stop_it_at_once(tmp_path, monkeypatch):
         run(tmp_path, report=lambda events, line: shown.append(events))
     assert shown[-1] == 704
     assert load_checkpoint(tmp_path / "checkpoint.safetensors")["shown"] == 640
-    assert [line["events"] for line in lines(tmp_path)] == [320, 640]
+    assert [line["events"] for line in reported(tmp_path)] == [320, 640]
 
 
 @pytest.mark.parametrize(
@@ -262,9 +252,9 @@ def test_another_number_of_processes_is_refused(tmp_path):
 
 def test_lower_precision_goes_with_gradient_penalties(tmp_path, whole):
     run(tmp_path, "training.precision=bfloat16", "training.report_every=1280")
-    (line,) = lines(tmp_path)
+    (line,) = reported(tmp_path)
     assert line["r1"] > 0
-    assert line["score"] == pytest.approx(lines(whole)[-1]["score"], rel=0.05)
+    assert line["score"] == pytest.approx(reported(whole)[-1]["score"], rel=0.05)
     assert same(whole, tmp_path) != []
 
 
@@ -289,7 +279,7 @@ def test_a_second_training_in_the_same_directory_is_refused(tmp_path):
             run(tmp_path, resume=True)
 
     run(tmp_path, report=at(640, again))
-    assert len(lines(tmp_path)) == 4
+    assert len(reported(tmp_path)) == 4
 
 
 @pytest.mark.slow

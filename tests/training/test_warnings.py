@@ -1,12 +1,12 @@
 """Every failure from made-up reports and from real trainings; none in good trainings."""
 
-import json
 import math
 import re
 
 import pytest
 
 import phys_gan as pg
+from helpers import SMALL_SHOWERS, lines
 from phys_gan.toys import simulate_toy
 from phys_gan.training.loop import train
 from phys_gan.training.warnings import CHECKS, warn
@@ -165,25 +165,16 @@ def test_patience_is_a_few_reports():
 RING = simulate_toy("toy-ring", 4000, seed=1)
 GEANT4 = pg.read(demo_sample())
 TINY = ("training.batch_size=64", "training.events=12_000", "training.report_every=2_000")
-SMALL = (
-    "network.latent=8",
-    "network.width=32",
-    "network.depth=1",
-    "network.d_width=32",
-    "network.d_depth=1",
-    "training.batch_size=64",
-    "training.events=6400",
-    "training.report_every=800",
-)
+SMALL = (*SMALL_SHOWERS, "training.events=6400", "training.report_every=800")
 
 
 def said(out, recipe, *overrides, events=RING):
     """Train, and return the names of all warnings, in their order."""
     cut = 3 * len(events) // 4
     model = train(pg.load_recipe(recipe, overrides), events[:cut], events[cut:], out, physics_score)
-    lines = [json.loads(line) for line in (model.parent / "stats.jsonl").read_text().splitlines()]
-    assert [line["warnings"] for line in lines] == [warn(lines[: i + 1]) for i in range(len(lines))]
-    return [text.partition(":")[0] for line in lines for text in line["warnings"]]
+    found = lines(model.parent)
+    assert [line["warnings"] for line in found] == [warn(found[: i + 1]) for i in range(len(found))]
+    return [text.partition(":")[0] for line in found for text in line["warnings"]]
 
 
 def test_good_trainings_give_no_warning(tmp_path):

@@ -8,6 +8,7 @@ import h5py
 import numpy as np
 import pytest
 
+import helpers
 from phys_gan.detectors import load_detector
 from phys_gan.errors import DetectorError, OutputError, RangeError
 from phys_gan.events import Events
@@ -38,12 +39,12 @@ ONE = Options(multivariate=False)
 
 @cache
 def geant4(path: Path = COMMITTED) -> Events:
+    showers = helpers.geant4(path)
     with h5py.File(path) as file:
-        n = len(file["energy"])
         return Events(
-            np.concatenate([file[f"layer_{k}"][:].reshape(n, -1) for k in range(3)], axis=1),
-            {"energy": file["energy"][:, 0] * 1000.0},
-            load_detector("calogan"),
+            showers.cells,
+            showers.conditions,
+            showers.detector,
             file["overflow"][:],
             {"source": "Geant4 11.4.0"},
         )

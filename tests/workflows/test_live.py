@@ -1,7 +1,6 @@
 """The live page: what was written is read back from the files of TensorBoard."""
 
 import io
-import json
 import math
 import shutil
 
@@ -12,6 +11,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 import phys_gan as pg
+from helpers import lines
 from phys_gan.cli import app
 from phys_gan.data import split
 from phys_gan.detectors import load_detector
@@ -46,10 +46,6 @@ def page(out):
     read = EventAccumulator(str(out / "tensorboard"), {IMAGES: 0, SCALARS: 0, TENSORS: 0})
     read.Reload()
     return read
-
-
-def lines(out):
-    return [json.loads(line) for line in (out / "stats.jsonl").read_text().splitlines()]
 
 
 def steps(events):

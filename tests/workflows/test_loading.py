@@ -9,20 +9,11 @@ import pytest
 import torch
 
 import phys_gan as pg
+from helpers import SMALL_SHOWERS
 from phys_gan.data import read, split, write
 from phys_gan.workflows import demo_sample
 from phys_gan.workflows.loading import load_or_stream
 
-SMALL = [
-    "network.latent=8",
-    "network.width=32",
-    "network.depth=1",
-    "network.d_width=32",
-    "network.d_depth=1",
-    "training.batch_size=64",
-    "training.events=1280",
-    "training.report_every=320",
-]
 # Less than the 600 showers need, so that they are streamed.
 LITTLE = 4 * 504 * 600
 
@@ -65,7 +56,7 @@ def test_training_from_a_stream_resumes_exactly(files: list[Path], tmp_path: Pat
         if shown >= 704:
             raise Killed
 
-    recipe = pg.load_recipe("showers", SMALL)
+    recipe = pg.load_recipe("showers", SMALL_SHOWERS)
     whole = pg.train(recipe, files, tmp_path / "whole", memory=LITTLE)
     with pytest.raises(Killed):
         pg.train(recipe, files, tmp_path / "cut", memory=LITTLE, report=kill)

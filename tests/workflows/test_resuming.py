@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import json
-import resource
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import phys_gan as pg
+from helpers import full_disk
 from phys_gan.errors import ConfigError, DataError, OutputError
 from phys_gan.workflows.parts import alone
 from phys_gan.workflows.producing import produce
@@ -71,16 +70,6 @@ def again(out: Path, energy: np.ndarray = ENERGY, **given: object) -> list[int]:
     options = {"seed": 5, "resume": True, **SIZES, **given}
     produce(FAST, out, {"energy": energy}, report=told.append, **options)
     return told
-
-
-@contextmanager
-def full_disk(size: int) -> Iterator[None]:
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 def test_killed_at_any_moment(tmp_path: Path) -> None:

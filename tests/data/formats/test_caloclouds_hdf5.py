@@ -7,11 +7,12 @@ import h5py
 import numpy as np
 import pytest
 
-from phys_gan.data import inspect, read, write
+from helpers import assert_same, complain
+from phys_gan.data import read, write
 from phys_gan.data.mapping import HitMapping
 from phys_gan.data.writing import choose_format, writing
 from phys_gan.detectors import Detector, load_detector
-from phys_gan.errors import DataError, DetectorError, PhysGanError
+from phys_gan.errors import DataError, DetectorError
 from phys_gan.events import Events
 
 SHARED = Path(__file__).resolve().parents[4] / "shared" / "data" / "pointclouds"
@@ -43,18 +44,6 @@ def make(path: Path, **changes: Any) -> Path:
         for name, values in sets.items():
             file[name] = values
     return path
-
-
-def complain(path: Path, kind: type[PhysGanError], **options: Any) -> str:
-    """Return what reading and inspecting complain about."""
-    messages = set()
-    for function in (read, inspect):
-        with pytest.raises(kind) as caught:
-            function(path, **options)
-        messages.add(str(caught.value))
-    (message,) = messages
-    assert "\n" not in message
-    return message
 
 
 @pytest.mark.parametrize("turned", [False, True])
@@ -110,15 +99,7 @@ def test_round_trip(tmp_path: Path, overflow: bool) -> None:
         for part in (events[:1], events[1:3], events[3:5]):
             add(part)
     write(path, events[5:], append=True, format="caloclouds-hdf5")
-    back = read(path)
-    np.testing.assert_array_equal(back.cells.view(np.uint32), events.cells.view(np.uint32))
-    assert set(back.conditions) == set(conditions)
-    for name, values in conditions.items():
-        np.testing.assert_allclose(back.conditions[name], values, rtol=1e-12, atol=0)
-    assert (back.overflow is None) == (not overflow)
-    if back.overflow is not None:
-        np.testing.assert_array_equal(back.overflow, events.overflow)
-    assert (back.detector, dict(back.provenance)) == (SMALL, {"particle": "gamma"})
+    assert_same(events, read(path))
     with h5py.File(path) as file:
         filled = file["events"][..., 3] > 0
         assert filled.shape[1] >= 12

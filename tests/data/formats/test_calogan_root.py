@@ -1,15 +1,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 import uproot
 
-from phys_gan.data import inspect, read, write
+from helpers import complain
+from phys_gan.data import read, write
 from phys_gan.detectors import load_detector
-from phys_gan.errors import DataError, DetectorError, MissingError, PhysGanError
+from phys_gan.errors import DataError, DetectorError, MissingError
 from phys_gan.events import Events
 
 
@@ -25,18 +25,6 @@ def make(path: Path, **trees: dict[str, np.ndarray]) -> None:
             file.mktree(name, {key: values.dtype for key, values in branches.items()})
             if len(next(iter(branches.values()))):
                 file[name].extend(branches)
-
-
-def complain(path: Path | str, kind: type[PhysGanError], **options: Any) -> str:
-    """Return what reading and inspecting complain about."""
-    messages = set()
-    for function in (read, inspect):
-        with pytest.raises(kind) as caught:
-            function(path, **options)
-        messages.add(str(caught.value))
-    (message,) = messages
-    assert "\n" not in message
-    return message
 
 
 def test_a_foreign_tree_of_floats(tmp_path: Path) -> None:

@@ -1,16 +1,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import h5py
 import numpy as np
 import pytest
 
-from phys_gan.data import inspect, read, write
+from helpers import assert_same, complain
+from phys_gan.data import read, write
 from phys_gan.data.writing import choose_format
 from phys_gan.detectors import Detector, load_detector
-from phys_gan.errors import DataError, DetectorError, MissingError, PhysGanError
+from phys_gan.errors import DataError, DetectorError, MissingError
 from phys_gan.events import Events
 
 REAL = Path(__file__).resolve().parents[4] / "shared" / "data" / "geant4" / "par04_electron.root"
@@ -35,18 +35,6 @@ def make(path: Path, showers: np.ndarray, energy: np.ndarray | None = None) -> P
         file["showers"] = showers
         file["incident_energy"] = np.full(len(showers), 8000.0) if energy is None else energy
     return path
-
-
-def complain(path: Path, kind: type[PhysGanError], **options: Any) -> str:
-    """Return what reading and inspecting complain about."""
-    messages = set()
-    for function in (read, inspect):
-        with pytest.raises(kind) as caught:
-            function(path, **options)
-        messages.add(str(caught.value))
-    (message,) = messages
-    assert "\n" not in message
-    return message
 
 
 @pytest.mark.parametrize("shape", [(9, 16, 45), (18, 50, 45)])
@@ -81,13 +69,7 @@ def test_round_trip_with_everything(tmp_path: Path) -> None:
     with h5py.File(path) as file:
         assert file["showers"].shape == (5, 2, 3, 2)
         assert file["incident_energy"].shape == (5,)
-    back = read(path)
-    np.testing.assert_array_equal(back.cells.view(np.uint32), cells.view(np.uint32))
-    assert back.overflow is not None
-    np.testing.assert_array_equal(back.overflow, overflow)
-    for name, values in conditions.items():
-        np.testing.assert_allclose(back.conditions[name], values, rtol=1e-12, atol=0)
-    assert (back.detector, dict(back.provenance)) == (SMALL, {"particle": "e-"})
+    assert_same(events, read(path))
 
 
 @pytest.mark.skipif(not REAL.exists(), reason="the file is not there")

@@ -10,10 +10,11 @@ import uproot
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from helpers import assert_same, complain
 from phys_gan.data import inspect, read, write
 from phys_gan.data.writing import choose_format
 from phys_gan.detectors import Detector, load_detector
-from phys_gan.errors import DataError, DetectorError, MissingError, PhysGanError
+from phys_gan.errors import DataError, DetectorError, MissingError
 from phys_gan.events import Events
 
 REAL = Path(__file__).resolve().parents[4] / "shared" / "data" / "geant4" / "par04_electron.root"
@@ -58,18 +59,6 @@ def make(path: Path, **changes: Any) -> Path:
             file.mktree(tree, types)
             file[tree].extend(lists)
     return path
-
-
-def complain(path: Path | str, kind: type[PhysGanError], **options: Any) -> str:
-    """Return what reading and inspecting complain about."""
-    messages = set()
-    for function in (read, inspect):
-        with pytest.raises(kind) as caught:
-            function(path, **options)
-        messages.add(str(caught.value))
-    (message,) = messages
-    assert "\n" not in message
-    return message
 
 
 def test_cells_of_a_tree(tmp_path: Path) -> None:
@@ -143,15 +132,7 @@ def test_round_trip(tmp_path_factory: pytest.TempPathFactory, data: st.DataObjec
     overflow = rng.random((n, 2)) if data.draw(st.booleans()) else None
     events = Events(cells, conditions, SMALL, overflow, {"particle": "e-"})
     write(path, events, format="par04-root")
-    back = read(path)
-    np.testing.assert_array_equal(back.cells.view(np.uint32), events.cells.view(np.uint32))
-    assert set(back.conditions) == set(conditions)
-    for name, values in conditions.items():
-        np.testing.assert_allclose(back.conditions[name], values, rtol=1e-12, atol=0)
-    assert (back.overflow is None) == (overflow is None)
-    if back.overflow is not None:
-        np.testing.assert_array_equal(back.overflow, events.overflow)
-    assert (back.detector, dict(back.provenance)) == (SMALL, {"particle": "e-"})
+    assert_same(events, read(path))
 
 
 def test_the_layout_is_the_original_one(tmp_path: Path) -> None:

@@ -9,11 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from helpers import assert_same, complain
 from phys_gan.data import inspect, read, write
 from phys_gan.data.mapping import HitMapping
 from phys_gan.data.writing import choose_format
 from phys_gan.detectors import Detector, load_detector
-from phys_gan.errors import ConfigError, DataError, DetectorError, MissingError, PhysGanError
+from phys_gan.errors import ConfigError, DataError, DetectorError, MissingError
 from phys_gan.events import Events
 
 SMALL = Detector.from_toml(
@@ -59,18 +60,6 @@ def make(path: Path, points: Any = None, width: int = 4, **changes: Any) -> Path
             if values is not None:
                 file[name] = values
     return path
-
-
-def complain(path: Path, kind: type[PhysGanError], **options: Any) -> str:
-    """Return what reading and inspecting complain about."""
-    messages = set()
-    for function in (read, inspect):
-        with pytest.raises(kind) as caught:
-            function(path, **options)
-        messages.add(str(caught.value))
-    (message,) = messages
-    assert "\n" not in message
-    return message
 
 
 def test_a_foreign_file(tmp_path: Path) -> None:
@@ -141,15 +130,7 @@ def test_round_trip(tmp_path_factory: pytest.TempPathFactory, data: st.DataObjec
     cut = data.draw(st.integers(1, n - 1))
     write(path, events[:cut], format="showerdata-hdf5")
     write(path, events[cut:], format="showerdata-hdf5", append=True)
-    back = read(path)
-    np.testing.assert_array_equal(back.cells.view(np.uint32), events.cells.view(np.uint32))
-    assert set(back.conditions) == set(conditions)
-    for name, values in conditions.items():
-        np.testing.assert_allclose(back.conditions[name], values, rtol=1e-12, atol=0)
-    assert (back.overflow is None) == (overflow is None)
-    if back.overflow is not None:
-        np.testing.assert_array_equal(back.overflow, events.overflow)
-    assert (back.detector, dict(back.provenance)) == (SMALL, {"particle": "e-"})
+    assert_same(events, read(path))
     with h5py.File(path) as file:
         counts = np.count_nonzero(events.cells, axis=1)
         assert file["num_points"][()].tolist() == counts.tolist()

@@ -1,8 +1,9 @@
-"""What every method must do: go on after a kill as if nothing had happened."""
+"""What methods must do: go on after a kill as if nothing had happened, and keep their model."""
 
 import pytest
 import torch
 
+import phys_gan as pg
 from phys_gan.training.checkpoint import load_checkpoint
 
 
@@ -46,5 +47,24 @@ def resumes_exactly(tmp_path):
         for name, tensor in first.items():
             assert torch.equal(tensor, second[name]), name
         return whole, broken
+
+    return check
+
+
+@pytest.fixture
+def generates_as_saved(tmp_path):
+    """Return a function that trains, and holds the showers of the model against its copy's.
+
+    It takes a function that trains in a directory and returns the path of the model.
+    """
+
+    def check(run):
+        fast = pg.FastSim.load(run(tmp_path))
+        events = fast.generate({"energy": [5e4, 1e4]}, seed=3)
+        assert (events.total_energy() > 0).all()
+        fast.model.save(tmp_path / "copy.safetensors")
+        copy = pg.FastSim.load(tmp_path / "copy.safetensors")
+        again = copy.generate({"energy": [5e4, 1e4]}, seed=3)
+        assert (again.cells == events.cells).all()
 
     return check

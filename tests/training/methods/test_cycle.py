@@ -1,12 +1,12 @@
 """Cycle translation in the loop: exact resuming, what is kept, what is refused."""
 
-import json
 import math
 
 import numpy as np
 import pytest
 
 import phys_gan as pg
+from helpers import lines
 from phys_gan.errors import ConfigError, MissingError
 from phys_gan.networks import CompactConfig
 from phys_gan.training.loop import train
@@ -33,10 +33,6 @@ def run(out, *overrides, source=SOURCE, **options):
     recipe = pg.load_recipe("cycle", [*SMALL, *overrides])
     held_out = GEANT4[300:400]
     return train(recipe, GEANT4[:300], held_out, out, physics_score, source=source, **options)
-
-
-def lines(out):
-    return [json.loads(line) for line in (out / "stats.jsonl").read_text().splitlines()]
 
 
 @pytest.mark.parametrize(

@@ -132,13 +132,8 @@ def test_resuming_gives_the_uninterrupted_run(resumes_exactly):
     resumes_exactly(run, at=224)
 
 
-def test_the_model_generates_as_it_was_saved(tmp_path):
-    fast = pg.FastSim.load(run(tmp_path))
-    events = fast.generate({"energy": [5e4, 1e4]}, seed=3)
-    assert (events.total_energy() > 0).all()
-    fast.model.save(tmp_path / "copy.safetensors")
-    again = pg.FastSim.load(tmp_path / "copy.safetensors").generate({"energy": [5e4, 1e4]}, seed=3)
-    assert (again.cells == events.cells).all()
+def test_the_model_generates_as_it_was_saved(generates_as_saved):
+    generates_as_saved(run)
 
 
 def test_what_cannot_be_looked_at_is_refused(setup):

@@ -1,6 +1,5 @@
 """Stacked training in the loop: exact resuming, separate stages, what is refused."""
 
-import json
 import math
 
 import numpy as np
@@ -8,6 +7,7 @@ import pytest
 import torch
 
 import phys_gan as pg
+from helpers import lines
 from phys_gan.encodings.absolute import AbsoluteEncodingConfig
 from phys_gan.errors import ConfigError
 from phys_gan.networks import CompactConfig
@@ -32,10 +32,6 @@ SMALL = [
 def run(out, *overrides, **options):
     recipe = pg.load_recipe("stacked-showers", [*SMALL, *overrides])
     return train(recipe, GEANT4[:300], GEANT4[300:400], out, physics_score, **options)
-
-
-def lines(out):
-    return [json.loads(line) for line in (out / "stats.jsonl").read_text().splitlines()]
 
 
 def weights(out):

@@ -1,11 +1,10 @@
 """The GAN with a likelihood: its two phases, exact resuming, what is refused."""
 
-import json
-
 import numpy as np
 import pytest
 
 import phys_gan as pg
+from helpers import lines
 from phys_gan.errors import ConfigError
 from phys_gan.training.loop import train
 from phys_gan.training.methods import VaeGanConfig
@@ -34,10 +33,6 @@ SMALL = [
 def run(out, *overrides, **options):
     recipe = pg.load_recipe("ecal", [*SMALL, *overrides])
     return train(recipe, GEANT4[:200], GEANT4[200:], out, physics_score, **options)
-
-
-def lines(out):
-    return [json.loads(line) for line in (out / "stats.jsonl").read_text().splitlines()]
 
 
 def test_the_players_join_one_after_the_other(tmp_path):

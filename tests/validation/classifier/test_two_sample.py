@@ -4,14 +4,13 @@ import json
 import subprocess
 import sys
 from dataclasses import replace
-from functools import cache
 from pathlib import Path
 
-import h5py
 import numpy as np
 import pytest
 import torch
 
+from helpers import geant4
 from phys_gan.detectors import load_detector
 from phys_gan.errors import ConfigError, DetectorError, MissingError, RangeError
 from phys_gan.events import Events
@@ -24,17 +23,6 @@ ROOT = Path(__file__).resolve().parents[3]
 SHARED = ROOT.parent / "shared" / "data" / "geant4" / "calogan_eplus.h5"
 QUICK = PRESETS["quick"]
 BRIEF = replace(QUICK, epochs=3, seeds=2)
-
-
-@cache
-def geant4(path: Path = ROOT / "datasets" / "geant4_calogan_eplus.h5") -> Events:
-    with h5py.File(path) as file:
-        n = len(file["energy"])
-        return Events(
-            np.concatenate([file[f"layer_{k}"][:].reshape(n, -1) for k in range(3)], axis=1),
-            {"energy": file["energy"][:, 0] * 1000.0},
-            load_detector("calogan"),
-        )
 
 
 def scaled(events: Events, factor: float) -> Events:

@@ -5,11 +5,10 @@ from collections import Counter
 from functools import cache
 from pathlib import Path
 
-import h5py
 import numpy as np
 import pytest
 
-from phys_gan.detectors import load_detector
+from helpers import geant4
 from phys_gan.errors import DataError, RangeError
 from phys_gan.events import Events
 from phys_gan.validation.multivariate import MULTIVARIATE, ObservableFeatures, judge_features
@@ -19,17 +18,6 @@ ROOT = Path(__file__).resolve().parents[3]
 COMMITTED = ROOT / "datasets" / "geant4_calogan_eplus.h5"
 SHARED = ROOT.parent / "shared" / "data" / "geant4" / "calogan_eplus.h5"
 MEMORISATION = {"closer_to_training", "training_distance", "training_copies"}
-
-
-@cache
-def geant4(path: Path = COMMITTED) -> Events:
-    with h5py.File(path) as file:
-        n = len(file["energy"])
-        return Events(
-            np.concatenate([file[f"layer_{k}"][:].reshape(n, -1) for k in range(3)], axis=1),
-            {"energy": file["energy"][:, 0] * 1000.0},
-            load_detector("calogan"),
-        )
 
 
 def with_cells(events: Events, factor: np.ndarray | float) -> Events:

@@ -1,0 +1,5 @@
+"""Assertions of helpers.py tell what they compared, as those of tests do."""
+
+import pytest
+
+pytest.register_assert_rewrite("helpers")
