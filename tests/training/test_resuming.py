@@ -62,6 +62,14 @@ def flip(path, place=-9):
     path.write_bytes(content)
 
 
+@pytest.fixture(autouse=True)
+def interruptible():
+    """Let Ctrl-C interrupt, also where the tests themselves run in the background without it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 # 832 and 192 lie between two reports; the step after 896 is one.
 @pytest.mark.parametrize(("name", "shown"), [("SIGTERM", 832), ("SIGUSR1", 896), ("SIGINT", 192)])
 def test_a_signal_leaves_a_checkpoint_of_that_step(tmp_path, whole, name, shown):
