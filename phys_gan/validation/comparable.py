@@ -17,5 +17,5 @@ def need_same_cells(reference: Detector, candidate: Detector) -> None:
     if not reference.same_cells(candidate):
         raise DetectorError(
             f"cannot compare events of '{reference.name}' with events of '{candidate.name}'",
-            remedy="give two samples of one detector",
+            remedy="give samples of one detector",
         )

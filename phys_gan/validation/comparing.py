@@ -10,8 +10,9 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from phys_gan.detectors import Detector
-from phys_gan.errors import DetectorError, MissingError, RangeError
+from phys_gan.errors import MissingError, RangeError
 from phys_gan.validation.caveats import caveats
+from phys_gan.validation.comparable import need_same_cells
 from phys_gan.validation.comparison import Comparison, Comparisons, Side
 from phys_gan.validation.diagnosis import diagnose
 from phys_gan.validation.distributions import (
@@ -266,12 +267,7 @@ def _with_spectrum(detector: Detector, wanted: Sequence[Wanted] | None) -> bool:
 
 
 def _check(reference: Measured, candidate: Measured) -> None:
-    if not reference.detector.same_cells(candidate.detector):
-        raise DetectorError(
-            f"cannot compare events of '{reference.detector.name}' with events of "
-            f"'{candidate.detector.name}'",
-            remedy="give samples of one detector",
-        )
+    need_same_cells(reference.detector, candidate.detector)
     for sample in (reference, candidate):
         if len(sample) < MIN_EVENTS:
             raise RangeError(
