@@ -4,7 +4,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test slow notebooks coverage lint format docs env clean
+.PHONY: demo test slow search notebooks coverage lint format docs env clean
 
 demo: env
 	$(BIN)/phys-gan demo --out demo
@@ -15,6 +15,10 @@ test: env
 
 slow: env
 	$(BIN)/python -m pytest -m slow
+
+# New random examples for every property; `make test` tries the same ones each time.
+search: env
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 8 -m 'hypothesis and not slow' --hypothesis-profile searching
 
 notebooks: env
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 8 --nbmake notebooks

@@ -17,7 +17,7 @@ def test_streams_repeat_and_differ() -> None:
         assert abs(np.corrcoef(first, other.random(1000))[0, 1]) < 5 / np.sqrt(1000)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(
     seed=st.integers(0, 2**63),
     first=st.integers(0, 10**12),
@@ -57,7 +57,7 @@ def test_seeds_differ() -> None:
     assert abs(np.corrcoef(one.ravel(), two.ravel())[0, 1]) < 5 / np.sqrt(8000)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     seed=st.integers(0, 2**63),
     numbers=st.lists(st.integers(0, 2**40), min_size=1, max_size=5),
@@ -68,7 +68,7 @@ def test_noise_is_found_by_event_number(seed: int, numbers: list[int], size: int
     np.testing.assert_array_equal(noise_at(seed, numbers, size), np.concatenate(one_by_one))
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(seed=st.integers(0, 2**63), first=st.integers(0, 2**40), size=st.integers(1, 40))
 def test_a_device_draws_the_same_noise(seed: int, first: int, size: int) -> None:
     on_device = noise_on("cpu", seed, first, 3, size).numpy()

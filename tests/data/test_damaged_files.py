@@ -71,7 +71,7 @@ def test_cut_at_any_length(
     path = copied(layout)
     content = path.read_bytes()
 
-    @settings(max_examples=25, deadline=None)
+    @settings(max_examples=25)
     @given(share=st.floats(0, 1, exclude_max=True))
     def cut(share: float) -> None:
         path.write_bytes(content[: int(share * len(content))])
@@ -101,7 +101,7 @@ def test_any_bytes_changed(copied: Copied, layout: str) -> None:
     content = path.read_bytes()
     places = st.integers(9, len(content) - 1)
 
-    @settings(max_examples=5 if layout == "calogan-root" else 30, deadline=None)
+    @settings(max_examples=5 if layout == "calogan-root" else 30)
     @given(changes=st.dictionaries(places, st.integers(0, 255), min_size=1, max_size=3))
     def change(changes: dict[int, int]) -> None:
         damaged = bytearray(content)

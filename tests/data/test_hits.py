@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from phys_gan.data import hits as hits_module
@@ -55,7 +55,6 @@ def one_by_one(hits: Hits, detector: Detector) -> tuple[np.ndarray, np.ndarray]:
     return cells, overflow
 
 
-@settings(deadline=None)
 @given(
     name=st.sampled_from(["calogan", "calochallenge-1-photons", "gaps"]),
     counts=st.lists(st.integers(0, 30), min_size=1, max_size=6),

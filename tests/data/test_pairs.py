@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -308,7 +308,7 @@ RANDOM: dict[str, tuple[st.SearchStrategy, int]] = {
 def test_random_events(kind: str) -> None:
     strategy, examples = RANDOM[kind]
 
-    @settings(max_examples=examples, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    @settings(max_examples=examples)
     @given(strategy)
     def check(drawn: tuple[Events, str, str]) -> None:
         events, first, second = drawn

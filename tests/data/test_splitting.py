@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import phys_gan as pg
@@ -18,7 +18,6 @@ def events(n, seed=0):
     return pg.Events(np.arange(n)[:, None], {"energy": energy}, DETECTOR)
 
 
-@settings(deadline=None)
 @given(n=st.integers(20, 2000), seed=st.integers(0, 100), share=st.floats(0.2, 0.8))
 def test_nothing_is_lost_or_shared(n, seed, share):
     parts = pg.split(events(n), [share, 1 - share], seed)
@@ -35,7 +34,6 @@ def test_the_parts_have_one_spectrum():
     )
 
 
-@settings(deadline=None)
 @given(n=st.integers(30, 300), seed=st.integers(0, 1000))
 def test_the_largest_part_reaches_both_ends_of_every_condition(n, seed):
     rng = np.random.default_rng(seed)

@@ -45,7 +45,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     return paths
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(
     batch=st.integers(1, 400),
     seed=st.integers(0, 5),
@@ -84,7 +84,7 @@ def test_epochs_differ_and_follow_without_a_seam(files: list[Path]) -> None:
     endless.close()
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(first=st.integers(0, 40), batch=st.integers(50, 300), rank=st.integers(0, 1))
 def test_a_stream_begins_at_any_batch(files: list[Path], first: int, batch: int, rank: int) -> None:
     whole = stream(files, batch, seed=4, rank=rank, world=2, memory=ROW * 400)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from phys_gan.detectors import Detector, load_detector
@@ -38,7 +38,6 @@ def one_by_one(detector: Detector, x: np.ndarray, y: np.ndarray, layer: np.ndarr
     return found
 
 
-@settings(deadline=None)
 @given(st.one_of(detectors(cartesian), detectors(st.one_of(cartesian, polar))), st.integers(0, 99))
 def test_all_layers_at_once(detector: Detector, seed: int) -> None:
     random = np.random.default_rng(seed)

@@ -58,7 +58,7 @@ def test_incident_energy_comes_back(kind, events):
     np.testing.assert_allclose(energy, events.energy, rtol=1e-6)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(seed=st.integers(0, 10_000), size=st.sampled_from([0.01, 1.0, 30.0]))
 @pytest.mark.parametrize("name", SAMPLES)
 @pytest.mark.parametrize("kind", KINDS)

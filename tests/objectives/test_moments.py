@@ -41,21 +41,21 @@ def test_against_a_double_loop(unbiased, shift):
     assert mmd2(x, y, SCALES, unbiased).item() == pytest.approx(expected, rel=1e-10)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(seeds, st.integers(1, 8), st.integers(1, 8), st.floats(0.05, 20), st.floats(-5, 5))
 def test_biased_estimate_is_never_negative(seed, n, m, bandwidth, shift):
     x, y = sample(seed, n), sample(seed + 1, m, shift=shift)
     assert mmd2(x, y, [bandwidth]).item() >= -1e-14
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(seeds, st.integers(2, 8), st.integers(2, 8), st.booleans())
 def test_symmetric(seed, n, m, unbiased):
     x, y = sample(seed, n), sample(seed + 1, m, shift=0.5)
     torch.testing.assert_close(mmd2(x, y, SCALES, unbiased), mmd2(y, x, SCALES, unbiased))
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(seeds, st.integers(1, 8))
 def test_equal_samples_do_not_differ(seed, n):
     x = sample(seed, n)

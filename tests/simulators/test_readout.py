@@ -58,7 +58,7 @@ def detectors(draw: st.DrawFn) -> Detector:
     return Detector(name="random", layers=tuple(layers))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(detectors(), st.integers(0, 1000), st.integers(1, 5))
 def test_no_energy_appears_or_vanishes(detector: Detector, seed: int, n_events: int) -> None:
     spots = random_spots(seed, 300, n_events, 80.0, 120.0)

@@ -20,14 +20,14 @@ means, widths = st.floats(-2, 2), st.floats(0.3, 2)
 P, Q = Mixture([[0.0]], 1.0), Mixture([[1.0]], 0.7)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(means, widths, means, widths)
 def test_quadrature_gives_the_closed_form(m: float, s: float, n: float, t: float) -> None:
     found = kullback_leibler(Mixture([[m]], s), Mixture([[n]], t))
     assert found == pytest.approx(gaussian_kl(m, s, n, t), abs=1e-9)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(means, widths, means, widths)
 def test_jensen_shannon_is_symmetric_and_bounded(m: float, s: float, n: float, t: float) -> None:
     p, q = Mixture([[m]], s), Mixture([[n]], t)

@@ -19,7 +19,7 @@ def test_the_density_against_scipy() -> None:
     np.testing.assert_allclose(PLANE.log_density(points), np.log(PLANE.density(points)))
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(
     centres=st.lists(st.floats(-3, 3), min_size=1, max_size=4),
     sigma=st.floats(0.05, 2.0),

@@ -26,7 +26,7 @@ def test_numbers_belong_to_events() -> None:
     np.testing.assert_array_equal(draws(7, 40, 30), whole[40:70])
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(
     most=st.integers(1, 60),
     borders=st.lists(st.integers(0, 200), max_size=8),

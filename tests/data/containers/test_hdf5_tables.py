@@ -48,7 +48,7 @@ def expect(path: Path, n: int) -> None:
         assert [list(row) for row in file["lists"][()]] == [list(row) for row in LISTS[:n]]
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 @given(
     cuts=st.lists(st.integers(0, N), max_size=6),
     n=st.sampled_from([1, 70, 5000, CHUNK_ROWS, CHUNK_ROWS + 1, N]),
@@ -121,7 +121,7 @@ def test_small_arrays_are_replaced(tmp_path: Path) -> None:
             assert file["shape"][()].tolist() == [total, 2]
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(
     dtype=st.sampled_from(["<f4", ">f4", "<f8", "u1", "<i2", "<i4"]),
     rows=st.integers(1, 40),

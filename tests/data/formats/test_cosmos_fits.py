@@ -244,7 +244,7 @@ def test_another_detector(tmp_path: Path, detector: str | Detector, sentence: st
         read(tmp_path / "a.fits", detector=detector)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     seed=st.integers(0, 99),
     names=st.sets(st.sampled_from(["flux", "mag", "zphot", "energy", "Q", "noise_variance"])),

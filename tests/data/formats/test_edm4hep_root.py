@@ -335,7 +335,7 @@ def showers(n: int, detector: Detector, seed: int = 0, **conditions: Any) -> Eve
     return Events(cells, {**rows, **conditions}, detector, overflow, {"particle": "gamma"})
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(seed=st.integers(0, 999), n=st.integers(1, 5))
 def test_own_files(tmp_path_factory: pytest.TempPathFactory, seed: int, n: int) -> None:
     rng = np.random.default_rng(seed)

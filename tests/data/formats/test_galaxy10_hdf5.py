@@ -165,7 +165,7 @@ def test_a_truncated_file(tmp_path: Path) -> None:
         read(tmp_path / "a.h5")
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(
     seed=st.integers(0, 99), names=st.sets(st.sampled_from(["ans", "ra", "pxscale", "a/b", "é"]))
 )

@@ -239,7 +239,7 @@ def showers(
     return Events(cells, conditions, detector, outside, {"particle": "γ"})
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(seed=st.integers(0, 999), n=st.integers(1, 6), overflow=st.booleans(), energy=st.booleans())
 def test_own_files(
     tmp_path_factory: pytest.TempPathFactory, seed: int, n: int, overflow: bool, energy: bool

@@ -66,7 +66,7 @@ def test_hits_are_the_same_showers(detector, events):
         assert (np.diff(order) > 0).all()
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(
     st.lists(st.integers(0, 40), max_size=4).map(sorted),
     st.sampled_from([0, 123_456]),

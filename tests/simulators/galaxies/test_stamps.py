@@ -95,7 +95,7 @@ def test_the_major_axis_turns_from_x_towards_y() -> None:
     assert between[22, 22] > 2 * between[22, 9]
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     radius=st.floats(0.3, 1.2),
     index=st.floats(0.5, 6.0),

@@ -44,13 +44,13 @@ def samples(draw: st.DrawFn) -> tuple[np.ndarray, np.ndarray]:
 
 
 @given(samples(), st.integers(1, 5))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_equal_to_brute_force(pair: tuple[np.ndarray, np.ndarray], k: int) -> None:
     assert prdc(*pair, k=k) == pytest.approx(brute_force(*pair, k), abs=1e-12)
 
 
 @given(samples(), st.integers(0, 2**32))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_invariants(pair: tuple[np.ndarray, np.ndarray], seed: int) -> None:
     x, y = pair
     found = prdc(x, y)

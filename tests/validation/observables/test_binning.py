@@ -12,7 +12,7 @@ from phys_gan.validation.observables.binning import Binning, counts, extended
     st.lists(st.floats(-1e6, 1e6, allow_subnormal=False), min_size=1, max_size=60),
     st.sampled_from(["linear", "log", "auto"]),
 )
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 def test_no_entry_is_lost(values: list[float], scale: str) -> None:
     array = np.array(values)
     edges = Binning(scale).edges(array)

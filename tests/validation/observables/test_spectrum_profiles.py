@@ -44,7 +44,7 @@ EDGES = st.one_of(
 
 
 @given(EDGES, arrays(np.float32, st.integers(0, 50), elements=st.floats(0, 2.0**127, width=32)))
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 def test_the_table_finds_the_bins_that_a_search_finds(
     edges: np.ndarray, values: np.ndarray
 ) -> None:

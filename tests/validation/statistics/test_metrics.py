@@ -30,7 +30,7 @@ def test_ks_and_wasserstein_equal_scipy(n: int, m: int) -> None:
 
 
 @given(SAMPLES, SAMPLES)
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_ties_are_handled_as_in_scipy(p: list[int], q: list[int]) -> None:
     expected = stats.ks_2samp(p, q, method="asymp").statistic
     assert metrics.ks(p, q) == pytest.approx(expected, abs=1e-12)
@@ -77,7 +77,7 @@ def test_histograms_without_overlap_have_the_largest_distances() -> None:
 
 
 @given(COUNTS)
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 def test_bounds_and_symmetry(pairs: list[tuple[int, int]]) -> None:
     p, q = np.array(pairs, float).T + np.array([[1.0], [2.0]])
     assert 0 <= metrics.js(p, q) <= np.log(2) + 1e-12

@@ -18,7 +18,7 @@ COSMOS = (
 Make = Callable[..., NDArray[np.float64]]
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     sigma=st.floats(2.5, 6),
     axis_ratio=st.floats(0.4, 1),
