@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from phys_gan.data import FORMATS
+from phys_gan.networks import ARCHITECTURES
 from phys_gan.objectives import LOSSES
 from phys_gan.validation.observables import OBSERVABLES
 
@@ -29,7 +30,8 @@ def folder(tmp_path, monkeypatch):
 @pytest.fixture
 def registries():
     """Take out again what a page registers, for the tests that come after it."""
-    known = [(registry, dict(registry)) for registry in (OBSERVABLES, LOSSES, FORMATS)]
+    registries = (OBSERVABLES, LOSSES, ARCHITECTURES, FORMATS)
+    known = [(registry, dict(registry)) for registry in registries]
     yield
     for registry, content in known:
         registry.clear()
@@ -56,6 +58,13 @@ def run(page, text):
 @pytest.mark.usefixtures("folder", "registries")
 def test_the_blocks_run(page):
     run(str(page.relative_to(ROOT)), page.read_text("utf-8"))
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("folder")
+def test_the_example_of_the_readme_runs(capsys):
+    run("README.md", (ROOT / "README.md").read_text("utf-8"))
+    assert "within" in capsys.readouterr().out
 
 
 def test_a_block_that_fails_is_named():

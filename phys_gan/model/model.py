@@ -20,7 +20,7 @@ from phys_gan.model.engine import Draw, Engine, Precision
 from phys_gan.model.header import FORMAT, Header
 from phys_gan.model.reading import ModelFile, read_model_file
 from phys_gan.model.writing import write_model_file
-from phys_gan.networks import AnyNetworkConfig, Generator
+from phys_gan.networks import Generator, NetworkConfig
 from phys_gan.randomness import noise_on, normal_noise
 
 __all__ = ["Model"]
@@ -46,7 +46,7 @@ class Model:
     encoding: Encoding
     encoding_config: AnyEncodingConfig
     generator: Generator
-    network_config: AnyNetworkConfig
+    network_config: NetworkConfig
     provenance: Mapping[str, str]
     precision: Precision = "float32"
     compiled: bool = False

@@ -19,6 +19,7 @@ from phys_gan.encodings import Encoding, build_encoding
 from phys_gan.errors import DataError, DetectorError, MissingError, PhysGanError
 from phys_gan.model.header import Header, read_header
 from phys_gan.networks import Generator, build_generator
+from phys_gan.toml import first_problem
 
 __all__ = ["ModelFile", "read_model_file"]
 
@@ -114,8 +115,9 @@ def _damage_reported(path: Path) -> Iterator[None]:
     try:
         yield
     except (safetensors.SafetensorError, OSError, ValueError, ValidationError) as error:
+        reason = f": {first_problem(error)}" if isinstance(error, ValidationError) else ""
         raise DataError(
-            f"'{path}' is not a model of phys_gan, or is damaged",
+            f"'{path}' is not a model of phys_gan, or is damaged{reason}",
             remedy="train it again, or copy it again from where it came",
         ) from error
 

@@ -23,6 +23,8 @@ class NetworkConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    kind: str
+
     @property
     def references(self) -> tuple[str, ...]:
         """BibTeX keys of what the chosen options use."""

@@ -14,7 +14,7 @@ from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from phys_gan.encodings import AnyEncodingConfig
 from phys_gan.errors import ConfigError, MissingError
-from phys_gan.networks import AnyNetworkConfig
+from phys_gan.networks import ARCHITECTURES, AnyNetworkConfig, NetworkConfig
 from phys_gan.toml import parsed, read_text, shortened
 from phys_gan.training.methods import AdversarialConfig, AnyMethodConfig
 from phys_gan.training.schedule import TrainingConfig
@@ -24,7 +24,7 @@ from phys_gan.training.sense import nonsense
 __all__ = ["Recipe", "Simulated", "load_recipe", "recipe_names"]
 
 _RECIPES = resources.files("phys_gan") / "recipes"
-_OF_KINDS = ("encoding", "network", "method")
+_OF_KINDS = ("encoding", "method")
 _KIND = re.compile(r"\s*[\w.]*kind\s*=")
 
 
@@ -172,5 +172,7 @@ def _options(keys: Sequence[str]) -> set[str]:
 
 def _models(annotation: Any) -> list[type[BaseModel]]:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        if annotation is NetworkConfig:
+            return [pair.config for pair in ARCHITECTURES.values()]
         return [annotation]
     return [model for part in get_args(annotation) for model in _models(part)]

@@ -4,23 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from phys_gan.networks import AnyNetworkConfig, DcganConfig, MlpConfig, StackedConfig
+from phys_gan.networks import ARCHITECTURES, DcganConfig, MlpConfig, NetworkConfig, StackedConfig
 from phys_gan.objectives import LOSSES
 from phys_gan.training.methods import AnyMethodConfig, GameConfig
 from phys_gan.training.schedule import TrainingConfig
 
 __all__ = ["nonsense"]
 
-_PARTNERS = {
-    "translator": ("cycle",),
-    "stacked": ("stacked",),
-    "autoencoder": ("variational", "vae-gan"),
-}
-"""Networks that only some methods can train, and that these methods need."""
-
 
 def nonsense(
-    network: AnyNetworkConfig, method: AnyMethodConfig, training: TrainingConfig
+    network: NetworkConfig, method: AnyMethodConfig, training: TrainingConfig
 ) -> str | None:
     """Return why this combination cannot work, with what to change; None when it can."""
     reasons = [*_partners(network, method)]
@@ -30,10 +23,10 @@ def nonsense(
     return reasons[0] if reasons else None
 
 
-def _partners(network: AnyNetworkConfig, method: AnyMethodConfig) -> Iterator[str]:
+def _partners(network: NetworkConfig, method: AnyMethodConfig) -> Iterator[str]:
     """Say which networks and method are not made for each other."""
-    wanted = _PARTNERS.get(network.kind, ())
-    networks = {partner: kind for kind, partners in _PARTNERS.items() for partner in partners}
+    wanted = ARCHITECTURES[network.kind].methods
+    networks = {method: kind for kind, pair in ARCHITECTURES.items() for method in pair.methods}
     if (wanted or method.kind in networks) and method.kind not in wanted:
         remedy = (
             f"choose method.kind = {' or '.join(map(repr, wanted))}"
@@ -46,7 +39,7 @@ def _partners(network: AnyNetworkConfig, method: AnyMethodConfig) -> Iterator[st
         )
 
 
-def _bounds(network: AnyNetworkConfig, game: GameConfig) -> Iterator[str]:
+def _bounds(network: NetworkConfig, game: GameConfig) -> Iterator[str]:
     """Say what does not keep the discriminator smooth, or twice."""
     penalties, spectral = game.penalties, game.techniques.spectral
     normalised = spectral is not None and spectral.discriminator
@@ -115,9 +108,7 @@ def _goals(game: GameConfig) -> Iterator[str]:
         )
 
 
-def _batches(
-    network: AnyNetworkConfig, game: GameConfig, training: TrainingConfig
-) -> Iterator[str]:
+def _batches(network: NetworkConfig, game: GameConfig, training: TrainingConfig) -> Iterator[str]:
     """Say what a batch cannot be."""
     packing = game.techniques.packing
     if packing is not None and training.batch_size % packing.m:
@@ -132,7 +123,7 @@ def _batches(
         )
 
 
-def _norm(network: AnyNetworkConfig) -> str:
+def _norm(network: NetworkConfig) -> str:
     """Return the normalisation in the discriminator."""
     if isinstance(network, StackedConfig):
         network = network.energies

@@ -102,5 +102,5 @@ class Foreign(NetworkConfig):
 
 @pytest.mark.parametrize("build", [build_generator, build_discriminator])
 def test_an_architecture_that_nobody_knows(build):
-    with pytest.raises(ConfigError, match="no architecture 'foreign' in phys_gan; build such"):
+    with pytest.raises(ConfigError, match="no architecture 'foreign'; register it in"):
         build(Foreign(), load_detector("calogan"), 3, 2)

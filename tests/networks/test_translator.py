@@ -113,7 +113,7 @@ def test_the_discriminator_sees_what_the_compact_one_sees():
 
 
 def test_there_is_no_single_discriminator():
-    with pytest.raises(ConfigError, match=r"two discriminators.*method.kind = 'cycle'"):
+    with pytest.raises(ConfigError, match=r"no single discriminator.*method.kind = 'cycle'"):
         build_discriminator(SMALL, *SIZES)
 
 

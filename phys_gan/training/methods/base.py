@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from phys_gan.encodings import Encoding
 from phys_gan.events import Events
 from phys_gan.model import Model
-from phys_gan.networks import AnyNetworkConfig, Generator
+from phys_gan.networks import Generator, NetworkConfig
 from phys_gan.training.average import GeneratorAverage
 from phys_gan.training.batches import Batches
 from phys_gan.training.processes import gather
@@ -65,7 +65,7 @@ class Setup:
         own: Random stream of this process for all else; ``noise`` where there is one process.
     """
 
-    network: AnyNetworkConfig
+    network: NetworkConfig
     schedule: TrainingConfig
     encoding: Encoding
     fabric: Fabric

@@ -139,7 +139,7 @@ def test_the_model_generates_as_it_was_saved(generates_as_saved):
 def test_what_cannot_be_looked_at_is_refused(setup):
     recipe = pg.load_recipe("stacked-showers")
     without = Setup(**{**vars(setup), "network": recipe.network})
-    with pytest.raises(ConfigError, match="two discriminators"):
+    with pytest.raises(ConfigError, match="no single discriminator"):
         build_method(MomentMatchingConfig(), without)
 
 

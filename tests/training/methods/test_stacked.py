@@ -72,7 +72,7 @@ def test_generating_and_a_model_there_and_back(tmp_path):
     [
         ({"network": CompactConfig()}, "'compact' is no chain.*network.kind = 'stacked'"),
         ({"encoding": AbsoluteEncodingConfig()}, "no energies apart.*encoding.kind = 'shower'"),
-        ({"method": AdversarialConfig()}, "two discriminators.*method.kind = 'stacked'"),
+        ({"method": AdversarialConfig()}, "no single discriminator.*method.kind = 'stacked'"),
     ],
 )
 def test_wrong_use(tmp_path, sections, reason):
