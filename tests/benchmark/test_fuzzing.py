@@ -122,7 +122,7 @@ def test_what_dies_or_hangs_is_told(
     monkeypatch.setattr("phys_gan.benchmark.fuzzing.workers.timed", judged)
     numbers = [0, 1, 2, 3, 4]
     kept = tmp_path / "kept"
-    results = list(run_cases("models", prepared("models", folder), 1, numbers, kept, 1.0))
+    results = list(run_cases("models", prepared("models", folder), 1, numbers, kept, 5.0))
     assert [r["outcome"] for r in results] == ["crash", "hang", "exception", "exception", "read"]
     assert [r["said"] for r in results][2].endswith("MemoryError")
     assert sorted(path.name for path in kept.iterdir()) == [f"models-{n}" for n in range(4)]

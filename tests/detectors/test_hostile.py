@@ -68,11 +68,11 @@ BOMBS: dict[str, tuple[str, str]] = {
 @pytest.mark.parametrize("bomb", BOMBS)
 def test_bombs(bomb: str) -> None:
     text, words = BOMBS[bomb]
-    begin = time.monotonic()
+    begin = time.process_time()
     with pytest.raises(DetectorError) as caught:
         Detector.from_toml(text, "mine.toml")
     # What is refused is not made: seconds would mean that it was.
-    assert time.monotonic() - begin < 5
+    assert time.process_time() - begin < 5
     said = str(caught.value)
     assert said.startswith("'mine.toml' is not")
     assert words in said
