@@ -39,10 +39,11 @@ def created(path: Path, texts: Mapping[str, str]) -> Iterator[Trees]:
     """
     import uproot
 
-    compression = uproot.ZSTD(1)
     with (
         atomic_file(path) as temporary,
-        uproot.recreate(temporary, compression=compression) as handle,
+        # Opened here, because uproot leaves what it opens to the garbage collector on a full disk.
+        temporary.open("w+b") as file,
+        uproot.recreate(file, compression=uproot.ZSTD(1)) as handle,
     ):
         handle[METADATA] = json.dumps(dict(texts))
         trees = Trees(handle)
