@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from phys_gan.benchmark.fuzzing.__main__ import main, summary
 from phys_gan.benchmark.fuzzing.cases import Case, Kind, make_case, prepared, try_case
@@ -51,6 +52,17 @@ def test_damaged_models(folder: Path) -> None:
 
 def test_damaged_inputs(folder: Path) -> None:
     require_fine(run("inputs", folder, 200, 2.0))
+
+
+def test_threads_of_the_process_before_are_not_waited_for(folder: Path) -> None:
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        torch.ones(600, 600) @ torch.ones(600, 600)
+        results = run("models", folder, 20, 5.0)
+    finally:
+        torch.set_num_threads(before)
+    assert {r["outcome"] for r in results} == {"read", "refused"}
 
 
 @pytest.mark.slow

@@ -12,6 +12,8 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from phys_gan.benchmark.fuzzing.cases import Case, Kind, make_case, timed
 
 __all__ = ["run_cases"]
@@ -92,6 +94,8 @@ def _ask(worker: tuple[Any, Connection], case: Case, seconds: float) -> dict[str
 
 def _work(kind: Kind, pipe: Connection) -> None:
     warnings.simplefilter("ignore")
+    # The threads of the process before the fork are not here, and several would wait for them.
+    torch.set_num_threads(1)
     used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (used + _MEMORY, used + _MEMORY))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
