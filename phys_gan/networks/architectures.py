@@ -92,10 +92,13 @@ ARCHITECTURES: dict[str, Architecture] = {
 
 
 def _chosen(options: object) -> object:
-    """Check options by the architecture that their ``kind`` names; pass on what is checked."""
-    if not isinstance(options, dict):
+    """Check options by the architecture that their ``kind`` names, and that there is one."""
+    if isinstance(options, NetworkConfig):
+        kind: object = options.kind
+    elif isinstance(options, dict):
+        kind = options.get("kind")
+    else:
         return options
-    kind = options.get("kind")
     if not isinstance(kind, str) or kind not in ARCHITECTURES:
         problem = (
             "kind is missing"

@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 import pytest
 import torch
-from pydantic import Field
+from pydantic import Field, ValidationError
 
 import phys_gan as pg
 from phys_gan.detectors import Detector, load_detector
@@ -23,6 +23,7 @@ from phys_gan.networks import (
     build_discriminator,
 )
 from phys_gan.training import load_recipe
+from phys_gan.training.recipe import Recipe
 
 
 class LinearConfig(NetworkConfig):
@@ -112,6 +113,12 @@ def test_where_it_is_not_registered(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         pg.FastSim.load(tmp_path / "run")
     with pytest.raises(ConfigError, match=unknown):
         load_recipe("toy-ring", FEW)
+
+
+def test_options_of_an_unknown_kind_are_refused() -> None:
+    content = load_recipe("toy-ring").model_dump()
+    with pytest.raises(ValidationError, match="no architecture 'linear' unless a script"):
+        Recipe.model_validate(content | {"network": LinearConfig()})
 
 
 def test_without_a_discriminator(monkeypatch: pytest.MonkeyPatch) -> None:
