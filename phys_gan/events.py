@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from hashlib import blake2b
 from types import MappingProxyType
 from typing import Any
 
@@ -13,7 +14,10 @@ from numpy.typing import ArrayLike, NDArray
 from phys_gan.detectors import Detector
 from phys_gan.errors import DataError, DetectorError, MissingError
 
-__all__ = ["Events"]
+__all__ = ["WEIGHT_NAMES", "Events", "effective_number"]
+
+WEIGHT_NAMES = ("weight", "weights")
+"""What files call the weight of an event."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,10 +32,13 @@ class Events:
         overflow: What each layer's cells did not catch, in the same unit, shape (N, n_layers),
             where the source of the events knows it.
         provenance: How the events were made, as short texts by name.
+        weights: How much each event counts, shape (N,), of any sign (weights of NLO generators
+            may be negative), kept as float64; None where all count the same.
 
     Raises:
         DataError: A shape is wrong, a value is NaN or infinite, a deposit is negative (pixels and
-            coordinates may be), or an incident energy is not positive.
+            coordinates may be), an incident energy is not positive, or weights are given as a
+            condition.
 
     Example:
         >>> from phys_gan.detectors import load_detector
@@ -44,6 +51,7 @@ class Events:
     detector: Detector
     overflow: NDArray[np.float32] | None = None
     provenance: Mapping[str, str] = field(default_factory=dict)
+    weights: NDArray[np.float64] | None = None
 
     def __post_init__(self) -> None:
         detector = self.detector
@@ -61,6 +69,12 @@ class Events:
             for name, values in self.conditions.items()
         }
         for name, values in conditions.items():
+            if name in WEIGHT_NAMES:
+                raise DataError(
+                    f"'{name}' is the weight of an event, not a condition",
+                    remedy="give it as weights",
+                    value=name,
+                )
             if values.shape != (len(cells),):
                 raise DataError(
                     f"condition '{name}' has shape {values.shape}, but there are {len(cells)} "
@@ -84,10 +98,20 @@ class Events:
                     remedy="give one value per event and layer, or none at all",
                     value=overflow.shape,
                 )
+        weights = self.weights
+        if weights is not None:
+            weights = self._array("weights", weights, np.float64)
+            if weights.shape != (len(cells),):
+                raise DataError(
+                    f"weights have shape {weights.shape}, but there are {len(cells)} events",
+                    remedy="give one weight per event, or none at all",
+                    value=weights.shape,
+                )
         object.__setattr__(self, "cells", cells)
         object.__setattr__(self, "conditions", MappingProxyType(conditions))
         object.__setattr__(self, "overflow", overflow)
         object.__setattr__(self, "provenance", MappingProxyType(dict(self.provenance)))
+        object.__setattr__(self, "weights", weights)
 
     def _array(self, what: str, values: ArrayLike, dtype: type[Any]) -> NDArray[Any]:
         """Return a read-only array of ``dtype`` after a check of every value."""
@@ -119,14 +143,17 @@ class Events:
     def __reduce__(self) -> tuple[Any, ...]:
         # Read-only views of dictionaries cannot be pickled.
         conditions, provenance = dict(self.conditions), dict(self.provenance)
-        return Events, (self.cells, conditions, self.detector, self.overflow, provenance)
+        fields = (self.cells, conditions, self.detector, self.overflow, provenance, self.weights)
+        return Events, fields
 
     def __len__(self) -> int:
         return len(self.cells)
 
     def __repr__(self) -> str:
         names = ", ".join(self.conditions) or "no conditions"
-        return f"Events({len(self)} x {self.detector.n_cells} cells, {self.detector.name}, {names})"
+        weighted = "" if self.weights is None else ", weighted"
+        size = f"{len(self)} x {self.detector.n_cells} cells"
+        return f"Events({size}, {self.detector.name}, {names}{weighted})"
 
     def __getitem__(self, index: slice | NDArray[Any] | Sequence[int]) -> Events:
         """Return the chosen events: a slice, a mask or an array of numbers."""
@@ -138,6 +165,7 @@ class Events:
             self.detector,
             None if self.overflow is None else self.overflow[index],
             self.provenance,
+            None if self.weights is None else self.weights[index],
         )
 
     @property
@@ -180,6 +208,26 @@ class Events:
         """Return the energy in all cells, shape (N,)."""
         return np.asarray(self.cells.sum(axis=1, dtype=np.float64), np.float64)
 
+    @property
+    def effective_number(self) -> float:
+        r"""How many events of equal weight have the same statistical error.
+
+        :math:`(\sum_i w_i)^2 / \sum_i w_i^2` (Kish, Survey Sampling, 1965, sec. 11.7); the number
+        of events where they have no weights, 0 where all weights are 0.
+        """
+        return float(len(self)) if self.weights is None else effective_number(self.weights)
+
+    def digests(self) -> NDArray[np.uint64]:
+        """Return 128 bits for the cells of each event, shape (N, 2).
+
+        Two events have the same ones if, and for all practical purposes only if, their cells agree
+        bit for bit (BLAKE2b, RFC 7693): copies are found without holding all cells in memory.
+        """
+        found = bytearray()
+        for row in np.ascontiguousarray(self.cells):
+            found += blake2b(row, digest_size=16).digest()
+        return np.frombuffer(bytes(found), np.uint64).reshape(len(self), 2)
+
     @staticmethod
     def concatenate(parts: Sequence[Events]) -> Events:
         """Join events of one detector, in order.
@@ -189,7 +237,8 @@ class Events:
 
         Raises:
             DetectorError: The parts belong to different detectors.
-            DataError: There are no parts, or their conditions differ.
+            DataError: There are no parts, their conditions differ, or some have weights and others
+                do not.
         """
         if not parts:
             raise DataError("there are no events to join", remedy="give at least one part")
@@ -206,6 +255,12 @@ class Events:
                     f"{sorted(part.conditions)}",
                     remedy="give files with the same conditions",
                 )
+        weights = [part.weights for part in parts if part.weights is not None]
+        if 0 < len(weights) < len(parts):
+            raise DataError(
+                "cannot join events with weights and events without",
+                remedy="give all of them weights (1 where all count the same), or leave them out",
+            )
         with_overflow = [part.overflow for part in parts if part.overflow is not None]
         names = dict.fromkeys(name for part in parts for name in part.provenance)
         return Events(
@@ -220,7 +275,14 @@ class Events:
                 name: _joined([p.provenance[name] for p in parts if name in p.provenance])
                 for name in names
             },
+            np.concatenate(weights) if weights else None,
         )
+
+
+def effective_number(weights: NDArray[np.float64]) -> float:
+    """Return how many events of equal weight have the statistical error of these weights."""
+    squares = float(weights @ weights)
+    return float(weights.sum()) ** 2 / squares if squares else 0.0
 
 
 def _joined(texts: Sequence[str]) -> str:

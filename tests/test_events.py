@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import pickle
 from typing import Any
 
 import numpy as np
@@ -157,3 +158,52 @@ def test_a_text_is_joined_once():
     assert joined("a", "b", "a") == "a; b"
     assert joined(joined("a", "b"), "b", "c") == "a; b; c"
     assert joined("a; a", "a; a") == "a; a"
+
+
+def test_weights() -> None:
+    weighted = events(weights=[1, -1, 2, 2])
+    assert weighted.weights is not None
+    assert weighted.weights.dtype == np.float64
+    assert not weighted.weights.flags.writeable
+    assert weighted.effective_number == pytest.approx(16 / 10)
+    assert events().effective_number == 4
+    assert events(weights=np.zeros(4)).effective_number == 0
+    np.testing.assert_array_equal(weighted[[3, 1]].weights, [2, -1])
+    both = Events.concatenate([weighted, weighted[:1]])
+    np.testing.assert_array_equal(both.weights, [1, -1, 2, 2, 1])
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(weighted)).weights, weighted.weights)
+    assert repr(weighted) == "Events(4 x 504 cells, calogan, energy, angle, weighted)"
+    with pytest.raises(DataError, match="with weights and events without"):
+        Events.concatenate([weighted, events()])
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"weights": np.ones(3)}, r"weights have shape \(3,\), but there are 4 events"),
+        ({"weights": [1, 1, np.nan, 1]}, "weights hold NaN .* in 1 of 4 events .*event 2"),
+        ({"conditions": {"weight": np.ones(4)}}, "'weight' is the weight of an event"),
+    ],
+)
+def test_wrong_weights(given: dict[str, Any], message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        events(**given)
+
+
+def test_digests_tell_cells_apart() -> None:
+    shower = events()
+    first = shower.digests()
+    assert first.shape == (4, 2)
+    assert len(np.unique(first, axis=0)) == 4
+    # Neither conditions nor the order of events matter, and the last bit of a cell does.
+    np.testing.assert_array_equal(events(conditions={}).digests(), first)
+    np.testing.assert_array_equal(shower[[2, 0]].digests(), first[[2, 0]])
+    cells = shower.cells.copy()
+    cells[1, 7] = np.nextafter(cells[1, 7], np.float32(np.inf))
+    assert (events(cells=cells).digests() == first).all(axis=1).tolist() == [
+        True,
+        False,
+        True,
+        True,
+    ]
+    assert events()[:0].digests().shape == (0, 2)

@@ -51,7 +51,7 @@ class Blocks:
         places = list(self._places())
         size = max(1, -(-len(places) // most))
         sources = [replace(source, path=source.path.resolve()) for source in self.found.sources]
-        light = replace(self.found, sources=sources, conditions={})
+        light = replace(self.found, sources=sources, conditions={}, weights=None)
         parts, before = [], 0
         for first in range(0, len(places), size):
             part = Blocks(light, self.how, (first, min(first + size, len(places))))

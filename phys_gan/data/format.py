@@ -50,6 +50,7 @@ class Reader:
         direct: Reads the cells into memory that is there already, where the layout can.
         voxelised: Whether the cells are sums of hits that another program wrote.
         hit_unit: Unit in which their energies were taken to be.
+        weights: The weights of all events, where they have some.
     """
 
     detector: Detector
@@ -62,6 +63,7 @@ class Reader:
     direct: Fill | None = None
     voxelised: bool = False
     hit_unit: str = ""
+    weights: NDArray[np.float64] | None = None
 
     def __len__(self) -> int:
         return self.n_events
@@ -89,7 +91,8 @@ class Reader:
         stop = self.n_events if stop is None else min(stop, self.n_events)
         cells, overflow = self.cells(start, stop)
         conditions = {name: values[start:stop] for name, values in self.conditions.items()}
-        return Events(cells, conditions, self.detector, overflow, self.provenance)
+        weights = None if self.weights is None else self.weights[start:stop]
+        return Events(cells, conditions, self.detector, overflow, self.provenance, weights)
 
     def blocks(self) -> Iterator[Events]:
         """Read all events in order, a block at a time.
@@ -169,8 +172,8 @@ class Format(ABC):
     def obstacles(self, events: Events) -> dict[str, str]:
         """Return what this layout cannot hold of such events, and why, as a clause.
 
-        ``"cells"`` or ``"energy"`` can never be left out; the name of another condition or
-        ``"overflow"`` can, when the user wishes.
+        ``"cells"`` or ``"energy"`` can never be left out; the name of another condition,
+        ``"overflow"`` or ``"weights"`` can, when the user wishes.
         """
 
     @abstractmethod

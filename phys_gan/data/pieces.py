@@ -100,10 +100,15 @@ class Group:
         numbers = self.numbers[index]
         conditions = {name: values[numbers] for name, values in self.found.conditions.items()}
         overflow = None if self.overflow is None else self.overflow[index]
-        sample = self.found.sample
+        sample, weights = self.found.sample, self.found.weights
         try:
             return Events(
-                self.cells[index], conditions, sample.detector, overflow, sample.provenance
+                self.cells[index],
+                conditions,
+                sample.detector,
+                overflow,
+                sample.provenance,
+                None if weights is None else weights[numbers],
             )
         except DataError as error:
             self._blame(error)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -192,4 +192,4 @@ def with_pdg(events: Events, number: int | None) -> Events:
         return events
     conditions: dict[str, NDArray[np.float64]] = dict(events.conditions)
     conditions["pdg"] = np.full(len(events), float(number))
-    return Events(events.cells, conditions, events.detector, events.overflow, events.provenance)
+    return replace(events, conditions=conditions)

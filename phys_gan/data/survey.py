@@ -31,6 +31,7 @@ class Survey:
         conditions: The conditions of all events in order, ``pdg`` among them where there is one.
         sample: The first event of each file, with the joined provenance.
         overflow: Which files know the energy outside the cells.
+        weights: The weights of all events in order, where they have some.
     """
 
     sources: Sequence[Source]
@@ -40,6 +41,7 @@ class Survey:
     conditions: dict[str, NDArray[np.float64]]
     sample: Events
     overflow: Sequence[bool]
+    weights: NDArray[np.float64] | None = None
 
     @property
     def n_events(self) -> int:
@@ -76,6 +78,8 @@ def survey(sources: Sequence[Source], how: How) -> Survey:
         )
         for name in sample.conditions
     }
+    # The sample could not be joined if some had weights and others not.
+    weights = [reader.weights for reader in readers if reader.weights is not None]
     return Survey(
         sources,
         [len(reader) for reader in readers],
@@ -84,20 +88,24 @@ def survey(sources: Sequence[Source], how: How) -> Survey:
         conditions,
         sample,
         [events.overflow is not None for events in firsts],
+        np.concatenate(weights) if weights else None,
     )
 
 
 def _check_conditions(reader: Reader) -> None:
     """Check the conditions of all events, so that none is found wrong hours later."""
-    for name, values in reader.conditions.items():
+    columns = {f"condition '{name}'": values for name, values in reader.conditions.items()}
+    if reader.weights is not None:
+        columns["weights"] = reader.weights
+    for name, values in columns.items():
         wrong = ~np.isfinite(values)
         what = "NaN or infinite"
-        if name == "energy" and not wrong.any():
+        if name == "condition 'energy'" and not wrong.any():
             wrong, what = values <= 0, "not positive"
         if wrong.any():
             raise DataError(
-                f"condition '{name}' is {what} in {wrong.sum()} of {len(values)} events (first: "
-                f"event {np.flatnonzero(wrong)[0]})",
+                f"{name} {'are' if name == 'weights' else 'is'} {what} in {wrong.sum()} of "
+                f"{len(values)} events (first: event {np.flatnonzero(wrong)[0]})",
                 remedy="find out what the simulation did there, or remove these events",
                 value=name,
             )

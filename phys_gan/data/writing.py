@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from phys_gan.data.containers import hdf5_tables
@@ -41,7 +42,7 @@ def write(
             for any other, ``.root`` CaloGAN's for its detector and a tree of hits for any other.
         events: The events.
         format: Name of the layout.
-        drop: Conditions to leave out, and ``"overflow"``.
+        drop: Conditions to leave out, ``"overflow"`` and ``"weights"``.
         append: Add the events to those in the file, which must be of the same detector and have
             the same conditions. The old file is replaced when the new one is complete.
 
@@ -125,7 +126,12 @@ def _require_alike(target: Path, old: Events, new: Events) -> None:
             constraint=old.detector.name,
         )
     has = [
-        set(e.conditions) | ({"overflow"} if e.overflow is not None else set()) for e in (old, new)
+        {
+            *e.conditions,
+            *(["overflow"] if e.overflow is not None else []),
+            *(["weights"] if e.weights is not None else []),
+        }
+        for e in (old, new)
     ]
     if has[0] != has[1]:
         raise DataError(
@@ -181,7 +187,7 @@ def _refusal(target: Path, events: Events, obstacles: dict[str, dict[str, str]])
 
 
 def leave_out(events: Events, names: Collection[str]) -> Events:
-    """Return the events without these conditions, and without overflow where it is named.
+    """Return the events without these conditions, overflow or weights.
 
     Raises:
         MissingError: There is nothing of this name.
@@ -189,12 +195,15 @@ def leave_out(events: Events, names: Collection[str]) -> Events:
     """
     if not names:
         return events
-    conditions, overflow = dict(events.conditions), events.overflow
+    conditions = dict(events.conditions)
+    overflow, weights = events.overflow, events.weights
     for name in names:
         if name in KEPT:
             raise DataError(f"'{name}' cannot be left out", remedy="keep it")
         if name == "overflow":
             overflow = None
+        elif name == "weights" and weights is not None:
+            weights = None
         elif name not in conditions:
             raise MissingError(
                 f"the events have no condition '{name}' to leave out; they have "
@@ -204,7 +213,7 @@ def leave_out(events: Events, names: Collection[str]) -> Events:
             )
         else:
             del conditions[name]
-    return Events(events.cells, conditions, events.detector, overflow, events.provenance)
+    return replace(events, conditions=conditions, overflow=overflow, weights=weights)
 
 
 def _with_ending(target: Path) -> list[Format]:
