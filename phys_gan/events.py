@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from phys_gan.detectors import Detector
 from phys_gan.errors import DataError, DetectorError, MissingError
 
-__all__ = ["WEIGHT_NAMES", "Events", "effective_number"]
+__all__ = ["WEIGHT_NAMES", "Events", "effective_number", "first_copies"]
 
 WEIGHT_NAMES = ("weight", "weights")
 """What files call the weight of an event."""
@@ -217,15 +217,22 @@ class Events:
         """
         return float(len(self)) if self.weights is None else effective_number(self.weights)
 
+    def empty(self) -> NDArray[np.bool_]:
+        """Return which events have no signal in any cell, shape (N,)."""
+        return np.asarray(~self.cells.any(axis=1), np.bool_)
+
     def digests(self) -> NDArray[np.uint64]:
         """Return 128 bits for the cells of each event, shape (N, 2).
 
-        Two events have the same ones if, and for all practical purposes only if, their cells agree
-        bit for bit (BLAKE2b, RFC 7693): copies are found without holding all cells in memory.
+        Two events have the same ones if, and for all practical purposes only if, all their cells
+        are equal to the last bit (BLAKE2b, RFC 7693; no two different events are known to agree,
+        nor expected to among fewer than :math:`2^{64}`): copies are found without holding all
+        cells in memory. 0.0 and -0.0 are the same number, and have the same digest.
         """
         found = bytearray()
-        for row in np.ascontiguousarray(self.cells):
-            found += blake2b(row, digest_size=16).digest()
+        for row in self.cells:
+            # -0.0 + 0.0 is 0.0; every other number stays as it is.
+            found += blake2b(row + np.float32(0), digest_size=16).digest()
         return np.frombuffer(bytes(found), np.uint64).reshape(len(self), 2)
 
     @staticmethod
@@ -283,6 +290,35 @@ def effective_number(weights: NDArray[np.float64]) -> float:
     """Return how many events of equal weight have the statistical error of these weights."""
     squares = float(weights @ weights)
     return float(weights.sum()) ** 2 / squares if squares else 0.0
+
+
+def first_copies(digests: NDArray[np.uint64], empty: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Return for each event the number of the first one that is its copy, shape (N,).
+
+    Copies are events whose cells are equal to the last bit, whatever their conditions are; an
+    event without others has its own number. Events without a signal are no copies of each other:
+    nothing tells two of them apart, and nothing says that they are one.
+
+    Arguments:
+        digests: :meth:`Events.digests` of all events, shape (N, 2). 128 bits of a cryptographic
+            hash need no confirmation by the cells themselves.
+        empty: :meth:`Events.empty` of all events, shape (N,).
+
+    Example:
+        >>> from phys_gan.detectors import load_detector
+        >>> cells = np.array([[1.0], [2.0], [0.0], [1.0], [0.0]]) * np.ones(504)
+        >>> events = Events(cells, {}, load_detector("calogan"))
+        >>> first_copies(events.digests(), events.empty()).tolist()
+        [0, 1, 2, 0, 4]
+    """
+    # Both sorts are stable, so that of equal digests the first event stays in front.
+    order = np.lexsort(digests.T)
+    in_order = digests[order]
+    new = np.ones(len(order), np.bool_)
+    new[1:] = (in_order[1:] != in_order[:-1]).any(axis=1)
+    first = np.empty(len(order), np.int64)
+    first[order] = order[new][np.cumsum(new) - 1]
+    return np.where(empty, np.arange(len(order)), first)
 
 
 def _joined(texts: Sequence[str]) -> str:
