@@ -20,6 +20,7 @@ from phys_gan.validation.multivariate.features import (
     feature_matrix,
     undefined_values,
 )
+from phys_gan.validation.multivariate.glossary import UNWEIGHTED
 from phys_gan.validation.multivariate.inception import find_weights
 from phys_gan.validation.multivariate.judging import MIN_EVENTS, judge_features
 from phys_gan.validation.multivariate.score import inception_score
@@ -30,6 +31,7 @@ from phys_gan.validation.statistics.cell_correlations import (
 )
 from phys_gan.validation.statistics.correlations import Correlations, compare_correlations
 from phys_gan.validation.statistics.result import Result
+from phys_gan.validation.statistics.weighting import Weights
 
 if TYPE_CHECKING:
     from phys_gan.validation.classifier.outcome import ClassifierResult
@@ -60,6 +62,7 @@ class Together:
         cell_correlations: Between cells against their distance.
         gallery: Single events of both samples.
         clouds: The points of both samples, of toys.
+        unweighted: What cannot take the weights of the events and is left out, in sentences.
     """
 
     results: dict[str, Result] = field(default_factory=dict)
@@ -67,6 +70,7 @@ class Together:
     cell_correlations: CellCorrelations | None = None
     gallery: Gallery | None = None
     clouds: Clouds | None = None
+    unweighted: list[str] = field(default_factory=list)
 
 
 def check_names(features: Sequence[str], classifiers: Sequence[str], preset: str) -> None:
@@ -119,23 +123,37 @@ def compare_together(
     """
     results: dict[str, Result] = {}
     samples = [s for s in (reference, candidate, training) if s is not None]
+    weights = reference.weights, candidate.weights
     if min(map(len, samples)) >= MIN_EVENTS:
         features = _features(samples)
-        results |= judge_features(
-            features[0],
-            features[1],
-            seed=seed,
-            training=features[2] if training is not None else None,
-            max_events=_NEIGHBOURS,
-        )
+
+        def judged(weights: tuple[Weights, Weights]) -> dict[str, Result]:
+            return judge_features(
+                features[0],
+                features[1],
+                seed=seed,
+                training=features[2] if training is not None else None,
+                max_events=_NEIGHBOURS,
+                reference_weights=weights[0],
+                candidate_weights=weights[1],
+            )
+
+        if all(s.weights is None or not s.weighted for s in (reference, candidate)):
+            # Neighbours are those of different events, however many copies each has.
+            results |= judged((None, None))
+        if any(w is not None for w in weights):
+            results |= judged(weights)
     if reference.detector.is_toy:
-        modes = judge_modes(reference, candidate, seed=seed)
-        return Together(modes | results, clouds=make_clouds(reference, candidate, seed=seed))
+        clouds = make_clouds(reference, candidate, seed=seed)
+        if all(w is None for w in weights):
+            results = judge_modes(reference, candidate, seed=seed) | results
+        return Together(results, clouds=clouds, unweighted=_unweighted(samples, results))
     correlations = compare_correlations(
         _shares(reference),
         _shares(candidate),
         [layer.name or str(k) for k, layer in enumerate(reference.detector.layers)],
         seed=seed,
+        weights=(reference.weights, candidate.weights),
     )
     if correlations is not None:
         results["layer_correlations"] = correlations.rms
@@ -143,7 +161,20 @@ def compare_together(
     if cells is not None:
         results["cell_correlations"] = cells.rms
     gallery = make_gallery(reference, candidate, seed=seed)
-    return Together(results, correlations, cells, gallery)
+    unweighted = _unweighted(samples, results)
+    return Together(results, correlations, cells, gallery, unweighted=unweighted)
+
+
+def _unweighted(samples: Sequence[Measured], results: Mapping[str, Result]) -> list[str]:
+    """Say in a sentence what is not compared because it cannot take weights."""
+    if all(sample.weights is None for sample in samples[:2]):
+        return []
+    left = {name: why for name, why in UNWEIGHTED.items() if name not in results}
+    return [
+        f"Not compared, as the events have weights: "
+        f"{', '.join(name for name, other in left.items() if other == why)} ({why})."
+        for why in dict.fromkeys(left.values())
+    ]
 
 
 def compare_extracted(
@@ -162,14 +193,21 @@ def compare_extracted(
     results: dict[str, Result] = {}
     if not extractors:
         return results
+    weighted = any(events.weights is not None for events in (reference.kept, candidate.kept))
     # What is trained on events knows them better than others: those it saw are not compared.
     order = stream(seed, "validation/extractors").permutation(len(reference.kept))
     seen, unseen = (reference.kept[np.sort(part)] for part in np.array_split(order, 2))
     for name in extractors:
         extract = EXTRACTORS[name](seen)
-        found = judge_features(extract(unseen), extract(candidate.kept), seed=seed)
+        found = judge_features(
+            extract(unseen),
+            extract(candidate.kept),
+            seed=seed,
+            reference_weights=unseen.weights,
+            candidate_weights=candidate.kept.weights,
+        )
         results |= {f"{_OF_FEATURES.get(m, m)}_{name}": result for m, result in found.items()}
-        if isinstance(extract, Classifying):
+        if isinstance(extract, Classifying) and not weighted:
             results[f"inception_score_{name}"] = _inception_score(
                 extract.probabilities(unseen), extract.probabilities(candidate.kept), seed
             )
