@@ -244,7 +244,8 @@ def _signal(detector: Detector) -> str:
 
 def _with_error(value: float, error: float) -> str:
     """Return both with two significant digits of the error."""
-    if not error > 0:
+    # Equal values differ by rounding.
+    if not error > 1e-12 * abs(value):
         return f"{value:.4g}"
     digits = max(0, 1 - math.floor(math.log10(error)))
     return f"{value:.{digits}f} ± {error:.{digits}f}"
