@@ -122,7 +122,7 @@ def split_indices(
         warnings.warn(
             f"the parts have {' and '.join(map(str, counts))} events instead of "
             f"{' and '.join(f'{aim:.0f}' for aim in wanted)}: copies stay together, and one event "
-            f"is there {times.max()} times; remove its copies, or choose other shares",
+            f"is there {times.max()} times; remove copies, or choose other shares",
             Notice,
             stacklevel=3,
         )

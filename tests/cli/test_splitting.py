@@ -43,7 +43,7 @@ def test_copies_that_leave_the_shares_wrong_are_said(run, tmp_path):
     assert out == f"Wrote 32 events to {learn}\nWrote 8 events to {test}\n"
     assert said == (
         "phys-gan: the parts have 32 and 8 events instead of 30 and 10: copies stay together, and "
-        "one event is there 4 times; remove its copies, or choose other shares\n"
+        "one event is there 4 times; remove copies, or choose other shares\n"
     )
     code, _, said = run("split", source, learn, test, "--shares", "0.8,0.2")
     assert (code, said) == (0, "")

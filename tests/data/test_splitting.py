@@ -196,7 +196,7 @@ def test_the_parts_of_copies_have_one_spectrum():
 @pytest.mark.parametrize(
     ("times", "shares", "message"),
     [
-        ([300] + [1] * 100, (0.5, 0.5), "one event is there 300 times; remove its copies, or"),
+        ([300] + [1] * 100, (0.5, 0.5), "one event is there 300 times; remove copies, or"),
         ([4] * 10, (0.75, 0.25), "have 32 and 8 events instead of 30 and 10: copies stay together"),
         ([100] * 3, (0.8, 0.2), "have 200 and 100 events instead of 240 and 60"),
         # Rather than an empty part.
