@@ -31,7 +31,8 @@ def split(
 ) -> None:
     """Split events at random into files, to learn from and to judge by.
 
-    All parts have the same spectra of conditions, and copies of an event come into the same part.
+    All parts have the same spectra of conditions, and copies of an event (all cells equal) come
+    into the same part; it says so where that leaves a share wrong.
 
     Example: `phys-gan split showers.root learn.h5 test.h5 --shares 0.8,0.2`
     """

@@ -11,7 +11,7 @@ import numpy as np
 from phys_gan.data.blockwise import blocks
 from phys_gan.data.mapping import HitMapping
 from phys_gan.data.source import Paths
-from phys_gan.data.splitting import split_indices
+from phys_gan.data.splitting import copies_among, split_indices
 from phys_gan.data.survey import Survey
 from phys_gan.data.writing import leave_out, writing
 from phys_gan.detectors import Detector
@@ -86,6 +86,9 @@ def split_files(
         DataError: There is not one share for each file, they do not add up to 1, or a part would
             be empty.
         PhysGanError: As in :func:`read` and :func:`write`.
+
+    Warns:
+        Notice: As :func:`split`.
     """
     if len(outs) != len(shares):
         raise DataError(
@@ -97,8 +100,7 @@ def split_files(
     parts = blocks(paths, detector=detector, format=format, mapping=mapping)
     found = parts.found
     _require_one_overflow(found)
-    totals = np.concatenate([events.total_energy() for events in parts])
-    chosen = split_indices(found.conditions, shares, seed, totals)
+    chosen = split_indices(found.conditions, shares, seed, copies_among(parts))
     part_of = np.empty(found.n_events, np.int64)
     for number, events_of_part in enumerate(chosen):
         part_of[events_of_part] = number

@@ -17,7 +17,7 @@ from phys_gan.data.source import find_sources
 from phys_gan.data.units import expected_response, response
 from phys_gan.detectors import Detector
 from phys_gan.errors import DataError
-from phys_gan.events import Events
+from phys_gan.events import Events, first_copies
 from phys_gan.units import format_energy
 
 __all__ = ["Inspection", "inspect"]
@@ -137,7 +137,9 @@ class _Seen:
         self._totals: list[NDArray[np.float64]] = []
         self._responses: list[NDArray[np.float64]] = []
         self._low, self._high = math.inf, -math.inf
-        self._hit = self._empty = 0
+        self._hit = 0
+        self._digests: list[NDArray[np.uint64]] = []
+        self._empty: list[NDArray[np.bool_]] = []
         self._outside: list[NDArray[np.float64]] = []
 
     def add(self, events: Events) -> None:
@@ -149,7 +151,8 @@ class _Seen:
         self._low = min(self._low, float(events.cells.min()))
         self._high = max(self._high, float(events.cells.max()))
         self._hit += int(np.count_nonzero(events.cells > events.detector.threshold))
-        self._empty += int(np.count_nonzero(~events.cells.any(axis=1)))
+        self._digests.append(events.digests())
+        self._empty.append(events.empty())
         if events.overflow is not None:
             self._outside.append(events.overflow.sum(axis=1, dtype=np.float64))
 
@@ -181,23 +184,27 @@ class _Seen:
             notes=reader.notes,
             warnings=[
                 *_strange_response(detector, mean_and_error),
-                *self._strange_events(total),
+                *self._strange_events(),
                 *_much_overflow(detector, shares),
             ],
         )
 
-    def _strange_events(self, total: NDArray[np.float64]) -> list[str]:
+    def _strange_events(self) -> list[str]:
         """Tell of events without a signal and of events that are there more than once."""
-        n, found = len(total), list[str]()
-        if self._reader.detector.is_toy:
-            # The origin is a point like any other, and two sums of coordinates may be equal.
-            return found
-        if self._empty:
-            found.append(f"{self._empty} of {n} events have no signal in any cell")
-        keys = np.stack([total, *self._reader.conditions.values()], axis=1)[total != 0]
-        copies = len(keys) - len(np.unique(keys, axis=0))
-        if copies:
-            found.append(f"{copies} of {n} events are copies of others")
+        detector, empty, found = self._reader.detector, np.concatenate(self._empty), list[str]()
+        n, silent = len(empty), int(np.count_nonzero(empty))
+        # The origin of a toy is a point like any other.
+        if silent and not detector.is_toy:
+            found.append(f"{silent} of {n} events have no signal in any cell")
+        first = first_copies(np.concatenate(self._digests), empty)
+        copies = np.flatnonzero(first != np.arange(n))
+        # Single numbers are equal by chance.
+        if len(copies) and detector.n_cells > 1:
+            columns = self._reader.conditions.values()
+            others = [values[copies] != values[first[copies]] for values in columns]
+            n_others = int(np.count_nonzero(np.any(others, axis=0)))
+            condition = f", {n_others} of them with other conditions" if n_others else ""
+            found.append(f"{len(copies)} of {n} events are copies of others{condition}")
         return found
 
 
@@ -237,7 +244,8 @@ def _signal(detector: Detector) -> str:
 
 def _with_error(value: float, error: float) -> str:
     """Return both with two significant digits of the error."""
-    if not error > 0:
+    # Equal values differ by rounding.
+    if not error > 1e-12 * abs(value):
         return f"{value:.4g}"
     digits = max(0, 1 - math.floor(math.log10(error)))
     return f"{value:.{digits}f} ± {error:.{digits}f}"

@@ -17,6 +17,7 @@ from phys_gan.data.mapping import HitMapping
 from phys_gan.data.pieces import Group, Piece, Pieces, cut
 from phys_gan.data.reading import How
 from phys_gan.data.source import Paths, find_sources
+from phys_gan.data.splitting import copies_among
 from phys_gan.data.survey import Survey, survey
 from phys_gan.detectors import Detector
 from phys_gan.errors import RangeError
@@ -168,12 +169,14 @@ class Stream:
         with Pieces(self.found, self.how) as pieces:
             return pieces.load(cut(self.found, rows, most, ordered)).take(slice(None))
 
-    def totals(self) -> NDArray[np.float64]:
-        """Read the total signal of every event, in order, shape (N,); a pass over all files."""
+    def first_copies(self) -> NDArray[np.int64]:
+        """Return for each event the number of the first one that is its copy, shape (N,).
+
+        Numbers count over all files, which are read once.
+        """
         whole = cut(self.found, self._rows, self._group_events)
         with Pieces(self.found, self.how) as pieces:
-            parts = [pieces.load([piece]).take(slice(None)).total_energy() for piece in whole]
-        return np.concatenate(parts)
+            return copies_among(pieces.load([piece]).take(slice(None)) for piece in whole)
 
     @property
     def _group_events(self) -> int:

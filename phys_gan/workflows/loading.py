@@ -56,7 +56,8 @@ def load_or_stream(
     if _COPIES * row_bytes * batches.n_events <= memory:
         shown, held_out = split(read(data, **options), [1 - share, share], seed)
         return shown, held_out, None
-    parts = split_indices(batches.found.conditions, [1 - share, share], seed, batches.totals())
+    first = batches.first_copies()
+    parts = split_indices(batches.found.conditions, [1 - share, share], seed, first)
     most = max(1, min(_SAMPLE, memory // (2 * _COPIES * row_bytes)))
     chosen = [
         random_stream(seed, f"sample {k}").permutation(part)[:most] for k, part in enumerate(parts)

@@ -48,6 +48,22 @@ def test_what_does_not_fit_is_streamed_and_never_leaks(files: list[Path]) -> Non
     np.testing.assert_array_equal(next(flow(60, 0, 1, 3)).energy, seen[180:240])
 
 
+def test_copies_in_different_files_never_leak(tmp_path: Path) -> None:
+    showers = read(demo_sample())
+    write(tmp_path / "a.h5", showers[:350])
+    write(tmp_path / "b.h5", showers[[*range(300, 500), *range(50)]])
+    files = [tmp_path / "a.h5", tmp_path / "b.h5"]
+    _, held_out, flow = load_or_stream(files, 0.2, 1, memory=LITTLE)
+    shown, expected = split(read(files), [0.8, 0.2], 1)
+    assert [len(shown), len(expected)] == [480, 120]
+    assert flow is not None
+    batches = flow(60, 0, 1, 0)
+    seen = np.concatenate([next(batches).cells for _ in range(8)])
+    np.testing.assert_array_equal(np.unique(seen, axis=0), np.unique(shown.cells, axis=0))
+    assert not {row.tobytes() for row in seen} & {row.tobytes() for row in held_out.cells}
+    assert {row.tobytes() for row in held_out.cells} <= {row.tobytes() for row in expected.cells}
+
+
 def test_training_from_a_stream_resumes_exactly(files: list[Path], tmp_path: Path) -> None:
     class Killed(Exception):
         pass
