@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,10 +21,11 @@ from phys_gan.validation.multivariate.features import (
     feature_matrix,
     undefined_values,
 )
-from phys_gan.validation.multivariate.glossary import UNWEIGHTED
+from phys_gan.validation.multivariate.glossary import MULTIVARIATE, UNWEIGHTED
 from phys_gan.validation.multivariate.inception import find_weights
 from phys_gan.validation.multivariate.judging import MIN_EVENTS, judge_features
 from phys_gan.validation.multivariate.score import inception_score
+from phys_gan.validation.pathologies import MEMORISATION
 from phys_gan.validation.points import Clouds, coordinates, judge_modes, make_clouds
 from phys_gan.validation.statistics.cell_correlations import (
     CellCorrelations,
@@ -31,7 +33,6 @@ from phys_gan.validation.statistics.cell_correlations import (
 )
 from phys_gan.validation.statistics.correlations import Correlations, compare_correlations
 from phys_gan.validation.statistics.result import Result
-from phys_gan.validation.statistics.weighting import Weights
 
 if TYPE_CHECKING:
     from phys_gan.validation.classifier.outcome import ClassifierResult
@@ -62,7 +63,7 @@ class Together:
         cell_correlations: Between cells against their distance.
         gallery: Single events of both samples.
         clouds: The points of both samples, of toys.
-        unweighted: What cannot take the weights of the events and is left out, in sentences.
+        unweighted: What metrics do that cannot take the weights of the events, in sentences.
     """
 
     results: dict[str, Result] = field(default_factory=dict)
@@ -124,30 +125,31 @@ def compare_together(
     results: dict[str, Result] = {}
     samples = [s for s in (reference, candidate, training) if s is not None]
     weights = reference.weights, candidate.weights
-    if min(map(len, samples)) >= MIN_EVENTS:
+    weighted = any(w is not None for w in weights)
+    if min(sample.effective for sample in samples) >= MIN_EVENTS:
         features = _features(samples)
-
-        def judged(weights: tuple[Weights, Weights]) -> dict[str, Result]:
-            return judge_features(
-                features[0],
-                features[1],
-                seed=seed,
-                training=features[2] if training is not None else None,
-                max_events=_NEIGHBOURS,
+        judge = partial(
+            judge_features,
+            features[0],
+            features[1],
+            seed=seed,
+            training=features[2] if training is not None else None,
+            max_events=_NEIGHBOURS,
+        )
+        if weighted:
+            results = judge(
                 reference_weights=weights[0],
                 candidate_weights=weights[1],
+                training_weights=None if training is None else training.weights,
             )
-
-        if all(s.weights is None or not s.weighted for s in (reference, candidate)):
+        if not (reference.weighted or candidate.weighted):
             # Neighbours are those of different events, however many copies each has.
-            results |= judged((None, None))
-        if any(w is not None for w in weights):
-            results |= judged(weights)
+            results = judge() | {n: r for n, r in results.items() if n not in UNWEIGHTED}
     if reference.detector.is_toy:
         clouds = make_clouds(reference, candidate, seed=seed)
-        if all(w is None for w in weights):
+        if not weighted:
             results = judge_modes(reference, candidate, seed=seed) | results
-        return Together(results, clouds=clouds, unweighted=_unweighted(samples, results))
+        return Together(results, clouds=clouds, unweighted=_unweighted(samples))
     correlations = compare_correlations(
         _shares(reference),
         _shares(candidate),
@@ -161,20 +163,21 @@ def compare_together(
     if cells is not None:
         results["cell_correlations"] = cells.rms
     gallery = make_gallery(reference, candidate, seed=seed)
-    unweighted = _unweighted(samples, results)
+    unweighted = _unweighted(samples)
     return Together(results, correlations, cells, gallery, unweighted=unweighted)
 
 
-def _unweighted(samples: Sequence[Measured], results: Mapping[str, Result]) -> list[str]:
-    """Say in a sentence what is not compared because it cannot take weights."""
-    if all(sample.weights is None for sample in samples[:2]):
+def _unweighted(samples: Sequence[Measured]) -> list[str]:
+    """Say what is done instead, where metrics of weighted events have no weights."""
+    if not any(sample.weighted and sample.weights is not None for sample in samples[:2]):
         return []
-    left = {name: why for name, why in UNWEIGHTED.items() if name not in results}
-    return [
-        f"Not compared, as the events have weights: "
-        f"{', '.join(name for name, other in left.items() if other == why)} ({why})."
-        for why in dict.fromkeys(left.values())
-    ]
+    names = [name for name in UNWEIGHTED if len(samples) > 2 or name not in MEMORISATION]
+    found = []
+    for why in dict.fromkeys(UNWEIGHTED[name] for name in names):
+        labels = [MULTIVARIATE[name].label for name in names if UNWEIGHTED[name] == why]
+        which = labels[0] if len(labels) == 1 else f"each of {', '.join(labels)}"
+        found.append(f"Of weighted events, {which} {why}.")
+    return found
 
 
 def compare_extracted(
