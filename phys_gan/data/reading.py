@@ -178,7 +178,7 @@ def particle_numbers(
                 raise DataError(
                     f"'{source.path}' does not say which particle its events began with, and other "
                     f"files do",
-                    remedy=f"name it, such as '{source.path}@gamma'",
+                    remedy=f"name it, such as '{replace(source, particle='gamma')}'",
                 )
             numbers.append(find_particle(text).pdg)
         else:
