@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from phys_gan.data.containers.damage import damage_reported
 from phys_gan.data.containers.hdf5_attributes import attributes
+from phys_gan.data.containers.hdf5_places import require_own
 from phys_gan.data.containers.opening import OpenFile, listing, nearest
 from phys_gan.data.metadata import Metadata, from_texts
 from phys_gan.errors import DataError, MissingError
@@ -25,14 +26,11 @@ __all__ = [
     "row_blocks",
     "rows_per_chunk",
     "shape_of",
+    "unequal",
     "wrong_shape",
 ]
 
 _BLOCK_VALUES = 1 << 23
-_MOST_COMPRESSED = 2_000
-"""Bytes that one byte of a file stands for: no more than about 1,000 with gzip."""
-_MOST_EMPTY = 1 << 26
-"""Bytes that may be declared beside: a small file may hold little but zeros."""
 
 
 def data_sets(file: OpenFile) -> dict[str, tuple[int, ...]]:
@@ -56,32 +54,8 @@ def has(file: OpenFile, *names: str) -> bool:
     with damage_reported("HDF5"):
         found = [file.handle.get(name) for name in names]
         for name, entry in zip(names, found, strict=True):
-            _require_own(file, name, entry)
+            require_own(file, name, entry)
         return all(hasattr(entry, "shape") for entry in found)
-
-
-def _require_own(file: OpenFile, name: str, entry: Any) -> None:
-    """Refuse a data set whose numbers lie in another file: only what was named is opened."""
-    import h5py
-
-    if not isinstance(entry, h5py.Dataset):
-        return
-    made = entry.id.get_create_plist()
-    if made.get_layout() == h5py.h5d.VIRTUAL or made.get_external_count():
-        raise DataError(
-            f"data set '{name}' takes its numbers from other files",
-            remedy="copy them into one file (h5repack)",
-            value=name,
-        )
-    declared = entry.dtype.itemsize * math.prod(entry.shape or ())
-    held = file.path.stat().st_size
-    if declared > _MOST_EMPTY + _MOST_COMPRESSED * held:
-        raise DataError(
-            f"data set '{name}' declares {declared:.3g} bytes in a file of {held:,}",
-            remedy="copy or make the file again",
-            value=declared,
-            constraint=held,
-        )
 
 
 def shape_of(file: OpenFile, name: str) -> tuple[int, ...]:
@@ -135,6 +109,16 @@ def wrong_shape(
         remedy=remedy,
         value=shape,
         constraint=needed,
+    )
+
+
+def unequal(name: str, n_events: int, other: str, n_others: int) -> DataError:
+    """Return an error that says that a data set does not hold the same events as another."""
+    return DataError(
+        f"data set '{name}' has {n_events} events, but {other} has {n_others}",
+        remedy="store the same events in both",
+        value=n_events,
+        constraint=n_others,
     )
 
 
