@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
 from phys_gan import __version__
-from phys_gan.errors import PhysGanError
+from phys_gan.errors import Notice, PhysGanError
 
 __all__ = [
     "ClusterOption",
@@ -84,10 +87,28 @@ CompileOption = Annotated[
 def main() -> None:
     """Run the command line; what is wrong with the input is said in one sentence."""
     try:
-        app()
+        with _notices_said():
+            app()
     except PhysGanError as error:
         typer.echo(f"phys-gan: {error}", err=True)
         sys.exit(2)
+
+
+@contextmanager
+def _notices_said() -> Iterator[None]:
+    """Say notices in one sentence on stderr, as errors are."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", Notice)
+        before = warnings.showwarning
+
+        def show(message: Any, category: type[Warning], *where: Any, **options: Any) -> None:
+            if issubclass(category, Notice):
+                typer.echo(f"phys-gan: {message}", err=True)
+            else:
+                before(message, category, *where, **options)
+
+        warnings.showwarning = show
+        yield
 
 
 def _version(wanted: bool) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shlex
 import time
-import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
@@ -74,25 +73,6 @@ def _following(out: Path, live: bool) -> Iterator[Watch]:
     with tensorboard(out / "tensorboard") as watch:
         typer.echo(f"Follow it with: tensorboard --logdir {shlex.quote(str(out))}")
         yield watch
-
-
-@contextmanager
-def _said() -> Iterator[None]:
-    """Say warnings about checkpoints in one sentence, as errors are."""
-    from phys_gan.training.run import Damaged
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("always", Damaged)
-        before = warnings.showwarning
-
-        def show(message: Any, category: type[Warning], *where: Any, **options: Any) -> None:
-            if issubclass(category, Damaged):
-                typer.echo(f"phys-gan: {message}", err=True)
-            else:
-                before(message, category, *where, **options)
-
-        warnings.showwarning = show
-        yield
 
 
 @app.command(cls=_Train)
@@ -183,7 +163,6 @@ def train(
     left = None if seconds is None else max(0.0, seconds - (time.monotonic() - _BEGAN))
     try:
         with (
-            _said(),
             _following(out, live and first) as watch,
             progress(resolved.training.events) if first else nullcontext(silent) as report,
         ):

@@ -24,6 +24,8 @@ __all__ = [
     "read_rows",
     "require_length",
     "row_blocks",
+    "rows",
+    "rows_at_once",
     "rows_per_chunk",
     "shape_of",
     "unequal",
@@ -129,6 +131,31 @@ def rows_per_chunk(file: OpenFile, name: str) -> int:
     return int(chunks[0]) if chunks else 1
 
 
+def rows_at_once(file: OpenFile, name: str) -> int:
+    """Return how many events to read together: those of a chunk, if they are not too many."""
+    with damage_reported("HDF5"):
+        data_set = file.handle[name]
+        values = math.prod(data_set.shape[1:])
+        listed = data_set.dtype.kind == "O"
+    chunk = rows_per_chunk(file, name)
+    return 1 if listed or chunk * values > _BLOCK_VALUES else chunk
+
+
+def rows(file: OpenFile, name: str, start: int, stop: int) -> NDArray[Any]:
+    """Read the events ``start`` to ``stop - 1`` of a data set (N, ...), in its own type.
+
+    Raises:
+        DataError: The data set is damaged.
+    """
+    with damage_reported("HDF5"):
+        kept = _kept(file, name, start, stop)
+        return np.asarray(file.handle[name][start:stop]) if kept is None else kept
+
+
+def _kept(file: OpenFile, name: str, start: int, stop: int) -> NDArray[Any] | None:
+    return None if file.ahead is None else file.ahead.rows(name, file.handle[name], start, stop)
+
+
 def read_rows(file: OpenFile, name: str, out: NDArray[np.float32], start: int = 0) -> None:
     """Read events of a data set (N, ...) into ``out`` (n, cells).
 
@@ -145,6 +172,10 @@ def read_rows(file: OpenFile, name: str, out: NDArray[np.float32], start: int = 
         return
     with damage_reported("HDF5"):
         data_set = file.handle[name]
+        kept = _kept(file, name, start, start + len(out))
+        if kept is not None:
+            out[:] = kept.reshape(len(out), -1)
+            return
         if data_set.dtype == out.dtype and out.flags.c_contiguous and data_set.ndim == 2:
             data_set.read_direct(out, np.s_[start : start + len(out)])
             return
@@ -167,13 +198,11 @@ def row_blocks(
         values = math.prod(file.handle[name].shape[1:])
     # Whole chunks per block: else those on the border are decompressed twice.
     chunk = rows_per_chunk(file, name)
-    rows = -(-max(1, _BLOCK_VALUES // max(1, values)) // chunk) * chunk
+    step = -(-max(1, _BLOCK_VALUES // max(1, values)) // chunk) * chunk
     first = start
     while first < stop:
-        last = min((first // chunk) * chunk + rows, stop)
-        with damage_reported("HDF5"):
-            block = file.handle[name][first:last]
-        yield slice(first - start, last - start), block
+        last = min((first // chunk) * chunk + step, stop)
+        yield slice(first - start, last - start), rows(file, name, first, last)
         first = last
 
 

@@ -14,6 +14,7 @@ from typing import Any
 from phys_gan.data.containers.container import container_of, writer_mark
 from phys_gan.data.containers.damage import damage_reported, damaged
 from phys_gan.data.containers.hdf5_heaps import sound_heaps
+from phys_gan.data.containers.hdf5_rows import Ahead
 from phys_gan.data.containers.root_classes import forget_classes, remember_classes
 from phys_gan.data.source import Source
 from phys_gan.errors import DataError, MissingError, PhysGanError
@@ -39,17 +40,23 @@ class OpenFile:
         container: ``"HDF5"``, ``"ROOT"`` or ``"FITS"``.
         handle: What h5py, uproot or astropy opened.
         tree: The tree that the user named, or empty.
+        ahead: What keeps rows of HDF5 for whoever reads from the first event to the last.
     """
 
     path: Path
     container: str
     handle: Any
     tree: str = ""
+    ahead: Ahead | None = None
 
 
 @contextmanager
-def opened(source: Source) -> Iterator[OpenFile]:
+def opened(source: Source, ahead: int = 0) -> Iterator[OpenFile]:
     """Open a file; every error of ours that leaves the block names it.
+
+    Arguments:
+        source: The file.
+        ahead: Bytes that may be decompressed before they are asked for, and kept.
 
     Raises:
         MissingError: There is no such file.
@@ -67,7 +74,8 @@ def opened(source: Source) -> Iterator[OpenFile]:
             with damage_reported(container):
                 handle = _open(source.path, container)
             with handle:
-                yield OpenFile(source.path, container, handle, source.tree)
+                kept = Ahead(ahead) if ahead and container == "HDF5" else None
+                yield OpenFile(source.path, container, handle, source.tree, kept)
         except Exception:
             if container == "ROOT":
                 forget_classes()

@@ -86,8 +86,7 @@ class CaloCloudsHDF5(Format):
             raise hdf5.unequal(_POINTS, shape[0], f"'{_ENERGY}'", n_events)
 
         def read(start: int, stop: int) -> tuple[NDArray[np.int64], NDArray[np.floating]]:
-            with damage_reported("HDF5"):
-                table = file.handle[_POINTS][start:stop]
+            table = hdf5.rows(file, _POINTS, start, stop)
             if shape[2] != 4:
                 table = table.transpose(0, 2, 1)
             filled = table[:, :, 3] != 0
