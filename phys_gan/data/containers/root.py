@@ -42,7 +42,14 @@ def trees(file: OpenFile) -> dict[str, Any]:
     An older one that the user named by its cycle (``tree;1``) is among them by that name.
     """
     with damage_reported("ROOT"):
-        return {name: file.handle[key] for name, key in _keys(file).items()}
+        return {name: _at(file.handle, key) for name, key in _keys(file).items()}
+
+
+def _at(folder: Any, key: str) -> Any:
+    """Return what is at a path in a file; uproot takes colons in a whole path for branches."""
+    for part in key.split("/"):
+        folder = folder[part]
+    return folder
 
 
 def _keys(file: OpenFile) -> dict[str, str]:
