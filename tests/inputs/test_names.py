@@ -111,7 +111,7 @@ def test_names_from_home(folder: Path) -> None:
     assert find_sources("~/f.root:tree@e-") == [Source(folder / "user@site/f.root", "tree", "e-")]
     assert find_sources("~/*.root") == [Source(folder / "user@site/f.root")]
     assert find_sources("~odd.h5") == [Source(Path("~odd.h5"))]
-    with pytest.raises(MissingError, match="there is no file '~/none.h5'"):
+    with pytest.raises(MissingError, match=r"there is no file '~/none.h5'"):
         find_sources("~/none.h5")
 
 
@@ -140,7 +140,7 @@ def test_no_name_and_a_folder(folder: Path) -> None:
     with pytest.raises(DataError, match="no file is named"):
         find_sources("")
     for name in ("run[3]", "run[3]/", "run[3]@gamma"):
-        with pytest.raises(DataError, match="'run.3.' is a folder; name its files") as caught:
+        with pytest.raises(DataError, match=r"'run.3.' is a folder; name its files") as caught:
             pg.read(name)
         # What is advised works, whatever the folder is called.
         assert find_sources(advised(caught.value)) == [Source(Path("run[3]/a.h5"))]
@@ -227,17 +227,15 @@ def test_of_a_tree_that_was_written_again_the_last_is_read(
     for name, beam in (("dir/tree", 7.0), ("dir/tree;2", 7.0), ("dir/tree;1", 5.0), ("", 7.0)):
         assert set(pg.read(f"{path}:{name}", **how).energy) == {beam}
     assert set(pg.read(f"{path}:/dir/tree", **how).energy) == {7.0}
-    with pytest.raises(MissingError, match="has no tree 'dir/tree;3'.*; it holds 'dir/tree'"):
+    with pytest.raises(MissingError, match=r"has no tree 'dir/tree;3'.*; it holds 'dir/tree'"):
         pg.read(f"{path}:dir/tree;3", **how)
 
 
-def test_a_particle_that_is_not_known_is_named_as_such(
-    tmp_path: Path, how: dict[str, str]
-) -> None:
+def test_a_particle_that_is_not_known_is_named_as_such(tmp_path: Path, how: dict[str, str]) -> None:
     path = trees(tmp_path / "f.root", tree=5.0)
     with pytest.raises(MissingError, match="'gama' is not a known particle"):
         pg.read(f"{path}:tree@gama", **how)
-    with pytest.raises(MissingError, match="has no tree 'tre@e' .nearest: 'tree'"):
+    with pytest.raises(MissingError, match=r"has no tree 'tre@e' .nearest: 'tree'"):
         pg.read(f"{path}:tre@e", **how)
 
 

@@ -137,7 +137,8 @@ def _open(path: Path, container: str) -> Any:
         with ExitStack() as stack, warnings.catch_warnings():
             warnings.simplefilter("ignore", AstropyUserWarning)
             file = stack.enter_context(path.open("rb"))
-            handle = fits.open(file, memmap=True)
+            # Columns of unsigned numbers become floats, as astropy cannot read all of them (8.0).
+            handle = fits.open(file, memmap=True, uint=False)
             # From here on the handle closes the file.
             stack.pop_all()
             return handle
