@@ -56,8 +56,8 @@ FiguresOption = Annotated[
 DetectorOption = Annotated[
     str | None,
     typer.Option(
-        help="Built-in detector, or a .toml or binning .xml file; by default the content of the "
-        "files tells."
+        help="Built-in detector, or a .toml or binning .xml file (file.xml:pion where it holds "
+        "several particles); by default the content of the files tells."
     ),
 ]
 FormatOption = Annotated[

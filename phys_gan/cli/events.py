@@ -25,7 +25,7 @@ def simulate(
         str,
         typer.Argument(
             help="Built-in detector, such as calogan, galaxies-32 or toy-ring, or a .toml or "
-            "binning .xml file."
+            "binning .xml file (file.xml:pion where it holds several particles)."
         ),
     ],
     out: Annotated[Path, typer.Argument(help="File to write: .h5 or .root.")],

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from itertools import groupby, islice
 from pathlib import Path
 
+from phys_gan.data.containers.hdf5_rows import spare_memory
 from phys_gan.data.format import block_rows
 from phys_gan.data.mapping import HitMapping
 from phys_gan.data.reading import How, open_events, with_pdg
@@ -62,7 +63,7 @@ class Blocks:
     def __iter__(self) -> Iterator[Events]:
         for number, places in groupby(self._places(), key=lambda place: place[0]):
             source, pdg = self.found.sources[number], self.found.pdg[number]
-            with open_events(source, self.how) as (reader, _):
+            with open_events(source, self.how, spare_memory()) as (reader, _):
                 for _, start, stop in places:
                     yield with_pdg(reader.read(start, stop), pdg)
 

@@ -12,6 +12,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from phys_gan.data.containers.hdf5_rows import Chunks
 from phys_gan.data.containers.opening import OpenFile
 from phys_gan.data.mapping import HitMapping
 from phys_gan.data.metadata import to_texts
@@ -51,6 +52,7 @@ class Reader:
         voxelised: Whether the cells are sums of hits that another program wrote.
         hit_unit: Unit in which their energies were taken to be.
         weights: The weights of all events, where they have some.
+        compressed: Tells the chunks of the data sets that are decompressed for the cells.
     """
 
     detector: Detector
@@ -64,6 +66,7 @@ class Reader:
     voxelised: bool = False
     hit_unit: str = ""
     weights: NDArray[np.float64] | None = None
+    compressed: Callable[[], list[Chunks]] = list
 
     def __len__(self) -> int:
         return self.n_events

@@ -10,10 +10,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from phys_gan.data.containers.hdf5_rows import spare_memory
 from phys_gan.data.format import Format, Reader
 from phys_gan.data.mapping import HitMapping
 from phys_gan.data.reading import How, check, open_events
 from phys_gan.data.source import find_sources
+from phys_gan.data.streaming import slowness
 from phys_gan.data.units import expected_response, response
 from phys_gan.detectors import Detector
 from phys_gan.errors import DataError
@@ -120,13 +122,18 @@ def inspect(
         raise DataError(
             f"'{path}' names {len(sources)} files", remedy="inspect one at a time", value=str(path)
         )
-    with open_events(sources[0], How.of(detector, format, mapping)) as (reader, layout):
+    how = How.of(detector, format, mapping)
+    with open_events(sources[0], how, spare_memory()) as (reader, layout):
         seen = _Seen(reader)
         for number, events in enumerate(reader.blocks()):
             if not number:
                 check(events, reader, layout)
             seen.add(events)
-        return seen.summary(str(sources[0]), layout)
+        found = seen.summary(str(sources[0]), layout)
+        n_events, n_cells = len(reader), reader.detector.n_cells
+        slow = slowness(sources[0], reader.compressed(), reader.block, n_events, n_cells, how)
+        found.warnings.extend([slow] if slow else [])
+        return found
 
 
 class _Seen:

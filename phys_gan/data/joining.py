@@ -6,6 +6,7 @@ from pathlib import Path
 
 from phys_gan.data.containers import hdf5_joining
 from phys_gan.data.containers.hdf5_chunks import CHUNK_ROWS
+from phys_gan.data.containers.hdf5_rows import spare_memory
 from phys_gan.data.format import Format
 from phys_gan.data.reading import How, open_events
 from phys_gan.data.source import Paths, find_sources
@@ -68,7 +69,7 @@ def join(parts: Paths, out: str | Path, format: str | None = None) -> int:
         return sum(counts)
     with writing(target, sample, chosen.name) as add:
         for source in sources:
-            with open_events(source, How()) as (reader, _):
+            with open_events(source, How(), spare_memory()) as (reader, _):
                 for events in reader.blocks():
                     add(events)
     return sum(counts)

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from phys_gan.data.containers.hdf5_rows import compressed
 from phys_gan.data.containers.opening import opened
 from phys_gan.data.format import Format, Reader
 from phys_gan.data.mapping import HitMapping, load_mapping
@@ -109,13 +111,18 @@ def read(
 
 
 @contextmanager
-def open_events(source: Source, how: How) -> Iterator[tuple[Reader, Format]]:
+def open_events(source: Source, how: How, ahead: int = 0) -> Iterator[tuple[Reader, Format]]:
     """Open a file to read its events, some or all; return the layout that it has beside them.
+
+    Arguments:
+        source: The file.
+        how: How to read it.
+        ahead: Bytes that may be kept where events are read from the first to the last.
 
     Raises:
         PhysGanError: As in :func:`read`; the message names the file.
     """
-    with opened(source) as file:
+    with opened(source, ahead) as file:
         try:
             layout = recognise(file, how.format, how.mapping is not None)
             # A condition that overflows becomes infinite, which no events may have.
@@ -123,6 +130,9 @@ def open_events(source: Source, how: How) -> Iterator[tuple[Reader, Format]]:
                 reader = layout.reader(file, how.detector, how.mapping)
             if not len(reader):
                 raise DataError("it holds no events", remedy="check the job that made it")
+            if file.container == "HDF5":
+                chunks = partial(compressed, file, len(reader))
+                reader = replace(reader, compressed=chunks)
             yield reader, layout
         except MemoryError as error:
             raise DataError(
@@ -178,7 +188,7 @@ def particle_numbers(
                 raise DataError(
                     f"'{source.path}' does not say which particle its events began with, and other "
                     f"files do",
-                    remedy=f"name it, such as '{source.path}@gamma'",
+                    remedy=f"name it, such as '{replace(source, particle='gamma')}'",
                 )
             numbers.append(find_particle(text).pdg)
         else:

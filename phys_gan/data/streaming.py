@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+import warnings
 from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
@@ -13,21 +15,24 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from phys_gan.data.containers.hdf5_rows import Chunks
 from phys_gan.data.mapping import HitMapping
-from phys_gan.data.pieces import Group, Piece, Pieces, cut
+from phys_gan.data.pieces import Group, Piece, Pieces, cut, step_of
 from phys_gan.data.reading import How
-from phys_gan.data.source import Paths, find_sources
+from phys_gan.data.source import Paths, Source, find_sources
 from phys_gan.data.splitting import copies_among
 from phys_gan.data.survey import Survey, survey
 from phys_gan.detectors import Detector
-from phys_gan.errors import RangeError
+from phys_gan.errors import Notice, RangeError
 from phys_gan.events import Events
 from phys_gan.randomness import stream as random_stream
 
-__all__ = ["Stream", "stream"]
+__all__ = ["Stream", "slowness", "stream"]
 
 _MEMORY = 1 << 27
 _PIECES_PER_GROUP = 16
+_OFTEN, _MUCH = 3.0, 1 << 25
+"""How often each chunk, and how many bytes more than once, may be decompressed without a word."""
 
 
 def stream(
@@ -61,6 +66,9 @@ def stream(
         PhysGanError: As in :func:`read`.
         RangeError: A number makes no sense.
 
+    Warns:
+        Notice: A file is stored so that it takes many times as long as it need.
+
     Example:
         >>> batches = stream("datasets/geant4_calogan_eplus.h5", 2000, seed=1, epochs=1)
         >>> [len(batch) for batch in batches]
@@ -68,7 +76,10 @@ def stream(
     """
     how = How.of(detector, format, mapping)
     found = survey(find_sources(paths), how)
-    return Stream(found, how, batch_size, seed, epochs, rank, world, memory)
+    made = Stream(found, how, batch_size, seed, epochs, rank, world, memory)
+    if not rank:
+        made.warn()
+    return made
 
 
 @dataclass(frozen=True)
@@ -146,6 +157,23 @@ class Stream:
         events = sum(len(piece) for epoch in range(self.epochs) for piece in self._own(epoch))
         return max(0, -(-events // self.batch_size) - self.first)
 
+    def warn(self) -> None:
+        """Warn of files that are stored so that they take many times as long as they need."""
+        files = zip(self.found.sources, self.found.chunks, self.found.blocks, strict=True)
+        for source, chunks, block in files:
+            said = slowness(
+                source,
+                chunks,
+                block,
+                self.found.n_events,
+                self.detector.n_cells,
+                self.how,
+                self.memory,
+                self.world,
+            )
+            if said:
+                warnings.warn(f"'{source.path}': {said}", Notice, stacklevel=3)
+
     def __iter__(self) -> Iterator[Events]:
         rest: list[Events] = []
         with closing(self._groups()) as groups:
@@ -166,7 +194,7 @@ class Stream:
         """Read the events of these numbers (counted over all files), in rising order."""
         ordered = np.sort(np.asarray(numbers, np.int64))
         rows, most = self._rows, self._group_events
-        with Pieces(self.found, self.how) as pieces:
+        with Pieces(self.found, self.how, self.memory) as pieces:
             return pieces.load(cut(self.found, rows, most, ordered)).take(slice(None))
 
     def first_copies(self) -> NDArray[np.int64]:
@@ -175,18 +203,16 @@ class Stream:
         Numbers count over all files, which are read once.
         """
         whole = cut(self.found, self._rows, self._group_events)
-        with Pieces(self.found, self.how) as pieces:
+        with Pieces(self.found, self.how, self.memory) as pieces:
             return copies_among(pieces.load([piece]).take(slice(None)) for piece in whole)
 
     @property
     def _group_events(self) -> int:
-        return max(1, self.memory // (2 * 4 * self.detector.n_cells))
+        return _group_events(self.memory, self.detector.n_cells)
 
     @property
     def _rows(self) -> int:
-        """Events per piece; small files still make pieces enough to be shuffled and shared."""
-        most = -(-self.found.n_events // (4 * self.world))
-        return max(1, min(self._group_events // _PIECES_PER_GROUP, most))
+        return _piece_events(self._group_events, self.found.n_events, self.world)
 
     @cached_property
     def _pieces(self) -> list[Piece]:
@@ -234,6 +260,51 @@ class Stream:
                 if len(reading) == 2 or upcoming is None:
                     future, order = reading.pop(0)
                     yield future.result(), order
+
+
+def slowness(
+    source: Source,
+    chunks: Sequence[Chunks],
+    block: int,
+    n_events: int,
+    n_cells: int,
+    how: How,
+    memory: int = _MEMORY,
+    world: int = 1,
+) -> str:
+    """Return what makes streaming a file slow and what helps, in a sentence; empty if nothing does.
+
+    Arguments:
+        source: The file.
+        chunks: Those that are decompressed for its cells.
+        block: Events that it stores together.
+        n_events: Number of events in all files.
+        n_cells: Number of cells.
+        how: How it is read.
+        memory: As in :func:`stream`.
+        world: As in :func:`stream`.
+    """
+    group = _group_events(memory, n_cells)
+    step = step_of(block, _piece_events(group, n_events, world), max(1, group // 2))
+    worst = max(chunks, key=lambda one: one.wasted(step), default=None)
+    if worst is None or worst.times(step) < _OFTEN or worst.wasted(step) < _MUCH:
+        return ""
+    sizes = " x ".join(map(str, worst.sizes))
+    same = "" if how == How() else ", with the same options"
+    return (
+        f"streamed in {max(1, memory >> 20):,} MiB, each chunk of '{worst.name}' ({sizes}) is "
+        f"decompressed {worst.times(step):,.0f} times: rewrite the file first (phys-gan convert "
+        f"{shlex.quote(str(source))} OUT.h5{same})"
+    )
+
+
+def _group_events(memory: int, n_cells: int) -> int:
+    return max(1, memory // (2 * 4 * n_cells))
+
+
+def _piece_events(group: int, n_events: int, world: int) -> int:
+    """Return how many events a piece may have; small files make enough to be shuffled, shared."""
+    return max(1, min(group // _PIECES_PER_GROUP, -(-n_events // (4 * world))))
 
 
 def _groups_of(pieces: Sequence[Piece], most: int) -> Iterator[list[Piece]]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from phys_gan.data.containers.hdf5_rows import Chunks
 from phys_gan.data.format import Reader
 from phys_gan.data.reading import How, check, open_events, particle_numbers, with_pdg
 from phys_gan.data.source import Source
@@ -32,6 +33,7 @@ class Survey:
         sample: The first event of each file, with the joined provenance.
         overflow: Which files know the energy outside the cells.
         weights: The weights of all events in order, where they have some.
+        chunks: Those of each file that are decompressed for its cells.
     """
 
     sources: Sequence[Source]
@@ -42,6 +44,7 @@ class Survey:
     sample: Events
     overflow: Sequence[bool]
     weights: NDArray[np.float64] | None = None
+    chunks: Sequence[Sequence[Chunks]] = ()
 
     @property
     def n_events(self) -> int:
@@ -55,7 +58,7 @@ def survey(sources: Sequence[Source], how: How) -> Survey:
     Raises:
         PhysGanError: A file cannot be read, or the files do not go together.
     """
-    firsts, readers = [], []
+    firsts, readers, chunks = [], [], []
     for source in sources:
         with open_events(source, how) as (reader, layout):
             rows = max(1, min(_SAMPLE, _SAMPLE_CELLS // reader.detector.n_cells))
@@ -64,6 +67,7 @@ def survey(sources: Sequence[Source], how: How) -> Survey:
             _check_conditions(reader)
             firsts.append(events[:1])
             readers.append(reader)
+            chunks.append(reader.compressed())
     pdg = particle_numbers(sources, firsts)
     firsts = [with_pdg(events, number) for events, number in zip(firsts, pdg, strict=True)]
     sample = Events.concatenate(firsts)
@@ -89,6 +93,7 @@ def survey(sources: Sequence[Source], how: How) -> Survey:
         sample,
         [events.overflow is not None for events in firsts],
         np.concatenate(weights) if weights else None,
+        chunks,
     )
 
 

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from phys_gan.data.containers import hdf5_tables
+from phys_gan.data.containers.hdf5_rows import spare_memory
 from phys_gan.data.format import Append, Format
 from phys_gan.data.reading import How, open_events
 from phys_gan.data.registry import FORMATS, find_format
@@ -94,7 +95,7 @@ def writing(
             yield add
         return
     source = Source(target)
-    with open_events(source, How()) as (reader, layout):
+    with open_events(source, How(), spare_memory()) as (reader, layout):
         if format is not None and layout.name != format:
             raise ConfigError(
                 f"'{target}' has the format '{layout.name}', not '{format}'",

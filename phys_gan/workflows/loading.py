@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -10,12 +9,17 @@ from typing import Any
 
 import numpy as np
 
-from phys_gan.data import read, split, stream
+from phys_gan.data import Stream, read, split
+from phys_gan.data.containers.hdf5_rows import physical_memory
+from phys_gan.data.reading import How
+from phys_gan.data.source import find_sources
 from phys_gan.data.splitting import split_indices
+from phys_gan.data.survey import survey
 from phys_gan.detectors import Detector
 from phys_gan.events import Events
 from phys_gan.randomness import stream as random_stream
 from phys_gan.training.batches import Flow
+from phys_gan.training.processes import is_first
 
 __all__ = ["load_or_stream"]
 
@@ -49,13 +53,16 @@ def load_or_stream(
         The events to show, or of large files a sample of them; those that are held out, of large
         files at most as many; and the stream of events to show, or None.
     """
-    memory = memory or _physical_memory() // 3
+    memory = memory or physical_memory() // 3
     options: dict[str, Any] = {"detector": detector, "format": format, "mapping": mapping}
-    batches = stream(data, 1, **options, memory=max(1, memory // 4))
+    how = How.of(**options)
+    batches = Stream(survey(find_sources(data), how), how, 1, memory=max(1, memory // 4))
     row_bytes = 4 * batches.detector.n_cells
     if _COPIES * row_bytes * batches.n_events <= memory:
         shown, held_out = split(read(data, **options), [1 - share, share], seed)
         return shown, held_out, None
+    if is_first():
+        batches.warn()
     first = batches.first_copies()
     parts = split_indices(batches.found.conditions, [1 - share, share], seed, first)
     most = max(1, min(_SAMPLE, memory // (2 * _COPIES * row_bytes)))
@@ -73,12 +80,3 @@ def load_or_stream(
         return iter(replace(own, seed=seed, chosen=parts[0]))
 
     return batches.events(chosen[0]), batches.events(chosen[1]), flow
-
-
-def _physical_memory() -> int:
-    """Return the bytes of memory of this machine, or of the container it runs in."""
-    machine = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    try:
-        return min(machine, int(Path("/sys/fs/cgroup/memory.max").read_text()))
-    except (OSError, ValueError):
-        return machine

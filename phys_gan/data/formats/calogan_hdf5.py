@@ -55,6 +55,8 @@ class CaloGanHDF5(Format):
         n_events, slices = len(energy), [detector.slice(k) for k in range(detector.n_layers)]
         for k, layer in enumerate(detector.layers):
             shape = hdf5.shape_of(file, f"layer_{k}")
+            if shape[1:] == layer.shape and shape[0] != n_events:
+                raise hdf5.unequal(f"layer_{k}", shape[0], "'energy'", n_events)
             if shape != (n_events, *layer.shape):
                 raise DetectorError(
                     f"data set 'layer_{k}' has shape {shape}, but detector '{detector.name}' and "

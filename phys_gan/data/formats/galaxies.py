@@ -113,22 +113,28 @@ def complete(
     return kept, notes
 
 
-def columns(file: OpenFile, n_events: int, skip: Collection[str]) -> tuple[Columns, list[str]]:
+def columns(
+    file: OpenFile, n_events: int, images: str, skip: Collection[str], native: Collection[str] = ()
+) -> tuple[Columns, list[str]]:
     """Return the data sets (N,) or (N, 1) of numbers in an HDF5 file, and sentences on the others.
 
     Arguments:
         file: The open file.
         n_events: Number of galaxies N.
-        skip: Names of data sets that are no columns.
+        images: The data set with their images.
+        skip: Names of other data sets that are no columns.
+        native: Columns of the layout itself, which must have a value for each galaxy.
 
     Raises:
-        DataError: The file is damaged.
+        DataError: The file is damaged, or a column of the layout has more or fewer values.
     """
     found: Columns = {}
     other: dict[str, list[str]] = {}
     for name, shape in hdf5.data_sets(file).items():
-        if name in skip or name.startswith(own_data_sets.CONDITION):
+        if name in (images, *skip) or name.startswith(own_data_sets.CONDITION):
             continue
+        if name in native and shape[1:] in ((), (1,)) and shape != () and shape[0] != n_events:
+            raise hdf5.unequal(name, shape[0], f"'{images}'", n_events)
         with damage_reported("HDF5"):
             kind = file.handle[name].dtype.kind
             if kind not in "fiub":

@@ -23,7 +23,8 @@ from phys_gan.events import Events
 __all__ = ["GalaxiesMLHDF5"]
 
 _IMAGE = "image"
-_OTHERS = (_IMAGE, "overflow", "conditions")
+_REDSHIFT = "specz_redshift"
+_OTHERS = ("overflow", "conditions")
 # Data sets of these names would make the file look like one of another layout.
 _ELSEWHERE = ("images", "showers", "events", "layer_0")
 _BANDS = "grizy"
@@ -46,7 +47,7 @@ class GalaxiesMLHDF5(Format):
     description: ClassVar[str] = "GalaxiesML HDF5: image (N, 5, rows, columns), specz_redshift, ..."
     extensions: ClassVar[tuple[str, ...]] = (".h5", ".hdf5")
     container: ClassVar[str] = "HDF5"
-    needs: ClassVar[tuple[str, ...]] = (_IMAGE, "specz_redshift")
+    needs: ClassVar[tuple[str, ...]] = (_IMAGE, _REDSHIFT)
 
     def recognises(self, file: OpenFile) -> bool:
         """Return whether the file has images with the bands first, or says what it is."""
@@ -79,7 +80,7 @@ class GalaxiesMLHDF5(Format):
         )
         galaxies.require_bands(chosen, f"data set '{_IMAGE}'", len(_BANDS), size)
         scale(meta.cell_unit, "count", chosen)
-        conditions, notes = galaxies.columns(file, n_events, _OTHERS)
+        conditions, notes = galaxies.columns(file, n_events, _IMAGE, _OTHERS, (_REDSHIFT,))
         conditions = own_data_sets.read_conditions(file, n_events, conditions)
         overflow = own_data_sets.Overflow(file, n_events, len(_BANDS))
 
@@ -101,7 +102,7 @@ class GalaxiesMLHDF5(Format):
     @contextmanager
     def writer(self, path: Path, sample: Events, grow: bool = False) -> Iterator[Append]:
         """Write events; conditions as float64, so that they come back as they were."""
-        taken = {*_OTHERS, *_ELSEWHERE}
+        taken = {_IMAGE, *_OTHERS, *_ELSEWHERE}
         native = [name for name in sample.conditions if name.isidentifier() and name not in taken]
         with hdf5_tables.created(path, self.texts(sample), grow) as tables:
 

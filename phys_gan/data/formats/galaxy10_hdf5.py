@@ -64,7 +64,7 @@ class Galaxy10HDF5(Format):
                 _IMAGES, shape, ("N", "rows", "columns", 3), "put the three bands last"
             )
         n_events, size = shape[0], (shape[1], shape[2])
-        conditions, notes = galaxies.columns(file, n_events, (_IMAGES, "overflow"))
+        conditions, notes = galaxies.columns(file, n_events, _IMAGES, ("overflow",), _NATIVE)
         conditions = own_data_sets.read_conditions(file, n_events, conditions)
         chosen = meta.detector and choose_detector(detector, meta.detector)
         if chosen is None:

@@ -87,10 +87,13 @@ class Overflow:
     def __init__(self, file: OpenFile, n_events: int, n_layers: int, factor: float = 1.0) -> None:
         self._file, self._factor, self._n_layers = file, factor, n_layers
         self.known = hdf5.has(file, _OVERFLOW)
-        if self.known and hdf5.shape_of(file, _OVERFLOW) != (n_events, n_layers):
+        shape = hdf5.shape_of(file, _OVERFLOW) if self.known else (n_events, n_layers)
+        if shape[1:] == (n_layers,) and shape[0] != n_events:
+            raise hdf5.unequal(_OVERFLOW, shape[0], "the rest of the file", n_events)
+        if shape != (n_events, n_layers):
             raise hdf5.wrong_shape(
                 _OVERFLOW,
-                hdf5.shape_of(file, _OVERFLOW),
+                shape,
                 (n_events, n_layers),
                 "store one value per event and layer, or none",
             )

@@ -81,7 +81,7 @@ class PointCloud:
             counts, points = self.read(start, stop)
             return columns.hits(counts, points, factor, start)
 
-        sums = summing(hits, detector)
+        sums = summing(hits, detector, hdf5.rows_at_once(file, self.data_set))
         stored = own_data_sets.Overflow(file, n_events, detector.n_layers, factor)
         # All points that phys_gan wrote are in cells.
         exact = bool(meta.format) and mapping is None

@@ -145,8 +145,10 @@ def _require_lists(file: OpenFile, n_events: int) -> None:
         raise hdf5.wrong_shape(_SHOWERS, shape, ("N",), "store a list of numbers per event")
     with damage_reported("HDF5"):
         shape = tuple(file.handle[_SHOWERS].shape)
-    if shape != (n_events,):
+    if len(shape) != 1:
         raise hdf5.wrong_shape(_SHOWERS, shape, (n_events,), "store one shower per energy")
+    if shape[0] != n_events:
+        raise hdf5.unequal(_SHOWERS, shape[0], f"'{_ENERGY}'", n_events)
 
 
 def _width(file: OpenFile) -> int:
@@ -197,6 +199,8 @@ def _native(file: OpenFile, n_events: int) -> dict[str, NDArray[np.float64]]:
     found = {"pdg": hdf5.column(file, "pdg")} if hdf5.has(file, "pdg") else {}
     if hdf5.has(file, "directions"):
         shape = hdf5.shape_of(file, "directions")
+        if shape[1:] == (3,) and shape[0] != n_events:
+            raise hdf5.unequal("directions", shape[0], f"'{_ENERGY}'", n_events)
         if shape != (n_events, 3):
             raise hdf5.wrong_shape("directions", shape, (n_events, 3), "store a vector per event")
         with damage_reported("HDF5"):

@@ -204,7 +204,7 @@ def _only_images(folder: Path) -> None:
         (_cut("stamps.fits", 2900), "stamps.fits' is damaged or cut short in HDU 0"),
         (_cut("stamps.fits", 1000), "stamps.fits' is damaged or cut short in HDU 0"),
         (_nan, r"cells hold NaN or infinite values in 1 of 3 events \(first: event 1\)"),
-        (_packed, "HDU 0 of '.*stamps.fits' is not a plain image of rows and columns"),
+        (_packed, "HDU 0 of '.*stamps.fits' is not an image of rows and columns"),
     ],
 )
 def test_what_is_wrong(tmp_path: Path, damage: Callable[[Path], None], sentence: str) -> None:
