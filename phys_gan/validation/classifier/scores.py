@@ -33,7 +33,9 @@ def auc(
     the Mann-Whitney statistic over n m, from ranks. With weights u and v of any sign it is
 
     .. math:: \frac{\sum_{ij} u_i v_j\, (1[s_j > s_i] + 1[s_j = s_i] / 2)}
-        {\sum_i u_i \sum_j v_j}.
+        {\sum_i u_i \sum_j v_j},
+
+    which negative weights may take beyond 0 or 1, within its error.
 
     Arguments:
         reference: Scores of the reference, shape (n,).
