@@ -47,6 +47,12 @@ class Piece:
             return self.stop - self.start
         return len(self.chosen)
 
+    @property
+    def numbers(self) -> NDArray[np.int64]:
+        """Numbers of its events over all files, shape (n,)."""
+        first = self.offset + self.start
+        return np.arange(first, first + self.stop - self.start)[self.chosen]
+
 
 def cut(
     found: Survey, rows: int, most: int, chosen: NDArray[np.int64] | None = None
@@ -187,8 +193,7 @@ class Pieces:
                     cells[part] = some[piece.chosen]
             if overflow is not None and outside is not None:
                 overflow[part] = outside[piece.chosen]
-            first = piece.offset + piece.start
-            numbers[part] = np.arange(first, first + piece.stop - piece.start)[piece.chosen]
+            numbers[part] = piece.numbers
             begin = part.stop
         return Group(found, cells, overflow, numbers)
 
