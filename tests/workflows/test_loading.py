@@ -28,15 +28,17 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 
 
 def test_what_fits_is_read(files: list[Path]) -> None:
-    shown, held_out, flow = load_or_stream(files, 0.2, 1)
+    shown, held_out, flow, weights = load_or_stream(files, 0.2, 1)
     assert flow is None
+    assert weights is None
     for part, expected in zip((shown, held_out), split(read(files), [0.8, 0.2], 1), strict=True):
         np.testing.assert_array_equal(part.cells, expected.cells)
 
 
 def test_what_does_not_fit_is_streamed_and_never_leaks(files: list[Path]) -> None:
-    sample, held_out, flow = load_or_stream(files, 0.2, 1, memory=LITTLE)
+    sample, held_out, flow, weights = load_or_stream(files, 0.2, 1, memory=LITTLE)
     assert flow is not None
+    assert weights is None
     shown, expected = split(read(files), [0.8, 0.2], 1)
     assert set(held_out.energy) <= set(expected.energy)
     assert set(sample.energy) <= set(shown.energy)

@@ -1,0 +1,236 @@
+"""Weighted samples to learn from: matching weights, merged energies, signed NLO weights."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import phys_gan as pg
+from helpers import SMALL_SHOWERS, lines
+from phys_gan.encodings import build_encoding
+from phys_gan.errors import DataError
+from phys_gan.events import Events
+from phys_gan.toys import simulate_toy
+from phys_gan.training.checkpoint import load_checkpoint
+from phys_gan.training.loop import train
+from phys_gan.validation import physics_score
+from phys_gan.workflows import demo_sample
+
+GEANT4 = pg.read(demo_sample())
+NORMAL = simulate_toy("toy-gaussian", 8000, seed=3)
+TILT = np.exp(NORMAL.cells[:, 0].astype(np.float64))
+"""Weights by which a standard normal distribution is one with mean 1: exp(x) N(0, 1) ~ N(1, 1)."""
+TOY = (
+    "network.width=32",
+    "network.depth=2",
+    "network.d_width=32",
+    "training.batch_size=128",
+    "training.events=25_600",
+    "training.ema_half_life=3000",
+    "training.report_every=25_600",
+)
+MATCHING = ("method.kind=moment-matching", "training.lr_g=5e-3")
+
+
+def weighted(events: Events, weights: np.ndarray) -> Events:
+    return replace(events, weights=weights)
+
+
+def merged(n: int = 300) -> Events:
+    """Samples of two energies with the weights of their luminosities: few events at 60 GeV."""
+    low, high = GEANT4[GEANT4.energy < 3e4][:n], GEANT4[GEANT4.energy > 5e4][:n]
+    weights = np.repeat([0.02, 0.18], n)
+    return weighted(Events.concatenate([low, high]), weights)
+
+
+@pytest.mark.parametrize("overrides", [(), MATCHING], ids=["adversarial", "moments"])
+def test_the_weighted_density_is_learned(tmp_path: Path, overrides: tuple[str, ...]) -> None:
+    said: list[str] = []
+    found = {}
+    for name, events in (("weighted", weighted(NORMAL, TILT)), ("plain", NORMAL)):
+        recipe = pg.load_recipe("toy-gaussian", [*TOY, *overrides])
+        fast = pg.train(recipe, events, tmp_path / name, say=said.append)
+        found[name] = fast.generate(4000, seed=1).cells[:, 0]
+        assert ("data_weights" in fast.model.provenance) == (name == "weighted")
+    assert abs(found["weighted"].mean() - 1) < 0.2
+    assert abs(found["plain"].mean()) < 0.2
+    n = f"{TILT.sum() ** 2 / (TILT**2).sum():,.1f}"
+    assert said == [
+        f"Events are drawn by their weights: 8,000 events, as good as {n} of equal weight"
+    ]
+
+
+def test_the_discriminator_sees_weighted_events_and_not_only_the_encoding(tmp_path: Path) -> None:
+    """The scales of the encoding alone would put the mean right: here they say nothing of it."""
+    halves = np.where(NORMAL.cells[:, 0] > 0, 1.0, 4.0)
+    symmetric = weighted(NORMAL, halves)
+    recipe = pg.load_recipe("toy-gaussian", [*TOY, *MATCHING])
+    fast = pg.train(recipe, symmetric, tmp_path)
+    share = (fast.generate(4000, seed=1).cells[:, 0] < 0).mean()
+    assert abs(share - 0.8) < 0.08
+
+
+@pytest.mark.parametrize("name", ["showers", "toy-gaussian", "galaxies-dcgan", "ecal"])
+def test_what_is_fitted_is_the_weighted_distribution(name: str) -> None:
+    recipe = pg.load_recipe(name)
+    if name == "toy-gaussian":
+        events = NORMAL[:400]
+    elif name == "galaxies-dcgan":
+        events = pg.simulate("galaxies-32", 60, seed=1)
+    else:
+        events = GEANT4[:400]
+    # Twice or not at all: what is drawn is then known, up to its order.
+    twice = np.arange(len(events)) % 2 == 0
+    of_weights, of_copies, of_all = (
+        build_encoding(recipe.encoding, events.detector).fit(sample).state_dict()
+        for sample in (
+            weighted(events, twice * 0.3),
+            events[np.repeat(np.flatnonzero(twice), 2)],
+            events,
+        )
+    )
+    for key, tensor in of_copies.items():
+        torch.testing.assert_close(of_weights[key], tensor, rtol=1e-4, atol=1e-5)
+    assert any(not torch.allclose(of_all[key], tensor) for key, tensor in of_copies.items())
+
+
+def test_conditions_reach_as_far_as_any_event_that_counts(tmp_path: Path) -> None:
+    order = np.argsort(GEANT4.energy[:600])
+    sample = GEANT4[:600][order]
+    weights = np.ones(600)
+    # Hardly any weight at the lower end, and none at the upper one.
+    weights[:5], weights[-5:] = 1e-12, 0
+    recipe = pg.load_recipe("showers", [*SMALL_SHOWERS, "training.events=64"])
+    model = train(recipe, weighted(sample, weights), sample[10:200], tmp_path, physics_score)
+    fast = pg.FastSim.load(model)
+    assert fast.energy_range == (sample.energy[0], sample.energy[-6])
+    # What has no weight may lie anywhere.
+    again = pg.train(recipe, weighted(sample, weights), tmp_path / "all")
+    assert again.energy_range == (sample.energy[0], sample.energy[-6])
+
+
+def test_merged_energies_count_by_their_weights(tmp_path: Path) -> None:
+    seen: list[np.ndarray] = []
+
+    def judge(held_out: Events, generated: Events) -> float:
+        np.testing.assert_array_equal(generated.weights, held_out.weights)
+        np.testing.assert_array_equal(generated.energy, held_out.energy)
+        seen.append(held_out.weights)
+        return 0.5
+
+    sample = merged()
+    first, second = sample[::2], sample[1::2]
+    recipe = pg.load_recipe("showers", SMALL_SHOWERS)
+    train(recipe, first, second, tmp_path, judge)
+    assert len(seen) == 4
+    np.testing.assert_array_equal(seen[0], second.weights)
+
+
+@pytest.mark.parametrize("name", ["showers", "vae-showers"])
+def test_a_weighted_training_resumes_exactly(tmp_path: Path, name: str) -> None:
+    recipe = pg.load_recipe(name, [*SMALL_SHOWERS, "training.decay=none"])
+    resumed(tmp_path, lambda out, **options: pg.train(recipe, merged(), out, **options))
+
+
+def test_both_sides_of_a_translation_are_drawn_by_their_weights(tmp_path: Path) -> None:
+    recipe = pg.load_recipe("cycle", [
+        "network.width=16", "network.depth=1", "network.d_width=16", "network.d_depth=1",
+        "training.batch_size=64", "training.events=1280", "training.report_every=320",
+        "training.decay=none", "training.max_minutes=0",
+    ])  # fmt: skip
+    source = pg.simulate(GEANT4.detector, 300, seed=3)
+    tilted = weighted(source, source.energy / 1e4)
+    both = resumed(
+        tmp_path, lambda out, **options: pg.train(recipe, merged(), out, source=tilted, **options)
+    )
+    there = both.translate(tilted, seed=1)
+    np.testing.assert_array_equal(there.weights, tilted.weights)
+    # One side may have weights and the other none.
+    pg.train(recipe, merged(), tmp_path / "one", source=source)
+    with pytest.raises(DataError, match="negative in 300 of 300 source events"):
+        pg.train(recipe, merged(), tmp_path / "no", source=weighted(source, -tilted.weights))
+    assert not (tmp_path / "no").exists()
+
+
+def resumed(tmp_path: Path, run: Callable[..., pg.FastSim]) -> pg.FastSim:
+    """Train in one go and with a kill, require the same weights, and return the model."""
+
+    class Killed(Exception):
+        pass
+
+    def kill(shown: int, scalars: object) -> None:
+        if shown == 832:
+            raise Killed
+
+    whole = run(tmp_path / "whole")
+    with pytest.raises(Killed):
+        run(tmp_path / "cut", report=kill)
+    cut = run(tmp_path / "cut", resume=True)
+    for one, two in zip(
+        whole.model.generator.parameters(), cut.model.generator.parameters(), strict=True
+    ):
+        assert torch.equal(one, two)
+    first, second = (
+        load_checkpoint(tmp_path / name / "checkpoint.safetensors")["method"]["steps"]
+        for name in ("whole", "cut")
+    )
+    assert first == second == 20
+    assert [line["score"] for line in lines(tmp_path / "whole")] == [
+        line["score"] for line in lines(tmp_path / "cut")
+    ]
+    return whole
+
+
+def test_the_score_weighs_both_samples() -> None:
+    reference, candidate = GEANT4[:300], GEANT4[300:600]
+    times = np.arange(300) % 3
+    rows = np.repeat(np.arange(300), times)
+    expected = physics_score(reference[rows], candidate[rows])
+    both = [weighted(events, times * 0.25) for events in (reference, candidate)]
+    assert physics_score(*both) == pytest.approx(expected, abs=1e-12)
+    assert physics_score(both[0], candidate[rows]) == pytest.approx(expected, abs=1e-12)
+    assert abs(physics_score(reference, candidate) - expected) > 1e-3
+    same = weighted(reference, np.full(300, 7.0))
+    assert physics_score(same, same) < 1e-12
+    plain = physics_score(reference, candidate)
+    assert physics_score(same, candidate) == pytest.approx(plain, abs=1e-12)
+
+
+def test_the_score_of_points_and_of_samples_without_any_weight() -> None:
+    tilted, other = weighted(NORMAL, TILT), simulate_toy("toy-gaussian", 8000, seed=4)
+    moved = replace(other, cells=other.cells + 1)
+    assert physics_score(tilted, moved) < 0.03
+    assert physics_score(tilted, other) > 0.1
+    assert physics_score(weighted(NORMAL, 0 * TILT), other) == 1.0
+
+
+@pytest.mark.parametrize(
+    ("weights", "words"),
+    [
+        (
+            np.where(np.arange(600) % 5, 1.0, -0.7),
+            r"negative in 120 of 600 events.*merging or resampling.*--drop weights",
+        ),
+        (np.zeros(600), "of all 600 events are 0"),
+    ],
+    ids=["NLO", "zero"],
+)
+def test_what_cannot_be_drawn_is_refused_first(
+    tmp_path: Path, weights: np.ndarray, words: str
+) -> None:
+    sample = weighted(GEANT4[:600], weights)
+    with pytest.raises(DataError, match=words):
+        pg.train("showers", sample, tmp_path / "run", overrides=SMALL_SHOWERS)
+    recipe = pg.load_recipe("showers", SMALL_SHOWERS)
+    with pytest.raises(DataError, match=words):
+        train(recipe, sample, GEANT4[600:800], tmp_path / "run", physics_score)
+    with pytest.raises(DataError, match="held-out events"):
+        train(recipe, GEANT4[600:800], sample, tmp_path / "run", physics_score)
+    assert not list(tmp_path.iterdir())
+    # They can be judged and generated all the same: nothing is drawn by them there.
+    assert np.isfinite(physics_score(sample, sample))
