@@ -117,7 +117,8 @@ def prepare(
     if events.weights is not None:
         # What scales are taken from must not need the weights any more.
         n = min(len(events), _SAMPLE)
-        rows = draw_by_weight(events.weights, n, stream(config.seed, "scales"))
+        drawn = draw_by_weight(events.weights, n, stream(config.seed, "scales"))
+        rows = torch.from_numpy(drawn).to(x.device)
         x, c = x[rows], c[rows]
     noise = torch.Generator(fabric.device).manual_seed(config.seed + 1)
     own, apart = None, config.seed + 1 + _APART * (1 + fabric.global_rank)
