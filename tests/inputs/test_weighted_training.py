@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +14,8 @@ import pytest
 import torch
 
 import phys_gan as pg
-from helpers import SMALL_SHOWERS, lines
+from helpers import SMALL_SHOWERS, lines, wrong
+from phys_gan import cli
 from phys_gan.encodings import build_encoding
 from phys_gan.errors import DataError
 from phys_gan.events import Events
@@ -20,6 +24,8 @@ from phys_gan.training.checkpoint import load_checkpoint
 from phys_gan.training.loop import train
 from phys_gan.validation import physics_score
 from phys_gan.workflows import demo_sample
+from phys_gan.workflows.cluster import connect
+from phys_gan.workflows.producing import produce
 
 GEANT4 = pg.read(demo_sample())
 NORMAL = simulate_toy("toy-gaussian", 8000, seed=3)
@@ -184,6 +190,161 @@ def resumed(tmp_path: Path, run: Callable[..., pg.FastSim]) -> pg.FastSim:
         line["score"] for line in lines(tmp_path / "cut")
     ]
     return whole
+
+
+@pytest.fixture
+def command(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., tuple[int, str, str]]:
+    """Return a function that runs a command and gives its exit code, output and errors."""
+
+    def run(*arguments: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["phys-gan", *map(str, arguments)])
+        code: object = 0
+        try:
+            cli.main()
+        except SystemExit as stop:
+            code = stop.code or 0
+        captured = capsys.readouterr()
+        assert isinstance(code, int)
+        return code, captured.out, captured.err
+
+    return run
+
+
+SETTINGS = [word for option in SMALL_SHOWERS for word in ("--set", option)]
+
+
+def test_files_are_drawn_by_their_weights_from_memory_and_streamed(
+    tmp_path: Path, command: Callable[..., tuple[int, str, str]]
+) -> None:
+    path, sample = tmp_path / "merged.h5", merged()
+    pg.write(path, sample)
+    said = "Events are drawn by their weights: 600 events, as good as 365.9 of equal weight"
+    words = ["train", "showers", "--data", path, *SETTINGS]
+    code, out, err = command(*words, "--out", tmp_path / "memory")
+    assert (code, err) == (0, "")
+    assert said in out
+    code, out, _ = command(*words, "--out", tmp_path / "stream", "--memory", "2MB")
+    assert code == 0
+    assert said in out
+    for name in ("memory", "stream"):
+        fast = pg.FastSim.load(tmp_path / name)
+        assert fast.model.provenance["data_weights"] == said.partition(": ")[2]
+        low, high = fast.energy_range
+        assert (low, high) == (sample.energy.min(), sample.energy.max())
+    # From memory, files and events are the same training.
+    one, two = (
+        pg.train(pg.load_recipe("showers", SMALL_SHOWERS), data, tmp_path / name)
+        for data, name in ((path, "a"), (pg.read(path), "b"))
+    )
+    for first, second in zip(
+        one.model.generator.parameters(), two.model.generator.parameters(), strict=True
+    ):
+        assert torch.equal(first, second)
+
+
+def test_a_dry_run_says_what_is_drawn(
+    tmp_path: Path, command: Callable[..., tuple[int, str, str]]
+) -> None:
+    path = tmp_path / "merged.h5"
+    pg.write(path, merged())
+    code, out, err = command("train", "showers", "--data", path, "--dry-run")
+    assert (code, err) == (0, "")
+    assert out.endswith(
+        "\n# Events are drawn by their weights: 600 events, as good as 365.9 of equal weight\n"
+    )
+    (tmp_path / "recipe.toml").write_text(out)
+    assert pg.load_recipe(tmp_path / "recipe.toml") == pg.load_recipe("showers")
+    pg.write(path, replace(merged(), weights=None))
+    code, out, _ = command("train", "showers", "--data", path, "--dry-run")
+    assert code == 0
+    assert "#" not in out
+
+
+def test_negative_weights_in_a_file(
+    tmp_path: Path, command: Callable[..., tuple[int, str, str]]
+) -> None:
+    path = tmp_path / "nlo.h5"
+    pg.write(path, weighted(merged(), np.where(np.arange(600) % 4, 1.0, -1.0)))
+    run = tmp_path / "run"
+    for more in (["--out", run], ["--out", run, "--memory", "2MB"], ["--dry-run"]):
+        found = command("train", "showers", "--data", path, *SETTINGS, *more)
+        wrong(found, "negative in 150 of 600 events", "--drop weights")
+        assert not found[1].strip()
+    assert not run.exists()
+    assert command("convert", path, tmp_path / "plain.h5", "--drop", "weights")[0] == 0
+    words = ["train", "showers", "--data", tmp_path / "plain.h5", *SETTINGS]
+    code, out, _ = command(*words, "--out", run)
+    assert code == 0
+    assert "drawn by their weights" not in out
+    assert "data_weights" not in pg.FastSim.load(run).model.provenance
+
+
+def test_events_like_weighted_ones_have_their_weights(
+    tmp_path: Path, command: Callable[..., tuple[int, str, str]]
+) -> None:
+    like, out = tmp_path / "nlo.h5", tmp_path / "fast.h5"
+    weights = np.random.default_rng(2).normal(size=600)
+    pg.write(like, weighted(merged(), weights))
+    words = ["generate", "calogan-eplus", out, "--like", like, "--seed", "5"]
+    assert command(*words)[0] == 0
+    made = pg.read(out)
+    assert made.weights is not None
+    assert made.weights.tobytes() == weights.tobytes()
+    np.testing.assert_allclose(made.energy, merged().energy, rtol=1e-6)
+    assert "nothing to do" in command(*words, "--resume")[1]
+    # The same events with other weights are another production.
+    pg.write(like, weighted(merged(), -weights))
+    wrong(command(*words, "--resume"), "not the production that is asked for")
+    assert command("generate", "calogan-eplus", out, "-n", "10")[0] == 0
+    assert pg.read(out).weights is None
+
+
+def test_weights_in_parts_whoever_writes_them(tmp_path: Path) -> None:
+    pytest.importorskip("distributed")
+    fast = pg.FastSim.load("calogan-eplus", "cpu")
+    energy, weights = np.linspace(2e3, 9e4, 500), np.linspace(-1, 2, 500)
+    given = {"weights": weights, "seed": 5, "block": 50, "part": 100}
+
+    def fail(done: int) -> None:
+        if done == 200:
+            raise KeyboardInterrupt
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    produce(fast, tmp_path / "whole.h5", {"energy": energy}, **given)
+    with pytest.raises(KeyboardInterrupt):
+        produce(fast, tmp_path / "broken.h5", {"energy": energy}, report=fail, **given)
+    produce(fast, tmp_path / "broken.h5", {"energy": energy}, resume=True, **given)
+    with connect("local:2") as workers:
+        out = tmp_path / "spread.h5"
+        produce(fast, out, {"energy": energy}, cluster=workers, device="cpu", **given)
+    torch.set_num_threads(threads)
+    assert pg.read(tmp_path / "whole.h5").weights.tobytes() == weights.tobytes()
+    for name in ("broken", "spread"):
+        assert (tmp_path / f"{name}.h5").read_bytes() == (tmp_path / "whole.h5").read_bytes()
+
+
+@pytest.mark.slow
+def test_two_processes_draw_what_one_would_draw_for_both(tmp_path: Path) -> None:
+    pg.write(tmp_path / "merged.h5", merged(1000))
+    program = str(Path(sys.executable).with_name("phys-gan"))
+    known = {k: v for k, v in os.environ.items() if k not in ("LOCAL_RANK", "RANK")}
+    states = []
+    for name, size, devices in (("one", 128, 1), ("two", 64, 2)):
+        words = [program, "train", "showers", "--data", tmp_path / "merged.h5", *SETTINGS]
+        words += ["--set", f"training.batch_size={size}", "--set", "method.techniques={}"]
+        words += ["--set", "training.decay=none", "--device", "cpu", "--devices", devices]
+        done = subprocess.run(
+            [*map(str, words), "--out", tmp_path / name],
+            env={**known, "OMP_NUM_THREADS": "1"}, capture_output=True, text=True, check=True,
+        )  # fmt: skip
+        assert done.stdout.count("Events are drawn by their weights") == 1
+        states.append(load_checkpoint(tmp_path / name / "checkpoint.safetensors")["method"])
+    for part in ("generator", "discriminator"):
+        for key, tensor in states[0][part]["network"].items():
+            torch.testing.assert_close(tensor, states[1][part]["network"][key], rtol=0, atol=2e-5)
 
 
 def test_the_score_weighs_both_samples() -> None:
