@@ -72,7 +72,9 @@ def load_or_stream(
     parts = split_indices(batches.found.conditions, [1 - share, share], seed, batches.totals())
     most = max(1, min(_SAMPLE, memory // (2 * _COPIES * row_bytes)))
     if weights is not None:
-        parts = [part[weights[part] != 0] for part in parts]
+        for part, what in zip(parts, ("events", "held-out events"), strict=True):
+            require_drawable(weights[part], what)
+        parts = [part[weights[part] > 0] for part in parts]
     chosen = [
         _some(part, most, weights, random_stream(seed, f"sample {k}"))
         for k, part in enumerate(parts)
@@ -110,7 +112,6 @@ def _some(
     """Return at most so many events of a part that all count the same."""
     if weights is None:
         return random.permutation(part)[:most]
-    require_drawable(weights[part])
     return part[draw_by_weight(weights[part], min(most, len(part)), random)]
 
 

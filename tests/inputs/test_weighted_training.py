@@ -24,8 +24,6 @@ from phys_gan.training.checkpoint import load_checkpoint
 from phys_gan.training.loop import train
 from phys_gan.validation import physics_score
 from phys_gan.workflows import demo_sample
-from phys_gan.workflows.cluster import connect
-from phys_gan.workflows.producing import produce
 
 GEANT4 = pg.read(demo_sample())
 NORMAL = simulate_toy("toy-gaussian", 8000, seed=3)
@@ -72,7 +70,7 @@ def test_the_weighted_density_is_learned(tmp_path: Path, overrides: tuple[str, .
 
 
 def test_the_discriminator_sees_weighted_events_and_not_only_the_encoding(tmp_path: Path) -> None:
-    """The scales of the encoding alone would put the mean right: here they say nothing of it."""
+    """Whatever the scales of the encoding are, the share on the left is learned from the events."""
     halves = np.where(NORMAL.cells[:, 0] > 0, 1.0, 4.0)
     symmetric = weighted(NORMAL, halves)
     recipe = pg.load_recipe("toy-gaussian", [*TOY, *MATCHING])
@@ -299,31 +297,6 @@ def test_events_like_weighted_ones_have_their_weights(
     wrong(command(*words, "--resume"), "not the production that is asked for")
     assert command("generate", "calogan-eplus", out, "-n", "10")[0] == 0
     assert pg.read(out).weights is None
-
-
-def test_weights_in_parts_whoever_writes_them(tmp_path: Path) -> None:
-    pytest.importorskip("distributed")
-    fast = pg.FastSim.load("calogan-eplus", "cpu")
-    energy, weights = np.linspace(2e3, 9e4, 500), np.linspace(-1, 2, 500)
-    given = {"weights": weights, "seed": 5, "block": 50, "part": 100}
-
-    def fail(done: int) -> None:
-        if done == 200:
-            raise KeyboardInterrupt
-
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    produce(fast, tmp_path / "whole.h5", {"energy": energy}, **given)
-    with pytest.raises(KeyboardInterrupt):
-        produce(fast, tmp_path / "broken.h5", {"energy": energy}, report=fail, **given)
-    produce(fast, tmp_path / "broken.h5", {"energy": energy}, resume=True, **given)
-    with connect("local:2") as workers:
-        out = tmp_path / "spread.h5"
-        produce(fast, out, {"energy": energy}, cluster=workers, device="cpu", **given)
-    torch.set_num_threads(threads)
-    assert pg.read(tmp_path / "whole.h5").weights.tobytes() == weights.tobytes()
-    for name in ("broken", "spread"):
-        assert (tmp_path / f"{name}.h5").read_bytes() == (tmp_path / "whole.h5").read_bytes()
 
 
 @pytest.mark.slow
