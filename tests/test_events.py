@@ -192,6 +192,37 @@ def test_wrong_weights(given: dict[str, Any], message: str) -> None:
         events(**given)
 
 
+def test_resampled_events_count_the_same() -> None:
+    plain = events()
+    assert plain.resampled() is plain
+    weighted = events(weights=[6, 0, 1, 1])
+    drawn = weighted.resampled(seed=3)
+    assert drawn.weights is None
+    assert len(drawn) == 4
+    firsts = {tuple(row) for row in drawn.digests().tolist()}
+    assert tuple(weighted.digests()[1].tolist()) not in firsts
+    assert (drawn.digests() == weighted.digests()[0]).all(axis=1).sum() == 3
+    np.testing.assert_array_equal(drawn.cells, weighted.resampled(seed=3).cells)
+
+
+@pytest.mark.parametrize(
+    ("weights", "message"),
+    [
+        ([1, -1, 2, -3], "negative in 2 of 4 events, .*cancel them before, .* --drop weights"),
+        ([0, 0, 0, 0], "weights of all 4 events are 0, .*--drop weights"),
+    ],
+)
+def test_weights_that_nothing_can_be_drawn_by(weights: list[float], message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        events(weights=weights).resampled()
+
+
+def test_the_effective_number_knows_no_unit() -> None:
+    for unit in (1e-200, 1.0, 1e200):
+        weighted = events(weights=np.array([1.0, 1.0, 2.0, 0.0]) * unit)
+        assert weighted.effective_number == pytest.approx(16 / 6)
+
+
 def test_digests_tell_cells_apart() -> None:
     shower = events()
     first = shower.digests()

@@ -131,7 +131,9 @@ def train(
     live: Annotated[
         bool, typer.Option("--live", help="Write curves and pictures for TensorBoard into OUT.")
     ] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the recipe, and stop.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Look at the data, print the recipe, and stop.")
+    ] = False,
 ) -> None:
     """Train a model by a recipe.
 
@@ -148,7 +150,13 @@ def train(
     overrides = [*(set_ or []), *([f"training.precision={precision}"] if precision else [])]
     resolved = load_recipe(recipe, overrides)
     if dry_run:
-        typer.echo(resolved.to_toml(), nl=False)
+        from phys_gan.workflows.training import look
+
+        said = ""
+        if data:
+            said = look(resolved, data, detector=detector, format=format, mapping=mapping)
+        # A comment, so that what is printed is a recipe all the same.
+        typer.echo(resolved.to_toml() + (f"\n# {said}\n" if said else ""), nl=False)
         return
     if out is None or not (data or resolved.simulated):
         raise ConfigError(
@@ -182,6 +190,7 @@ def train(
                 format=format,
                 mapping=mapping,
                 memory=parse_size(memory) if memory else None,
+                say=typer.echo if first else lambda text: None,
             )
     except Unfinished as stop:
         if not first:

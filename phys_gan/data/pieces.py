@@ -47,6 +47,12 @@ class Piece:
             return self.stop - self.start
         return len(self.chosen)
 
+    @property
+    def numbers(self) -> NDArray[np.int64]:
+        """Numbers of its events over all files, shape (n,)."""
+        first = self.offset + self.start
+        return np.arange(first, first + self.stop - self.start)[self.chosen]
+
 
 def step_of(block: int, rows: int, most: int) -> int:
     """Return how many events a piece has; arguments as in :func:`cut`."""
@@ -193,8 +199,7 @@ class Pieces:
                     cells[part] = some[piece.chosen]
             if overflow is not None and outside is not None:
                 overflow[part] = outside[piece.chosen]
-            first = piece.offset + piece.start
-            numbers[part] = np.arange(first, first + piece.stop - piece.start)[piece.chosen]
+            numbers[part] = piece.numbers
             begin = part.stop
         return Group(found, cells, overflow, numbers)
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
+from numpy.typing import NDArray
 
 from phys_gan.events import Events
 from phys_gan.validation.comparable import need_same_cells
@@ -17,7 +20,7 @@ def physics_score(reference: Events, candidate: Events) -> float:
     """Return the mean KS distance over all observables and the cell spectrum: 0 is best, 1 worst.
 
     Toys have no cell spectrum: there it is the mean over the coordinates, the true density at the
-    points, and the modes they belong to.
+    points, and the modes they belong to. Events count by their weights, where they have some.
 
     An observable that is defined in one sample only counts as 1. The incident energy itself is
     not an observable here: give both samples the same energies. No errors and no floor, so this
@@ -25,7 +28,8 @@ def physics_score(reference: Events, candidate: Events) -> float:
 
     Arguments:
         reference: Held-out events of full simulation.
-        candidate: Generated events of the same detector, at the same incident energies.
+        candidate: Generated events of the same detector, at the same incident energies and with
+            the same weights.
 
     Raises:
         DetectorError: The detectors differ, or there are no observables for them.
@@ -38,21 +42,64 @@ def physics_score(reference: Events, candidate: Events) -> float:
     toy = reference.detector.is_toy
     distances = [] if toy else [_spectrum_distance(reference, candidate)]
     for o in chosen:
-        p, q = (values[o.name][np.isfinite(values[o.name])] for values in (first, second))
-        if len(p) and len(q):
-            distances.append(ks(p, q))
-        elif len(p) or len(q):
+        p, q = (
+            _Entries.of(values[o.name], events.weights)
+            for values, events in ((first, reference), (second, candidate))
+        )
+        if p.counts and q.counts:
+            distances.append(_ks(p, q))
+        elif p.counts or q.counts:
             distances.append(1.0)
     return float(np.mean(distances))
 
 
+class _Entries(NamedTuple):
+    """Values of an observable (n,) where it is defined, with the weights of their events."""
+
+    values: NDArray[np.float64]
+    weights: NDArray[np.float64] | None
+
+    @classmethod
+    def of(cls, values: NDArray[np.float64], weights: NDArray[np.float64] | None) -> _Entries:
+        defined = np.isfinite(values)
+        return cls(values[defined], None if weights is None else weights[defined])
+
+    @property
+    def counts(self) -> bool:
+        """Whether there is a distribution."""
+        return len(self.values) > 0 if self.weights is None else float(self.weights.sum()) > 0
+
+    @property
+    def steps(self) -> NDArray[np.float64]:
+        """By how much the cumulative distribution rises at each value."""
+        weights = np.ones(len(self.values)) if self.weights is None else self.weights
+        return np.asarray(weights / weights.sum(), np.float64)
+
+
+def _ks(p: _Entries, q: _Entries) -> float:
+    """Return the largest difference of two cumulative distributions, weighted where they are."""
+    if p.weights is None and q.weights is None:
+        return ks(p.values, q.values)
+    values = np.concatenate([p.values, q.values])
+    order = np.argsort(values, kind="stable")
+    difference = np.cumsum(np.concatenate([p.steps, -q.steps])[order])
+    # Equal values are one step of both distributions.
+    last = np.append(np.diff(values[order]) > 0, True)
+    return float(np.abs(difference[last]).max())
+
+
 def _spectrum_distance(reference: Events, candidate: Events) -> float:
     edges = open_edges(reference.detector)
-    entries = [
-        spectrum_per_event(events, edges).sum(axis=0, dtype=np.float64)
-        for events in (reference, candidate)
-    ]
-    if min(h.sum() for h in entries) == 0:
+    entries = [_spectrum(events, edges) for events in (reference, candidate)]
+    if min(h.sum() for h in entries) <= 0:
         return 1.0
     first, second = (np.cumsum(h) / h.sum() for h in entries)
     return float(np.abs(first - second).max())
+
+
+def _spectrum(events: Events, edges: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the spectrum of the cells of all events together."""
+    each = spectrum_per_event(events, edges)
+    if events.weights is None:
+        return np.asarray(each.sum(axis=0, dtype=np.float64), np.float64)
+    return np.asarray(events.weights @ each, np.float64)
