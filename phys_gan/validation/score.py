@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -12,6 +10,7 @@ from phys_gan.validation.comparable import need_same_cells
 from phys_gan.validation.observables import measure, select
 from phys_gan.validation.observables.spectrum import open_edges, spectrum_per_event
 from phys_gan.validation.statistics.metrics import ks
+from phys_gan.validation.statistics.weighting import effective_size, taken
 
 __all__ = ["physics_score"]
 
@@ -42,50 +41,18 @@ def physics_score(reference: Events, candidate: Events) -> float:
     toy = reference.detector.is_toy
     distances = [] if toy else [_spectrum_distance(reference, candidate)]
     for o in chosen:
-        p, q = (
-            _Entries.of(values[o.name], events.weights)
-            for values, events in ((first, reference), (second, candidate))
+        p, q = first[o.name], second[o.name]
+        weights = (
+            taken(reference.weights, np.isfinite(p)),
+            taken(candidate.weights, np.isfinite(q)),
         )
-        if p.counts and q.counts:
-            distances.append(_ks(p, q))
-        elif p.counts or q.counts:
+        p, q = p[np.isfinite(p)], q[np.isfinite(q)]
+        known = [effective_size(len(v), w) > 0 for v, w in zip((p, q), weights, strict=True)]
+        if all(known):
+            distances.append(ks(p, q, weights))
+        elif any(known):
             distances.append(1.0)
     return float(np.mean(distances))
-
-
-class _Entries(NamedTuple):
-    """Values of an observable (n,) where it is defined, with the weights of their events."""
-
-    values: NDArray[np.float64]
-    weights: NDArray[np.float64] | None
-
-    @classmethod
-    def of(cls, values: NDArray[np.float64], weights: NDArray[np.float64] | None) -> _Entries:
-        defined = np.isfinite(values)
-        return cls(values[defined], None if weights is None else weights[defined])
-
-    @property
-    def counts(self) -> bool:
-        """Whether there is a distribution."""
-        return len(self.values) > 0 if self.weights is None else float(self.weights.sum()) > 0
-
-    @property
-    def steps(self) -> NDArray[np.float64]:
-        """By how much the cumulative distribution rises at each value."""
-        weights = np.ones(len(self.values)) if self.weights is None else self.weights
-        return np.asarray(weights / weights.sum(), np.float64)
-
-
-def _ks(p: _Entries, q: _Entries) -> float:
-    """Return the largest difference of two cumulative distributions, weighted where they are."""
-    if p.weights is None and q.weights is None:
-        return ks(p.values, q.values)
-    values = np.concatenate([p.values, q.values])
-    order = np.argsort(values, kind="stable")
-    difference = np.cumsum(np.concatenate([p.steps, -q.steps])[order])
-    # Equal values are one step of both distributions.
-    last = np.append(np.diff(values[order]) > 0, True)
-    return float(np.abs(difference[last]).max())
 
 
 def _spectrum_distance(reference: Events, candidate: Events) -> float:
