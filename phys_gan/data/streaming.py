@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from phys_gan.data.containers.hdf5_chunks import CHUNK_BYTES
 from phys_gan.data.containers.hdf5_rows import Chunks
 from phys_gan.data.mapping import HitMapping
 from phys_gan.data.pieces import Group, Piece, Pieces, cut, step_of
@@ -320,7 +321,7 @@ def slowness(
     n_events: int,
     n_cells: int,
     how: How,
-    memory: int = _MEMORY,
+    memory: int | None = None,
     world: int = 1,
 ) -> str:
     """Return what makes streaming a file slow and what helps, in a sentence; empty if nothing does.
@@ -335,9 +336,12 @@ def slowness(
         memory: As in :func:`stream`.
         world: As in :func:`stream`.
     """
+    memory = memory or _MEMORY
     group = _group_events(memory, n_cells)
     step = step_of(block, _piece_events(group, n_events, world), max(1, group // 2))
-    worst = max(chunks, key=lambda one: one.wasted(step), default=None)
+    # Chunks that are no larger than ours would not become smaller.
+    large = [one for one in chunks if one.sizes[0] * one.row_bytes > CHUNK_BYTES]
+    worst = max(large, key=lambda one: one.wasted(step), default=None)
     if worst is None or worst.times(step) < _OFTEN or worst.wasted(step) < _MUCH:
         return ""
     sizes = " x ".join(map(str, worst.sizes))

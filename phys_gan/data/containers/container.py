@@ -127,15 +127,22 @@ def _is_text(head: bytes) -> bool:
 
 
 def writer_mark(path: Path) -> int:
-    """Return the version of an HDF5 superblock that says that a program is writing, or 0.
+    """Return the version of an HDF5 superblock that says that the file was not closed, or 0.
+
+    From version 3 on it says so as long as a program writes the file. Older ones mostly know of
+    less than there is.
 
     References:
         HDF5 File Format Specification, II.A. "Superblock",
         https://support.hdfgroup.org/documentation/hdf5/latest/_f_m_t3.html
     """
     with path.open("rb") as file:
-        file.seek(_hdf5_start(file, path.stat().st_size) or 0)
-        head = file.read(24).ljust(24, b"\0")
+        size = path.stat().st_size
+        start = _hdf5_start(file, size) or 0
+        file.seek(start)
+        head = file.read(48).ljust(48, b"\0")
     version = head[8]
-    flags = head[11:12] if version >= 2 else head[20:24]
-    return version if any(flags) else 0
+    flags, end = (head[11:12], head[28:36]) if version >= 2 else (head[20:24], head[40:48])
+    if any(flags):
+        return version or 1
+    return 1 if int.from_bytes(end, "little") < size - start else 0
