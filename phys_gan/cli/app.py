@@ -28,6 +28,7 @@ __all__ = [
     "Set",
     "app",
     "main",
+    "note",
 ]
 
 app = typer.Typer(
@@ -82,6 +83,13 @@ ClusterOption = Annotated[
 CompileOption = Annotated[
     bool, typer.Option("--compile", help="Let torch compile the network first: a minute.")
 ]
+
+
+def note(text: str) -> None:
+    """Say on stderr what of the files is not kept."""
+    from phys_gan.data.inspection import shown
+
+    typer.echo(f"note: {shown(text)}", err=True)
 
 
 def main() -> None:

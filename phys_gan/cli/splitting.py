@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from phys_gan.cli.app import DetectorOption, FormatOption, MappingOption, Seed, app
+from phys_gan.cli.app import DetectorOption, FormatOption, MappingOption, Seed, app, note
 from phys_gan.errors import ConfigError
 
 __all__ = ["split"]
@@ -46,7 +46,7 @@ def split(
         )
     sources, outs = source[: -len(parts)], source[-len(parts) :]
     counts = split_files(
-        sources, outs, parts, seed, detector=detector, format=format, mapping=mapping
+        sources, outs, parts, seed, detector=detector, format=format, mapping=mapping, tell=note
     )
     for out, count in zip(outs, counts, strict=True):
         typer.echo(f"Wrote {count} events to {out}")

@@ -19,13 +19,45 @@ from phys_gan.data.streaming import slowness
 from phys_gan.data.units import expected_response, response
 from phys_gan.detectors import Detector
 from phys_gan.errors import DataError
-from phys_gan.events import Events, first_copies
+from phys_gan.events import Events, effective_number, first_copies
 from phys_gan.units import format_energy
 
-__all__ = ["Inspection", "inspect"]
+__all__ = ["Inspection", "Weights", "inspect", "shown"]
 
 _STRANGE_FACTOR = 3.0
 _MUCH_OVERFLOW = 0.1
+
+
+@dataclass(frozen=True)
+class Weights:
+    """What the weights of events are.
+
+    Attributes:
+        low: The smallest.
+        high: The largest.
+        n_negative: How many are below zero.
+        effective_number: How many events of equal weight have the same statistical error.
+    """
+
+    low: float
+    high: float
+    n_negative: int
+    effective_number: float
+
+    @classmethod
+    def of(cls, weights: NDArray[np.float64]) -> Weights:
+        """Return what these are."""
+        return cls(
+            float(weights.min()),
+            float(weights.max()),
+            int(np.count_nonzero(weights < 0)),
+            effective_number(weights),
+        )
+
+    def __str__(self) -> str:
+        negative = f"{self.n_negative} negative, " if self.n_negative else ""
+        span = _span(self.low, self.high)
+        return f"{span} ({negative}as many as {self.effective_number:.4g} events of equal weight)"
 
 
 @dataclass(frozen=True)
@@ -45,8 +77,9 @@ class Inspection:
         overflow: Share of the energy that no cell caught, of all events and of the worst one; None
             where the file does not know it.
         provenance: How the events were made.
-        notes: What of the file is not kept, a sentence each.
+        notes: What of the file is not kept, and what may be mistaken, a sentence each.
         warnings: What looks wrong, a sentence each.
+        weights: What the weights are; None where all events count the same.
     """
 
     source: str
@@ -62,6 +95,7 @@ class Inspection:
     provenance: Mapping[str, str]
     notes: Sequence[str] = ()
     warnings: list[str] = field(default_factory=list)
+    weights: Weights | None = None
 
     def lines(self) -> list[str]:
         """Return the inspection as aligned lines for people."""
@@ -75,6 +109,8 @@ class Inspection:
         for name, (low, high) in self.conditions.items():
             energies = f"{format_energy(low)} to {format_energy(high)}"
             rows.append((name, energies if name == "energy" else _span(low, high)))
+        if self.weights is not None:
+            rows.append(("weights", str(self.weights)))
         if self.response:
             mean, error = self.response
             rows.append(("E_tot/E_inc", f"{_with_error(mean, error)} (mean)"))
@@ -89,13 +125,13 @@ class Inspection:
         rows += [("note", text) for text in self.notes]
         rows += [("warning", text) for text in self.warnings]
         width = max(len(label) for label, _ in rows)
-        return [f"{label:<{width}}  {_shown(text)}" for label, text in rows]
+        return [f"{label:<{width}}  {shown(text)}" for label, text in rows]
 
     def __str__(self) -> str:
         return "\n".join(self.lines())
 
 
-def _shown(text: str) -> str:
+def shown(text: str) -> str:
     """Return a text without what would steer a terminal."""
     return "".join(c if c.isprintable() or c == "\n" else "\N{REPLACEMENT CHARACTER}" for c in text)
 
@@ -194,6 +230,7 @@ class _Seen:
                 *self._strange_events(),
                 *_much_overflow(detector, shares),
             ],
+            weights=None if reader.weights is None else Weights.of(reader.weights),
         )
 
     def _strange_events(self) -> list[str]:

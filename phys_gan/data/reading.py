@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -23,7 +23,7 @@ from phys_gan.errors import ConfigError, DataError
 from phys_gan.events import Events
 from phys_gan.particles import find_particle
 
-__all__ = ["How", "check", "open_events", "particle_numbers", "read"]
+__all__ = ["How", "check", "open_events", "particle_numbers", "read", "shared", "with_pdg"]
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,8 @@ def read(
 
     Files of different particles get the condition ``pdg``: where a file says of itself with which
     particle its events began, or where the user does (``"photons.h5@gamma"``). The energy outside
-    the cells is kept when every file knows it.
+    the cells is kept when every file knows it, and so are columns of other programs beside their
+    layout. :func:`inspect` says what of a file is not kept.
 
     Arguments:
         paths: A file or several; each may be a pattern (``"runs/*.h5"``), and may name a tree
@@ -99,14 +100,16 @@ def read(
         Events(5000 x 504 cells, calogan, energy)
     """
     how, sources = How.of(detector, format, mapping), find_sources(paths)
-    parts = []
+    parts, optional = [], []
     for source in sources:
         with open_events(source, how) as (reader, layout):
             events = reader.read()
             check(events, reader, layout)
         parts.append(events)
+        optional.append(reader.optional)
     numbers = particle_numbers(sources, parts)
     parts = [with_pdg(part, number) for part, number in zip(parts, numbers, strict=True)]
+    parts = shared(parts, optional)
     return parts[0] if len(parts) == 1 else Events.concatenate(parts)
 
 
@@ -194,6 +197,21 @@ def particle_numbers(
         else:
             numbers.append(None)
     return numbers
+
+
+def shared(parts: Sequence[Events], optional: Sequence[Collection[str]]) -> list[Events]:
+    """Return events of several files without the optional conditions that only some have.
+
+    Arguments:
+        parts: Events of each file.
+        optional: Which of their conditions can be left out, as :class:`Reader` says.
+    """
+    common = set.intersection(*(set(part.conditions) for part in parts))
+    found = []
+    for part, may in zip(parts, optional, strict=True):
+        kept = {n: v for n, v in part.conditions.items() if n in common or n not in may}
+        found.append(part if len(kept) == len(part.conditions) else replace(part, conditions=kept))
+    return found
 
 
 def with_pdg(events: Events, number: int | None) -> Events:

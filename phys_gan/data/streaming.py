@@ -33,7 +33,7 @@ __all__ = ["Stream", "slowness", "stream"]
 
 _MEMORY = 1 << 27
 _PIECES_PER_GROUP = 16
-_OFTEN, _MUCH = 3.0, 1 << 25
+_OFTEN, _MUCH = 3.0, 1 << 28
 """How often each chunk, and how many bytes more than once, may be decompressed without a word."""
 
 

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from phys_gan.data.containers import hdf5_tables
 from phys_gan.data.containers.hdf5_rows import spare_memory
@@ -45,7 +46,8 @@ def write(
         format: Name of the layout.
         drop: Conditions to leave out, ``"overflow"`` and ``"weights"``.
         append: Add the events to those in the file, which must be of the same detector and have
-            the same conditions. The old file is replaced when the new one is complete.
+            the same conditions, and nothing that would be lost with it. The old file is replaced
+            when the new one is complete.
 
     Raises:
         ConfigError: No layout has this ending.
@@ -105,9 +107,16 @@ def writing(
         _require_alike(target, old, sample)
         if layout.obstacles(sample):
             raise _refusal(target, sample, {layout.name: layout.obstacles(sample)})
+        if reader.notes:
+            raise DataError(
+                f"'{target}' cannot be added to, since something in it would be lost: "
+                f"{reader.notes[0]}",
+                remedy="write another file",
+                value=reader.notes,
+            )
         # Texts that differ are joined, as those of several files are.
         both = Events.concatenate([old, sample[:1]])
-        if layout.grows and hdf5_tables.resizable(target):
+        if layout.grows and hdf5_tables.resizable(target) and _as_written(target, layout, both):
             with layout.writer(target, both, grow=True) as add:
                 yield add
             return
@@ -115,6 +124,18 @@ def writing(
             for events in reader.blocks():
                 add(events)
             yield add
+
+
+def _as_written(target: Path, layout: Format, both: Events) -> bool:
+    """Return whether an HDF5 file has just the data sets that the layout itself writes.
+
+    Those of other programs, which become conditions, would not grow with the others.
+    """
+    with TemporaryDirectory() as folder:
+        like = Path(folder) / f"like{layout.extensions[0]}"
+        with layout.writer(like, both) as add:
+            add(both)
+        return hdf5_tables.names(like) == hdf5_tables.names(target)
 
 
 def _require_alike(target: Path, old: Events, new: Events) -> None:
@@ -209,7 +230,7 @@ def leave_out(events: Events, names: Collection[str]) -> Events:
             raise MissingError(
                 f"the events have no condition '{name}' to leave out; they have "
                 f"{', '.join(events.conditions)}",
-                remedy="name one of these, or overflow",
+                remedy="name one of these, overflow or weights",
                 value=name,
             )
         else:

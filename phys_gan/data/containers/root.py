@@ -20,8 +20,12 @@ __all__ = [
     "METADATA",
     "basket_size",
     "branches",
+    "entries",
+    "leaves",
     "metadata",
+    "one_each",
     "open_tree",
+    "read_entries",
     "read_jagged",
     "read_numbers",
     "read_scalars",
@@ -97,6 +101,91 @@ def branches(tree: Any) -> list[str]:
     """Return the names of the branches of a tree."""
     with damage_reported("ROOT"):
         return list(dict.fromkeys(tree.keys(recursive=False)))
+
+
+def leaves(tree: Any) -> dict[str, Any]:
+    """Return the branches of a tree that hold values, by name, also those inside of others.
+
+    A branch inside of another goes by its own name, ``hits.x``, and where that is there twice by
+    its path, ``hits/hits.x``. Branches that count the numbers in the lists of others are left out.
+    Those of an RNTuple are its fields, whatever is inside of them.
+    """
+    with damage_reported("ROOT"):
+        if not hasattr(tree, "branches"):
+            return {name: tree[name] for name in branches(tree)}
+        every = tree.iteritems(recursive=True)
+        ends = {path: branch for path, branch in every if not branch.branches}
+        lists = [branch.count_leaf for branch in ends.values()]
+        counts = {leaf.member("fName") for leaf in lists if leaf is not None}
+        found: dict[str, Any] = {}
+        for path, branch in ends.items():
+            name = path.rpartition("/")[2]
+            if branch.name not in counts:
+                found[path if name in found else name] = branch
+        return found
+
+
+def entries(leaf: Any) -> tuple[np.dtype[Any], tuple[int, ...]] | str:
+    """Return type and shape of the numbers in a branch, (N,) or (N, ...), or what else it holds.
+
+    Arguments:
+        leaf: What :func:`leaves` returned.
+    """
+    from uproot.interpretation.jagged import AsJagged
+    from uproot.interpretation.numerical import Numerical
+    from uproot.interpretation.strings import AsStrings
+
+    if not hasattr(leaf, "interpretation"):
+        return _entries_of_field(leaf)
+    with damage_reported("ROOT"):
+        interpretation, number = leaf.interpretation, int(leaf.num_entries)
+        if isinstance(interpretation, Numerical):
+            return np.dtype(interpretation.to_dtype), (number,)
+    if isinstance(interpretation, AsStrings) or "string" in leaf.typename:
+        return "text"
+    is_list = isinstance(interpretation, AsJagged) or "vector" in leaf.typename
+    return "lists of any length" if is_list else "no numbers"
+
+
+def _entries_of_field(field: Any) -> tuple[np.dtype[Any], tuple[int, ...]] | str:
+    import awkward as ak
+
+    try:
+        with damage_reported("ROOT"):
+            # No page is read for no entry, so what fails is a type that uproot does not know.
+            layout = field.array(entry_stop=0).layout
+    except DataError:
+        return "what uproot cannot read"
+    if layout.parameter("__array__") in ("string", "bytestring"):
+        return "text"
+    if layout.is_list and not layout.is_regular:
+        return "lists of any length"
+    inside = layout
+    while inside.is_regular:
+        inside = inside.content
+    if not all(part.is_numpy for part in (inside.contents if inside.is_record else [inside])):
+        return "no numbers"
+    none = ak.to_numpy(layout)
+    return none.dtype, (int(field.ntuple.num_entries), *none.shape[1:])
+
+
+def read_entries(leaf: Any) -> NDArray[Any]:
+    """Read the numbers that :func:`entries` described, all events."""
+    import awkward as ak
+
+    with damage_reported("ROOT"):
+        return np.asarray(ak.to_numpy(_array(leaf, 0, None)))
+
+
+def one_each(leaf: Any) -> NDArray[Any] | None:
+    """Read lists of which each has one number, shape (N,); None where some have not."""
+    import awkward as ak
+
+    with damage_reported("ROOT"):
+        array = _array(leaf, 0, None)
+        if array.ndim != 2 or ak.fields(array) or not ak.all(ak.num(array) == 1):
+            return None
+        return np.asarray(ak.flatten(array))
 
 
 def without_counts(tree: Any) -> list[str]:

@@ -48,7 +48,7 @@ class CaloCloudsHDF5(Format):
     cells of a detector.
 
     Files of ours have a point in the middle of each cell with a signal, behind the zeros, with its
-    energy in the unit of the detector, as the attribute ``cell_unit`` says. Overflow and
+    energy in the unit of the detector, as the attribute ``cell_unit`` says. Overflow, weights and
     conditions stand beside.
 
     References:
@@ -92,7 +92,8 @@ class CaloCloudsHDF5(Format):
             filled = table[:, :, 3] != 0
             return np.count_nonzero(filled, axis=1), table[filled]
 
-        cloud = PointCloud(_POINTS, _AXES, read, energy, _native(file, n_events))
+        used = (*self.needs, _DIRECTION)
+        cloud = PointCloud(_POINTS, _AXES, read, energy, _native(file, n_events), used)
         return cloud.reader(file, detector, mapping)
 
     def obstacles(self, events: Events) -> dict[str, str]:

@@ -10,6 +10,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from phys_gan.data.beside import comes_back
 from phys_gan.data.containers import hdf5, hdf5_tables
 from phys_gan.data.containers.opening import OpenFile
 from phys_gan.data.format import Append, Format, Reader, allocating
@@ -34,8 +35,8 @@ _PIXEL_SCALE = 0.168
 class GalaxiesMLHDF5(Format):
     """Read and write ``image`` (N, 5, rows, columns), the bands g, r, i, z, y [count].
 
-    Every column of numbers beside (``specz_redshift``, ``specz_mag_i``, ``g_ellipticity``, ...),
-    (N,) or (N, 1), is a condition by its name and in its unit; lengths are in pixels of
+    Every column of numbers beside (``specz_redshift``, ``specz_mag_i``, ``g_ellipticity``, ...)
+    is a condition by its name and in its unit; lengths are in pixels of
     0.168 arcsec, those of Hyper Suprime-Cam. Images have 64 x 64 or 127 x 127 pixels.
 
     References:
@@ -80,8 +81,7 @@ class GalaxiesMLHDF5(Format):
         )
         galaxies.require_bands(chosen, f"data set '{_IMAGE}'", len(_BANDS), size)
         scale(meta.cell_unit, "count", chosen)
-        conditions, notes = galaxies.columns(file, n_events, _IMAGE, _OTHERS, (_REDSHIFT,))
-        conditions = own_data_sets.read_conditions(file, n_events, conditions)
+        found = own_data_sets.read_beside(file, n_events, {}, (_IMAGE,))
         overflow = own_data_sets.Overflow(file, n_events, len(_BANDS))
 
         def fill(start: int, stop: int, out: NDArray[np.float32]) -> NDArray[np.float32] | None:
@@ -91,7 +91,16 @@ class GalaxiesMLHDF5(Format):
         block = hdf5.rows_per_chunk(file, _IMAGE)
         load = allocating(fill, chosen.n_cells)
         return Reader(
-            chosen, n_events, conditions, load, meta.provenance, block, tuple(notes), fill
+            chosen,
+            n_events,
+            found.conditions,
+            load,
+            meta.provenance,
+            block,
+            found.notes,
+            fill,
+            weights=found.weights,
+            optional=found.optional,
         )
 
     def obstacles(self, events: Events) -> dict[str, str]:
@@ -102,8 +111,12 @@ class GalaxiesMLHDF5(Format):
     @contextmanager
     def writer(self, path: Path, sample: Events, grow: bool = False) -> Iterator[Append]:
         """Write events; conditions as float64, so that they come back as they were."""
-        taken = {_IMAGE, *_OTHERS, *_ELSEWHERE}
-        native = [name for name in sample.conditions if name.isidentifier() and name not in taken]
+        taken = {*_OTHERS, *_ELSEWHERE}
+        native = [
+            name
+            for name in sample.conditions
+            if name.isidentifier() and name not in taken and comes_back(name)
+        ]
         with hdf5_tables.created(path, self.texts(sample), grow) as tables:
 
             def append(events: Events) -> None:
