@@ -232,7 +232,7 @@ def test_copies_in_several_sources(tmp_path: Path) -> None:
     outs = [tmp_path / "learn.h5", tmp_path / "test.h5"]
     assert split_files([one, tmp_path / "two.root"], outs, [0.8, 0.2], seed=1) == [240, 60]
     little = 4 * 4 * 504 * 300 - 1
-    shown, held_out, flow = load_or_stream([one, tmp_path / "two.root"], 0.2, 1, memory=little)
+    shown, held_out, flow, _ = load_or_stream([one, tmp_path / "two.root"], 0.2, 1, memory=little)
     assert flow is not None
     assert not rows(shown) & rows(held_out)
     assert not rows(learn) & rows(test)
