@@ -281,8 +281,10 @@ class Events:
 
 def effective_number(weights: NDArray[np.float64]) -> float:
     """Return how many events of equal weight have the statistical error of these weights."""
-    squares = float(weights @ weights)
-    return float(weights.sum()) ** 2 / squares if squares else 0.0
+    # Scaled first: squares of cross sections may leave the range of numbers.
+    scaled = weights / max(float(np.abs(weights).max(initial=0.0)), np.finfo(np.float64).tiny)
+    squares = float(scaled @ scaled)
+    return float(scaled.sum()) ** 2 / squares if squares else 0.0
 
 
 def _joined(texts: Sequence[str]) -> str:

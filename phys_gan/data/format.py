@@ -51,8 +51,8 @@ class Reader:
         voxelised: Whether the cells are sums of hits that another program wrote.
         hit_unit: Unit in which their energies were taken to be.
         weights: The weights of all events, where they have some.
-        optional: Those of the conditions that are columns beside the layout: files in which they
-            differ can still be read together.
+        optional: Those of the conditions, and ``"weights"``, that are columns of another program
+            beside the layout: files in which such conditions differ can still be read together.
     """
 
     detector: Detector
