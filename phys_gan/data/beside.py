@@ -39,7 +39,7 @@ def is_weight(name: str) -> bool:
 
 def comes_back(name: str) -> bool:
     """Return whether a column of this name is read as a condition of the same name."""
-    return not is_weight(name) and name not in _RENAMED
+    return not is_weight(name) and name not in _RENAMED and "/" not in name
 
 
 @dataclass(frozen=True)
@@ -50,8 +50,8 @@ class Beside:
         conditions: The conditions, (N,) each.
         weights: The weights (N,), where the file has some.
         notes: What is not kept and why, and what may be mistaken, a sentence each.
-        optional: Those of the conditions that are columns of another program. Files in which they
-            differ can still be read together.
+        optional: Those of the conditions, and ``"weights"``, that are columns of another program.
+            Files in which such conditions differ can still be read together.
     """
 
     conditions: Mapping[str, NDArray[np.float64]]
@@ -65,14 +65,13 @@ class Gathering:
 
     What another program wrote becomes a condition where it is a number per event, or several
     conditions where it is a short vector, ``name.0``, ``name.1`` ..., or has named fields,
-    ``name.field``. ``incident_theta`` and ``incident_phi`` are ``theta`` and ``phi``.
+    ``name.field``; in a group it is ``group.name``, which all layouts can hold.
+    ``incident_theta`` and ``incident_phi`` are ``theta`` and ``phi``.
 
     Arguments:
         n_events: Number of events N.
         layout: The conditions that the layout itself has, (N,) each.
         kind: What the container calls a column: ``"data set"``, ``"branch"`` or ``"column"``.
-        ours: Whether phys_gan wrote the file: the layout has all columns then, but those that
-            somebody added.
         weights: The weights (N,), where the user says what they are.
         unclear: Names of conditions that a column cannot have, and why, as a clause.
     """
@@ -82,12 +81,10 @@ class Gathering:
         n_events: int,
         layout: Mapping[str, NDArray[np.float64]],
         kind: str,
-        ours: bool,
         weights: NDArray[np.float64] | None = None,
         unclear: Mapping[str, str] | None = None,
     ) -> None:
-        self._n, self._kind, self._ours = n_events, kind, ours
-        self._unclear = unclear or {}
+        self._n, self._kind, self._unclear = n_events, kind, unclear or {}
         self._layout, self._conditions = frozenset(layout), dict(layout)
         self._weights, self._weights_name = weights, ""
         self._optional: set[str] = set()
@@ -192,8 +189,7 @@ class Gathering:
                 f"{self._kind} '{name}' became a condition: only one number per event that is "
                 f"called 'weight' or 'weights' is taken for the weight of the event"
             )
-        optional = frozenset[str]() if self._ours else frozenset(self._optional)
-        return Beside(self._conditions, self._weights, tuple(notes), optional)
+        return Beside(self._conditions, self._weights, tuple(notes), frozenset(self._optional))
 
     def _misfit(self, dtype: np.dtype[Any], shape: tuple[int, ...]) -> str:
         """Return what a column holds that cannot be conditions, or nothing."""
@@ -220,8 +216,9 @@ class Gathering:
                 self.leave(name, "it is 0 in all events, as where nobody has set it")
             else:
                 self.weigh(name, numbers)
+                self._optional.add(WEIGHT_NAMES[-1])
             return
-        condition = _RENAMED.get(name, name)
+        condition = _RENAMED.get(name, name.replace("/", "."))
         wrong = ~np.isfinite(numbers)
         if wrong.any():
             where = f"{wrong.sum()} of {self._n} events (first: event {np.flatnonzero(wrong)[0]})"
@@ -234,7 +231,7 @@ class Gathering:
             raise _twice(f"the condition '{condition}' is", name)
         elif condition in self._unclear:
             self.leave(name, self._unclear[condition])
-        elif len(self._optional) >= MOST and not self._ours:
+        elif len(self._optional) >= MOST:
             self.leave(name, f"no more than {MOST} columns become conditions")
         else:
             self._conditions[condition] = numbers

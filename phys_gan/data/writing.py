@@ -7,7 +7,6 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from phys_gan.data.containers import hdf5_tables
 from phys_gan.data.containers.hdf5_rows import spare_memory
@@ -76,8 +75,7 @@ def writing(
         PhysGanError: As in :func:`write`.
 
     Example:
-        >>> from tempfile import TemporaryDirectory
-        >>> from phys_gan.data import read
+        >>>         >>> from phys_gan.data import read
         >>> events = read("datasets/geant4_calogan_eplus.h5")
         >>> with TemporaryDirectory() as folder:
         ...     with writing(f"{folder}/some.h5", events) as add:
@@ -116,7 +114,8 @@ def writing(
             )
         # Texts that differ are joined, as those of several files are.
         both = Events.concatenate([old, sample[:1]])
-        if layout.grows and hdf5_tables.resizable(target) and _as_written(target, layout, both):
+        # Columns of another program would not grow with the others.
+        if layout.grows and hdf5_tables.resizable(target) and not reader.optional:
             with layout.writer(target, both, grow=True) as add:
                 yield add
             return
@@ -124,18 +123,6 @@ def writing(
             for events in reader.blocks():
                 add(events)
             yield add
-
-
-def _as_written(target: Path, layout: Format, both: Events) -> bool:
-    """Return whether an HDF5 file has just the data sets that the layout itself writes.
-
-    Those of other programs, which become conditions, would not grow with the others.
-    """
-    with TemporaryDirectory() as folder:
-        like = Path(folder) / f"like{layout.extensions[0]}"
-        with layout.writer(like, both) as add:
-            add(both)
-        return hdf5_tables.names(like) == hdf5_tables.names(target)
 
 
 def _require_alike(target: Path, old: Events, new: Events) -> None:

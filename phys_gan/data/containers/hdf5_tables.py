@@ -21,7 +21,7 @@ from phys_gan.data.containers.hdf5_columns import Chunk, Column
 from phys_gan.data.containers.storage import Storage
 from phys_gan.files import atomic_file
 
-__all__ = ["Tables", "created", "names", "resizable"]
+__all__ = ["Tables", "created", "resizable"]
 
 _THREADS = min(os.cpu_count() or 1, 16)
 
@@ -53,29 +53,19 @@ def created(path: Path, texts: Mapping[str, str], grow: bool = False) -> Iterato
             storage.check()
 
 
-def names(path: Path) -> set[str]:
-    """Return the names of all data sets of a file."""
-    return set(_data_sets(path))
-
-
 def resizable(path: Path) -> bool:
     """Return whether all data sets of a file can take more events."""
-    return all(not shape or shape[0] is None for shape in _data_sets(path).values())
-
-
-def _data_sets(path: Path) -> dict[str, tuple[int | None, ...]]:
-    """Return by name how large each data set may become."""
     import h5py
 
-    found: dict[str, tuple[int | None, ...]] = {}
+    fixed: list[str] = []
 
     def note(name: str, entry: Any) -> None:
-        if isinstance(entry, h5py.Dataset):
-            found[name] = entry.maxshape or ()
+        if isinstance(entry, h5py.Dataset) and entry.ndim and entry.maxshape[0] is not None:
+            fixed.append(name)
 
     with damage_reported("HDF5"), h5py.File(path, "r") as handle:
         handle.visititems(note)
-    return found
+    return not fixed
 
 
 class Tables:

@@ -31,6 +31,7 @@ _FIRST = {
 }
 _USED = ("GAL_FILENAME", "GAL_HDU", "PIXEL_SCALE", *_FIRST.values())
 _USED_BESIDE = ("zphot", "flux_radius", "sersicfit", "hlr", "fit_status", "mag_auto")
+_WEIGHT, _WEIGHTS = "WEIGHT", "weights"
 _PSF = ("PSF_FILENAME", "PSF_HDU")
 _NO_MAGNITUDE = 90.0
 
@@ -56,8 +57,8 @@ def read_beside(path: Path, table: fits.Table) -> Beside:
     # A redshift or a size below zero stands for a measurement that failed.
     missing |= {name: found[name] < 0 for name in ("zphot", "flux_radius") if name in found}
     kept, lacking = galaxies.complete(found, missing)
-    further = Gathering(len(table), kept, "column", False)
-    offer_columns(further, table, _USED)
+    further = Gathering(len(table), kept, "column")
+    offer_columns(further, table, (*_USED, *_same_weights(table)))
     if second is not None:
         offer_columns(further, second, (*_USED_BESIDE, *table.columns))
         twice = [name for name in second.columns if name in table and name not in _USED_BESIDE]
@@ -66,6 +67,14 @@ def read_beside(path: Path, table: fits.Table) -> Beside:
                 further.leave(name, "the first catalogue has another column of this name")
     beside = further.found()
     return replace(beside, notes=(*lacking, *notes, *beside.notes))
+
+
+def _same_weights(table: fits.Table) -> tuple[str, ...]:
+    """Return one of both columns of weights of a file of ours that has lost what it says."""
+    if _WEIGHT not in table or _WEIGHTS not in table:
+        return ()
+    same = np.array_equal(table.column(_WEIGHT), table.column(_WEIGHTS))
+    return (_WEIGHT,) if same else ()
 
 
 def offer_columns(found: Gathering, table: fits.Table, used: Collection[str]) -> None:

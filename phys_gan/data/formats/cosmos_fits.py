@@ -240,7 +240,7 @@ def _own(given: Detector | None, meta: Metadata, table: fits.Table) -> Detector:
 
 
 def _own_beside(table: fits.Table) -> Beside:
-    found, used = Gathering(len(table), {}, "column", True), {*_STANDARD, _OVERFLOW, _WEIGHTS}
+    found, used = Gathering(len(table), {}, "column"), {*_STANDARD, _OVERFLOW, _WEIGHTS}
     if _WEIGHTS in table:
         found.weigh(_WEIGHTS, table.numbers(_WEIGHTS))
     for name in table.columns:

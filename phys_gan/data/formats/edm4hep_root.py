@@ -169,7 +169,7 @@ def _foreign(
     for name, entry in mapping.conditions.items():
         conditions[name] = hit_trees.one_per_event(tree, entry.branch) * entry.scale
     weights = hit_trees.one_per_event(tree, mapping.weights) if mapping.weights else None
-    gathering = Gathering(int(tree.num_entries), conditions, "branch", False, weights)
+    gathering = Gathering(int(tree.num_entries), conditions, "branch", weights)
     _offer_header(gathering, tree, mapping)
     for name, what in entries.items():
         if not isinstance(what, str) and name not in mapping.branches:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from phys_gan.data.beside import comes_back
 from phys_gan.data.containers import hdf5, hdf5_tables
+from phys_gan.data.containers.damage import damage_reported
 from phys_gan.data.containers.opening import OpenFile
 from phys_gan.data.format import Append, Format, Reader, allocating
 from phys_gan.data.formats import galaxies, own_data_sets
@@ -25,7 +26,11 @@ __all__ = ["GalaxiesMLHDF5"]
 
 _IMAGE = "image"
 _REDSHIFT = "specz_redshift"
+<<<<<<< HEAD
 _OTHERS = ("overflow", "conditions")
+=======
+_OTHERS = (_IMAGE, "overflow", "conditions")
+>>>>>>> columns
 # Data sets of these names would make the file look like one of another layout.
 _ELSEWHERE = ("images", "showers", "events", "layer_0")
 _BANDS = "grizy"
@@ -81,7 +86,8 @@ class GalaxiesMLHDF5(Format):
         )
         galaxies.require_bands(chosen, f"data set '{_IMAGE}'", len(_BANDS), size)
         scale(meta.cell_unit, "count", chosen)
-        found = own_data_sets.read_beside(file, n_events, {}, (_IMAGE,))
+        native = _written(file) if meta.format else [_REDSHIFT]
+        found = own_data_sets.read_beside(file, n_events, {}, (_IMAGE,), native=native)
         overflow = own_data_sets.Overflow(file, n_events, len(_BANDS))
 
         def fill(start: int, stop: int, out: NDArray[np.float32]) -> NDArray[np.float32] | None:
@@ -111,12 +117,7 @@ class GalaxiesMLHDF5(Format):
     @contextmanager
     def writer(self, path: Path, sample: Events, grow: bool = False) -> Iterator[Append]:
         """Write events; conditions as float64, so that they come back as they were."""
-        taken = {*_OTHERS, *_ELSEWHERE}
-        native = [
-            name
-            for name in sample.conditions
-            if name.isidentifier() and name not in taken and comes_back(name)
-        ]
+        native = [name for name in sample.conditions if _is_column(name)]
         with hdf5_tables.created(path, self.texts(sample), grow) as tables:
 
             def append(events: Events) -> None:
@@ -127,3 +128,18 @@ class GalaxiesMLHDF5(Format):
                 own_data_sets.put(tables, events, known=native)
 
             yield append
+
+
+def _is_column(name: str) -> bool:
+    """Return whether a condition is a column of this name beside the images."""
+    return name.isidentifier() and name not in (*_OTHERS, *_ELSEWHERE) and comes_back(name)
+
+
+def _written(file: OpenFile) -> list[str]:
+    """Return the columns that phys_gan wrote, in a file of ours."""
+    with damage_reported("HDF5"):
+        return [
+            name
+            for name, shape in hdf5.data_sets(file).items()
+            if _is_column(name) and len(shape) == 1 and file.handle[name].dtype == np.float64
+        ]

@@ -64,7 +64,7 @@ class Galaxy10HDF5(Format):
                 _IMAGES, shape, ("N", "rows", "columns", 3), "put the three bands last"
             )
         n_events, size = shape[0], (shape[1], shape[2])
-        found = own_data_sets.read_beside(file, n_events, {}, (_IMAGES,))
+        found = own_data_sets.read_beside(file, n_events, {}, (_IMAGES,), native=_NATIVE)
         conditions, notes = dict(found.conditions), list(found.notes)
         chosen = meta.detector and choose_detector(detector, meta.detector)
         if chosen is None:

@@ -67,7 +67,7 @@ def read_beside(
         trees: The trees of the layout, which have the same events.
         layout: The conditions that the layout itself has, (N,) each.
         used: Names of the branches that the layout is made of.
-        ours: Whether phys_gan wrote the file.
+        ours: Whether phys_gan wrote the file, whose weights then are as it wrote them.
         n_layers: Number of layers whose overflow is a branch each.
         weights: The weights (N,), where the user says what they are.
         unclear: Names of conditions that a branch cannot have, and why, as a clause.
@@ -75,11 +75,11 @@ def read_beside(
     Raises:
         DataError: A condition is there twice, or one of ours has not one value per event.
     """
-    found = Gathering(int(trees[0].num_entries), layout, "branch", ours, weights, unclear)
+    found = Gathering(int(trees[0].num_entries), layout, "branch", weights, unclear)
     used = {*used, *(f"{_OVERFLOW}{k}" for k in range(n_layers))}
     for tree in trees:
         there = root.branches(tree)
-        own = [name for name in there if name.startswith(_CONDITION)]
+        own = [name for name in there if name.startswith(_CONDITION) and name not in used]
         for name, values in root.read_scalars(tree, own).items():
             found.keep(name.removeprefix(_CONDITION), values, name)
         if ours and _WEIGHTS in there:
@@ -104,7 +104,8 @@ def _offer(found: Gathering, name: str, leaf: Any) -> None:
 
 def unread_trees(file: OpenFile, *trees: Any) -> tuple[str, ...]:
     """Return a sentence on the trees that are not read, where the user named none."""
-    others = [name for name in root.trees(file) if name not in {tree.name for tree in trees}]
+    read = {tree.name for tree in trees}
+    others = [name for name in root.trees(file) if name.rpartition("/")[2] not in read]
     if file.tree or not others:
         return ()
     if len(others) == 1:

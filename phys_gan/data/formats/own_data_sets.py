@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ from phys_gan.data.containers.opening import OpenFile
 from phys_gan.errors import DataError
 from phys_gan.events import Events
 
-__all__ = ["Overflow", "put", "read_beside", "unfit_conditions"]
+__all__ = ["Overflow", "has_condition", "put", "read_beside", "unfit_conditions"]
 
 _CONDITION = "conditions/"
 _OVERFLOW = "overflow"
@@ -58,7 +58,9 @@ def read_beside(
     file: OpenFile,
     n_events: int,
     layout: Mapping[str, NDArray[np.float64]],
-    used: Collection[str],
+    used: Sequence[str],
+    *,
+    native: Collection[str] = (),
     weights: NDArray[np.float64] | None = None,
 ) -> Beside:
     """Return the conditions of the layout, and all that stands beside: of ours, and of others.
@@ -68,15 +70,19 @@ def read_beside(
         n_events: Number of events N.
         layout: The conditions that the layout itself has, (N,) each.
         used: Names of the data sets that the layout is made of.
+        native: Names of columns of the layout that need not be there, nor be complete.
         weights: The weights (N,), where the user says what they are.
 
     Raises:
-        DataError: A condition is there twice, or one of ours has not one value per event.
+        DataError: A condition is there twice, or one of the layout or of ours has not one value
+            per event.
     """
     hdf5.require_length(n_events, layout)
     ours = bool(hdf5.metadata(file).format)
-    found = Gathering(n_events, layout, "data set", ours, weights)
+    found = Gathering(n_events, layout, "data set", weights)
     for name, shape in hdf5.data_sets(file).items():
+        if name in used or name == _OVERFLOW:
+            continue
         if name.startswith(_CONDITION):
             condition, values = name.removeprefix(_CONDITION), hdf5.column(file, name)
             hdf5.require_length(n_events, {condition: values})
@@ -85,9 +91,23 @@ def read_beside(
             values = hdf5.column(file, name)
             hdf5.require_length(n_events, {name: values})
             found.weigh(name, values)
-        elif name != _OVERFLOW and name not in used:
+        elif name in native and shape[1:] in ((), (1,)) and shape[:1] not in ((), (n_events,)):
+            raise DataError(
+                f"data set '{name}' has {shape[0]} events, but '{used[0]}' has {n_events}",
+                remedy="store the same events in both",
+                value=shape[0],
+                constraint=n_events,
+            )
+        elif ours and name in native:
+            found.keep(name, hdf5.column(file, name), name)
+        else:
             _offer(found, file, name, shape)
     return found.found()
+
+
+def has_condition(file: OpenFile, name: str) -> bool:
+    """Return whether :func:`put` wrote a condition of this name."""
+    return hdf5.has(file, _CONDITION + name)
 
 
 def _offer(found: Gathering, file: OpenFile, name: str, shape: tuple[int, ...]) -> None:

@@ -122,13 +122,15 @@ class PointCloud:
             name: hdf5.column(file, entry.branch) * entry.scale
             for name, entry in mapping.conditions.items()
         }
+        # A file of ours that has lost what it says of itself has directions and particles twice.
+        native = {n: v for n, v in native.items() if not own_data_sets.has_condition(file, n)}
         layout = {"energy": self.energy, **native, **named}
         n_events, weights = len(self.energy), None
         if mapping.weights:
             weights = hdf5.column(file, mapping.weights)
             hdf5.require_length(n_events, {mapping.weights: weights})
-        used = {*self.used, *mapping.branches}
-        return own_data_sets.read_beside(file, n_events, layout, used, weights)
+        used = (*self.used, *mapping.branches)
+        return own_data_sets.read_beside(file, n_events, layout, used, weights=weights)
 
 
 @dataclass(frozen=True)
