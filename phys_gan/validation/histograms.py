@@ -78,9 +78,12 @@ class Histogram:
 def bin_edges(observable: Observable, reference: Values, candidates: Sequence[Values]) -> Values:
     """Choose bins from the defined values of the reference, continued to those of all candidates.
 
-    Without a defined reference value the candidates alone can say where the bins belong.
+    Without a defined reference value the candidates alone can say where the bins belong, and
+    beside a single one they say how wide these are.
     """
     guide = next((values for values in (reference, *candidates) if len(values)), None)
+    if guide is not None and guide.min() == guide.max():
+        guide = np.concatenate([reference, *candidates])
     edges = np.array([0.0, 1.0]) if guide is None else observable.binning.edges(guide)
     for values in candidates:
         edges = extended(edges, values)
@@ -136,7 +139,10 @@ def spectrum_histogram(
     per_event = reference, candidate
     entries = [h.sum(axis=0, dtype=np.float64) for h in per_event]
     # Cells of one event fluctuate together: the error is the spread over events.
-    errors = [np.sqrt(len(h)) * h.std(axis=0, dtype=np.float64) for h in per_event]
+    errors = [
+        np.sqrt(len(h)) * h.std(axis=0, dtype=np.float64) if len(h) else np.zeros(h.shape[1])
+        for h in per_event
+    ]
     return Histogram(
         label=label,
         description=description,

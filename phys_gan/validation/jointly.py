@@ -119,8 +119,8 @@ def compare_together(
     """
     results: dict[str, Result] = {}
     samples = [s for s in (reference, candidate, training) if s is not None]
-    if min(map(len, samples)) >= MIN_EVENTS:
-        features = _features(samples)
+    # The spectrum of the cells, where it alone is wanted, is no feature of an event.
+    if min(map(len, samples)) >= MIN_EVENTS and (features := _features(samples)):
         results |= judge_features(
             features[0],
             features[1],
@@ -221,11 +221,13 @@ def classify(
 
 
 def _features(samples: Sequence[Measured]) -> list[NDArray[np.float64]]:
-    """Return the features of every sample, shapes (n, d)."""
+    """Return the features of every sample, shapes (n, d); nothing where there are none."""
     reference = samples[0]
     if reference.detector.is_toy:
         return [coordinates(sample) for sample in samples]
     names = [o.name for o in reference.observables if all(o.name in s.values for s in samples)]
+    if not names:
+        return []
     fills = undefined_values({name: reference.values[name] for name in names})
     return [feature_matrix(sample.values, names, fills) for sample in samples]
 
