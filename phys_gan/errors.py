@@ -13,7 +13,11 @@ __all__ = [
     "OutputError",
     "PhysGanError",
     "RangeError",
+    "is_shortage",
 ]
+
+_SHORTAGES = ("can't allocate memory", "not enough memory", "out of memory", "Unable to allocate")
+"""What torch says on CPU and CUDA where NumPy and Python raise MemoryError."""
 
 
 class PhysGanError(Exception):
@@ -65,3 +69,15 @@ class OutputError(PhysGanError, OSError):
 
 class Notice(UserWarning):
     """Something that the user should know, and that stops nothing; one sentence, as of errors."""
+
+
+def is_shortage(error: BaseException) -> bool:
+    """Whether an error of Python, NumPy or torch says that there is too little memory.
+
+    Example:
+        >>> is_shortage(RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB."))
+        True
+    """
+    if isinstance(error, MemoryError):
+        return True
+    return isinstance(error, RuntimeError) and any(words in str(error) for words in _SHORTAGES)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
+import math
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from phys_gan.errors import ConfigError, OutputError
 
-__all__ = ["atomic_file", "locked"]
+__all__ = ["atomic_file", "finite", "locked", "numbers_first"]
 
 
 @contextmanager
@@ -33,6 +36,50 @@ def atomic_file(path: str | Path) -> Iterator[Path]:
         raise _cannot_write(target, error) from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def numbers_first(folder: Path, name: str, numbers: Mapping[str, Any]) -> Iterator[None]:
+    """Write numbers as JSON, then let the block draw ``index.html``, the page that shows them.
+
+    A page that stood there showed other numbers, and is removed in between: what is left after any
+    failure of the block belongs together.
+
+    Arguments:
+        folder: Where both stand.
+        name: Name of the JSON file.
+        numbers: Its content.
+
+    Raises:
+        OutputError: The folder cannot be written.
+    """
+    with atomic_file(folder / name) as temporary:
+        text = json.dumps(finite(numbers), indent=1, ensure_ascii=False, allow_nan=False)
+        temporary.write_text(text + "\n", encoding="utf-8")
+    page = folder / "index.html"
+    if page.is_file():
+        page.unlink()
+    try:
+        yield
+    except Exception as error:
+        error.add_note(f"the numbers are in '{folder / name}'")
+        raise
+
+
+def finite(value: Any) -> Any:
+    """Return what JSON can hold: NaN and infinity, which it does not know, become None.
+
+    Example:
+        >>> finite({"mean": float("nan"), "edges": (1.0, float("inf"))})
+        {'mean': None, 'edges': [1.0, None]}
+    """
+    if isinstance(value, Mapping):
+        return {name: finite(entry) for name, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite(entry) for entry in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
 
 
 @contextmanager

@@ -26,13 +26,17 @@ def demo(
 
     Example: `phys-gan demo --out demo`
     """
-    from phys_gan.training import load_recipe
+    from phys_gan.training import Unfinished, load_recipe
     from phys_gan.workflows import demo as run
 
     began = time.monotonic()
     recipe = load_recipe("demo", set_ or [])
-    with progress(recipe.training.events) as report:
-        done = run(out, overrides=set_ or [], figures=figures, say=typer.echo, report=report)
+    try:
+        with progress(recipe.training.events) as report:
+            done = run(out, overrides=set_ or [], figures=figures, say=typer.echo, report=report)
+    except Unfinished as stop:
+        # A demo is over in minutes, and has no --resume.
+        raise KeyboardInterrupt from stop
     typer.echo(done.comparison.summary())
     typer.echo(f"\nDone in {(time.monotonic() - began) / 60:.1f} minutes.")
     typer.echo(f"Open the report: {(done.out / 'report' / 'index.html').resolve()}")

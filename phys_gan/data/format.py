@@ -40,26 +40,21 @@ Append = Callable[[Events], None]
 class Reader:
     """The events of one open file, to be read all at once or in parts.
 
-        Arguments:
-            detector: The detector.
-            n_events: Number of events.
-            conditions: The conditions of all events; ``energy`` in MeV.
-            load: Reads the cells of some events.
-            provenance: How the events were made, and how this file was read.
-            block: Events that are stored together; reading a whole number of blocks is fastest.
-            notes: What the file has that events cannot hold, and what may be mistaken, a sentence each.
-            direct: Reads the cells into memory that is there already, where the layout can.
-            voxelised: Whether the cells are sums of hits that another program wrote.
-            hit_unit: Unit in which their energies were taken to be.
-            weights: The weights of all events, where they have some.
-    <<<<<<< HEAD
-            compressed: Tells the chunks of the data sets that are decompressed for the cells.
-            optional: Those of the conditions that are columns beside the layout: files in which they
-                differ can still be read together.
-    =======
-            optional: Those of the conditions, and ``"weights"``, that are columns of another program
-                beside the layout: files in which such conditions differ can still be read together.
-    >>>>>>> columns
+    Arguments:
+        detector: The detector.
+        n_events: Number of events.
+        conditions: The conditions of all events; ``energy`` in MeV.
+        load: Reads the cells of some events.
+        provenance: How the events were made, and how this file was read.
+        block: Events that are stored together; reading a whole number of blocks is fastest.
+        notes: What the file has that events cannot hold, and what may be mistaken, a sentence each.
+        direct: Reads the cells into memory that is there already, where the layout can.
+        voxelised: Whether the cells are sums of hits that another program wrote.
+        hit_unit: Unit in which their energies were taken to be.
+        weights: The weights of all events, where they have some.
+        compressed: Tells the chunks of the data sets that are decompressed for the cells.
+    optional: Those of the conditions, and ``"weights"``, that are columns of another program
+        beside the layout: files in which such conditions differ can still be read together.
     """
 
     detector: Detector

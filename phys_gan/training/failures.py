@@ -7,11 +7,9 @@ from contextlib import contextmanager
 
 import torch
 
-from phys_gan.errors import PhysGanError
+from phys_gan.errors import PhysGanError, is_shortage
 
 __all__ = ["ShortageError", "shortage_explained"]
-
-_WORDS = ("can't allocate memory", "not enough memory", "out of memory", "Unable to allocate")
 
 
 class ShortageError(PhysGanError, MemoryError):
@@ -30,11 +28,8 @@ def shortage_explained(batch_size: int) -> Iterator[None]:
     """
     try:
         yield
-    except (torch.cuda.OutOfMemoryError, MemoryError, RuntimeError) as error:
-        memory = isinstance(error, torch.cuda.OutOfMemoryError | MemoryError)
-        if isinstance(error, PhysGanError) or not (
-            memory or any(word in str(error) for word in _WORDS)
-        ):
+    except (MemoryError, RuntimeError) as error:
+        if isinstance(error, PhysGanError) or not is_shortage(error):
             raise
         where = "graphics card" if isinstance(error, torch.cuda.OutOfMemoryError) else "machine"
         raise ShortageError(

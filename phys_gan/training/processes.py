@@ -214,7 +214,7 @@ def loss_of_process_explained(fabric: Fabric) -> Iterator[None]:
         if fabric.world_size == 1 or not any(word in str(error) for word in words):
             raise
         if fabric.global_rank:
-            raise SystemExit(1) from error
+            raise SystemExit(2) from error
         raise PhysGanError(
             "another process of this training ended before its time",
             remedy="see what it said, then go on with --resume",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from phys_gan import __version__
 from phys_gan.detectors import Detector
-from phys_gan.files import atomic_file
+from phys_gan.files import numbers_first
 from phys_gan.validation.diagnosis import Finding
 from phys_gan.validation.distributions import Distributions
 from phys_gan.validation.histograms import Histogram
@@ -151,8 +150,11 @@ class Comparison:
                     "condition": part.cut.condition,
                     "low": part.cut.low,
                     "high": part.cut.high,
+                    "n_reference": part.n_events[0],
+                    "n_candidate": part.n_events[1],
                     "observables": _results(part.results),
                     "outside_floor": part.outside,
+                    "not_compared": part.not_compared,
                 }
                 for part in self.slices
                 if part.cut is not None
@@ -190,13 +192,15 @@ class Comparison:
             "",
             f"{'observable':<{width}} {'KS':>18} {'floor':>18}   verdict",
         ]
-        outside = set(self.outside)
+        outside, few = set(self.outside), self.whole.not_compared
         for name in self.ranking:
             ks = self.results[name].get("ks")
-            value = f"{ks.value:.4f} ± {ks.error:.4f}" if ks else "not enough events"
-            floor = f"{ks.floor:.4f} ± {ks.floor_error:.4f}" if ks else ""
+            both = f"not compared: {few.get(name)}"
+            if ks:
+                value, floor = f"{ks.value:.4f} ± {ks.error:.4f}", f"{ks.floor:.4f} ± "
+                both = f"{value:>18} {f'{floor}{ks.floor_error:.4f}':>18}"
             verdict = "OUTSIDE" if name in outside else "within floor"
-            lines.append(f"{name:<{width}} {value:>18} {floor:>18}   {verdict}")
+            lines.append(f"{name:<{width}} {both:>37}   {verdict}")
         return "\n".join(lines)
 
     def check(self, requirements: Sequence[str | Requirement]) -> list[Check]:
@@ -220,7 +224,10 @@ class Comparison:
     def save(
         self, directory: str | Path, checks: Sequence[Check] = (), *, figures: bool = True
     ) -> Path:
-        """Write ``index.html`` and ``metrics.json``; other files of the folder stay as they are.
+        """Write ``metrics.json`` and ``index.html``; other files of the folder stay as they are.
+
+        The numbers are written before any figure is drawn. The page follows when all are drawn;
+        one of an earlier comparison is removed before, because it shows other numbers.
 
         Arguments:
             directory: Folder, made where there is none.
@@ -293,7 +300,7 @@ class Comparisons(Mapping[str, Comparison]):
         figures: bool = True,
         report: Callable[[str, int], None] | None = None,
     ) -> Path:
-        """Write ``index.html`` and ``metrics.json``, as :meth:`Comparison.save` does.
+        """Write ``metrics.json`` and ``index.html``, as :meth:`Comparison.save` does.
 
         Arguments:
             directory: Folder, made where there is none.
@@ -301,13 +308,10 @@ class Comparisons(Mapping[str, Comparison]):
             figures: Write every figure as PDF and PNG too, in the folder ``figures``.
             report: Called to show progress.
         """
-        from phys_gan.validation.report import save_page
+        with numbers_first(Path(directory), "metrics.json", self.metrics):
+            from phys_gan.validation.report import save_page
 
-        page = save_page(self, directory, checks or {}, figures=figures, report=report)
-        with atomic_file(page.parent / "metrics.json") as temporary:
-            text = json.dumps(self.metrics, indent=1, ensure_ascii=False, allow_nan=False)
-            temporary.write_text(text + "\n", encoding="utf-8")
-        return page
+            return save_page(self, directory, checks or {}, figures=figures, report=report)
 
 
 def _results(results: Mapping[str, Mapping[str, Result]]) -> dict[str, Any]:

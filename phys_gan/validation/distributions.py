@@ -36,16 +36,21 @@ from phys_gan.validation.statistics.uncertainty import (
 from phys_gan.validation.statistics.weighting import Weights, scaled, taken
 
 __all__ = [
+    "FEW_HITS",
     "MIN_EVENTS",
     "Binnings",
     "Distributions",
     "Selection",
     "assess_all",
     "choose_bins",
+    "few_events",
 ]
 
 MIN_EVENTS = 20
 """Fewer events, or fewer for which an observable is defined, are not compared."""
+
+FEW_HITS = "too few events with a hit"
+"""Why a spectrum of cells is not compared."""
 
 _THREADS = min(os.cpu_count() or 1, 4)
 
@@ -76,6 +81,15 @@ class Distributions:
     n_comparisons: float
     p_value: float
 
+    @property
+    def not_compared(self) -> dict[str, str]:
+        """Observables that too few events define, each with their number in words."""
+        return {
+            name: few_events(*histogram.n_events) or FEW_HITS
+            for name, histogram in self.histograms.items()
+            if "ks" not in self.results.get(name, {})
+        }
+
     def severity(self, name: str) -> float:
         """Return the largest ratio of a metric of one observable to its limit."""
         return max(result.severity for result in self.results[name].values())
@@ -93,6 +107,23 @@ class Distributions:
             for name in self.ranking
             if not all(result.within_floor for result in self.results[name].values())
         ]
+
+
+def few_events(n_reference: int, n_candidate: int) -> str:
+    """Say which of two samples have fewer than the 20 events that a comparison needs.
+
+    Example:
+        >>> few_events(250, 3), few_events(1, 0), few_events(0, 0), few_events(20, 20)
+        ('3 candidate events', '1 reference and no candidate events', 'no events', '')
+    """
+    sides = (("reference", n_reference), ("candidate", n_candidate))
+    few = [(name, n) for name, n in sides if n < MIN_EVENTS]
+    if not few:
+        return ""
+    if not n_reference + n_candidate:
+        return "no events"
+    said = " and ".join(f"{n or 'no'} {name}" for name, n in few)
+    return f"{said} event{'s' * (few[-1][1] != 1)}"
 
 
 def choose_bins(
@@ -119,7 +150,14 @@ def choose_bins(
         chosen = {o.name: e for o, e in zip(reference.observables, edges, strict=True)}
     name = spectrum_name(reference.detector)
     if spectrum and name is not None:
-        entries = _taken(reference.spectrum, rows[0]).sum(axis=0, dtype=np.float64)
+        spectra = [
+            _taken(sample.spectrum, r).sum(axis=0, dtype=np.float64)
+            for sample, r in zip(samples, rows, strict=True)
+        ]
+        entries = spectra[0]
+        if np.count_nonzero(entries) < 2:
+            # Where the reference has no hits, or all in one bin, candidates say what to show.
+            entries = np.sum(spectra, axis=0)
         chosen[name] = plot_edges(reference.detector, reference.spectrum_edges, entries)
     return chosen
 
@@ -221,7 +259,7 @@ def _assess_values(
         places = rows if whole else (_narrowed(rows[0], good[0]), _narrowed(rows[1], good[1]))
         sample = Scalars(first[good[0]], second[good[1]], edges, *places, defined.scaled)
         raw = assess(sample, sizes, replicas, defined.effective)
-    if not whole and _Pair.of((len(first), len(second)), weights).some:
+    if not whole and _Pair.of((len(first), len(second)), weights).enough:
         raw["undefined"] = undefined(~good[0], ~good[1], weights)
     return histogram, raw
 
@@ -280,9 +318,11 @@ def _assess_spectrum(
     histogram = spectrum_histogram(unit, edges, first, second, soft, weights)
     pair = _Pair.of((len(first), len(second)), weights)
     dark = [h.sum(axis=1) == 0 for h in (first, second)]
+    if not pair.enough:
+        return histogram, {}
     lit = (int((~dark[0]).sum()), int((~dark[1]).sum()))
     if not _Pair.of(lit, (taken(weights[0], ~dark[0]), taken(weights[1], ~dark[1]))).enough:
-        return histogram, {"undefined": undefined(dark[0], dark[1], weights)} if pair.some else {}
+        return histogram, {"undefined": undefined(dark[0], dark[1], weights)}
     # Decades, also of pixels: their asinh is a logarithm but for the noise around zero.
     places = np.log10(edges) if soft is None else np.arcsinh(edges / soft) / np.log(10)
     sample: Sample = Spectra(first, second, places, *rows, pair.scaled)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Any
 
 from phys_gan.detectors import Detector
 from phys_gan.events import Events
-from phys_gan.files import atomic_file
+from phys_gan.files import numbers_first
 from phys_gan.validation.ramping import Ramp, Response
 
 __all__ = ["Exploration", "Mixed"]
@@ -121,7 +120,10 @@ class Exploration:
         figures: bool = True,
         report: Callable[[str, int], None] | None = None,
     ) -> Path:
-        """Write ``index.html`` and ``explore.json``; other files of the folder stay as they are.
+        """Write ``explore.json`` and ``index.html``; other files of the folder stay as they are.
+
+        The numbers are written before any figure is drawn, as
+        :meth:`phys_gan.validation.Comparison.save` does.
 
         Arguments:
             directory: Folder, made where there is none.
@@ -134,10 +136,7 @@ class Exploration:
         Raises:
             OutputError: The folder cannot be written.
         """
-        from phys_gan.validation.report.explore_page import save_exploration
+        with numbers_first(Path(directory), "explore.json", self.numbers):
+            from phys_gan.validation.report.explore_page import save_exploration
 
-        page = save_exploration(self, directory, figures=figures, report=report)
-        with atomic_file(page.parent / "explore.json") as temporary:
-            text = json.dumps(self.numbers, indent=1, ensure_ascii=False, allow_nan=False)
-            temporary.write_text(text + "\n", encoding="utf-8")
-        return page
+            return save_exploration(self, directory, figures=figures, report=report)

@@ -83,9 +83,12 @@ class Histogram:
 def bin_edges(observable: Observable, reference: Values, candidates: Sequence[Values]) -> Values:
     """Choose bins from the defined values of the reference, continued to those of all candidates.
 
-    Without a defined reference value the candidates alone can say where the bins belong.
+    Without a defined reference value the candidates alone can say where the bins belong, and
+    beside a single one they say how wide these are.
     """
     guide = next((values for values in (reference, *candidates) if len(values)), None)
+    if guide is not None and guide.min() == guide.max():
+        guide = np.concatenate([reference, *candidates])
     edges = np.array([0.0, 1.0]) if guide is None else observable.binning.edges(guide)
     for values in candidates:
         edges = extended(edges, values)
@@ -185,7 +188,8 @@ def spectrum_histogram(
         if own is None:
             entries.append(h.sum(axis=0, dtype=np.float64))
             # Cells of one event fluctuate together: the error is the spread over events.
-            errors.append(np.sqrt(len(h)) * h.std(axis=0, dtype=np.float64))
+            spread = h.std(axis=0, dtype=np.float64) if len(h) else np.zeros(h.shape[1])
+            errors.append(np.sqrt(len(h)) * spread)
             continue
         w = _unit(own)
         total, squares = w @ h, w**2 @ h.astype(np.float64) ** 2

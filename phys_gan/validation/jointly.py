@@ -126,8 +126,9 @@ def compare_together(
     samples = [s for s in (reference, candidate, training) if s is not None]
     weights = reference.weights, candidate.weights
     weighted = any(w is not None for w in weights)
-    if min(sample.effective for sample in samples) >= MIN_EVENTS:
-        features = _features(samples)
+    # The spectrum of the cells, where it alone is wanted, is no feature of an event.
+    enough = min(sample.effective for sample in samples) >= MIN_EVENTS
+    if enough and (features := _features(samples)):
         judge = partial(
             judge_features,
             features[0],
@@ -262,11 +263,13 @@ def classify(
 
 
 def _features(samples: Sequence[Measured]) -> list[NDArray[np.float64]]:
-    """Return the features of every sample, shapes (n, d)."""
+    """Return the features of every sample, shapes (n, d); nothing where there are none."""
     reference = samples[0]
     if reference.detector.is_toy:
         return [coordinates(sample) for sample in samples]
     names = [o.name for o in reference.observables if all(o.name in s.values for s in samples)]
+    if not names:
+        return []
     fills = undefined_values({name: reference.values[name] for name in names})
     return [feature_matrix(sample.values, names, fills) for sample in samples]
 

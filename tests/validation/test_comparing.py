@@ -165,7 +165,7 @@ def test_a_candidate_without_any_energy_is_outside() -> None:
     result = compare(events, changed(events, np.zeros_like(events.cells)))
     assert {"E_tot/E_inc", "depth", "cell_energy", "sparsity"} <= set(result.outside)
     assert list(result.results["depth"]) == ["undefined"]
-    assert "not enough events" in result.summary()
+    assert "not compared: no candidate events" in result.summary()
     json.dumps(result.metrics, allow_nan=False)
 
 

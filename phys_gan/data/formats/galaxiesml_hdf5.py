@@ -26,11 +26,7 @@ __all__ = ["GalaxiesMLHDF5"]
 
 _IMAGE = "image"
 _REDSHIFT = "specz_redshift"
-<<<<<<< HEAD
-_OTHERS = ("overflow", "conditions")
-=======
 _OTHERS = (_IMAGE, "overflow", "conditions")
->>>>>>> columns
 # Data sets of these names would make the file look like one of another layout.
 _ELSEWHERE = ("images", "showers", "events", "layer_0")
 _BANDS = "grizy"

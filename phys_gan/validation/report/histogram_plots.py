@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 from numpy.typing import NDArray
 
+from phys_gan.validation.distributions import FEW_HITS, few_events
 from phys_gan.validation.histograms import Histogram
 from phys_gan.validation.report.asinh_axis import asinh_axis
 from phys_gan.validation.report.panels import Bars, Panels, Points, log_where_needed
@@ -54,10 +55,10 @@ def histogram_figure(
     panels.main.set_ylabel(count_label(first))
     panels.below.set_xlabel(first.label)
     panels.legend(
-        bars.looks,
+        [look for look, _, _ in drawn],
         on_left=bars.high_on_the_right,
         sizes=first.n_events,
-        results=[found.get("ks") for _, _, found in drawn],
+        results=[found.get("ks") or _few(h) for _, h, found in drawn],
     )
     if n_candidates == 1:
         _name_flow(panels.main, first)
@@ -75,17 +76,29 @@ def count_label(histogram: Histogram) -> str:
 
 
 def histogram_bars(drawn: Sequence[Drawn]) -> Bars:
-    """Normalise the histograms of one observable; flow bins count, but are not drawn."""
+    """Normalise the histograms of one observable; flow bins count, but are not drawn.
+
+    Candidates without any event are left out: nothing is not the same as zero.
+    """
     first = drawn[0][1]
     return Bars(
         first.edges,
         _normalised(first, first.reference, first.reference_error, 0),
-        [(look, _normalised(h, h.candidate, h.candidate_error, 1)) for look, h, _ in drawn],
+        [
+            (look, _normalised(h, h.candidate, h.candidate_error, 1))
+            for look, h, _ in drawn
+            if h.n_events[1]
+        ],
     )
 
 
-def mark_flow(axes: Axes, drawn: Sequence[Drawn]) -> None:
-    """Write at the rim how much of a candidate lies beyond it, where that is over 1 %."""
+def mark_flow(axes: Axes, drawn: Sequence[Drawn]) -> int:
+    """Write at the rim how much of a candidate lies beyond it, where that is over 1 %.
+
+    Returns:
+        The number of rows that this takes.
+    """
+    rows = 0
     for place, x, side, arrow in ((0, 0.02, "left", "◀ {}"), (-1, 0.98, "right", "{} ▶")):
         row = 0
         for look, histogram, _ in drawn:
@@ -104,6 +117,8 @@ def mark_flow(axes: Axes, drawn: Sequence[Drawn]) -> None:
                     color=look.colour,
                 )
                 row += 1
+        rows = max(rows, row)
+    return rows
 
 
 def layer_figure(drawn: Sequence[Sequence[Drawn]], looks: Sequence[Look], label: str) -> Figure:
@@ -188,6 +203,10 @@ def _normalised(
     return Points(entries[1:-1] / total, errors[1:-1] / total)
 
 
+def _few(histogram: Histogram) -> str:
+    return f"not compared: {few_events(*histogram.n_events) or FEW_HITS}"
+
+
 def _name_flow(main: Axes, histogram: Histogram) -> None:
     """Write the fractions of reference | candidate outside the axis above it."""
     sides: tuple[tuple[int, Literal["left", "right"], str], ...] = (
@@ -200,5 +219,6 @@ def _name_flow(main: Axes, histogram: Histogram) -> None:
             for h in (histogram.reference, histogram.candidate)
         ]
         if max(fractions) > 0:
-            text = f"{word}: {fractions[0]:.2g} % | {fractions[1]:.2g} %"
+            first, second = (f"{f:.2g}" if f < 10 else f"{f:.0f}" for f in fractions)
+            text = f"{word}: {first} % | {second} %"
             main.set_title(text, loc=side, fontsize=9, color="#555555", pad=4)

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from functools import partial
 
 from phys_gan.validation.comparison import Comparisons
+from phys_gan.validation.distributions import MIN_EVENTS
+from phys_gan.validation.histograms import Histogram
 from phys_gan.validation.observables import MANY_LAYERS, OBSERVABLES
 from phys_gan.validation.report.histogram_plots import Drawn, histogram_figure, layer_figure
 from phys_gan.validation.report.lights import Light, observable_light, severity
@@ -14,6 +16,7 @@ from phys_gan.validation.report.response_plot import response_figure
 from phys_gan.validation.report.section import Section, Shown
 from phys_gan.validation.report.slice_plots import (
     Sliced,
+    compared,
     slice_figure,
     slice_map,
     worst_in_slices,
@@ -32,13 +35,13 @@ _MAIN = ("E_tot/E_inc", "flux/flux_in")
 def along_layers_section(shown: Shown) -> Section:
     """Show per-layer observables of many layers together: 45 histograms tell less than one line."""
     drawings = []
-    histograms = shown[0][1].histograms
+    histograms = _histograms(shown)
     families = OBSERVABLES if shown[0][1].detector.n_layers > MANY_LAYERS else {}
     for family, definition in families.items():
         names = [name for name, h in histograms.items() if h.family == family]
         if len(names) < 2:
             continue
-        layers = [found for name in names if (found := _drawn(shown, name))]
+        layers = [_drawn(shown, name) for name in names]
         label = definition.axis_label.replace("{k}", "k")
         what = definition.description.replace("layer {k}", "each layer")
         drawings.append(
@@ -53,13 +56,13 @@ def along_layers_section(shown: Shown) -> Section:
 
 def observables_section(comparisons: Comparisons, shown: Shown, checks: Checks) -> Section:
     """Show every observable; of many layers only the worst of those that exist per layer."""
-    first = shown[0][1]
+    histograms = _histograms(shown)
     ranks = {name: rank for rank, name in enumerate(_worst_first(shown))}
-    names = list(first.histograms)
-    if first.detector.n_layers > MANY_LAYERS:
-        per_layer = [n for n in ranks if first.histograms[n].layer is not None]
+    names = list(histograms)
+    if shown[0][1].detector.n_layers > MANY_LAYERS:
+        per_layer = [n for n in ranks if histograms[n].layer is not None]
         worst = set(per_layer[:_WORST_LAYERS])
-        names = [n for n in names if n in worst or first.histograms[n].layer is None]
+        names = [n for n in names if n in worst or histograms[n].layer is None]
     drawings = []
     for name in sorted(names, key=lambda name: ranks.get(name, len(ranks))):
         drawn = _drawn(shown, name)
@@ -87,7 +90,7 @@ def observables_section(comparisons: Comparisons, shown: Shown, checks: Checks) 
 
 def response_section(shown: Shown) -> Section:
     """Show response and resolution against the incident energy, where it is known."""
-    reference = shown[0][1].reference.response
+    reference = next((c.reference.response for _, c in shown if c.reference.response), None)
     curves = [(look, c.candidate.response) for look, c in shown]
     known = [(look, curve) for look, curve in curves if curve is not None]
     drawings = []
@@ -110,33 +113,51 @@ def slices_section(shown: Shown) -> Section:
     sliced: Sliced = [(look, c.slices) for look, c in shown if c.slices]
     if not sliced:
         return Section("slices", "Slices", "", [])
-    ranked = worst_in_slices(sliced, list(sliced[0][1][0].results))
-    which = f" The worst {_MOST_ROWS} of {len(ranked)} are shown." * (len(ranked) > _MOST_ROWS)
-    drawings = [
-        Drawing(
-            "all observables",
-            "Colour: the largest ratio of any metric to its limit. Number: KS. A triangle marks "
-            "what is outside the floor; grey is what too few events define." + which,
-            partial(slice_map, sliced, ranked[:_MOST_ROWS]),
-            wide=True,
-        )
-    ]
-    main = [name for name in _MAIN if name in sliced[0][1][0].histograms]
-    worst = [name for name in ranked if name not in (*main, "E_inc")][:_WORST_IN_SLICES]
-    for name in (*main, *worst):
-        histogram = sliced[0][1][0].histograms[name]
-        drawings.append(
+    ranked = worst_in_slices(sliced)
+    known = [name for name in ranked if compared(sliced, name)]
+    drawings = []
+    if known:
+        which = f" The worst {_MOST_ROWS} of {len(known)} are shown." * (len(known) > _MOST_ROWS)
+        unknown = f" Compared in no slice: {', '.join(ranked[len(known) :])}."
+        drawings = [
             Drawing(
-                name,
-                histogram.description,
-                partial(slice_figure, sliced, name),
+                "all observables",
+                "Colour: the largest ratio of any metric to its limit. Number: KS. A triangle "
+                "marks what is outside the floor; grey is not compared, because too few events "
+                f"define it.{which}{unknown * (len(known) < len(ranked))}",
+                partial(slice_map, sliced, known[:_MOST_ROWS]),
                 wide=True,
             )
-        )
+        ]
+    main = [name for name in _MAIN if name in ranked]
+    worst = [name for name in ranked if name not in (*main, "E_inc")][:_WORST_IN_SLICES]
+    for name in (*main, *worst):
+        found = [
+            part.histograms[name]
+            for _, parts in sliced
+            for part in parts
+            if name in part.histograms
+        ]
+        if any(h.reference.any() or h.candidate.any() for h in found):
+            drawings.append(
+                Drawing(name, found[0].description, partial(slice_figure, sliced, name), wide=True)
+            )
     conditions = dict.fromkeys(part.cut.condition for part in sliced[0][1] if part.cut is not None)
     what = " and ".join("incident energy" if name == "energy" else name for name in conditions)
-    text = "The same comparison in slices, which are judged together as one family."
+    text = (
+        "The same comparison in slices, which are judged together as one family. Where either "
+        f"sample has fewer than {MIN_EVENTS} events, nothing is compared."
+    )
     return Section("slices", f"In slices of {what}", text, drawings)
+
+
+def _histograms(shown: Shown) -> dict[str, Histogram]:
+    """Return a histogram of every observable that any candidate has."""
+    found: dict[str, Histogram] = {}
+    for _, comparison in shown:
+        for name, histogram in comparison.histograms.items():
+            found.setdefault(name, histogram)
+    return found
 
 
 def _drawn(shown: Shown, name: str) -> list[Drawn]:

@@ -101,6 +101,7 @@ def _page(comparisons: Comparisons, checks: Checks, sections: Sequence[DrawnSect
             requirements=tables.requirements_table(checks),
             together=joint_tables.together_table(comparisons, checks),
             classifiers=joint_tables.classifier_table(comparisons, checks),
+            slices=tables.slices_table(comparisons),
             responses=sample_tables.response_table(comparisons),
             sections={section.key: section for section in sections},
             samples=sample_tables.samples_table(comparisons),

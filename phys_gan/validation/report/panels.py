@@ -116,21 +116,21 @@ class Panels:
         *,
         on_left: bool = False,
         sizes: Sequence[int] = (),
-        results: Sequence[Result | None] = (),
+        results: Sequence[Result | str] = (),
     ) -> None:
         """Name the samples, with their numbers of entries and KS where given.
 
         Arguments:
-            looks: The candidates that were drawn.
+            looks: The candidates.
             on_left: Whether the left side of the frame has room for it.
             sizes: Events of the reference and of a single candidate.
-            results: KS of every candidate.
+            results: KS of every candidate, or why there is none.
         """
         handles = [patch_of_reference(), *map(line_of, looks)]
         names = ["reference", *(look.name for look in looks)]
-        found = list(results) or [None] * len(looks)
+        found = list(results) or [""] * len(looks)
         if self._n > 1:
-            texts = [_with_ks(n, ks) for n, ks in zip(names, [None, *found], strict=True)]
+            texts = [_with_ks(n, ks) for n, ks in zip(names, ["", *found], strict=True)]
             self.frame.legend(
                 handles,
                 texts,
@@ -179,10 +179,13 @@ def log_where_needed(main: Axes, bars: Bars, log_x: bool, log_y: bool) -> None:
 
 def head_room(main: Axes, bars: Bars) -> None:
     """Leave the top third to a legend inside the frame."""
-    inside = len(bars.candidates) == 1
+    inside = len(bars.candidates) <= 1
     heights = bars.heights
     high = float(max((bars.reference.values + bars.reference.errors).max(), heights.max()))
     if high <= 0:
+        main.set_ylim(0, 1)
+        main.set_yticks([])
+        main.text(0.5, 0.5, "no entries", transform=main.transAxes, ha="center", va="center")
         return
     if main.get_yscale() == "log":
         low = float(heights[heights > 0].min()) / 2
@@ -230,19 +233,21 @@ def _draw_ratios(below: Axes, bars: Bars) -> None:
 
 def _span(ratios: Sequence[tuple[Values, Values]]) -> float:
     """Return a round range of ratios that holds what is known to 30 %."""
+    if not ratios:
+        return 1.0
     off = np.concatenate([np.abs(r - 1)[np.isfinite(r) & (error < 0.3)] for r, error in ratios])
     return next((s for s in (0.05, 0.1, 0.25, 0.5) if not len(off) or off.max() < 0.8 * s), 1.0)
 
 
-def _with_ks(name: str, ks: Result | None) -> str:
-    if ks is None:
-        return name
+def _with_ks(name: str, ks: Result | str) -> str:
+    if isinstance(ks, str):
+        return f"{name}, {ks}" if ks else name
     return f"{name}, KS {ks.value:.3f}" + ("" if ks.within_floor else " ▲")
 
 
-def _ks_lines(ks: Result | None) -> str | None:
-    if ks is None:
-        return None
+def _ks_lines(ks: Result | str) -> str | None:
+    if isinstance(ks, str):
+        return ks or None
     verdict = "within" if ks.within_floor else "outside"
     return (
         f"KS {ks.value:.4f} ± {ks.error:.4f}, {verdict}\n"

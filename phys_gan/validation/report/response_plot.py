@@ -40,14 +40,17 @@ def response_figure(
             _draw_curve(main, look, curve, name, unit, edges, _shift(i, n + 1), n == 1)
         below.axhline(1, color=REFERENCE, lw=0.8)
         for i, (look, curve) in enumerate(candidates):
-            ratio, up, down = _ratio(reference, curve, name)
+            ratio, up, _ = _ratio(reference, curve, name)
             x = curve.array("energy") / 1000
             style: dict[str, Any] = {"fmt": look.marker, "color": look.colour, "ms": 4.5}
             below.errorbar(x * _shift(i + 1, n + 1), ratio, up, **style)
+        x = reference.array("energy") / 1000
+        down = _ratio(reference, reference, name)[2]
         below.fill_between(x, 1 - down, 1 + down, color=REFERENCE_FILL, lw=0)
         if edges[-1] > 5 * edges[0]:
             main.set_xscale("log")
         main.margins(y=0.12)
+        main.set_ylim(bottom=max(0.0, main.get_ylim()[0]))
         main.set_ylabel(label)
         below.set_ylabel("ratio to ref.", loc="center", fontsize=10.5)
         below.set_xlabel(r"$E_\mathrm{inc}$ [GeV]")
@@ -78,7 +81,8 @@ def _draw_curve(
     widths = spans if look.colour == REFERENCE else None
     axes.errorbar(x * shift, y, error, xerr=widths, label=text, **style)
     if name == "resolution" and np.isfinite(curve.fit.a):
-        fine = np.geomspace(x[0], x[-1], 200)
+        known = x[np.isfinite(y)]
+        fine = np.geomspace(known[0], known[-1], 200)
         fitted = unit * curve.fit.at(fine * 1000)
         axes.plot(fine, fitted, color=look.colour, ls=look.line, lw=1)
 

@@ -79,7 +79,9 @@ def response_table(comparisons: Comparisons) -> Table | None:
 
 
 def _sides(comparisons: Comparisons) -> list[tuple[str, Side]]:
-    first = next(iter(comparisons.values())).reference
+    references = [c.reference for c in comparisons.values()]
+    # Its response is known beside those candidates alone whose incident energies are.
+    first = next((side for side in references if side.response), references[0])
     return [("reference", first), *((name, c.candidate) for name, c in comparisons.items())]
 
 

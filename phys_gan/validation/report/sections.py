@@ -24,7 +24,7 @@ __all__ = ["make_sections"]
 
 
 def make_sections(comparisons: Comparisons, checks: Checks) -> list[Section]:
-    """List the sections that have figures, in the order of the page."""
+    """List the sections that have anything to show, in the order of the page."""
     shown = list(zip(make_looks(list(comparisons)), comparisons.values(), strict=True))
     sections = [
         points_section(shown),
@@ -37,4 +37,4 @@ def make_sections(comparisons: Comparisons, checks: Checks) -> list[Section]:
         averages_section(shown),
         events_section(shown),
     ]
-    return [section for section in sections if section.drawings]
+    return [section for section in sections if section.drawings or section.text]

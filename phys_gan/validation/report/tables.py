@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from phys_gan.validation.comparison import Comparison, Comparisons
+from phys_gan.validation.distributions import Distributions, few_events
 from phys_gan.validation.report.lights import Light, observable_light, severity
-from phys_gan.validation.report.numbers import compact, floor_text, value_text
+from phys_gan.validation.report.numbers import compact, floor_text, value_text, whole
 from phys_gan.validation.requirements import Check
 from phys_gan.validation.statistics.metrics import METRICS
 from phys_gan.validation.statistics.result import Result
@@ -21,6 +22,7 @@ __all__ = [
     "observables_table",
     "overview_table",
     "requirements_table",
+    "slices_table",
 ]
 
 Checks = Mapping[str, Sequence[Check]]
@@ -77,7 +79,8 @@ def observables_table(comparison: Comparison, checks: Sequence[Check]) -> Table:
     rows = []
     for name in _worst_first(comparison, checks):
         results = comparison.results[name]
-        cells = [_metric(results.get(metric)) for metric in _COLUMNS]
+        few = comparison.whole.not_compared.get(name, "")
+        cells = [_metric(results.get(metric), few) for metric in _COLUMNS]
         cells.append(_equivalent(results.get("ks")))
         cells.append(_verdict(name, results, checks))
         rows.append((name, cells))
@@ -100,7 +103,8 @@ def overview_table(comparisons: Comparisons, checks: Checks) -> Table:
             results = comparison.results[name]
             light = observable_light(name, results, checks.get(candidate, ()))
             ks = results.get("ks")
-            text = "too few events" if ks is None else f"KS {value_text(ks)}"
+            few = comparison.whole.not_compared.get(name)
+            text = f"not compared: {few}" if ks is None else f"KS {value_text(ks)}"
             cells.append(
                 Cell(
                     light.word,
@@ -113,6 +117,18 @@ def overview_table(comparisons: Comparisons, checks: Checks) -> Table:
         rows.append((name, cells))
     heads = [("observable", ""), *((name, "verdict and KS") for name in comparisons)]
     return Table(heads, rows)
+
+
+def slices_table(comparisons: Comparisons) -> Table | None:
+    """List all slices with the events of all samples and the verdicts; None when there are none."""
+    found = list(comparisons.values())
+    rows = []
+    for place, part in enumerate(found[0].slices):
+        cells = [Cell(whole(part.n_events[0]))]
+        cells += [_slice(comparison.slices[place]) for comparison in found]
+        rows.append((part.cut.label if part.cut else "all", cells))
+    heads = [("slice", ""), ("reference events", ""), *((name, "") for name in comparisons)]
+    return Table(heads, rows, sortable=False) if rows else None
 
 
 def requirements_table(checks: Checks) -> Table | None:
@@ -139,15 +155,28 @@ def _worst_first(comparison: Comparison, checks: Sequence[Check]) -> list[str]:
     return sorted(lights, key=lambda name: (-lights[name], -worst[name]))
 
 
-def _metric(result: Result | None) -> Cell:
+def _metric(result: Result | None, few: str) -> Cell:
     if result is None:
-        return Cell("too few events", sort=_NOTHING)
+        return Cell("not compared", few, sort=_NOTHING)
     return Cell(
         value_text(result),
         floor_text(result),
         sort=_sortable(result.value),
         loud=not result.within_floor,
     )
+
+
+def _slice(part: Distributions) -> Cell:
+    few = few_events(*part.n_events)
+    if few:
+        return Cell("not compared", few, is_text=True)
+    light = Light.AMBER if part.outside else Light.GREEN
+    texts = [f"{whole(part.n_events[1])} events"]
+    if part.outside:
+        texts.append(f"{len(part.outside)} of {len(part.results)} observables outside")
+    if part.not_compared:
+        texts.append(f"{len(part.not_compared)} not compared")
+    return Cell(light.word, ", ".join(texts), light=light, is_text=True)
 
 
 def _equivalent(ks: Result | None) -> Cell:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from phys_gan.files import finite
 from phys_gan.validation.statistics.weighting import Weights, effective_size, taken, variance
 
 __all__ = ["EnergyBin", "Fit", "ResponseCurve", "energy_edges", "fit_resolution", "response_curve"]
@@ -87,8 +88,8 @@ class ResponseCurve:
 
     def as_dict(self) -> dict[str, Any]:
         """Return everything for JSON; what is not defined becomes None."""
-        finite: dict[str, Any] = _finite(asdict(self))
-        return finite
+        found: dict[str, Any] = finite(asdict(self))
+        return found
 
 
 def energy_edges(energy: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -218,13 +219,3 @@ def _energy_bin(
         resolution=sigma / mean if mean > 0 else float("nan"),
         resolution_error=sigma_error / mean if mean > 0 else float("nan"),
     )
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {name: _finite(entry) for name, entry in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(entry) for entry in value]
-    if isinstance(value, float) and not np.isfinite(value):
-        return None
-    return value
