@@ -190,22 +190,6 @@ def test_who_reads_in_order_has_each_chunk_decompressed_once(
         assert [(a, b) for other, a, b in fetched if other == name] == [(0, 41), (41, 80)]
 
 
-@pytest.mark.parametrize("most", [1, 5000, 10**6])
-def test_rows_ahead_are_those_of_the_file(tmp_path: Path, most: int) -> None:
-    with h5py.File(tmp_path / "a.h5", "w") as file:
-        values = cells(100, 12)
-        data_set = file.create_dataset("x", data=values, chunks=(30, 2), compression="gzip")
-        ahead = Ahead(most)
-        for start, stop in [(0, 7), (7, 29), (29, 31), (31, 95), (20, 22), (95, 100), (0, 100)]:
-            rows = ahead.rows("x", data_set, start, stop)
-            if stop - start >= 30:
-                assert rows is None
-                continue
-            np.testing.assert_array_equal(rows, values[start:stop])
-            held = sum(kept.nbytes for _, kept in ahead._kept.values())
-            assert held <= max(most, (stop - start) * 48)
-
-
 # Views of other data sets.
 
 

@@ -14,6 +14,8 @@ __all__ = ["container_of", "writer_mark"]
 _HDF5 = b"\x89HDF\r\n\x1a\n"
 _ROOT = b"root"
 _FITS = b"SIMPLE  ="
+_SUPERBLOCK = 48
+"""Bytes that HDF5 files of all versions begin with; even an empty one is longer."""
 _ENDINGS = (".h5", ".hdf5", ".root", ".fits")
 
 _PACKED = {
@@ -138,11 +140,12 @@ def writer_mark(path: Path) -> int:
     """
     with path.open("rb") as file:
         size = path.stat().st_size
-        start = _hdf5_start(file, size) or 0
-        file.seek(start)
-        head = file.read(48).ljust(48, b"\0")
+        file.seek(_hdf5_start(file, size) or 0)
+        head = file.read(_SUPERBLOCK)
+    if len(head) < _SUPERBLOCK:
+        return 0
     version = head[8]
     flags, end = (head[11:12], head[28:36]) if version >= 2 else (head[20:24], head[40:48])
     if any(flags):
         return version or 1
-    return 1 if int.from_bytes(end, "little") < size - start else 0
+    return 1 if int.from_bytes(end, "little") < size else 0

@@ -5,7 +5,7 @@ from pathlib import Path
 import h5py
 import pytest
 
-from phys_gan.data.containers.container import container_of
+from phys_gan.data.containers.container import container_of, writer_mark
 from phys_gan.errors import DataError, MissingError
 
 
@@ -51,3 +51,17 @@ def test_a_folder_a_missing_file_and_one_without_permission(
     monkeypatch.setattr(Path, "open", refuse)
     with pytest.raises(DataError, match=r"cannot read '.*': Permission denied; check its perm"):
         container_of(tmp_path / "any.h5")
+
+
+@pytest.mark.parametrize("version", ["earliest", "v108", "v110"])
+def test_a_file_that_was_closed_has_no_mark(tmp_path: Path, version: str) -> None:
+    path = tmp_path / "a.h5"
+    with h5py.File(path, "w", libver=(version, "latest"), userblock_size=512) as file:
+        file["x"] = [1.0, 2.0]
+        file.flush()
+    assert writer_mark(path) == 0
+    with path.open("ab") as file:
+        file.write(bytes(100))
+    assert writer_mark(path) == 1
+    path.write_bytes(path.read_bytes()[:530])
+    assert writer_mark(path) == 0
