@@ -53,8 +53,8 @@ class Reader:
         hit_unit: Unit in which their energies were taken to be.
         weights: The weights of all events, where they have some.
         compressed: Tells the chunks of the data sets that are decompressed for the cells.
-    optional: Those of the conditions, and ``"weights"``, that are columns of another program
-        beside the layout: files in which such conditions differ can still be read together.
+        optional: Those of the conditions, and ``"weights"``, that are columns of another program
+            beside the layout: files in which such conditions differ can still be read together.
     """
 
     detector: Detector
