@@ -177,33 +177,19 @@ def chi2_ndf(
     errors of both and N, M entries (Numerical Recipes, eq. 14.3.3); bins empty in both are left
     out, and one degree of freedom goes to the normalisation. Arguments as in :func:`kl`.
 
-    Histograms of weights have the sums of their squares as ``variances``, of the same shapes. The
-    variance of a bin then is the content that both histograms together lead one to expect, times
-    the mean weight of its entries (1 where it has none): without weights the same formula, and no
-    bin of a few small weights against none is taken for certain, as it is by the squares alone
-    (compare Gagunashvili, physics/0605123). Sums of weights are to be effective numbers.
+    Histograms of weights have the sums of their squares as ``variances``, of the same shapes: of
+    both, as they are (Gagunashvili, physics/0605123), so that bins are to have some entries.
     """
     p, q = np.asarray(p, np.float64), np.asarray(q, np.float64)
     scale = np.sqrt(_total(q) / _total(p))
     total = p + q
     if variances is not None:
-        common = np.maximum(p + q, 0) / (_total(p) + _total(q))
-        first, second = (_expected(h, common, v) for h, v in zip((p, q), variances, strict=True))
-        total = scale**2 * first + second / scale**2
+        total = scale**2 * np.asarray(variances[0]) + np.asarray(variances[1]) / scale**2
     terms = np.divide(
         (scale * p - q / scale) ** 2, total, out=np.zeros_like(total), where=total > 0
     )
     ndf = np.maximum(1, (total > 0).sum(axis=-1) - 1)
     return np.asarray(terms.sum(axis=-1) / ndf, np.float64)
-
-
-def _expected(
-    entries: NDArray[np.float64], common: NDArray[np.float64], squares: ArrayLike
-) -> NDArray[np.float64]:
-    """Return the variance of each bin of a weighted histogram, for a common distribution."""
-    squares, expected = np.asarray(squares, np.float64), _total(entries) * common
-    mean_weight = np.divide(squares, entries, out=np.ones_like(entries), where=entries > 0)
-    return np.asarray(np.where(entries > 0, expected * mean_weight, np.maximum(expected, squares)))
 
 
 def binned(

@@ -19,6 +19,7 @@ Counts = NDArray[np.float64]
 """Entries per bin of R replicas, shape (R, n_bins)."""
 
 _MAX_BINS = 1024
+_FILLED = 5
 
 
 class Sample(Protocol):
@@ -78,22 +79,23 @@ class Scalars:
         ends = np.append(self._starts[1:], len(ordered)) - 1
         self._gaps = np.diff(ordered[ends])
         self._coarse = np.searchsorted(edges, ordered[self._starts], side="right")
+        self._n_bins = len(edges) + 1
+        if weights is not None:
+            filled = [_join(sums, self._coarse, self._n_bins)[0] for sums in self._sums()]
+            place = _filled_bins(np.array(filled))
+            self._coarse, self._n_bins = place[self._coarse], int(place[-1]) + 1
+
+    def _sums(self) -> list[Counts]:
+        """Add up the weights of both samples in each fine bin, and then their squares."""
+        picks = [pick[0, self._pool.order].astype(np.float64) for pick in self._picks]
+        squares = [] if self._weights is None else [pick**2 for pick in picks]
+        return [np.add.reduceat(pick, self._starts)[None] for pick in (*picks, *squares)]
 
     def measure(self) -> dict[str, float]:
         """Return every metric between both samples by name."""
         largest, area = self._pool.distances(*self._picks)
-        first, second = (
-            np.add.reduceat(pick[0, self._pool.order], self._starts, dtype=np.float64)[None]
-            for pick in self._picks
-        )
-        if self._weights is not None:
-            squares = (
-                np.add.reduceat(pick[0, self._pool.order] ** 2, self._starts)[None]
-                for pick in self._picks
-            )
-            first, second = (
-                np.concatenate(both, axis=1) for both in zip((first, second), squares, strict=True)
-            )
+        sums = self._sums()
+        first, second = (np.concatenate(sums[side::2], axis=1) for side in (0, 1))
         # Rounding may add 1e-16 where the samples do not overlap.
         found = self._all(np.minimum(largest, 1.0), area, first, second)
         return {name: float(values[0]) for name, values in found.items()}
@@ -149,7 +151,7 @@ class Scalars:
         first: Counts,
         second: Counts,
     ) -> dict[str, NDArray[np.float64]]:
-        n_fine, n_bins = len(self._starts), len(self.edges) + 1
+        n_fine, n_bins = len(self._starts), self._n_bins
         p, q = (_join(counts[:, :n_fine], self._coarse, n_bins) for counts in (first, second))
         variances = None
         if self._weights is not None:
@@ -255,6 +257,27 @@ def _fine_starts(ordered: NDArray[np.float64], edges: NDArray[np.float64]) -> ND
     borders = np.searchsorted(ordered, edges, side="left")
     starts = np.unique(np.concatenate([[0], cuts, borders]))
     return starts[starts < len(ordered)]
+
+
+def _filled_bins(sums: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Return the joint bin of each bin, joined with its neighbours until both samples fill it.
+
+    Replicas know the fluctuations of weighted entries where a sample has some: in each joint bin
+    either has the error of at least 5 entries of equal weight.
+
+    Arguments:
+        sums: Sums of the weights of both samples per bin, and of their squares, shape (4, n_bins).
+    """
+    starts, waiting = [0], np.zeros(4)
+    for place, entries in enumerate(sums.T):
+        waiting = waiting + entries
+        if waiting[:2].min() > 0 and np.all(waiting[:2] ** 2 >= _FILLED * waiting[2:]):
+            starts.append(place + 1)
+            waiting = np.zeros(4)
+    # What is left at the end does not fill a bin of its own.
+    firsts = np.zeros(sums.shape[1], np.int64)
+    firsts[starts[1:-1]] = 1
+    return np.cumsum(firsts)
 
 
 def _join(counts: Counts, coarse: NDArray[np.int64], n_bins: int) -> Counts:

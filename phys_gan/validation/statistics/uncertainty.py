@@ -189,14 +189,11 @@ def _around_common(first: Counts, second: Counts, columns: Columns) -> tuple[Cou
     common = (wholes[0] + wholes[1])[0, :n_bins] / sum(totals)
     shifted = []
     for sums, whole, total in zip((first, second), wholes, totals, strict=True):
-        entries, squares = whole[0, :n_bins], whole[0, n_bins:]
-        replicas = sums[columns.splits, :n_bins]
-        sizes = replicas.sum(axis=1, keepdims=True)
-        own = total * replicas / np.where(sizes > 0, sizes, total)
-        moved = total * common + own - entries
-        mean_weight = np.divide(squares, entries, out=np.ones(n_bins), where=entries > 0)
-        variances = np.where(entries > 0, np.maximum(moved, 0) * mean_weight, squares)
-        shifted.append(np.concatenate([moved, variances], axis=1))
+        replicas = sums[columns.splits]
+        sizes = replicas[:, :n_bins].sum(axis=1, keepdims=True)
+        scale = total / np.where(sizes > 0, sizes, total)
+        moved = total * common + scale * replicas[:, :n_bins] - whole[0, :n_bins]
+        shifted.append(np.concatenate([moved, scale**2 * replicas[:, n_bins:]], axis=1))
     return shifted[0], shifted[1]
 
 
