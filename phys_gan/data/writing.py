@@ -106,8 +106,7 @@ def writing(
             raise _refusal(target, sample, {layout.name: layout.obstacles(sample)})
         if reader.notes:
             raise DataError(
-                f"'{target}' cannot be added to, since something in it would be lost: "
-                f"{reader.notes[0]}",
+                f"to be added to, '{target}' would have to be written anew, but {reader.notes[0]}",
                 remedy="write another file",
                 value=reader.notes,
             )
