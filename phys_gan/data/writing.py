@@ -74,7 +74,8 @@ def writing(
         PhysGanError: As in :func:`write`.
 
     Example:
-        >>>         >>> from phys_gan.data import read
+        >>> from tempfile import TemporaryDirectory
+        >>> from phys_gan.data import read
         >>> events = read("datasets/geant4_calogan_eplus.h5")
         >>> with TemporaryDirectory() as folder:
         ...     with writing(f"{folder}/some.h5", events) as add:
