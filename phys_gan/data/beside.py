@@ -102,6 +102,10 @@ class Gathering:
         Raises:
             DataError: It is there twice.
         """
+        if name in WEIGHT_NAMES:
+            # Before events had weights, these were conditions.
+            self.weigh(stored, values)
+            return
         if name in self._conditions:
             raise _twice(f"the condition '{name}' is", stored)
         self._conditions[name] = values

@@ -109,7 +109,7 @@ def read(
         optional.append(reader.optional)
     numbers = particle_numbers(sources, parts)
     parts = [with_pdg(part, number) for part, number in zip(parts, numbers, strict=True)]
-    parts = shared(parts, optional)
+    parts = shared(sources, parts, optional)
     return parts[0] if len(parts) == 1 else Events.concatenate(parts)
 
 
@@ -199,13 +199,27 @@ def particle_numbers(
     return numbers
 
 
-def shared(parts: Sequence[Events], optional: Sequence[Collection[str]]) -> list[Events]:
+def shared(
+    sources: Sequence[Source], parts: Sequence[Events], optional: Sequence[Collection[str]]
+) -> list[Events]:
     """Return events of several files without the optional conditions that only some have.
 
     Arguments:
-        parts: Events of each file.
+        sources: The files.
+        parts: Events of each.
         optional: Which of their conditions can be left out, as :class:`Reader` says.
+
+    Raises:
+        DataError: Some have weights and others do not.
     """
+    weighted = [part.weights is not None for part in parts]
+    if any(weighted) and not all(weighted):
+        with_them, without = (sources[weighted.index(has)].path for has in (True, False))
+        raise DataError(
+            f"cannot join events with weights ('{with_them}') and events without ('{without}')",
+            remedy="give all of them weights (1 where all count the same), or leave them out of "
+            "all with phys-gan convert --drop weights",
+        )
     common = set.intersection(*(set(part.conditions) for part in parts))
     found = []
     for part, may in zip(parts, optional, strict=True):

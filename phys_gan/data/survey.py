@@ -82,7 +82,7 @@ def survey(sources: Sequence[Source], how: How, drop: Collection[str] = ()) -> S
     pdg = particle_numbers(sources, firsts)
     firsts = [with_pdg(events, number) for events, number in zip(firsts, pdg, strict=True)]
     firsts = _without(firsts, drop)
-    parts = shared(firsts, [reader.optional for reader in readers])
+    parts = shared(sources, firsts, [reader.optional for reader in readers])
     sample = Events.concatenate(parts)
     differing = {name for events in firsts for name in events.conditions} - set(sample.conditions)
     conditions = {

@@ -75,7 +75,8 @@ def writing(
         PhysGanError: As in :func:`write`.
 
     Example:
-        >>>         >>> from phys_gan.data import read
+        >>> from tempfile import TemporaryDirectory
+        >>> from phys_gan.data import read
         >>> events = read("datasets/geant4_calogan_eplus.h5")
         >>> with TemporaryDirectory() as folder:
         ...     with writing(f"{folder}/some.h5", events) as add:
@@ -107,8 +108,7 @@ def writing(
             raise _refusal(target, sample, {layout.name: layout.obstacles(sample)})
         if reader.notes:
             raise DataError(
-                f"'{target}' cannot be added to, since something in it would be lost: "
-                f"{reader.notes[0]}",
+                f"to be added to, '{target}' would have to be written anew, but {reader.notes[0]}",
                 remedy="write another file",
                 value=reader.notes,
             )

@@ -118,7 +118,9 @@ def _offer(found: Gathering, file: OpenFile, name: str, shape: tuple[int, ...]) 
         hdf5.has(file, name)
     except DataError as error:
         # What would refuse the file, if the layout needed it.
-        found.leave(name, error.problem.replace(f"data set '{name}'", "it", 1))
+        said = f"data set '{name}' "
+        why = error.problem
+        found.leave(name, f"it {why.removeprefix(said)}" if why.startswith(said) else why)
         return
     with damage_reported("HDF5"):
         data_set = file.handle[name]
