@@ -22,7 +22,7 @@ from phys_gan.validation.observables import Observable
 from phys_gan.validation.observables.pixels import softening
 from phys_gan.validation.observables.spectrum import plot_edges, spectrum_name
 from phys_gan.validation.slicing import Cut
-from phys_gan.validation.statistics.resampling import Replicas
+from phys_gan.validation.statistics.resampling import Replicas, draw_replicas
 from phys_gan.validation.statistics.result import Result
 from phys_gan.validation.statistics.samples import Sample, Scalars, Spectra
 from phys_gan.validation.statistics.uncertainty import (
@@ -166,21 +166,25 @@ def assess_all(
     reference: Measured,
     candidate: Measured,
     selections: Sequence[Selection],
-    replicas: Replicas,
+    seed: int,
 ) -> list[Distributions]:
     """Compare all observables in several selections of events, judged as one family.
+
+    Each selection has its own random splits into as many events as both samples have there: those
+    of all events would split a slice by the numbers of the whole, and judge samples of different
+    spectra by the wrong sizes.
 
     Arguments:
         observables: What both samples were measured in.
         reference: The reference.
         candidate: The candidate.
         selections: The cuts, with the bins of every observable there.
-        replicas: Weights of all events.
+        seed: Seed of the replicas.
     """
     found = []
     for cut, binnings in selections:
         rows = (None, None) if cut is None else (cut.rows(reference), cut.rows(candidate))
-        found.append(_assess(observables, reference, candidate, binnings, rows, replicas))
+        found.append(_assess(observables, reference, candidate, binnings, rows, seed))
     n_comparisons = effective_number(
         [raw for _, _, raws in found for by_metric in raws.values() for raw in by_metric.values()]
     )
@@ -209,12 +213,13 @@ def _assess(
     candidate: Measured,
     binnings: Binnings,
     rows: tuple[Rows | None, Rows | None],
-    replicas: Replicas,
+    seed: int,
 ) -> tuple[tuple[int, int], dict[str, Histogram], dict[str, Mapping[str, Raw]]]:
     n_events = (
         len(reference) if rows[0] is None else len(rows[0]),
         len(candidate) if rows[1] is None else len(rows[1]),
     )
+    replicas = draw_replicas(*n_events, seed) if min(n_events) >= MIN_EVENTS else None
 
     def one(o: Observable) -> tuple[Histogram, Mapping[str, Raw]]:
         values = reference.values[o.name], candidate.values[o.name]
@@ -243,7 +248,7 @@ def _assess_values(
     edges: NDArray[np.float64],
     values: tuple[NDArray[np.float64], NDArray[np.float64]],
     rows: tuple[Rows | None, Rows | None],
-    replicas: Replicas,
+    replicas: Replicas | None,
 ) -> tuple[Histogram, Mapping[str, Raw]]:
     first, second = (_taken(v, r) for v, r in zip(values, rows, strict=True))
     histogram = scalar_histogram(o, edges, first, second)
@@ -251,8 +256,8 @@ def _assess_values(
     whole = bool(good[0].all() and good[1].all())
     raw: dict[str, Raw] = {}
     sizes = int(good[0].sum()), int(good[1].sum())
-    if min(sizes) >= MIN_EVENTS:
-        places = rows if whole else (_narrowed(rows[0], good[0]), _narrowed(rows[1], good[1]))
+    if replicas is not None and min(sizes) >= MIN_EVENTS:
+        places = (None, None) if whole else (np.flatnonzero(good[0]), np.flatnonzero(good[1]))
         sample = Scalars(first[good[0]], second[good[1]], edges, *places)
         raw = assess(sample, sizes, replicas)
     if not whole and min(len(first), len(second)) >= MIN_EVENTS:
@@ -265,7 +270,7 @@ def _assess_spectrum(
     candidate: Measured,
     edges: NDArray[np.float64],
     rows: tuple[Rows | None, Rows | None],
-    replicas: Replicas,
+    replicas: Replicas | None,
 ) -> tuple[Histogram, Mapping[str, Raw]]:
     first, second = (
         _joined(_taken(sample.spectrum, r), sample.spectrum_edges, edges)
@@ -277,13 +282,13 @@ def _assess_spectrum(
         soft = softening(reference.spectrum_edges, entries)
     histogram = spectrum_histogram(reference.detector.cell_unit, edges, first, second, soft)
     dark = [h.sum(axis=1) == 0 for h in (first, second)]
-    if min(len(first), len(second)) < MIN_EVENTS:
+    if replicas is None:
         return histogram, {}
     if min(int((~d).sum()) for d in dark) < MIN_EVENTS:
         return histogram, {"undefined": undefined(dark[0], dark[1])}
     # Decades, also of pixels: their asinh is a logarithm but for the noise around zero.
     places = np.log10(edges) if soft is None else np.arcsinh(edges / soft) / np.log(10)
-    sample: Sample = Spectra(first, second, places, *rows)
+    sample: Sample = Spectra(first, second, places)
     return histogram, assess(sample, (len(first), len(second)), replicas)
 
 
@@ -294,11 +299,6 @@ def _joined(
     places = np.searchsorted(edges, chosen)
     starts = np.concatenate([[0], places + 1])
     return np.asarray(np.add.reduceat(spectrum, starts, axis=1, dtype=spectrum.dtype))
-
-
-def _narrowed(rows: Rows | None, good: NDArray[np.bool_]) -> Rows:
-    chosen = np.flatnonzero(good)
-    return chosen if rows is None else rows[chosen]
 
 
 def _taken(values: NDArray[Scalar], rows: Rows | None) -> NDArray[Scalar]:

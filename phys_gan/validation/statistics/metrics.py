@@ -157,13 +157,18 @@ def chi2_ndf(p: ArrayLike, q: ArrayLike) -> NDArray[np.float64]:
 
     :math:`\chi^2 = \sum_i (\sqrt{M/N}\,n_i - \sqrt{N/M}\,m_i)^2 / (n_i + m_i)` with the Poisson
     errors of both and N, M entries (Numerical Recipes, eq. 14.3.3); bins empty in both are left
-    out, and one degree of freedom goes to the normalisation. Arguments as in :func:`kl`.
+    out, and one degree of freedom goes to the normalisation; 0 where a histogram is empty.
+    Arguments as in :func:`kl`.
     """
     p, q = np.asarray(p, np.float64), np.asarray(q, np.float64)
-    scale = np.sqrt(_total(q) / _total(p))
+    product = _total(p) * _total(q)
+    scale = np.sqrt(np.divide(_total(q), _total(p), out=np.ones_like(product), where=product > 0))
     total = p + q
     terms = np.divide(
-        (scale * p - q / scale) ** 2, total, out=np.zeros_like(total), where=total > 0
+        (scale * p - q / scale) ** 2,
+        total,
+        out=np.zeros_like(total),
+        where=(total > 0) & (product > 0),
     )
     ndf = np.maximum(1, (total > 0).sum(axis=-1) - 1)
     return np.asarray(terms.sum(axis=-1) / ndf, np.float64)
@@ -182,7 +187,9 @@ def binned(p: ArrayLike, q: ArrayLike) -> dict[str, NDArray[np.float64]]:
 
 def _normalised(counts: ArrayLike, pseudo_count: float = 0.0) -> NDArray[np.float64]:
     counts = np.asarray(counts, np.float64) + pseudo_count
-    return np.asarray(counts / _total(counts), np.float64)
+    total = _total(counts)
+    # Random parts of few events may be empty: they have no entries in any bin.
+    return np.asarray(counts / np.where(total > 0, total, 1), np.float64)
 
 
 def _total(counts: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -129,6 +129,7 @@ def assess(sample: Sample, sizes: tuple[int, int], replicas: Replicas) -> dict[s
         replicas: Weights of the events.
     """
     n, m = sizes
+    halved = n * replicas.share
     values = sample.measure()
     first, second = sample.replicas(replicas)
     columns = replicas.columns
@@ -140,7 +141,7 @@ def assess(sample: Sample, sizes: tuple[int, int], replicas: Replicas) -> dict[s
     found = {}
     for name, metric in METRICS.items():
         null = Null.of(splits[name])
-        scale = ((1 / n + 1 / m) / (4 / n)) ** metric.power
+        scale = ((1 / n + 1 / m) / (4 / halved)) ** metric.power
         typical = float(floors[name].mean())
         found[name] = Raw(
             value=values[name],
@@ -149,7 +150,7 @@ def assess(sample: Sample, sizes: tuple[int, int], replicas: Replicas) -> dict[s
             floor_error=scale * float(floors[name].std(ddof=1)),
             null=null,
             draws=_p_values_of_others(splits[name]),
-            n_equivalent=_equivalent(values[name], typical, n, metric.power),
+            n_equivalent=_equivalent(values[name], typical, halved, metric.power),
             sizes=sizes,
         )
     return found
@@ -241,7 +242,7 @@ def _p_values_of_others(values: NDArray[np.float64]) -> NDArray[np.float64]:
     return result
 
 
-def _equivalent(value: float, typical: float, n: int, power: float) -> float | None:
+def _equivalent(value: float, typical: float, n: float, power: float) -> float | None:
     """Return N from the floor between halves of n events, which falls as (2/N)^power."""
     if power == 0 or value <= 0 or typical <= 0:
         return None
