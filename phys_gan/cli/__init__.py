@@ -1,4 +1,4 @@
-"""The command line: one thin command per verb. Exit codes: 0 done, 1 not met, 2 wrong input."""
+"""The command line: one thin command per verb; how it ends is said in ``app``."""
 
 # The order of these imports is the order of the commands in the help.
 from phys_gan.cli.demo import demo  # isort: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -143,5 +144,6 @@ def _print_checks(checks: Mapping[str, Sequence[Check]]) -> None:
     width = max(len(check.requirement.text) for _, check in rows)
     for name, check in sorted(rows, key=lambda row: row[1].met):
         verdict = "met" if check.met else "NOT met"
+        value = "not defined" if math.isnan(check.value) else f"{check.value:.4g}"
         where = f"   ({name})" if len(checks) > 1 else ""
-        typer.echo(f"  {check.requirement.text:<{width}}  {check.value:>10.4g}  {verdict}{where}")
+        typer.echo(f"  {check.requirement.text:<{width}}  {value:>11}  {verdict}{where}")

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
-from phys_gan.validation.distributions import Distributions
+from phys_gan.validation.distributions import MIN_EVENTS, Distributions, few_events
 from phys_gan.validation.measuring import Measured
 from phys_gan.validation.statistics.metrics import ks
 from phys_gan.validation.statistics.uncertainty import ALPHA
 from phys_gan.validation.statistics.weighting import ks_p_value
 
-__all__ = ["caveats", "count_shared", "differing_conditions"]
+__all__ = ["caveats", "count_shared", "differing_conditions", "empty_slices"]
+
+_NAMED = 5
 
 
 def caveats(
@@ -39,6 +43,19 @@ def caveats(
     if detector.is_image:
         return found + _of_images(reference, candidate)
     return found + _of_showers(reference, candidate, whole)
+
+
+def empty_slices(slices: Sequence[Distributions]) -> list[str]:
+    """Say in a sentence in which slices nothing is compared, for want of events."""
+    few = [(part.cut, few_events(*part.n_events)) for part in slices]
+    named = [f"{cut.label} ({text})" for cut, text in few if cut is not None and text]
+    if not named:
+        return []
+    more = f" and {len(named) - _NAMED} more" if len(named) > _NAMED else ""
+    return [
+        f"Nothing is compared in {len(named)} of {len(slices)} slices, because that needs "
+        f"{MIN_EVENTS} events of both samples: {', '.join(named[:_NAMED])}{more}."
+    ]
 
 
 def differing_conditions(reference: Measured, candidate: Measured) -> dict[str, float]:

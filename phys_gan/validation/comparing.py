@@ -10,7 +10,7 @@ from threadpoolctl import threadpool_limits
 
 from phys_gan.detectors import Detector
 from phys_gan.errors import MissingError, RangeError
-from phys_gan.validation.caveats import caveats, count_shared
+from phys_gan.validation.caveats import caveats, count_shared, empty_slices
 from phys_gan.validation.comparable import need_same_cells
 from phys_gan.validation.comparison import Comparison, Comparisons, Side
 from phys_gan.validation.diagnosis import diagnose
@@ -39,7 +39,6 @@ from phys_gan.validation.observables import Wanted
 from phys_gan.validation.observables.spectrum import SPECTRA, spectrum_name
 from phys_gan.validation.pathologies import Evidence
 from phys_gan.validation.slicing import Slices, make_cuts
-from phys_gan.validation.statistics.resampling import draw_replicas
 from phys_gan.validation.statistics.response import ResponseCurve, energy_edges, response_curve
 from phys_gan.validation.statistics.weighting import quantile
 
@@ -202,16 +201,10 @@ def _compare(
     selections: Sequence[Selection],
     options: Options,
 ) -> Comparison:
-    replicas = draw_replicas(
-        len(reference),
-        len(candidate),
-        options.seed,
-        weighted=reference.weights is not None or candidate.weights is not None,
-    )
     shared = [o for o in reference.observables if o.name in candidate.values]
     # Slices repeat what the whole shows: they are a family of their own.
-    (whole,) = assess_all(shared, reference, candidate, selections[:1], replicas)
-    slices = assess_all(shared, reference, candidate, selections[1:], replicas)
+    (whole,) = assess_all(shared, reference, candidate, selections[:1], options.seed)
+    slices = assess_all(shared, reference, candidate, selections[1:], options.seed)
     curves = _curves(reference, candidate)
     together = Together()
     if options.multivariate:
@@ -242,7 +235,11 @@ def _compare(
         classifiers=classifiers,
         gallery=together.gallery,
         clouds=together.clouds,
-        warnings=caveats(reference, candidate, training, whole) + together.unweighted,
+        warnings=[
+            *caveats(reference, candidate, training, whole),
+            *empty_slices(slices),
+            *together.unweighted,
+        ],
         seed=options.seed,
     )
 
@@ -251,6 +248,14 @@ def _wanted(
     slices: Slices | Sequence[str], reference: Measured, others: Sequence[Measured]
 ) -> Slices:
     wanted = slices if isinstance(slices, Mapping) else dict.fromkeys(slices)
+    for name, sample in ((name, other) for name in wanted for other in others):
+        if wanted[name] is not None and name not in sample.conditions:
+            raise MissingError(
+                f"{sample.name} has no condition '{name}' to slice; available: "
+                f"{', '.join(sample.conditions) or 'none'}",
+                remedy="leave this slice out",
+                value=name,
+            )
     known = set(reference.conditions).intersection(*(other.conditions for other in others))
     # What nobody asked for by edges is a suggestion only.
     return {name: edges for name, edges in wanted.items() if name in known or edges is not None}

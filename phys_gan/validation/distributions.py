@@ -22,7 +22,7 @@ from phys_gan.validation.observables import Observable
 from phys_gan.validation.observables.pixels import softening
 from phys_gan.validation.observables.spectrum import plot_edges, spectrum_name
 from phys_gan.validation.slicing import Cut
-from phys_gan.validation.statistics.resampling import Replicas
+from phys_gan.validation.statistics.resampling import Replicas, draw_replicas
 from phys_gan.validation.statistics.result import Result
 from phys_gan.validation.statistics.samples import Sample, Scalars, Spectra
 from phys_gan.validation.statistics.uncertainty import (
@@ -167,21 +167,25 @@ def assess_all(
     reference: Measured,
     candidate: Measured,
     selections: Sequence[Selection],
-    replicas: Replicas,
+    seed: int,
 ) -> list[Distributions]:
     """Compare all observables in several selections of events, judged as one family.
+
+    Each selection has its own random splits into as many events as both samples have there: those
+    of all events would split a slice by the numbers of the whole, and judge samples of different
+    spectra by the wrong sizes.
 
     Arguments:
         observables: What both samples were measured in.
         reference: The reference.
         candidate: The candidate.
         selections: The cuts, with the bins of every observable there.
-        replicas: Weights of all events.
+        seed: Seed of the replicas.
     """
     found = []
     for cut, binnings in selections:
         rows = (None, None) if cut is None else (cut.rows(reference), cut.rows(candidate))
-        found.append(_assess(observables, reference, candidate, binnings, rows, replicas))
+        found.append(_assess(observables, reference, candidate, binnings, rows, seed))
     n_comparisons = effective_number(
         [raw for _, _, raws in found for by_metric in raws.values() for raw in by_metric.values()]
     )
@@ -210,13 +214,17 @@ def _assess(
     candidate: Measured,
     binnings: Binnings,
     rows: tuple[Rows | None, Rows | None],
-    replicas: Replicas,
+    seed: int,
 ) -> tuple[tuple[int, int], dict[str, Histogram], dict[str, Mapping[str, Raw]]]:
     n_events = (
         len(reference) if rows[0] is None else len(rows[0]),
         len(candidate) if rows[1] is None else len(rows[1]),
     )
     weights = taken(reference.weights, rows[0]), taken(candidate.weights, rows[1])
+    replicas = None
+    if min(n_events) >= MIN_EVENTS:
+        weighted = any(own is not None for own in weights)
+        replicas = draw_replicas(*n_events, seed, weighted=weighted)
 
     def one(o: Observable) -> tuple[Histogram, Mapping[str, Raw]]:
         values = reference.values[o.name], candidate.values[o.name]
@@ -246,7 +254,7 @@ def _assess_values(
     values: tuple[NDArray[np.float64], NDArray[np.float64]],
     weights: tuple[Weights, Weights],
     rows: tuple[Rows | None, Rows | None],
-    replicas: Replicas,
+    replicas: Replicas | None,
 ) -> tuple[Histogram, Mapping[str, Raw]]:
     first, second = (_taken(v, r) for v, r in zip(values, rows, strict=True))
     histogram = scalar_histogram(o, edges, first, second, weights)
@@ -255,9 +263,10 @@ def _assess_values(
     raw: dict[str, Raw] = {}
     sizes = int(good[0].sum()), int(good[1].sum())
     defined = _Pair.of(sizes, (taken(weights[0], good[0]), taken(weights[1], good[1])))
-    if defined.enough:
-        places = rows if whole else (_narrowed(rows[0], good[0]), _narrowed(rows[1], good[1]))
-        sample = Scalars(first[good[0]], second[good[1]], edges, *places, defined.scaled)
+    if replicas is not None and defined.enough:
+        places = (None, None) if whole else (np.flatnonzero(good[0]), np.flatnonzero(good[1]))
+        p, q = first[good[0]], second[good[1]]
+        sample = Scalars(p, q, edges, *places, weights=defined.scaled)
         raw = assess(sample, sizes, replicas, defined.effective)
     if not whole and _Pair.of((len(first), len(second)), weights).enough:
         raw["undefined"] = undefined(~good[0], ~good[1], weights)
@@ -304,7 +313,7 @@ def _assess_spectrum(
     edges: NDArray[np.float64],
     weights: tuple[Weights, Weights],
     rows: tuple[Rows | None, Rows | None],
-    replicas: Replicas,
+    replicas: Replicas | None,
 ) -> tuple[Histogram, Mapping[str, Raw]]:
     first, second = (
         _joined(_taken(sample.spectrum, r), sample.spectrum_edges, edges)
@@ -318,14 +327,14 @@ def _assess_spectrum(
     histogram = spectrum_histogram(unit, edges, first, second, soft, weights)
     pair = _Pair.of((len(first), len(second)), weights)
     dark = [h.sum(axis=1) == 0 for h in (first, second)]
-    if not pair.enough:
+    if replicas is None or not pair.enough:
         return histogram, {}
     lit = (int((~dark[0]).sum()), int((~dark[1]).sum()))
     if not _Pair.of(lit, (taken(weights[0], ~dark[0]), taken(weights[1], ~dark[1]))).enough:
         return histogram, {"undefined": undefined(dark[0], dark[1], weights)}
     # Decades, also of pixels: their asinh is a logarithm but for the noise around zero.
     places = np.log10(edges) if soft is None else np.arcsinh(edges / soft) / np.log(10)
-    sample: Sample = Spectra(first, second, places, *rows, pair.scaled)
+    sample: Sample = Spectra(first, second, places, weights=pair.scaled)
     return histogram, assess(sample, pair.sizes, replicas, pair.effective)
 
 
@@ -336,11 +345,6 @@ def _joined(
     places = np.searchsorted(edges, chosen)
     starts = np.concatenate([[0], places + 1])
     return np.asarray(np.add.reduceat(spectrum, starts, axis=1, dtype=spectrum.dtype))
-
-
-def _narrowed(rows: Rows | None, good: NDArray[np.bool_]) -> Rows:
-    chosen = np.flatnonzero(good)
-    return chosen if rows is None else rows[chosen]
 
 
 def _taken(values: NDArray[Scalar], rows: Rows | None) -> NDArray[Scalar]:

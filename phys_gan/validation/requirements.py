@@ -80,7 +80,7 @@ def parse(text: str) -> Requirement:
     ``METRIC[OBSERVABLE]``, a multivariate ``METRIC``, ``outside_floor`` (the number of observables
     outside the floor), ``findings`` (the number of known failures that were found) or ``p_value``
     (that of all observables together). After ``slices.`` the first, second and fourth of these are
-    taken over all slices.
+    taken over all slices; where there are none, or one without a comparison, they are not met.
 
     Raises:
         ConfigError: The text cannot be read.
@@ -139,16 +139,19 @@ def _values(requirement: Requirement, metrics: Mapping[str, Any]) -> list[Any]:
     selections: list[Mapping[str, Mapping[str, Any]]] = [metrics["observables"]]
     if requirement.in_slices:
         selections = [part["observables"] for part in metrics.get("slices", [])]
+    # What holds in the other slices alone does not hold in all.
+    complete = bool(selections) and all(selections)
     if observable is None and requirement.statistic is None:
-        if name == "outside_floor":
-            return [
-                sum(not _all_within(results) for part in selections for results in part.values())
-            ]
-        return [_single(requirement, metrics)]
+        if name != "outside_floor":
+            return [_single(requirement, metrics)]
+        outside = [not _all_within(results) for part in selections for results in part.values()]
+        return [sum(outside)] if complete else []
+    if observable is not None and observable not in metrics["observables"]:
+        raise _unknown(observable, requirement.text, list(metrics["observables"]))
+    if not complete:
+        return []
     if observable is None:
         return [r[name]["value"] for part in selections for r in part.values() if name in r]
-    if observable not in metrics["observables"]:
-        raise _unknown(observable, requirement.text, list(metrics["observables"]))
     # A requirement on a metric that too few events define is not met.
     found = [part.get(observable, {}).get(name) for part in selections]
     return [] if None in found else [result["value"] for result in found if result is not None]

@@ -45,7 +45,8 @@ class Binning:
         positive = values[np.searchsorted(values, 0.0, side="right") :]
         if self._is_log(values, positive):
             low, high = self._range(positive)
-            return np.geomspace(low, max(high, low * 1.1), n_bins + 1)
+            high = max(high, low * 1.1)
+            return np.geomspace(low, high + _room(values, low, high), n_bins + 1)
         low, high = self._range(values)
         step = _lattice(values)
         if step:
@@ -58,7 +59,7 @@ class Binning:
             width = 1.0 if low.is_integer() else abs(low) / 10
             return np.asarray(low + width * (np.arange(2 * _BESIDE + 2) - _BESIDE - 0.5))
         width = _round_up((high - low) / n_bins)
-        return _regular(width * np.floor(low / width), high, width)
+        return _regular(width * np.floor(low / width), high + _room(values, low, high), width)
 
     def _is_log(self, values: NDArray[np.float64], positive: NDArray[np.float64]) -> bool:
         if self.scale != "auto" or len(positive) < len(values) / 2:
@@ -103,6 +104,12 @@ def extended(edges: NDArray[np.float64], values: NDArray[np.float64]) -> NDArray
     if log:
         front, back = np.exp(front), np.exp(back)
     return np.concatenate([front, edges, back])
+
+
+def _room(ordered: NDArray[np.float64], low: float, high: float) -> float:
+    """Return what to add to the upper end: bins end before it, and many events may share it."""
+    many = np.searchsorted(ordered, high, side="right") - np.searchsorted(ordered, high) > 1
+    return 1e-6 * (high - low) if many else 0.0
 
 
 def _quantile(ordered: NDArray[np.float64], part: float) -> float:

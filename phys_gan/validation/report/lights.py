@@ -59,10 +59,12 @@ def failed_on(check: Check, name: str, results: Mapping[str, Result]) -> bool:
 
     Of ``METRIC.max`` and ``METRIC.min`` those observables are to blame that break the bound
     themselves; of ``METRIC.mean``, of ``outside_floor`` and of what looks at all observables
-    together, none alone.
+    together, none alone. Nor are the results of all events to blame for what fails in a slice.
     """
     wanted = check.requirement
     if check.met or wanted.statistic == "mean":
+        return False
+    if wanted.in_slices and wanted.observable is None:
         return False
     if wanted.observable is not None:
         return wanted.observable == name

@@ -232,11 +232,10 @@ def _draw_ratios(below: Axes, bars: Bars) -> None:
 
 
 def _span(ratios: Sequence[tuple[Values, Values]]) -> float:
-    """Return a round range of ratios that holds what is known to 30 %."""
-    if not ratios:
-        return 1.0
-    off = np.concatenate([np.abs(r - 1)[np.isfinite(r) & (error < 0.3)] for r, error in ratios])
-    return next((s for s in (0.05, 0.1, 0.25, 0.5) if not len(off) or off.max() < 0.8 * s), 1.0)
+    """Return a round range of ratios that holds what is known to 30 %; the widest without any."""
+    known = [np.abs(r - 1)[np.isfinite(r) & (error < 0.3)] for r, error in ratios]
+    largest = max((float(off.max()) for off in known if len(off)), default=1.0)
+    return next((s for s in (0.05, 0.1, 0.25, 0.5) if largest < 0.8 * s), 1.0)
 
 
 def _with_ks(name: str, ks: Result | str) -> str:

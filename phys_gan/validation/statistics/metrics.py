@@ -175,18 +175,23 @@ def chi2_ndf(
 
     :math:`\chi^2 = \sum_i (\sqrt{M/N}\,n_i - \sqrt{N/M}\,m_i)^2 / (n_i + m_i)` with the Poisson
     errors of both and N, M entries (Numerical Recipes, eq. 14.3.3); bins empty in both are left
-    out, and one degree of freedom goes to the normalisation. Arguments as in :func:`kl`.
+    out, and one degree of freedom goes to the normalisation; 0 where a histogram is empty.
+    Arguments as in :func:`kl`.
 
     Histograms of weights have the sums of their squares as ``variances``, of the same shapes: of
     both, as they are (Gagunashvili, physics/0605123), so that bins are to have some entries.
     """
     p, q = np.asarray(p, np.float64), np.asarray(q, np.float64)
-    scale = np.sqrt(_total(q) / _total(p))
+    product = _total(p) * _total(q)
+    scale = np.sqrt(np.divide(_total(q), _total(p), out=np.ones_like(product), where=product > 0))
     total = p + q
     if variances is not None:
         total = scale**2 * np.asarray(variances[0]) + np.asarray(variances[1]) / scale**2
     terms = np.divide(
-        (scale * p - q / scale) ** 2, total, out=np.zeros_like(total), where=total > 0
+        (scale * p - q / scale) ** 2,
+        total,
+        out=np.zeros_like(total),
+        where=(total > 0) & (product > 0),
     )
     ndf = np.maximum(1, (total > 0).sum(axis=-1) - 1)
     return np.asarray(terms.sum(axis=-1) / ndf, np.float64)
@@ -212,7 +217,9 @@ def binned(
 
 def _normalised(counts: ArrayLike, pseudo_count: float = 0.0) -> NDArray[np.float64]:
     counts = np.asarray(counts, np.float64) + pseudo_count
-    return np.asarray(counts / _total(counts), np.float64)
+    total = _total(counts)
+    # Random parts of few events may be empty: they have no entries in any bin.
+    return np.asarray(counts / np.where(total > 0, total, 1), np.float64)
 
 
 def _total(counts: NDArray[np.float64]) -> NDArray[np.float64]:

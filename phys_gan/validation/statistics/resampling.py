@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +14,8 @@ __all__ = ["Columns", "Replicas", "draw_replicas"]
 
 _GROUPS = 2_000
 _MIN_GROUPS = 100
+_RATIO = 100
+"""Of a sample that is larger by more, the replicas hold a random choice."""
 
 
 @dataclass(frozen=True)
@@ -39,11 +42,14 @@ class Replicas:
 
     Groups are random: resampling them has the moments of resampling events, at a cost that hardly
     depends on the number of events. Up to 2,000 events of both samples together, each is its own
-    group; of more, at least 100 groups are made of either sample.
+    group; of more, at least 100 groups are made of either sample. Of a sample with more than 100
+    times the events of the other a random choice is enough: its own fluctuations hardly count. The
+    last group then holds all others, and occurs in no replica.
 
     Attributes:
         reference_groups: Group of each reference event, shape (n,).
         candidate_groups: Group of each candidate event, shape (m,).
+        share: Which part of the reference the replicas hold.
         reference: Weights of the groups of the reference, shape (G_n, R_n).
         candidate: Weights of the groups of the candidate, shape (G_m, R_m).
         columns: The kinds of replicas among the columns; those of the candidate end before
@@ -55,6 +61,7 @@ class Replicas:
     reference: NDArray[np.float32]
     candidate: NDArray[np.float32]
     columns: Columns
+    share: float = 1.0
 
 
 def draw_replicas(
@@ -71,8 +78,9 @@ def draw_replicas(
         weighted: Whether events have weights. Exchanging events then exchanges weights too, so
             that nothing is split: there are twice as many bootstrap replicas, which serve both.
     """
-    size = max(1, min(-(-(n + m) // _GROUPS), min(n, m) // _MIN_GROUPS))
-    n_groups, m_groups = -(-n // size), -(-m // size)
+    n_held, m_held = min(n, _RATIO * m), min(m, _RATIO * n)
+    size = max(1, min(-(-(n_held + m_held) // _GROUPS), min(n, m) // _MIN_GROUPS))
+    n_groups, m_groups = -(-n_held // size), -(-m_held // size)
     n_boot = 2 * number if weighted else number
     boot = [
         _bootstrap(groups, n_boot, stream(seed, f"validation/bootstrap-{name}"))
@@ -83,24 +91,31 @@ def draw_replicas(
     halves = _parts(n_groups // 2, n_groups, number, stream(seed, "validation/halves"))
     bootstrap = slice(1, 1 + n_boot)
     return Replicas(
-        _groups(n, n_groups, stream(seed, "validation/groups-reference")),
-        _groups(m, m_groups, stream(seed, "validation/groups-candidate")),
-        np.concatenate([_whole(n_groups), boot[0], splits[:n_groups], halves], axis=1),
-        np.concatenate([_whole(m_groups), boot[1], splits[n_groups:]], axis=1),
+        _groups(n, n_held, n_groups, stream(seed, "validation/groups-reference")),
+        _groups(m, m_held, m_groups, stream(seed, "validation/groups-candidate")),
+        _weights([_whole(n_groups), boot[0], splits[:n_groups], halves], n_held < n),
+        _weights([_whole(m_groups), boot[1], splits[n_groups:]], m_held < m),
         Columns(
             whole=slice(0, 1),
             bootstrap=bootstrap,
             splits=bootstrap if weighted else slice(1 + number, 1 + 3 * number),
             halves=slice(1 + n_boot + n_splits, 1 + n_boot + n_splits + number),
         ),
+        n_held / n,
     )
 
 
-def _groups(n: int, n_groups: int, generator: np.random.Generator) -> NDArray[np.int32]:
+def _groups(n: int, held: int, n_groups: int, generator: np.random.Generator) -> NDArray[np.int32]:
     if n == n_groups:
         return np.arange(n, dtype=np.int32)
     # Files are often in the order of energy: neighbours must not be resampled together.
-    return np.asarray(generator.permutation(n) % n_groups, np.int32)
+    order = generator.permutation(n)
+    return np.asarray(np.where(order < held, order % n_groups, n_groups), np.int32)
+
+
+def _weights(kinds: Sequence[NDArray[np.float32]], with_others: bool) -> NDArray[np.float32]:
+    weights = np.concatenate(kinds, axis=1)
+    return np.pad(weights, ((0, 1), (0, 0))) if with_others else weights
 
 
 def _whole(n_groups: int) -> NDArray[np.float32]:

@@ -142,6 +142,7 @@ def assess(
         effective: Effective numbers, which take the place of n and m where events have weights.
     """
     n, m = effective or sizes
+    halved = n * replicas.share
     values = sample.measure()
     first, second = sample.replicas(replicas)
     columns = replicas.columns
@@ -156,7 +157,7 @@ def assess(
     found = {}
     for name, metric in METRICS.items():
         null = Null.of(splits[name])
-        scale = ((1 / n + 1 / m) / (4 / n)) ** metric.power
+        scale = ((1 / n + 1 / m) / (4 / halved)) ** metric.power
         typical = float(floors[name].mean())
         floor, spread = scale * typical, scale * float(floors[name].std(ddof=1))
         if effective is not None:
@@ -168,7 +169,7 @@ def assess(
             floor_error=spread,
             null=null,
             draws=_p_values_of_others(splits[name]),
-            n_equivalent=_equivalent(values[name], typical, n, metric.power),
+            n_equivalent=_equivalent(values[name], typical, halved, metric.power),
             sizes=sizes,
         )
     return found
