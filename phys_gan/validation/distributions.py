@@ -264,7 +264,9 @@ def _assess_values(
     sizes = int(good[0].sum()), int(good[1].sum())
     defined = _Pair.of(sizes, (taken(weights[0], good[0]), taken(weights[1], good[1])))
     if replicas is not None and defined.enough:
-        places = (None, None) if whole else (np.flatnonzero(good[0]), np.flatnonzero(good[1]))
+        places: tuple[Rows | None, Rows | None] = (None, None)
+        if not whole:
+            places = np.flatnonzero(good[0]), np.flatnonzero(good[1])
         p, q = first[good[0]], second[good[1]]
         sample = Scalars(p, q, edges, *places, weights=defined.scaled)
         raw = assess(sample, sizes, replicas, defined.effective)
