@@ -60,10 +60,9 @@ class Side:
     response: ResponseCurve | None
 
     @property
-    def size(self) -> str:
-        """Number of events in words, with what they are worth where they have weights."""
-        worth = f", worth {self.n_effective:,.0f} of equal weight," if self.weighted else ""
-        return f"{self.n}{worth}"
+    def worth(self) -> str:
+        """How many events of equal weight say as much, in words; empty without weights."""
+        return f" worth {self.n_effective:,.0f}" if self.weighted else ""
 
     @property
     def energy(self) -> tuple[float, float, float] | None:
@@ -185,8 +184,8 @@ class Comparison:
         width = max([16, *map(len, self.results)])
         lines = [
             f"{self.candidate.name}: {len(self.results) - len(self.outside)} of "
-            f"{len(self.results)} observables within the floor ({self.reference.size} reference, "
-            f"{self.candidate.size} candidate events)",
+            f"{len(self.results)} observables within the floor ({self.reference.n} reference"
+            f"{self.reference.worth}, {self.candidate.n} candidate events{self.candidate.worth})",
             *self.warnings,
             *(f"{finding.name}: {finding.text}" for finding in self.findings),
             "",

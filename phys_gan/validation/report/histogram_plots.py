@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from phys_gan.validation.distributions import FEW_HITS, few_events
 from phys_gan.validation.histograms import Histogram
 from phys_gan.validation.report.asinh_axis import asinh_axis
+from phys_gan.validation.report.numbers import whole
 from phys_gan.validation.report.panels import Bars, Panels, Points, log_where_needed
 from phys_gan.validation.report.style import REFERENCE, REFERENCE_FILL, Look
 from phys_gan.validation.statistics.result import Result
@@ -57,7 +58,7 @@ def histogram_figure(
     panels.legend(
         [look for look, _, _ in drawn],
         on_left=bars.high_on_the_right,
-        sizes=first.n_events,
+        sizes=[_size(first, side) for side in (0, 1)],
         results=[found.get("ks") or _few(h) for _, h, found in drawn],
     )
     if n_candidates == 1:
@@ -65,6 +66,14 @@ def histogram_figure(
     else:
         mark_flow(panels.main, drawn)
     return panels.figure
+
+
+def _size(histogram: Histogram, side: int) -> str:
+    """Return a number of events in words, with what they are worth where they have weights."""
+    words = f"{whole(histogram.n_events[side])} events"
+    if histogram.n_effective is None:
+        return words
+    return f"{words}, worth {whole(round(histogram.n_effective[side]))}"
 
 
 def count_label(histogram: Histogram) -> str:

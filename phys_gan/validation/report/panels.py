@@ -115,7 +115,7 @@ class Panels:
         looks: Sequence[Look],
         *,
         on_left: bool = False,
-        sizes: Sequence[int] = (),
+        sizes: Sequence[str] = (),
         results: Sequence[Result | str] = (),
     ) -> None:
         """Name the samples, with their numbers of entries and KS where given.
@@ -123,7 +123,7 @@ class Panels:
         Arguments:
             looks: The candidates.
             on_left: Whether the left side of the frame has room for it.
-            sizes: Events of the reference and of a single candidate.
+            sizes: Events of the reference and of a single candidate, in words.
             results: KS of every candidate, or why there is none.
         """
         handles = [patch_of_reference(), *map(line_of, looks)]
@@ -142,7 +142,7 @@ class Panels:
                 borderaxespad=0.2,
             )
             return
-        numbers = [f" ({n:,} events)".replace(",", " ") for n in sizes] or [""] * len(names)
+        numbers = [f" ({text})" for text in sizes] or [""] * len(names)
         legend = self.main.legend(
             handles,
             [name + number for name, number in zip(names, numbers, strict=True)],

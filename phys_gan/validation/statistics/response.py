@@ -9,7 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from phys_gan.files import finite
-from phys_gan.validation.statistics.weighting import Weights, effective_size, taken, variance
+from phys_gan.validation.statistics.weighting import (
+    Weights,
+    effective_size,
+    mean_and_error,
+    taken,
+    variance,
+)
 
 __all__ = ["EnergyBin", "Fit", "ResponseCurve", "energy_edges", "fit_resolution", "response_curve"]
 
@@ -206,16 +212,21 @@ def _energy_bin(
         return EnergyBin(float(np.sqrt(edges.prod())), count, *[float("nan")] * 4)
     mean = float(np.average(response, weights=weights))
     sigma = (variance(response, weights) * n / (n - 1)) ** 0.5
-    fourth = max(0.0, float(np.average((response - mean) ** 4, weights=weights)))
+    mean_error = sigma / n**0.5
+    fourth = float(np.average((response - mean) ** 4, weights=weights))
     # Var(s^2) = (mu_4 - sigma^4 (n - 3)/(n - 1)) / n, and s = sqrt(s^2).
     of_square = max(0.0, (fourth - sigma**4 * (n - 3) / (n - 1)) / n)
+    if weights is not None:
+        # Weights need not be independent of the response: both are ratios of sums.
+        mean_error = float(mean_and_error(response, weights)[1])
+        of_square = float(mean_and_error((response - mean) ** 2, weights)[1]) ** 2
     sigma_error = of_square**0.5 / (2 * sigma) if sigma > 0 else 0.0
     inverse = float(np.average(1 / energy, weights=weights))
     return EnergyBin(
         energy=1 / inverse if inverse > 0 else float(np.sqrt(edges.prod())),
         n=count,
         mean=mean,
-        mean_error=sigma / n**0.5,
+        mean_error=mean_error,
         resolution=sigma / mean if mean > 0 else float("nan"),
         resolution_error=sigma_error / mean if mean > 0 else float("nan"),
     )
