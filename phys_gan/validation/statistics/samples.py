@@ -171,8 +171,6 @@ class Spectra:
         reference: Counts per event with under- and overflow, shape (n, n_bins + 2).
         candidate: The same of the candidate, shape (m, n_bins + 2).
         positions: Edges on the axis along which Wasserstein-1 is measured, shape (n_bins + 1,).
-        reference_rows: Numbers of these events among all of the reference; all when None.
-        candidate_rows: The same for the candidate.
         weights: Weights of the events of both, as those of :class:`Scalars`.
     """
 
@@ -181,12 +179,9 @@ class Spectra:
         reference: NDArray[np.unsignedinteger],
         candidate: NDArray[np.unsignedinteger],
         positions: NDArray[np.float64],
-        reference_rows: NDArray[np.int64] | None = None,
-        candidate_rows: NDArray[np.int64] | None = None,
         weights: tuple[NDArray[np.float64], NDArray[np.float64]] | None = None,
     ) -> None:
         self._histograms = reference, candidate
-        self._rows = reference_rows, candidate_rows
         self._positions = positions
         self._weights = weights
         inside = self._sum(0)[1 : reference.shape[1] - 1]
@@ -212,17 +207,16 @@ class Spectra:
         groups = replicas.reference_groups, replicas.candidate_groups
         weights = replicas.reference, replicas.candidate
         found = []
-        for side, (histograms, rows, group, weight) in enumerate(
-            zip(self._histograms, self._rows, groups, weights, strict=True)
+        for side, (histograms, group, weight) in enumerate(
+            zip(self._histograms, groups, weights, strict=True)
         ):
-            chosen = group if rows is None else group[rows]
-            starts = np.arange(len(chosen) + 1)
-            own = [np.ones(len(chosen), np.float64)]
+            starts = np.arange(len(group) + 1)
+            own = [np.ones(len(group), np.float64)]
             if self._weights is not None:
                 own = [self._weights[side], self._weights[side] ** 2]
-            values, shape = histograms.astype(np.float64), (len(chosen), len(weight))
+            values, shape = histograms.astype(np.float64), (len(group), len(weight))
             sums = [
-                np.asarray(csr_array((one, chosen, starts), shape=shape).T @ values) for one in own
+                np.asarray(csr_array((one, group, starts), shape=shape).T @ values) for one in own
             ]
             per_group = np.concatenate(sums, axis=1)
             # Counts beyond 2^24 would lose units in single precision.
