@@ -9,6 +9,7 @@ __all__ = [
     "DataError",
     "DetectorError",
     "MissingError",
+    "Notice",
     "OutputError",
     "PhysGanError",
     "RangeError",
@@ -64,6 +65,10 @@ class ConfigError(PhysGanError, ValueError):
 
 class OutputError(PhysGanError, OSError):
     """A result could not be written; what stood there before is untouched."""
+
+
+class Notice(UserWarning):
+    """Something that the user should know, and that stops nothing; one sentence, as of errors."""
 
 
 def is_shortage(error: BaseException) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from types import MappingProxyType
 from typing import Any
@@ -13,8 +13,16 @@ from numpy.typing import ArrayLike, NDArray
 
 from phys_gan.detectors import Detector
 from phys_gan.errors import DataError, DetectorError, MissingError
+from phys_gan.randomness import draw_by_weight, stream
 
-__all__ = ["WEIGHT_NAMES", "Events", "effective_number"]
+__all__ = [
+    "WEIGHT_NAMES",
+    "Events",
+    "as_weights",
+    "effective_number",
+    "first_copies",
+    "require_drawable",
+]
 
 WEIGHT_NAMES = ("weight", "weights")
 """What files call the weight of an event."""
@@ -100,13 +108,7 @@ class Events:
                 )
         weights = self.weights
         if weights is not None:
-            weights = self._array("weights", weights, np.float64)
-            if weights.shape != (len(cells),):
-                raise DataError(
-                    f"weights have shape {weights.shape}, but there are {len(cells)} events",
-                    remedy="give one weight per event, or none at all",
-                    value=weights.shape,
-                )
+            weights = as_weights(self._array("weights", weights, np.float64), len(cells))
         object.__setattr__(self, "cells", cells)
         object.__setattr__(self, "conditions", MappingProxyType(conditions))
         object.__setattr__(self, "overflow", overflow)
@@ -217,15 +219,36 @@ class Events:
         """
         return float(len(self)) if self.weights is None else effective_number(self.weights)
 
+    def empty(self) -> NDArray[np.bool_]:
+        """Return which events have no signal in any cell, shape (N,)."""
+        return np.asarray(~self.cells.any(axis=1), np.bool_)
+
+    def resampled(self, seed: int = 0) -> Events:
+        """Draw as many events by their weights, which then all count the same.
+
+        Events without weights stay as they are.
+
+        Raises:
+            DataError: A weight is negative, or all are 0.
+        """
+        if self.weights is None:
+            return self
+        require_drawable(self.weights)
+        drawn = draw_by_weight(self.weights, len(self), stream(seed, "resampled"))
+        return replace(self, weights=None)[drawn]
+
     def digests(self) -> NDArray[np.uint64]:
         """Return 128 bits for the cells of each event, shape (N, 2).
 
-        Two events have the same ones if, and for all practical purposes only if, their cells agree
-        bit for bit (BLAKE2b, RFC 7693): copies are found without holding all cells in memory.
+        Two events have the same ones if, and for all practical purposes only if, all their cells
+        are equal to the last bit (BLAKE2b, RFC 7693; no two different events are known to agree,
+        nor expected to among fewer than :math:`2^{64}`): copies are found without holding all
+        cells in memory. 0.0 and -0.0 are the same number, and have the same digest.
         """
         found = bytearray()
-        for row in np.ascontiguousarray(self.cells):
-            found += blake2b(row, digest_size=16).digest()
+        for row in self.cells:
+            # -0.0 + 0.0 is 0.0; every other number stays as it is.
+            found += blake2b(row + np.float32(0), digest_size=16).digest()
         return np.frombuffer(bytes(found), np.uint64).reshape(len(self), 2)
 
     @staticmethod
@@ -279,10 +302,95 @@ class Events:
         )
 
 
+def as_weights(weights: ArrayLike | None, n: int) -> NDArray[np.float64] | None:
+    """Return weights for n events as float64, (n,); None where there are none.
+
+    Raises:
+        DataError: There is not one finite weight per event.
+    """
+    if weights is None:
+        return None
+    values = np.asarray(weights, np.float64)
+    if values.shape != (n,):
+        raise DataError(
+            f"weights have shape {values.shape}, but there are {n} events",
+            remedy="give one weight per event, or none at all",
+            value=values.shape,
+        )
+    if not np.isfinite(values).all():
+        raise DataError(
+            f"weights are NaN or infinite in {(~np.isfinite(values)).sum()} of {n} events",
+            remedy="find out what the simulation did there, or remove these events",
+            value=float("nan"),
+        )
+    return values
+
+
 def effective_number(weights: NDArray[np.float64]) -> float:
     """Return how many events of equal weight have the statistical error of these weights."""
-    squares = float(weights @ weights)
-    return float(weights.sum()) ** 2 / squares if squares else 0.0
+    # Scaled first: squares of cross sections may leave the range of numbers.
+    scaled = weights / max(float(np.abs(weights).max(initial=0.0)), np.finfo(np.float64).tiny)
+    squares = float(scaled @ scaled)
+    return float(scaled.sum()) ** 2 / squares if squares else 0.0
+
+
+def require_drawable(weights: NDArray[np.float64], what: str = "events") -> None:
+    """Require that events can be drawn by their weights, shape (N,).
+
+    Arguments:
+        weights: The weights.
+        what: What the events are called.
+
+    Raises:
+        DataError: A weight is negative, or all are 0.
+    """
+    remedy = "leave the weights out: phys-gan convert IN OUT --drop weights"
+    negative = int((weights < 0).sum())
+    if negative:
+        raise DataError(
+            f"weights are negative in {negative:,} of {len(weights):,} {what}, and no event can be "
+            f"drawn a negative number of times",
+            remedy="cancel them before, by merging or resampling neighbouring events of both signs "
+            f"(as arXiv:2109.07851 does), or {remedy}",
+            value=float(weights.min()),
+            constraint=">= 0",
+        )
+    if not weights.any():
+        raise DataError(
+            f"the weights of all {len(weights):,} {what} are 0, so that none can be drawn",
+            remedy=f"correct them, or {remedy}",
+            value=0.0,
+            constraint="> 0",
+        )
+
+
+def first_copies(digests: NDArray[np.uint64], empty: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Return for each event the number of the first one that is its copy, shape (N,).
+
+    Copies are events whose cells are equal to the last bit, whatever their conditions are; an
+    event without others has its own number. Events without a signal are no copies of each other:
+    nothing tells two of them apart, and nothing says that they are one.
+
+    Arguments:
+        digests: :meth:`Events.digests` of all events, shape (N, 2). 128 bits of a cryptographic
+            hash need no confirmation by the cells themselves.
+        empty: :meth:`Events.empty` of all events, shape (N,).
+
+    Example:
+        >>> from phys_gan.detectors import load_detector
+        >>> cells = np.array([[1.0], [2.0], [0.0], [1.0], [0.0]]) * np.ones(504)
+        >>> events = Events(cells, {}, load_detector("calogan"))
+        >>> first_copies(events.digests(), events.empty()).tolist()
+        [0, 1, 2, 0, 4]
+    """
+    # Both sorts are stable, so that of equal digests the first event stays in front.
+    order = np.lexsort(digests.T)
+    in_order = digests[order]
+    new = np.ones(len(order), np.bool_)
+    new[1:] = (in_order[1:] != in_order[:-1]).any(axis=1)
+    first = np.empty(len(order), np.int64)
+    first[order] = order[new][np.cumsum(new) - 1]
+    return np.where(empty, np.arange(len(order)), first)
 
 
 def _joined(texts: Sequence[str]) -> str:

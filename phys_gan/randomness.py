@@ -1,4 +1,4 @@
-"""Seeds to independent random streams, and noise that is addressed by event number."""
+"""Seeds to independent random streams, draws by weight, and noise addressed by event number."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["noise_at", "noise_on", "normal_noise", "stream"]
+__all__ = ["draw_by_weight", "noise_at", "noise_on", "normal_noise", "stream"]
 
 # Philox-4x64 (Salmon et al., SC11, Table 2): multipliers and what is added to the key.
 _ROUNDS = 10
@@ -31,6 +31,38 @@ def stream(seed: int, name: str) -> np.random.Generator:
     return np.random.default_rng(
         np.random.SeedSequence(seed, spawn_key=(zlib.crc32(name.encode()),))
     )
+
+
+def draw_by_weight(
+    weights: NDArray[np.float64], n: int, random: np.random.Generator
+) -> NDArray[np.int64]:
+    """Draw n numbers of weighted events, all of which then count the same.
+
+    Event i comes n w_i / sum(w) times on average, and never more than one time off that: the
+    events stand in random order, each as long as its weight, under a comb of n teeth (Hartley and
+    Rao, Ann. Math. Statist. 33, 1962, 350). So equal weights give each of n events once, and the
+    sample fluctuates less than one of independent draws.
+
+    Arguments:
+        weights: Shape (N,), none negative, and not all 0.
+        n: How many to draw.
+        random: Where the chance comes from.
+
+    Returns:
+        Shape (n,), in random order.
+
+    Example:
+        >>> sorted(draw_by_weight(np.array([3.0, 0.0, 1.0]), 4, stream(1, "draws")).tolist())
+        [0, 0, 0, 2]
+    """
+    order = random.permutation(len(weights))
+    # Scaled first: a sum of the largest numbers would be infinite.
+    ends = np.cumsum(weights[order] / weights.max())
+    teeth = np.floor(ends * (n / ends[-1]) + random.random()).astype(np.int64)
+    # Rounding must neither lose the last tooth nor add one.
+    teeth = np.minimum(teeth, n)
+    teeth[ends == ends[-1]] = n
+    return random.permutation(np.repeat(order, np.diff(teeth, prepend=0)))
 
 
 def normal_noise(seed: int, first: int, count: int, size: int) -> NDArray[np.float32]:

@@ -54,6 +54,9 @@ def assert_same(one: Events, two: Events, rtol: float = 1e-12) -> None:
     assert (one.overflow is None) == (two.overflow is None)
     if one.overflow is not None and two.overflow is not None:
         np.testing.assert_array_equal(one.overflow.view(np.uint32), two.overflow.view(np.uint32))
+    assert (one.weights is None) == (two.weights is None)
+    if one.weights is not None and two.weights is not None:
+        np.testing.assert_array_equal(one.weights.view(np.uint64), two.weights.view(np.uint64))
     assert two.detector == one.detector
     assert dict(two.provenance) == dict(one.provenance)
 

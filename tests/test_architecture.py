@@ -23,7 +23,7 @@ MAY = {
     "units": {"errors"},
     "particles": {"errors"},
     "detectors": {"errors", "files", "toml"},
-    "events": {"errors", "detectors"},
+    "events": {"errors", "randomness", "detectors"},
     "references": {"errors"},
     "toys": {"errors", "randomness", "detectors", "events"},
     "data": BASE,

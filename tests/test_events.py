@@ -5,10 +5,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from phys_gan.detectors import Detector, load_detector
 from phys_gan.errors import DataError, DetectorError, MissingError
-from phys_gan.events import Events
+from phys_gan.events import Events, first_copies
 
 CALOGAN = load_detector("calogan")
 
@@ -190,6 +192,37 @@ def test_wrong_weights(given: dict[str, Any], message: str) -> None:
         events(**given)
 
 
+def test_resampled_events_count_the_same() -> None:
+    plain = events()
+    assert plain.resampled() is plain
+    weighted = events(weights=[6, 0, 1, 1])
+    drawn = weighted.resampled(seed=3)
+    assert drawn.weights is None
+    assert len(drawn) == 4
+    firsts = {tuple(row) for row in drawn.digests().tolist()}
+    assert tuple(weighted.digests()[1].tolist()) not in firsts
+    assert (drawn.digests() == weighted.digests()[0]).all(axis=1).sum() == 3
+    np.testing.assert_array_equal(drawn.cells, weighted.resampled(seed=3).cells)
+
+
+@pytest.mark.parametrize(
+    ("weights", "message"),
+    [
+        ([1, -1, 2, -3], "negative in 2 of 4 events, .*cancel them before, .* --drop weights"),
+        ([0, 0, 0, 0], "weights of all 4 events are 0, .*--drop weights"),
+    ],
+)
+def test_weights_that_nothing_can_be_drawn_by(weights: list[float], message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        events(weights=weights).resampled()
+
+
+def test_the_effective_number_knows_no_unit() -> None:
+    for unit in (1e-200, 1.0, 1e200):
+        weighted = events(weights=np.array([1.0, 1.0, 2.0, 0.0]) * unit)
+        assert weighted.effective_number == pytest.approx(16 / 6)
+
+
 def test_digests_tell_cells_apart() -> None:
     shower = events()
     first = shower.digests()
@@ -207,3 +240,35 @@ def test_digests_tell_cells_apart() -> None:
         True,
     ]
     assert events()[:0].digests().shape == (0, 2)
+
+
+def bare(cells: Any) -> Events:
+    return Events(cells, {}, CALOGAN)
+
+
+def test_zero_has_no_sign_in_digests() -> None:
+    cells = np.zeros((3, 504), np.float32)
+    cells[:, 3] = 2.0
+    cells[1, 4] = -0.0
+    cells[2, 4] = 1e-45
+    digests = bare(cells).digests()
+    assert digests[0].tolist() == digests[1].tolist() != digests[2].tolist()
+    assert bare(np.full((1, 504), -0.0)).empty().all()
+
+
+def test_first_copies() -> None:
+    cells = np.zeros((7, 504))
+    cells[:, 5] = [3, 1, 3, 0, 2, 0, 3]
+    shower = bare(cells)
+    assert shower.empty().tolist() == [False, False, False, True, False, True, False]
+    first = first_copies(shower.digests(), shower.empty())
+    assert first.dtype == np.int64
+    assert first.tolist() == [0, 1, 0, 3, 4, 5, 0]
+    assert first_copies(shower[:0].digests(), shower[:0].empty()).tolist() == []
+
+
+@given(st.lists(st.integers(0, 6), max_size=60))
+def test_first_copies_are_the_first_that_are_equal(values: list[int]) -> None:
+    shower = bare(np.tile(np.array(values, float)[:, None], 504))
+    expected = [k if v == 0 else values.index(v) for k, v in enumerate(values)]
+    assert first_copies(shower.digests(), shower.empty()).tolist() == expected

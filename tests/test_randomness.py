@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from phys_gan.randomness import noise_at, noise_on, normal_noise, stream
+from phys_gan.randomness import draw_by_weight, noise_at, noise_on, normal_noise, stream
 
 
 def test_streams_repeat_and_differ() -> None:
@@ -73,3 +73,42 @@ def test_noise_is_found_by_event_number(seed: int, numbers: list[int], size: int
 def test_a_device_draws_the_same_noise(seed: int, first: int, size: int) -> None:
     on_device = noise_on("cpu", seed, first, 3, size).numpy()
     np.testing.assert_allclose(on_device, normal_noise(seed, first, 3, size), atol=2e-6)
+
+
+@settings(max_examples=60)
+@given(
+    weights=st.lists(st.floats(0, 1e3) | st.sampled_from([0.0, 1.0]), min_size=1, max_size=60),
+    n=st.integers(0, 300),
+    unit=st.sampled_from([1.0, 1e-300, 1e300]),
+    seed=st.integers(0, 10),
+)
+def test_draws_by_weight_are_never_more_than_one_off(
+    weights: list[float], n: int, unit: float, seed: int
+) -> None:
+    values = np.array([*weights, 1.0]) * unit
+    drawn = draw_by_weight(values, n, stream(seed, "draws"))
+    times = np.bincount(drawn, minlength=len(values))
+    assert len(drawn) == times.sum() == n
+    expected = n * (values / values.max()) / (values / values.max()).sum()
+    assert (np.abs(times - expected) < 1 + 1e-9).all()
+    assert not times[values == 0].any()
+
+
+def test_draws_by_weight_have_the_right_mean_and_the_least_spread() -> None:
+    weights = stream(3, "weights").exponential(size=200) ** 2
+    random, rounds = stream(4, "draws"), 2000
+    times = sum(
+        np.bincount(draw_by_weight(weights, 200, random), minlength=200) for _ in range(rounds)
+    )
+    expected = 200 * weights / weights.sum()
+    rest = expected % 1
+    # Each round draws an event floor(w) or floor(w) + 1 times.
+    pulls = (times - rounds * expected) / np.sqrt(rounds * rest * (1 - rest))
+    assert (pulls**2).sum() < stats.chi2.isf(1e-3, 200)
+    assert (pulls**2).sum() > stats.chi2.isf(1 - 1e-3, 200)
+
+
+def test_equal_weights_draw_each_once_in_random_order() -> None:
+    drawn = draw_by_weight(np.full(500, 0.3), 500, stream(1, "draws"))
+    assert sorted(drawn) == list(range(500))
+    assert abs(np.corrcoef(drawn, np.arange(500))[0, 1]) < 5 / np.sqrt(500)

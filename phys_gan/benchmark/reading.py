@@ -17,7 +17,7 @@ import uproot
 from phys_gan.benchmark.sample import SAMPLE, SampleOption
 from phys_gan.benchmark.timing import seconds
 from phys_gan.data import read, write
-from phys_gan.data.containers.opening import container_of
+from phys_gan.data.containers.container import container_of
 
 __all__ = ["main"]
 

@@ -21,6 +21,9 @@ import os
 import select
 import sys
 import traceback
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -28,7 +31,7 @@ import typer
 from typer.core import TyperGroup
 
 from phys_gan import __version__
-from phys_gan.errors import PhysGanError, is_shortage
+from phys_gan.errors import Notice, PhysGanError, is_shortage
 
 __all__ = [
     "ClusterOption",
@@ -44,6 +47,7 @@ __all__ = [
     "Set",
     "app",
     "main",
+    "note",
 ]
 
 _WRONG, _FAULT, _INTERRUPTED, _NOT_READ = 2, 70, 130, 141
@@ -58,7 +62,8 @@ class _Program(TyperGroup):
     def invoke(self, ctx: Any) -> Any:
         """Run a command."""
         try:
-            return super().invoke(ctx)
+            with _notices_said():
+                return super().invoke(ctx)
         except (Exception, KeyboardInterrupt) as error:
             # Typer's own, for wrong options and for the end of the program, carry an exit code.
             if hasattr(error, "exit_code"):
@@ -95,8 +100,8 @@ FiguresOption = Annotated[
 DetectorOption = Annotated[
     str | None,
     typer.Option(
-        help="Built-in detector, or a .toml or binning .xml file; by default the content of the "
-        "files tells."
+        help="Built-in detector, or a .toml or binning .xml file (file.xml:pion where it holds "
+        "several particles); by default the content of the files tells."
     ),
 ]
 FormatOption = Annotated[
@@ -121,6 +126,13 @@ ClusterOption = Annotated[
 CompileOption = Annotated[
     bool, typer.Option("--compile", help="Let torch compile the network first: a minute.")
 ]
+
+
+def note(text: str) -> None:
+    """Say on stderr what of the files is not kept."""
+    from phys_gan.data.inspection import shown
+
+    typer.echo(f"note: {shown(text)}", err=True)
 
 
 def main() -> None:
@@ -175,6 +187,23 @@ def _reader_is_gone() -> bool:
     # What is left in the buffer would fail once more when Python ends.
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return True
+
+
+@contextmanager
+def _notices_said() -> Iterator[None]:
+    """Say notices in one sentence on stderr, as errors are."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", Notice)
+        before = warnings.showwarning
+
+        def show(message: Any, category: type[Warning], *where: Any, **options: Any) -> None:
+            if issubclass(category, Notice):
+                typer.echo(f"phys-gan: {message}", err=True)
+            else:
+                before(message, category, *where, **options)
+
+        warnings.showwarning = show
+        yield
 
 
 def _version(wanted: bool) -> None:

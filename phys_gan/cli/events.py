@@ -9,7 +9,7 @@ import numpy as np
 import typer
 from numpy.typing import NDArray
 
-from phys_gan.cli.app import DetectorOption, FormatOption, MappingOption, Seed, app
+from phys_gan.cli.app import DetectorOption, FormatOption, MappingOption, Seed, app, note
 from phys_gan.cli.conditions import galaxy_conditions
 from phys_gan.errors import ConfigError
 from phys_gan.units import parse_values
@@ -25,7 +25,7 @@ def simulate(
         str,
         typer.Argument(
             help="Built-in detector, such as calogan, galaxies-32 or toy-ring, or a .toml or "
-            "binning .xml file."
+            "binning .xml file (file.xml:pion where it holds several particles)."
         ),
     ],
     out: Annotated[Path, typer.Argument(help="File to write: .h5 or .root.")],
@@ -146,7 +146,8 @@ def convert(
         str | None, typer.Option(help="Layout of the file to write; by default its ending tells.")
     ] = None,
     drop: Annotated[
-        list[str] | None, typer.Option(help="Leave out a condition, or overflow; may be repeated.")
+        list[str] | None,
+        typer.Option(help="Leave out a condition, overflow or weights; may be repeated."),
     ] = None,
     append: Annotated[
         bool, typer.Option("--append", help="Add to the events that OUT holds.")
@@ -154,7 +155,8 @@ def convert(
 ) -> None:
     """Rewrite files of events in another format; the last name is the one to write.
 
-    What the format cannot hold is an error that names it, unless --drop leaves it out.
+    What the format cannot hold is an error that names it, unless --drop leaves it out. What of the
+    files no format can hold, such as texts, is noted.
 
     Example: `phys-gan convert run1.root run2.root showers.h5`
     """
@@ -172,5 +174,6 @@ def convert(
         to=to,
         drop=drop or [],
         append=append,
+        tell=note,
     )
     typer.echo(f"{'Added' if append else 'Wrote'} {n_events} events to {out}")

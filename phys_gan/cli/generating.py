@@ -48,7 +48,8 @@ def generate(
         ),
     ] = None,
     like: Annotated[
-        str | None, typer.Option(help="Take the conditions of the events in this file.")
+        str | None,
+        typer.Option(help="Take conditions and weights of the events in this file."),
     ] = None,
     translate: Annotated[
         str | None, typer.Option(help="Translate the events in this file, one for one.")
@@ -96,9 +97,13 @@ def generate(
     if translate:
         _translate(fast, translate, out, seed)
         return
-    conditions = _like(fast, like) if like else _drawn(fast, n or 0, energy, condition or [], seed)
+    weights = None
+    if like:
+        conditions, weights = _like(fast, like)
+    else:
+        conditions = _drawn(fast, n or 0, energy, condition or [], seed)
     with on_cluster(cluster) as workers:
-        _produce(fast, out, conditions, seed, resume, workers, device)
+        _produce(fast, out, conditions, weights, seed, resume, workers, device)
 
 
 def _translate(fast: FastSim, file: str, out: Path, seed: int) -> None:
@@ -115,6 +120,7 @@ def _produce(
     fast: FastSim,
     out: Path,
     conditions: Mapping[str, NDArray[np.float64]] | int,
+    weights: NDArray[np.float64] | None,
     seed: int,
     resume: bool,
     workers: Cluster | None,
@@ -141,6 +147,7 @@ def _produce(
             fast,
             out,
             conditions,
+            weights=weights,
             seed=seed,
             resume=resume,
             cluster=workers,
@@ -172,12 +179,15 @@ def _say(
     )
 
 
-def _like(fast: FastSim, file: str) -> Mapping[str, NDArray[np.float64]] | int:
-    """Return the conditions of the events in a file; for a model without any, their number."""
+def _like(
+    fast: FastSim, file: str
+) -> tuple[Mapping[str, NDArray[np.float64]] | int, NDArray[np.float64] | None]:
+    """Return the conditions of the events in a file, or their number, and their weights."""
     from phys_gan.data import read
 
     sample = read(file, detector=fast.detector)
-    return sample.conditions if fast.model.encoding.named else len(sample)
+    conditions = sample.conditions if fast.model.encoding.named else len(sample)
+    return conditions, sample.weights
 
 
 def _drawn(

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from phys_gan.cli.app import DetectorOption, FormatOption, MappingOption, Seed, app
+from phys_gan.cli.app import DetectorOption, FormatOption, MappingOption, Seed, app, note
 from phys_gan.errors import ConfigError
 
 __all__ = ["split"]
@@ -31,7 +31,8 @@ def split(
 ) -> None:
     """Split events at random into files, to learn from and to judge by.
 
-    All parts have the same spectra of conditions, and copies of an event come into the same part.
+    All parts have the same spectra of conditions, and copies of an event (all cells equal) come
+    into the same part; it says so where that leaves a share wrong.
 
     Example: `phys-gan split showers.root learn.h5 test.h5 --shares 0.8,0.2`
     """
@@ -45,7 +46,7 @@ def split(
         )
     sources, outs = source[: -len(parts)], source[-len(parts) :]
     counts = split_files(
-        sources, outs, parts, seed, detector=detector, format=format, mapping=mapping
+        sources, outs, parts, seed, detector=detector, format=format, mapping=mapping, tell=note
     )
     for out, count in zip(outs, counts, strict=True):
         typer.echo(f"Wrote {count} events to {out}")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shlex
 import time
-import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
@@ -76,25 +75,6 @@ def _following(out: Path, live: bool) -> Iterator[Watch]:
         yield watch
 
 
-@contextmanager
-def _said() -> Iterator[None]:
-    """Say warnings about checkpoints in one sentence, as errors are."""
-    from phys_gan.training.run import Damaged
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("always", Damaged)
-        before = warnings.showwarning
-
-        def show(message: Any, category: type[Warning], *where: Any, **options: Any) -> None:
-            if issubclass(category, Damaged):
-                typer.echo(f"phys-gan: {message}", err=True)
-            else:
-                before(message, category, *where, **options)
-
-        warnings.showwarning = show
-        yield
-
-
 @app.command(cls=_Train)
 def train(
     recipe: Annotated[
@@ -151,7 +131,9 @@ def train(
     live: Annotated[
         bool, typer.Option("--live", help="Write curves and pictures for TensorBoard into OUT.")
     ] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the recipe, and stop.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Look at the data, print the recipe, and stop.")
+    ] = False,
 ) -> None:
     """Train a model by a recipe.
 
@@ -168,7 +150,13 @@ def train(
     overrides = [*(set_ or []), *([f"training.precision={precision}"] if precision else [])]
     resolved = load_recipe(recipe, overrides)
     if dry_run:
-        typer.echo(resolved.to_toml(), nl=False)
+        from phys_gan.workflows.training import look
+
+        said = ""
+        if data:
+            said = look(resolved, data, detector=detector, format=format, mapping=mapping)
+        # A comment, so that what is printed is a recipe all the same.
+        typer.echo(resolved.to_toml() + (f"\n# {said}\n" if said else ""), nl=False)
         return
     if out is None or not (data or resolved.simulated):
         raise ConfigError(
@@ -183,7 +171,6 @@ def train(
     left = None if seconds is None else max(0.0, seconds - (time.monotonic() - _BEGAN))
     try:
         with (
-            _said(),
             _following(out, live and first) as watch,
             progress(resolved.training.events) if first else nullcontext(silent) as report,
         ):
@@ -203,6 +190,7 @@ def train(
                 format=format,
                 mapping=mapping,
                 memory=parse_size(memory) if memory else None,
+                say=typer.echo if first else lambda text: None,
             )
     except Unfinished as stop:
         if not first:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from itertools import groupby, islice
 from pathlib import Path
 
+from phys_gan.data.containers.hdf5_rows import spare_memory
 from phys_gan.data.format import block_rows
 from phys_gan.data.mapping import HitMapping
 from phys_gan.data.reading import How, open_events, with_pdg
 from phys_gan.data.source import Paths, find_sources
-from phys_gan.data.survey import Survey, survey
+from phys_gan.data.survey import Survey, restricted, survey
 from phys_gan.detectors import Detector
 from phys_gan.events import Events
 
@@ -62,9 +63,10 @@ class Blocks:
     def __iter__(self) -> Iterator[Events]:
         for number, places in groupby(self._places(), key=lambda place: place[0]):
             source, pdg = self.found.sources[number], self.found.pdg[number]
-            with open_events(source, self.how) as (reader, _):
+            with open_events(source, self.how, spare_memory()) as (reader, _):
                 for _, start, stop in places:
-                    yield with_pdg(reader.read(start, stop), pdg)
+                    events = with_pdg(reader.read(start, stop), pdg)
+                    yield restricted(events, self.found.sample)
 
     def _places(self) -> Iterator[tuple[int, int, int]]:
         """Return of each block the number of its file, and its first event and that behind it."""
@@ -83,8 +85,11 @@ def blocks(
     detector: str | Path | Detector | None = None,
     format: str | None = None,
     mapping: str | Path | HitMapping | None = None,
+    drop: Collection[str] = (),
 ) -> Blocks:
     """Read files of any size block by block, in order; arguments and errors as in :func:`read`.
+
+    Conditions of the names in ``drop`` are left out, and ``"overflow"`` and ``"weights"``.
 
     Example:
         >>> parts = blocks("datasets/geant4_calogan_eplus.h5")
@@ -92,4 +97,4 @@ def blocks(
         (5000, [5000])
     """
     how = How.of(detector, format, mapping)
-    return Blocks(survey(find_sources(paths), how), how)
+    return Blocks(survey(find_sources(paths), how, drop), how)

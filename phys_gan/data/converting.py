@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+import shlex
+from collections.abc import Callable, Collection, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -11,9 +12,9 @@ import numpy as np
 from phys_gan.data.blockwise import blocks
 from phys_gan.data.mapping import HitMapping
 from phys_gan.data.source import Paths
-from phys_gan.data.splitting import split_indices
+from phys_gan.data.splitting import copies_among, split_indices
 from phys_gan.data.survey import Survey
-from phys_gan.data.writing import leave_out, writing
+from phys_gan.data.writing import writing
 from phys_gan.detectors import Detector
 from phys_gan.errors import DataError
 
@@ -30,6 +31,7 @@ def convert(
     to: str | None = None,
     drop: Collection[str] = (),
     append: bool = False,
+    tell: Callable[[str], None] = lambda note: None,
 ) -> int:
     """Rewrite files of events in another layout, block by block.
 
@@ -40,8 +42,9 @@ def convert(
         format: As in :func:`read`.
         mapping: As in :func:`read`.
         to: Name of the layout to write; by default the ending of ``out`` tells.
-        drop: Conditions to leave out, and ``"overflow"``.
+        drop: Conditions to leave out, ``"overflow"`` and ``"weights"``, where a file has them.
         append: Add the events to those that ``out`` holds.
+        tell: Is told at the end what of the files no events can hold, a sentence each.
 
     Returns:
         How many events were rewritten.
@@ -49,12 +52,14 @@ def convert(
     Raises:
         PhysGanError: As in :func:`read` and :func:`write`; ``out`` is untouched then.
     """
-    parts = blocks(paths, detector=detector, format=format, mapping=mapping)
+    parts = blocks(paths, detector=detector, format=format, mapping=mapping, drop=drop)
     found = parts.found
-    _require_one_overflow(found, drop)
-    with writing(out, leave_out(found.sample, drop), to, append=append) as add:
+    _require_alike(found)
+    with writing(out, found.sample, to, append=append) as add:
         for events in parts:
-            add(leave_out(events, drop))
+            add(events)
+    for note in found.notes:
+        tell(note)
     return found.n_events
 
 
@@ -67,6 +72,7 @@ def split_files(
     detector: str | Path | Detector | None = None,
     format: str | None = None,
     mapping: str | Path | HitMapping | None = None,
+    tell: Callable[[str], None] = lambda note: None,
 ) -> list[int]:
     """Split the events of files at random into new files, as :func:`split` does, block by block.
 
@@ -78,6 +84,7 @@ def split_files(
         detector: As in :func:`read`.
         format: As in :func:`read`.
         mapping: As in :func:`read`.
+        tell: As in :func:`convert`.
 
     Returns:
         How many events each file got.
@@ -86,6 +93,9 @@ def split_files(
         DataError: There is not one share for each file, they do not add up to 1, or a part would
             be empty.
         PhysGanError: As in :func:`read` and :func:`write`.
+
+    Warns:
+        Notice: As :func:`split`.
     """
     if len(outs) != len(shares):
         raise DataError(
@@ -96,9 +106,8 @@ def split_files(
         raise DataError("two parts have the same file", remedy="name one file for each share")
     parts = blocks(paths, detector=detector, format=format, mapping=mapping)
     found = parts.found
-    _require_one_overflow(found)
-    totals = np.concatenate([events.total_energy() for events in parts])
-    chosen = split_indices(found.conditions, shares, seed, totals)
+    _require_alike(found)
+    chosen = split_indices(found.conditions, shares, seed, copies_among(parts))
     part_of = np.empty(found.n_events, np.int64)
     for number, events_of_part in enumerate(chosen):
         part_of[events_of_part] = number
@@ -110,11 +119,22 @@ def split_files(
             for number in np.unique(belongs):
                 adds[number](events[np.flatnonzero(belongs == number)])
             start += len(events)
+    for note in found.notes:
+        tell(note)
     return [len(part) for part in chosen]
 
 
-def _require_one_overflow(found: Survey, drop: Collection[str] = ()) -> None:
-    if any(found.overflow) and not all(found.overflow) and "overflow" not in drop:
+def _require_alike(found: Survey) -> None:
+    """Require that files have the same columns: what only some have would be lost."""
+    if found.differing:
+        names = ", ".join(f"'{name}'" for name in found.differing)
+        drops = " ".join(f"--drop {shlex.quote(name)}" for name in found.differing)
+        raise DataError(
+            f"only some of the {len(found.sources)} files have {names}, or have it complete",
+            remedy=f"leave it out of all with phys-gan convert {drops}",
+            value=tuple(found.differing),
+        )
+    if any(found.overflow) and not all(found.overflow):
         without = found.sources[found.overflow.index(False)]
         raise DataError(
             f"'{without}' does not know the energy outside its cells, and other files do",

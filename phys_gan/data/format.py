@@ -12,6 +12,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from phys_gan.data.containers.hdf5_rows import Chunks
 from phys_gan.data.containers.opening import OpenFile
 from phys_gan.data.mapping import HitMapping
 from phys_gan.data.metadata import to_texts
@@ -46,11 +47,14 @@ class Reader:
         load: Reads the cells of some events.
         provenance: How the events were made, and how this file was read.
         block: Events that are stored together; reading a whole number of blocks is fastest.
-        notes: What the file has that events cannot hold, a sentence each.
+        notes: What the file has that events cannot hold, and what may be mistaken, a sentence each.
         direct: Reads the cells into memory that is there already, where the layout can.
         voxelised: Whether the cells are sums of hits that another program wrote.
         hit_unit: Unit in which their energies were taken to be.
         weights: The weights of all events, where they have some.
+        compressed: Tells the chunks of the data sets that are decompressed for the cells.
+        optional: Those of the conditions, and ``"weights"``, that are columns of another program
+            beside the layout: files in which such conditions differ can still be read together.
     """
 
     detector: Detector
@@ -64,6 +68,8 @@ class Reader:
     voxelised: bool = False
     hit_unit: str = ""
     weights: NDArray[np.float64] | None = None
+    compressed: Callable[[], list[Chunks]] = list
+    optional: frozenset[str] = frozenset()
 
     def __len__(self) -> int:
         return self.n_events
@@ -187,7 +193,8 @@ class Format(ABC):
 
         Arguments:
             path: The file to write.
-            sample: Events that have the detector, conditions and overflow of all that follow.
+            sample: Events that have the detector, conditions, overflow and weights of all that
+                follow.
             grow: Begin with what stands at ``path``, which has this layout and such events.
 
         Raises:

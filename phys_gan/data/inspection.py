@@ -10,20 +10,54 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from phys_gan.data.containers.hdf5_rows import spare_memory
 from phys_gan.data.format import Format, Reader
 from phys_gan.data.mapping import HitMapping
 from phys_gan.data.reading import How, check, open_events
 from phys_gan.data.source import find_sources
+from phys_gan.data.streaming import slowness
 from phys_gan.data.units import expected_response, response
 from phys_gan.detectors import Detector
 from phys_gan.errors import DataError
-from phys_gan.events import Events
+from phys_gan.events import Events, effective_number, first_copies
 from phys_gan.units import format_energy
 
-__all__ = ["Inspection", "inspect"]
+__all__ = ["Inspection", "Weights", "inspect", "shown"]
 
 _STRANGE_FACTOR = 3.0
 _MUCH_OVERFLOW = 0.1
+
+
+@dataclass(frozen=True)
+class Weights:
+    """What the weights of events are.
+
+    Attributes:
+        low: The smallest.
+        high: The largest.
+        n_negative: How many are below zero.
+        effective_number: How many events of equal weight have the same statistical error.
+    """
+
+    low: float
+    high: float
+    n_negative: int
+    effective_number: float
+
+    @classmethod
+    def of(cls, weights: NDArray[np.float64]) -> Weights:
+        """Return what these are."""
+        return cls(
+            float(weights.min()),
+            float(weights.max()),
+            int(np.count_nonzero(weights < 0)),
+            effective_number(weights),
+        )
+
+    def __str__(self) -> str:
+        negative = f"{self.n_negative} negative, " if self.n_negative else ""
+        span = _span(self.low, self.high)
+        return f"{span} ({negative}as many as {self.effective_number:.4g} events of equal weight)"
 
 
 @dataclass(frozen=True)
@@ -43,8 +77,9 @@ class Inspection:
         overflow: Share of the energy that no cell caught, of all events and of the worst one; None
             where the file does not know it.
         provenance: How the events were made.
-        notes: What of the file is not kept, a sentence each.
+        notes: What of the file is not kept, and what may be mistaken, a sentence each.
         warnings: What looks wrong, a sentence each.
+        weights: What the weights are; None where all events count the same.
     """
 
     source: str
@@ -60,6 +95,7 @@ class Inspection:
     provenance: Mapping[str, str]
     notes: Sequence[str] = ()
     warnings: list[str] = field(default_factory=list)
+    weights: Weights | None = None
 
     def lines(self) -> list[str]:
         """Return the inspection as aligned lines for people."""
@@ -73,6 +109,8 @@ class Inspection:
         for name, (low, high) in self.conditions.items():
             energies = f"{format_energy(low)} to {format_energy(high)}"
             rows.append((name, energies if name == "energy" else _span(low, high)))
+        if self.weights is not None:
+            rows.append(("weights", str(self.weights)))
         if self.response:
             mean, error = self.response
             rows.append(("E_tot/E_inc", f"{_with_error(mean, error)} (mean)"))
@@ -87,13 +125,13 @@ class Inspection:
         rows += [("note", text) for text in self.notes]
         rows += [("warning", text) for text in self.warnings]
         width = max(len(label) for label, _ in rows)
-        return [f"{label:<{width}}  {_shown(text)}" for label, text in rows]
+        return [f"{label:<{width}}  {shown(text)}" for label, text in rows]
 
     def __str__(self) -> str:
         return "\n".join(self.lines())
 
 
-def _shown(text: str) -> str:
+def shown(text: str) -> str:
     """Return a text without what would steer a terminal."""
     return "".join(c if c.isprintable() or c == "\n" else "\N{REPLACEMENT CHARACTER}" for c in text)
 
@@ -120,13 +158,18 @@ def inspect(
         raise DataError(
             f"'{path}' names {len(sources)} files", remedy="inspect one at a time", value=str(path)
         )
-    with open_events(sources[0], How.of(detector, format, mapping)) as (reader, layout):
+    how = How.of(detector, format, mapping)
+    with open_events(sources[0], how, spare_memory()) as (reader, layout):
         seen = _Seen(reader)
         for number, events in enumerate(reader.blocks()):
             if not number:
                 check(events, reader, layout)
             seen.add(events)
-        return seen.summary(str(sources[0]), layout)
+        found = seen.summary(str(sources[0]), layout)
+        n_events, n_cells = len(reader), reader.detector.n_cells
+        slow = slowness(sources[0], reader.compressed(), reader.block, n_events, n_cells, how)
+        found.warnings.extend([slow] if slow else [])
+        return found
 
 
 class _Seen:
@@ -137,7 +180,9 @@ class _Seen:
         self._totals: list[NDArray[np.float64]] = []
         self._responses: list[NDArray[np.float64]] = []
         self._low, self._high = math.inf, -math.inf
-        self._hit = self._empty = 0
+        self._hit = 0
+        self._digests: list[NDArray[np.uint64]] = []
+        self._empty: list[NDArray[np.bool_]] = []
         self._outside: list[NDArray[np.float64]] = []
 
     def add(self, events: Events) -> None:
@@ -149,7 +194,8 @@ class _Seen:
         self._low = min(self._low, float(events.cells.min()))
         self._high = max(self._high, float(events.cells.max()))
         self._hit += int(np.count_nonzero(events.cells > events.detector.threshold))
-        self._empty += int(np.count_nonzero(~events.cells.any(axis=1)))
+        self._digests.append(events.digests())
+        self._empty.append(events.empty())
         if events.overflow is not None:
             self._outside.append(events.overflow.sum(axis=1, dtype=np.float64))
 
@@ -181,23 +227,28 @@ class _Seen:
             notes=reader.notes,
             warnings=[
                 *_strange_response(detector, mean_and_error),
-                *self._strange_events(total),
+                *self._strange_events(),
                 *_much_overflow(detector, shares),
             ],
+            weights=None if reader.weights is None else Weights.of(reader.weights),
         )
 
-    def _strange_events(self, total: NDArray[np.float64]) -> list[str]:
+    def _strange_events(self) -> list[str]:
         """Tell of events without a signal and of events that are there more than once."""
-        n, found = len(total), list[str]()
-        if self._reader.detector.is_toy:
-            # The origin is a point like any other, and two sums of coordinates may be equal.
-            return found
-        if self._empty:
-            found.append(f"{self._empty} of {n} events have no signal in any cell")
-        keys = np.stack([total, *self._reader.conditions.values()], axis=1)[total != 0]
-        copies = len(keys) - len(np.unique(keys, axis=0))
-        if copies:
-            found.append(f"{copies} of {n} events are copies of others")
+        detector, empty, found = self._reader.detector, np.concatenate(self._empty), list[str]()
+        n, silent = len(empty), int(np.count_nonzero(empty))
+        # The origin of a toy is a point like any other.
+        if silent and not detector.is_toy:
+            found.append(f"{silent} of {n} events have no signal in any cell")
+        first = first_copies(np.concatenate(self._digests), empty)
+        copies = np.flatnonzero(first != np.arange(n))
+        # Single numbers are equal by chance.
+        if len(copies) and detector.n_cells > 1:
+            columns = self._reader.conditions.values()
+            others = [values[copies] != values[first[copies]] for values in columns]
+            n_others = int(np.count_nonzero(np.any(others, axis=0)))
+            condition = f", {n_others} of them with other conditions" if n_others else ""
+            found.append(f"{len(copies)} of {n} events are copies of others{condition}")
         return found
 
 
@@ -237,7 +288,8 @@ def _signal(detector: Detector) -> str:
 
 def _with_error(value: float, error: float) -> str:
     """Return both with two significant digits of the error."""
-    if not error > 0:
+    # Equal values differ by rounding.
+    if not error > 1e-12 * abs(value):
         return f"{value:.4g}"
     digits = max(0, 1 - math.floor(math.log10(error)))
     return f"{value:.{digits}f} ± {error:.{digits}f}"

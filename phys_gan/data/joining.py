@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from phys_gan.data.containers import hdf5_joining
 from phys_gan.data.containers.hdf5_chunks import CHUNK_ROWS
+from phys_gan.data.containers.hdf5_rows import spare_memory
 from phys_gan.data.format import Format
 from phys_gan.data.reading import How, open_events
 from phys_gan.data.source import Paths, find_sources
@@ -19,7 +21,12 @@ ALIGNED = CHUNK_ROWS
 """HDF5 files of ours of a multiple of so many events are joined without decompression."""
 
 
-def join(parts: Paths, out: str | Path, format: str | None = None) -> int:
+def join(
+    parts: Paths,
+    out: str | Path,
+    format: str | None = None,
+    tell: Callable[[str], None] = lambda note: None,
+) -> int:
     """Write the events of several files into one, in order and in bounded memory.
 
     HDF5 files that phys_gan wrote in one layout cost little more than their copy, where all but
@@ -29,6 +36,7 @@ def join(parts: Paths, out: str | Path, format: str | None = None) -> int:
         parts: The files, as in :func:`read`.
         out: The file to write.
         format: Name of its layout; by default that of the parts, or what its ending tells.
+        tell: Is told at the end what of the files no events can hold, a sentence each.
 
     Returns:
         The number of events.
@@ -47,12 +55,13 @@ def join(parts: Paths, out: str | Path, format: str | None = None) -> int:
         5000
     """
     target, sources = Path(out), find_sources(parts)
-    counts, firsts, layouts = [], [], []
+    counts, firsts, layouts, notes = [], [], [], list[str]()
     for source in sources:
         with open_events(source, How()) as (reader, layout):
             counts.append(len(reader))
             firsts.append(reader.read(0, 1))
             layouts.append(layout)
+            notes += reader.notes
     sample = Events.concatenate(firsts)
     known = [events.overflow is not None for events in firsts]
     if any(known) and not all(known):
@@ -68,9 +77,11 @@ def join(parts: Paths, out: str | Path, format: str | None = None) -> int:
         return sum(counts)
     with writing(target, sample, chosen.name) as add:
         for source in sources:
-            with open_events(source, How()) as (reader, _):
+            with open_events(source, How(), spare_memory()) as (reader, _):
                 for events in reader.blocks():
                     add(events)
+    for note in dict.fromkeys(notes):
+        tell(note)
     return sum(counts)
 
 

@@ -15,6 +15,7 @@ from pydantic import (
 )
 
 from phys_gan.errors import ConfigError
+from phys_gan.events import WEIGHT_NAMES
 from phys_gan.toml import first_problem, parsed, read_text
 from phys_gan.units import MEV
 
@@ -142,14 +143,33 @@ class HitMapping(_Table):
         tree: The ROOT tree; by default the one with the named branches.
         hits: Where the hits are.
         conditions: Conditions by name, one number per event each; ``energy`` is the incident
-            kinetic energy.
+            kinetic energy. Further columns with a number per event are conditions by their names.
+        weights: Branch of the weights of the events; by default the one called so.
         frame: How to turn positions into the frame of the shower; left out, they are in it.
     """
 
     tree: str = ""
     hits: Hits = Hits()
     conditions: Conditions = {}
+    weights: str = ""
     frame: Frame | None = None
+
+    @property
+    def branches(self) -> list[str]:
+        """Branches of the conditions and of the weights, as far as they are named."""
+        named = [entry.branch for entry in self.conditions.values()]
+        return [*named, self.weights] if self.weights else named
+
+    @model_validator(mode="after")
+    def _weights_are_no_condition(self) -> HitMapping:
+        for name in self.conditions:
+            if name in WEIGHT_NAMES:
+                branch = self.conditions[name].branch
+                raise ValueError(
+                    f"the weight of an event is not a condition: write weights = '{branch}' above "
+                    f"all tables"
+                )
+        return self
 
     @model_validator(mode="after")
     def _turned_once(self) -> HitMapping:

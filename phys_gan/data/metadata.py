@@ -7,15 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
-import numpy as np
-from numpy.typing import NDArray
-
 from phys_gan import __version__
 from phys_gan.detectors import Detector
 from phys_gan.errors import DataError, DetectorError
 from phys_gan.events import Events
 
-__all__ = ["Metadata", "choose_detector", "from_texts", "joined", "to_texts"]
+__all__ = ["Metadata", "choose_detector", "from_texts", "to_texts"]
 
 _DETECTOR = "phys_gan_detector"
 _FORMAT = "phys_gan_format"
@@ -105,31 +102,6 @@ def _detector(toml: str, source: str) -> Detector:
 def _parsed(toml: str) -> Detector:
     # A conversion meets the same text several times, and many layers take a while.
     return Detector.from_toml(toml)
-
-
-def joined(
-    native: Mapping[str, NDArray[np.float64]],
-    beside: Mapping[str, NDArray[np.float64]],
-    prefix: str,
-) -> dict[str, NDArray[np.float64]]:
-    """Return the conditions that a layout itself has, and those that a file keeps beside.
-
-    Arguments:
-        native: The former.
-        beside: The latter.
-        prefix: What their names begin with in the file.
-
-    Raises:
-        DataError: One is there twice.
-    """
-    for name in beside:
-        if name in native:
-            raise DataError(
-                f"the condition '{name}' is there twice, the second time as '{prefix}{name}'",
-                remedy="remove one of them from the file",
-                value=name,
-            )
-    return {**native, **beside}
 
 
 def choose_detector(given: Detector | None, stored: Detector | None) -> Detector | None:

@@ -19,7 +19,7 @@ from phys_gan.data.survey import Survey
 from phys_gan.errors import DataError
 from phys_gan.events import Events
 
-__all__ = ["Group", "Piece", "Pieces", "cut"]
+__all__ = ["Group", "Piece", "Pieces", "cut", "step_of"]
 
 _MOST_OPEN_FILES = 32
 
@@ -47,6 +47,17 @@ class Piece:
             return self.stop - self.start
         return len(self.chosen)
 
+    @property
+    def numbers(self) -> NDArray[np.int64]:
+        """Numbers of its events over all files, shape (n,)."""
+        first = self.offset + self.start
+        return np.arange(first, first + self.stop - self.start)[self.chosen]
+
+
+def step_of(block: int, rows: int, most: int) -> int:
+    """Return how many events a piece has; arguments as in :func:`cut`."""
+    return rows if block > most else min(most, -(-rows // block) * block)
+
 
 def cut(
     found: Survey, rows: int, most: int, chosen: NDArray[np.int64] | None = None
@@ -61,7 +72,7 @@ def cut(
     """
     pieces, offset = [], 0
     for file, (n_events, block) in enumerate(zip(found.counts, found.blocks, strict=True)):
-        step = rows if block > most else min(most, -(-rows // block) * block)
+        step = step_of(block, rows, most)
         for start in range(0, n_events, step):
             stop = min(start + step, n_events)
             part: slice | NDArray[np.int64] = slice(None)
@@ -139,10 +150,11 @@ class Pieces:
     Arguments:
         found: The files.
         how: How to read them.
+        ahead: Bytes that may be kept of each where pieces are read in order.
     """
 
-    def __init__(self, found: Survey, how: How) -> None:
-        self._found, self._how = found, how
+    def __init__(self, found: Survey, how: How, ahead: int = 0) -> None:
+        self._found, self._how, self._ahead = found, how, ahead
         self._open: OrderedDict[int, tuple[ExitStack, Reader]] = OrderedDict()
 
     def __enter__(self) -> Self:
@@ -187,8 +199,7 @@ class Pieces:
                     cells[part] = some[piece.chosen]
             if overflow is not None and outside is not None:
                 overflow[part] = outside[piece.chosen]
-            first = piece.offset + piece.start
-            numbers[part] = np.arange(first, first + piece.stop - piece.start)[piece.chosen]
+            numbers[part] = piece.numbers
             begin = part.stop
         return Group(found, cells, overflow, numbers)
 
@@ -199,7 +210,8 @@ class Pieces:
         if len(self._open) >= _MOST_OPEN_FILES:
             self._open.popitem(last=False)[1][0].close()
         with ExitStack() as stack:
-            reader, _ = stack.enter_context(open_events(self._found.sources[file], self._how))
+            source = self._found.sources[file]
+            reader, _ = stack.enter_context(open_events(source, self._how, self._ahead))
             if len(reader) != self._found.counts[file]:
                 raise DataError(
                     f"it holds {len(reader)} events, and held {self._found.counts[file]} before",

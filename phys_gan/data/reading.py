@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from phys_gan.data.containers.hdf5_rows import compressed
 from phys_gan.data.containers.opening import opened
 from phys_gan.data.format import Format, Reader
 from phys_gan.data.mapping import HitMapping, load_mapping
@@ -21,7 +23,7 @@ from phys_gan.errors import ConfigError, DataError
 from phys_gan.events import Events
 from phys_gan.particles import find_particle
 
-__all__ = ["How", "check", "open_events", "particle_numbers", "read"]
+__all__ = ["How", "check", "open_events", "particle_numbers", "read", "shared", "with_pdg"]
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,8 @@ def read(
 
     Files of different particles get the condition ``pdg``: where a file says of itself with which
     particle its events began, or where the user does (``"photons.h5@gamma"``). The energy outside
-    the cells is kept when every file knows it.
+    the cells is kept when every file knows it, and so are columns of other programs beside their
+    layout. :func:`inspect` says what of a file is not kept.
 
     Arguments:
         paths: A file or several; each may be a pattern (``"runs/*.h5"``), and may name a tree
@@ -97,25 +100,32 @@ def read(
         Events(5000 x 504 cells, calogan, energy)
     """
     how, sources = How.of(detector, format, mapping), find_sources(paths)
-    parts = []
+    parts, optional = [], []
     for source in sources:
         with open_events(source, how) as (reader, layout):
             events = reader.read()
             check(events, reader, layout)
         parts.append(events)
+        optional.append(reader.optional)
     numbers = particle_numbers(sources, parts)
     parts = [with_pdg(part, number) for part, number in zip(parts, numbers, strict=True)]
+    parts = shared(sources, parts, optional)
     return parts[0] if len(parts) == 1 else Events.concatenate(parts)
 
 
 @contextmanager
-def open_events(source: Source, how: How) -> Iterator[tuple[Reader, Format]]:
+def open_events(source: Source, how: How, ahead: int = 0) -> Iterator[tuple[Reader, Format]]:
     """Open a file to read its events, some or all; return the layout that it has beside them.
+
+    Arguments:
+        source: The file.
+        how: How to read it.
+        ahead: Bytes that may be kept where events are read from the first to the last.
 
     Raises:
         PhysGanError: As in :func:`read`; the message names the file.
     """
-    with opened(source) as file:
+    with opened(source, ahead) as file:
         try:
             layout = recognise(file, how.format, how.mapping is not None)
             # A condition that overflows becomes infinite, which no events may have.
@@ -123,6 +133,9 @@ def open_events(source: Source, how: How) -> Iterator[tuple[Reader, Format]]:
                 reader = layout.reader(file, how.detector, how.mapping)
             if not len(reader):
                 raise DataError("it holds no events", remedy="check the job that made it")
+            if file.container == "HDF5":
+                chunks = partial(compressed, file, len(reader))
+                reader = replace(reader, compressed=chunks)
             yield reader, layout
         except MemoryError as error:
             raise DataError(
@@ -178,12 +191,41 @@ def particle_numbers(
                 raise DataError(
                     f"'{source.path}' does not say which particle its events began with, and other "
                     f"files do",
-                    remedy=f"name it, such as '{source.path}@gamma'",
+                    remedy=f"name it, such as '{replace(source, particle='gamma')}'",
                 )
             numbers.append(find_particle(text).pdg)
         else:
             numbers.append(None)
     return numbers
+
+
+def shared(
+    sources: Sequence[Source], parts: Sequence[Events], optional: Sequence[Collection[str]]
+) -> list[Events]:
+    """Return events of several files without the optional conditions that only some have.
+
+    Arguments:
+        sources: The files.
+        parts: Events of each.
+        optional: Which of their conditions can be left out, as :class:`Reader` says.
+
+    Raises:
+        DataError: Some have weights and others do not.
+    """
+    weighted = [part.weights is not None for part in parts]
+    if any(weighted) and not all(weighted):
+        with_them, without = (sources[weighted.index(has)].path for has in (True, False))
+        raise DataError(
+            f"cannot join events with weights ('{with_them}') and events without ('{without}')",
+            remedy="give all of them weights (1 where all count the same), or leave them out of "
+            "all with phys-gan convert --drop weights",
+        )
+    common = set.intersection(*(set(part.conditions) for part in parts))
+    found = []
+    for part, may in zip(parts, optional, strict=True):
+        kept = {n: v for n, v in part.conditions.items() if n in common or n not in may}
+        found.append(part if len(kept) == len(part.conditions) else replace(part, conditions=kept))
+    return found
 
 
 def with_pdg(events: Events, number: int | None) -> Events:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 from phys_gan.errors import DataError, MissingError
 from phys_gan.particles import find_particle
 
-__all__ = ["Paths", "Source", "find_sources"]
+__all__ = ["Paths", "Source", "ends_in_particle", "find_sources"]
 
 Paths = str | Path | Sequence[str | Path]
 """One file or several, each maybe a pattern (``runs/*.h5``), with a tree (``file.root:tree``), with
@@ -32,8 +33,11 @@ class Source:
 def find_sources(paths: Paths) -> list[Source]:
     """Return the files that ``paths`` name, those of a pattern in the order of their names.
 
+    Colons, ``@`` and the characters of a pattern may also belong to the name of a file or folder:
+    of several ways to read a name, that with the longest path to something that is there counts.
+
     Raises:
-        MissingError: There is no such file, or a pattern matches none.
+        MissingError: There is no such file, a pattern matches none, or a particle is not known.
         DataError: Nothing is named, or a file is named twice.
     """
     named = [paths] if isinstance(paths, str | Path) else list(paths)
@@ -53,29 +57,93 @@ def find_sources(paths: Paths) -> list[Source]:
     return sources
 
 
-def _expand(name: str) -> Iterator[Source]:
-    if Path(name).exists():
-        yield Source(Path(name))
-        return
-    # Colons and @ may also belong to the name of a file: only what remains when no such file is
-    # there names a tree or a particle.
-    name, at, particle = name.rpartition("@") if "@" in name else (name, "", "")
-    if at:
-        particle = find_particle(particle).name
-    if Path(name).exists():
-        yield Source(Path(name), particle=particle)
-        return
-    stem, colon, tree = name.rpartition(":")
-    if not (colon and (Path(stem).exists() or stem.endswith(".root"))):
-        stem, tree = name, ""
-    if Path(stem).exists():
-        yield Source(Path(stem), tree, particle)
-        return
-    if not any(character in stem for character in "*?["):
-        raise MissingError(f"there is no file '{stem}'", remedy="check the path", value=stem)
-    root = Path(Path(stem).anchor)
-    matches = sorted(root.glob(str(Path(stem).relative_to(root))))
-    if not matches:
-        raise MissingError(f"no file matches '{stem}'", remedy="check the pattern", value=stem)
-    for match in matches:
-        yield Source(match, tree, particle)
+def ends_in_particle(name: str) -> bool:
+    """Return whether the end of a name, behind its last ``@``, is a particle that is known."""
+    try:
+        find_particle(name.rpartition("@")[2])
+    except MissingError:
+        return False
+    return "@" in name
+
+
+def _expand(name: str) -> list[Source]:
+    if not name:
+        return []
+    for path, tree, particle in _readings(name):
+        # A folder has neither trees nor a particle.
+        found = [p for p in _matches(path) if path == name or not _is_folder(p)]
+        if found:
+            # Looked up when the rest of the name is known to be a file.
+            kind = find_particle(particle).name if particle is not None else ""
+            return [Source(match, tree.strip("/"), kind) for match in found]
+    path = name.rpartition("@")[0] if ends_in_particle(name) else name
+    stem, ending, _ = path.rpartition(".root:")
+    path = stem + ending.rstrip(":") or path
+    if _is_folder(Path(path)):
+        return [Source(Path(path))]
+    if _wild(_cut(Path(path))[1]):
+        raise MissingError(f"no file matches '{path}'", remedy="check the pattern", value=path)
+    raise MissingError(f"there is no file '{path}'", remedy="check the path", value=path)
+
+
+def _readings(name: str) -> Iterator[tuple[str, str, str | None]]:
+    """Yield the ways to read a name as a path, a tree and maybe a particle, longest path first."""
+    yield name, "", None
+    for cut in range(len(name) - 1, 0, -1):
+        path, rest = name[:cut], name[cut + 1 :]
+        if name[cut] == ":":
+            tree, _, particle = rest.rpartition("@")
+            yield (path, tree, particle) if ends_in_particle(rest) else (path, rest, None)
+        elif name[cut] == "@" and "/" not in rest:
+            yield path, "", rest
+
+
+def _matches(path: str) -> list[Path]:
+    """Return the file or folder of this path, or the files that match it as a pattern."""
+    for place in (Path(path), _from_home(path)):
+        if _is_there(place):
+            return [place]
+        folder, pattern = _cut(place)
+        if _wild(pattern):
+            hidden = pattern.name.startswith(".")
+            found = sorted(p for p in folder.glob(str(pattern)) if hidden or p.name[:1] != ".")
+            if found:
+                return [match for match in found if not _is_folder(match)] or found
+    return []
+
+
+def _from_home(path: str) -> Path:
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        return Path(path)
+
+
+def _cut(place: Path) -> tuple[Path, Path]:
+    """Split a pattern behind the longest path to a folder, whose name is taken as it is."""
+    folder = next((parent for parent in place.parents if _is_folder(parent)), Path())
+    parts = place.relative_to(folder).parts
+    # Two asterisks stand for folders on any level only where they are a part of their own.
+    return folder, Path(*(part if part == "**" else re.sub(r"\*+", "*", part) for part in parts))
+
+
+def _wild(pattern: Path) -> bool:
+    return any(character in str(pattern) for character in "*?[")
+
+
+def _is_there(place: Path) -> bool:
+    try:
+        place.stat()
+    except PermissionError:
+        # It may be, and what opens it says why it cannot.
+        return True
+    except (OSError, ValueError):
+        return False
+    return True
+
+
+def _is_folder(place: Path) -> bool:
+    try:
+        return place.is_dir()
+    except OSError:
+        return False

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import warnings
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from phys_gan.errors import DataError
-from phys_gan.events import Events
+from phys_gan.errors import DataError, Notice
+from phys_gan.events import Events, first_copies
 from phys_gan.randomness import stream
 
-__all__ = ["split", "split_indices"]
+__all__ = ["copies_among", "split", "split_indices"]
 
 _BLOCK = 100
 _MOST_KINDS = 20
@@ -20,10 +21,14 @@ _MOST_KINDS = 20
 def split(events: Events, shares: Sequence[float], seed: int = 0) -> list[Events]:
     """Split events at random, stratified in their conditions.
 
-    Events that are copies of each other (the same conditions and total signal, to the last bit)
-    come into the same part, so that what a model has seen is never in its test sample. The smallest
-    and the largest value of each condition come into the largest part, so that a model which has
-    learned from it may be asked for the conditions of all others.
+    Events that are copies of each other (all cells equal to the last bit, see
+    :func:`~phys_gan.events.first_copies`) come into the same part, so that what a model has seen is
+    never in its test sample. The smallest and the largest value of each condition come into the
+    largest part, unless too many copies of such an event leave no room for it there, so that a
+    model which has learned from it may be asked for the conditions of all others.
+
+    Shares are shares of events, copies and events of small or negative weight included; weights
+    stay with their events.
 
     Arguments:
         events: The events.
@@ -35,16 +40,30 @@ def split(events: Events, shares: Sequence[float], seed: int = 0) -> list[Events
 
     Raises:
         DataError: The shares do not add up to 1, or a part would be empty.
+
+    Warns:
+        Notice: Copies of events that stay together leave a share wrong by more than a percent of
+            the events.
     """
-    parts = split_indices(events.conditions, shares, seed, events.total_energy())
+    parts = split_indices(events.conditions, shares, seed, copies_among([events]))
     return [events[part] for part in parts]
+
+
+def copies_among(parts: Iterable[Events]) -> NDArray[np.int64]:
+    """Return for each event of all parts the number of the first one that is its copy, shape (N,).
+
+    Of the parts, which may be read one after the other, 17 bytes per event stay in memory.
+    """
+    found = [(events.digests(), events.empty()) for events in parts]
+    digests, empty = zip(*found, strict=True)
+    return first_copies(np.concatenate(digests), np.concatenate(empty))
 
 
 def split_indices(
     conditions: Mapping[str, NDArray[np.float64]],
     shares: Sequence[float],
     seed: int,
-    totals: NDArray[np.float64],
+    first: NDArray[np.int64],
 ) -> list[NDArray[np.int64]]:
     """Split numbers of events at random, stratified in the conditions.
 
@@ -52,18 +71,25 @@ def split_indices(
     strata of their own. Inside, events are sorted so that neighbours have similar conditions, by
     energy where that is the only one, and each run of a hundred is dealt out by the shares.
 
+    Events that come several times are dealt before others, those with the most copies first, and
+    what remains is dealt so that the shares come out right as far as copies that stay together
+    allow.
+
     Arguments:
         conditions: Name to values, shape (N,).
         shares: Shares of the parts, which add up to 1.
         seed: Seed of the deal.
-        totals: Total signal of each event, shape (N,). Events that agree in it and in all
-            conditions are copies, unless it is 0.
+        first: For each event the number of the first one that is its copy, shape (N,), from
+            :func:`copies_among`.
 
     Returns:
         The numbers of the events of each part, in rising order.
 
     Raises:
         DataError: The shares do not add up to 1, or a part would be empty.
+
+    Warns:
+        Notice: As :func:`split`.
     """
     if not (min(shares) >= 0 and abs(sum(shares) - 1) <= 1e-9):
         raise DataError(
@@ -71,41 +97,155 @@ def split_indices(
             remedy="give fractions, such as 0.8 and 0.2",
             value=list(shares),
         )
-    n_events = len(totals)
-    first_copy = _first_copies(totals, conditions)
-    originals = np.flatnonzero(first_copy == np.arange(n_events))
+    n_events, largest = len(first), int(np.argmax(shares))
+    # How often each event comes, told of its first copy; 0 of the others.
+    times = np.bincount(first, minlength=n_events)
+    originals = np.flatnonzero(times)
     random = stream(seed, "split")
-    part = np.empty(n_events, np.int64)
-    for stratum in _strata(originals, conditions):
-        for begin in range(0, len(stratum), _BLOCK):
-            block = stratum[begin : begin + _BLOCK]
-            # A random shift keeps the shares right on average where they do not divide the block.
-            points = (np.arange(len(block)) + random.random()) / len(block)
-            deal = np.searchsorted(np.cumsum(shares)[:-1], points, side="right")
-            part[block] = random.permutation(deal)
-    _keep_ends(part, originals, conditions, int(np.argmax(shares)))
-    part = part[first_copy]
-    parts = [np.flatnonzero(part == number) for number in range(len(shares))]
-    for share, chosen in zip(shares, parts, strict=True):
-        if share > 0 and len(chosen) == 0:
-            raise DataError(
-                f"{n_events} events are too few to be split into shares {list(shares)}",
-                remedy="give more events",
-                value=n_events,
-            )
-    return parts
+    if len(originals) == n_events:
+        part = np.empty(n_events, np.int64)
+        for block in _blocks(originals, conditions):
+            part[block] = _dealt(times[block], shares, random)
+        _keep_ends(part, conditions, largest)
+    else:
+        part = _deal_copies(first, times, conditions, shares, random)[first]
+    counts = np.bincount(part, minlength=len(shares))
+    if ((counts == 0) & (np.array(shares) > 0)).any():
+        without = f": without copies they are {len(originals)}" * (len(originals) < n_events)
+        raise DataError(
+            f"{n_events} events are too few to be split into shares {list(shares)}{without}",
+            remedy="give more events",
+            value=n_events,
+        )
+    wanted = np.array(shares) * n_events
+    if len(originals) < n_events and np.abs(counts - wanted).max() > _tolerance(n_events):
+        warnings.warn(
+            f"the parts have {' and '.join(map(str, counts))} events instead of "
+            f"{' and '.join(f'{aim:.0f}' for aim in wanted)}: copies stay together, and one event "
+            f"is there {times.max()} times; remove copies, or choose other shares",
+            Notice,
+            stacklevel=3,
+        )
+    return [np.flatnonzero(part == number) for number in range(len(shares))]
+
+
+def _tolerance(n_events: int) -> float:
+    """Return by how many events a part may be wrong: rounding cannot be helped."""
+    return max(1.0, 0.01 * n_events)
+
+
+def _dealt(
+    times: NDArray[np.int64],
+    shares: Sequence[float] | NDArray[np.float64],
+    random: np.random.Generator,
+) -> NDArray[np.int64]:
+    """Deal out events that come so often; return the number of the part of each."""
+    # A random shift keeps the shares right on average where they do not divide the block.
+    shift = random.random()
+    place = random.permutation(len(times))
+    width = np.empty(len(times), np.int64)
+    width[place] = times
+    points = (np.cumsum(width) - width + shift * width) / width.sum()
+    deal = np.searchsorted(np.cumsum(shares)[:-1], points, side="right")
+    return np.asarray(deal[place], np.int64)
+
+
+def _deal_copies(
+    first: NDArray[np.int64],
+    times: NDArray[np.int64],
+    conditions: Mapping[str, NDArray[np.float64]],
+    shares: Sequence[float],
+    random: np.random.Generator,
+) -> NDArray[np.int64]:
+    """Return the part of each event that comes first of its copies.
+
+    The ends of all conditions are put into the largest part. Others follow by how often they
+    come, to a factor of two, so that the many which come once make up for the few which come often;
+    each block is dealt by what the parts still lack.
+    """
+    part = np.full(len(first), -1)
+    lack = np.array(shares) * len(first)
+    largest = int(np.argmax(shares))
+    for values in conditions.values():
+        for extreme in (values.min(), values.max()):
+            ends = first[values == extreme]
+            end = ends[np.argmin(times[ends])]
+            # Not where it fits into another part only.
+            if part[end] < 0 and not lack[largest] < times[end] - 0.5 <= lack.max():
+                part[end] = largest
+                lack[largest] -= times[end]
+    rest = np.flatnonzero((times > 0) & (part < 0))
+    magnitude = np.frexp(times[rest])[1]
+    for number in np.unique(magnitude)[::-1]:
+        for block in _blocks(rest[magnitude == number], conditions):
+            room = np.maximum(lack, 0)
+            deal = _dealt(times[block], room / room.sum(), random)
+            if (np.bincount(deal, times[block], len(lack)) - 0.5 > lack).any():
+                _fit(deal, times[block], lack.copy())
+            lack -= np.bincount(deal, times[block], len(lack))
+            part[block] = deal
+    while np.abs(lack).max() > _tolerance(len(first)) and _exchange(part, rest, times, lack):
+        pass
+    for number in np.setdiff1d(np.flatnonzero(shares), part[times > 0]):
+        # Rather a share that is too large than a part without events.
+        mine = rest[part[rest] == largest]
+        if len(mine):
+            part[mine[np.argmin(times[mine])]] = number
+    return part
+
+
+def _fit(deal: NDArray[np.int64], times: NDArray[np.int64], lack: NDArray[np.float64]) -> None:
+    """Give what a part has no room for to the one that lacks most, the largest first."""
+    for event in np.argsort(-times, kind="stable"):
+        if times[event] - 0.5 > lack[deal[event]]:
+            deal[event] = np.argmax(lack)
+        lack[deal[event]] -= times[event]
+
+
+def _exchange(
+    part: NDArray[np.int64],
+    movable: NDArray[np.int64],
+    times: NDArray[np.int64],
+    lack: NDArray[np.float64],
+) -> bool:
+    """Make the fullest and the emptiest part more equal; return False where nothing does.
+
+    An event goes to the emptiest part, alone or in exchange for one that comes less often: those
+    two for which the parts come closest to each other in what they lack.
+    """
+    full, poor = int(np.argmin(lack)), int(np.argmax(lack))
+    give, take = (movable[part[movable] == number] for number in (full, poor))
+    if not len(give):
+        return False
+    take = take[np.argsort(times[take], kind="stable")]
+    back = np.concatenate([[0], times[take]])
+    aim = (lack[poor] - lack[full]) / 2
+    # The best of sorted numbers is on one of the two sides of what would be right.
+    right = np.minimum(np.searchsorted(back, times[give] - aim), len(take))
+    sides = np.stack([np.maximum(right - 1, 0), right])
+    off = np.abs(times[give] - back[sides] - aim)
+    side, given = np.unravel_index(np.argmin(off), off.shape)
+    if off[side, given] >= aim:
+        return False
+    taken = sides[side, given]
+    moved = times[give[given]] - back[taken]
+    part[give[given]] = poor
+    if taken:
+        part[take[taken - 1]] = full
+    lack[full] += moved
+    lack[poor] -= moved
+    return True
 
 
 def _keep_ends(
-    part: NDArray[np.int64],
-    originals: NDArray[np.int64],
-    conditions: Mapping[str, NDArray[np.float64]],
-    largest: int,
+    part: NDArray[np.int64], conditions: Mapping[str, NDArray[np.float64]], largest: int
 ) -> None:
     """Put the ends of every condition into the largest part, in exchange for their neighbours."""
+    if not len(part):
+        return
     kept: set[int] = set()
     for values in conditions.values():
-        rising = originals[np.argsort(values[originals], kind="stable")]
+        rising = np.argsort(values, kind="stable")
         for order in (rising, rising[::-1]):
             end = int(order[0])
             others = (int(k) for k in order[1:] if part[k] == largest and int(k) not in kept)
@@ -114,14 +254,13 @@ def _keep_ends(
             kept.add(end)
 
 
-def _first_copies(
-    totals: NDArray[np.float64], conditions: Mapping[str, NDArray[np.float64]]
-) -> NDArray[np.int64]:
-    """Return for each event the number of the first one that is its copy, mostly itself."""
-    numbers = np.arange(len(totals))
-    keys = np.stack([totals, *conditions.values()], axis=1)
-    _, first, inverse = np.unique(keys, axis=0, return_index=True, return_inverse=True)
-    return np.where(totals == 0, numbers, first[inverse.ravel()])
+def _blocks(
+    chosen: NDArray[np.int64], conditions: Mapping[str, NDArray[np.float64]]
+) -> Iterator[NDArray[np.int64]]:
+    """Yield the chosen events, at most a hundred similar ones at a time."""
+    for stratum in _strata(chosen, conditions):
+        for begin in range(0, len(stratum), _BLOCK):
+            yield stratum[begin : begin + _BLOCK]
 
 
 def _strata(

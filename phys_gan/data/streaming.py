@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import shlex
+import warnings
 from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import count
 from pathlib import Path
@@ -13,20 +15,26 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from phys_gan.data.containers.hdf5_chunks import CHUNK_BYTES
+from phys_gan.data.containers.hdf5_rows import Chunks
 from phys_gan.data.mapping import HitMapping
-from phys_gan.data.pieces import Group, Piece, Pieces, cut
+from phys_gan.data.pieces import Group, Piece, Pieces, cut, step_of
 from phys_gan.data.reading import How
-from phys_gan.data.source import Paths, find_sources
+from phys_gan.data.source import Paths, Source, find_sources
+from phys_gan.data.splitting import copies_among
 from phys_gan.data.survey import Survey, survey
 from phys_gan.detectors import Detector
-from phys_gan.errors import RangeError
-from phys_gan.events import Events
+from phys_gan.errors import Notice, RangeError
+from phys_gan.events import Events, require_drawable
+from phys_gan.randomness import draw_by_weight
 from phys_gan.randomness import stream as random_stream
 
-__all__ = ["Stream", "stream"]
+__all__ = ["Stream", "slowness", "stream"]
 
 _MEMORY = 1 << 27
 _PIECES_PER_GROUP = 16
+_OFTEN, _MUCH = 3.0, 1 << 28
+"""How often each chunk, and how many bytes more than once, may be decompressed without a word."""
 
 
 def stream(
@@ -41,6 +49,7 @@ def stream(
     rank: int = 0,
     world: int = 1,
     memory: int = _MEMORY,
+    by_weight: bool = False,
 ) -> Stream:
     """Stream shuffled batches of events from files of any size.
 
@@ -55,10 +64,16 @@ def stream(
         rank: Number of this process, which reads its own share of the events.
         world: Number of processes.
         memory: Bytes that the events in memory may take.
+        by_weight: Draw events by their weights, after which all count the same; by default each
+            comes once an epoch, with its weight.
 
     Raises:
         PhysGanError: As in :func:`read`.
         RangeError: A number makes no sense.
+        DataError: Events cannot be drawn by their weights, because some are negative.
+
+    Warns:
+        Notice: A file is stored so that it takes many times as long as it need.
 
     Example:
         >>> batches = stream("datasets/geant4_calogan_eplus.h5", 2000, seed=1, epochs=1)
@@ -67,7 +82,10 @@ def stream(
     """
     how = How.of(detector, format, mapping)
     found = survey(find_sources(paths), how)
-    return Stream(found, how, batch_size, seed, epochs, rank, world, memory)
+    made = Stream(found, how, batch_size, seed, epochs, rank, world, memory, by_weight=by_weight)
+    if not rank:
+        made.warn()
+    return made
 
 
 @dataclass(frozen=True)
@@ -78,6 +96,11 @@ class Stream:
     order; groups of them, of half the memory each, are shuffled and cut into batches, while a
     thread reads the next group. The order depends on the seed alone, never on timing, and a
     stream can begin at any batch without reading those before.
+
+    Where events are drawn by their weights, an epoch draws about as many as there are: of each
+    piece as many as its share of the weights, rounded up or down at random, and of its events by
+    :func:`~phys_gan.randomness.draw_by_weight`. On average over epochs event i comes
+    w_i / mean(w) times in each.
 
     Files are opened where and when they are read: a stream can be sent to another process.
 
@@ -93,9 +116,12 @@ class Stream:
         memory: Bytes that the events in memory may take.
         chosen: Numbers of the events that take part, in rising order; by default all.
         first: Number of the first batch.
+        by_weight: Draw events by their weights, where they have some, and leave the weights out:
+            to learn from them. By default each event comes once an epoch, with its weight.
 
     Raises:
         RangeError: A number makes no sense.
+        DataError: Events cannot be drawn by their weights.
     """
 
     found: Survey
@@ -108,6 +134,7 @@ class Stream:
     memory: int = _MEMORY
     chosen: NDArray[np.int64] | None = None
     first: int = 0
+    by_weight: bool = False
 
     def __post_init__(self) -> None:
         if self.batch_size < 1 or not 0 <= self.rank < self.world or self.first < 0:
@@ -123,6 +150,9 @@ class Stream:
                 remedy="read them into memory, or take fewer processes",
                 value=self.world,
             )
+        if self._weights is not None:
+            chosen = slice(None) if self.chosen is None else self.chosen
+            require_drawable(self._weights[chosen])
 
     @property
     def detector(self) -> Detector:
@@ -142,8 +172,25 @@ class Stream:
         """
         if self.epochs is None:
             raise TypeError("this stream has no end")
-        events = sum(len(piece) for epoch in range(self.epochs) for piece in self._own(epoch))
+        events = sum(n for epoch in range(self.epochs) for _, n in self._own(epoch))
         return max(0, -(-events // self.batch_size) - self.first)
+
+    def warn(self) -> None:
+        """Warn of files that are stored so that they take many times as long as they need."""
+        files = zip(self.found.sources, self.found.chunks, self.found.blocks, strict=True)
+        for source, chunks, block in files:
+            said = slowness(
+                source,
+                chunks,
+                block,
+                self.found.n_events,
+                self.detector.n_cells,
+                self.how,
+                self.memory,
+                self.world,
+            )
+            if said:
+                warnings.warn(f"'{source.path}': {said}", Notice, stacklevel=3)
 
     def __iter__(self) -> Iterator[Events]:
         rest: list[Events] = []
@@ -165,52 +212,84 @@ class Stream:
         """Read the events of these numbers (counted over all files), in rising order."""
         ordered = np.sort(np.asarray(numbers, np.int64))
         rows, most = self._rows, self._group_events
-        with Pieces(self.found, self.how) as pieces:
+        with Pieces(self.found, self.how, self.memory) as pieces:
             return pieces.load(cut(self.found, rows, most, ordered)).take(slice(None))
 
-    def totals(self) -> NDArray[np.float64]:
-        """Read the total signal of every event, in order, shape (N,); a pass over all files."""
+    def first_copies(self) -> NDArray[np.int64]:
+        """Return for each event the number of the first one that is its copy, shape (N,).
+
+        Numbers count over all files, which are read once.
+        """
         whole = cut(self.found, self._rows, self._group_events)
-        with Pieces(self.found, self.how) as pieces:
-            parts = [pieces.load([piece]).take(slice(None)).total_energy() for piece in whole]
-        return np.concatenate(parts)
+        with Pieces(self.found, self.how, self.memory) as pieces:
+            return copies_among(pieces.load([piece]).take(slice(None)) for piece in whole)
 
     @property
     def _group_events(self) -> int:
-        return max(1, self.memory // (2 * 4 * self.detector.n_cells))
+        return _group_events(self.memory, self.detector.n_cells)
 
     @property
     def _rows(self) -> int:
-        """Events per piece; small files still make pieces enough to be shuffled and shared."""
-        most = -(-self.found.n_events // (4 * self.world))
-        return max(1, min(self._group_events // _PIECES_PER_GROUP, most))
+        return _piece_events(self._group_events, self.found.n_events, self.world)
 
     @cached_property
     def _pieces(self) -> list[Piece]:
         return cut(self.found, self._rows, max(1, self._group_events // 2), self.chosen)
 
-    def _own(self, epoch: int) -> list[Piece]:
-        """Return the pieces of this process in an epoch, in order."""
+    @property
+    def _weights(self) -> NDArray[np.float64] | None:
+        """The weights by which events are drawn, of all files; None where each comes once."""
+        return self.found.weights if self.by_weight else None
+
+    @cached_property
+    def _draws(self) -> NDArray[np.float64] | None:
+        """How many events an epoch draws of each piece on average; None where each comes once."""
+        if self._weights is None:
+            return None
+        weights = self._weights / self._weights.max()
+        sums = np.array([weights[piece.numbers].sum() for piece in self._pieces])
+        return np.asarray(sums * (self.n_events / sums.sum()), np.float64)
+
+    def _own(self, epoch: int) -> list[tuple[Piece, int]]:
+        """Return the pieces of this process in an epoch, in order, and how many events of each."""
         order = random_stream(self.seed, f"pieces {epoch}").permutation(len(self._pieces))
-        return [self._pieces[number] for number in order[self.rank :: self.world]]
+        own = order[self.rank :: self.world]
+        if self._draws is None:
+            return [(self._pieces[k], len(self._pieces[k])) for k in own]
+        chance = random_stream(self.seed, f"draws {epoch}").random(len(self._pieces))
+        sizes = np.floor(self._draws + chance).astype(np.int64).tolist()
+        return [(self._pieces[k], sizes[k]) for k in own if sizes[k]]
 
     def _plan(self) -> Iterator[tuple[list[Piece], NDArray[np.int64]]]:
         """Yield the pieces of each group, and the order in which its events come."""
         skip = self.first * self.batch_size
         for epoch in count() if self.epochs is None else range(self.epochs):
             own = self._own(epoch)
-            events = sum(map(len, own))
+            events = sum(n for _, n in own)
             if skip >= events:
                 skip -= events
                 continue
             for number, group in enumerate(_groups_of(own, self._group_events)):
-                size = sum(map(len, group))
+                size = sum(n for _, n in group)
                 if skip >= size:
                     skip -= size
                     continue
                 name = f"events {epoch} {self.rank} {number}"
-                yield group, random_stream(self.seed, name).permutation(size)[skip:]
+                order = self._order(group, random_stream(self.seed, name))
+                yield [piece for piece, _ in group], order[skip:]
                 skip = 0
+
+    def _order(
+        self, group: Sequence[tuple[Piece, int]], random: np.random.Generator
+    ) -> NDArray[np.int64]:
+        """Return the order in which events of a group come, as rows of what is read of it."""
+        if self._weights is None:
+            return random.permutation(sum(n for _, n in group))
+        rows, begin = [], 0
+        for piece, n in group:
+            rows.append(begin + draw_by_weight(self._weights[piece.numbers], n, random))
+            begin += len(piece)
+        return random.permutation(np.concatenate(rows))
 
     def _groups(self) -> Generator[tuple[Group, NDArray[np.int64]]]:
         """Yield groups of events, each read while the one before is used."""
@@ -218,7 +297,9 @@ class Stream:
         most = max(max(map(len, self._pieces), default=0), self._group_events)
         # Two rooms are used in turn: new memory for each group would cost more than reading.
         rooms = [np.empty((most, self.detector.n_cells), np.float32) for _ in range(2)]
-        with Pieces(self.found, self.how) as pieces, ThreadPoolExecutor(1) as thread:
+        # What was drawn by its weight does not carry it any more.
+        found = replace(self.found, weights=None) if self.by_weight else self.found
+        with Pieces(found, self.how) as pieces, ThreadPoolExecutor(1) as thread:
             reading: list[tuple[Future[Group], NDArray[np.int64]]] = []
             for number in count():
                 upcoming = next(plan, None)
@@ -233,15 +314,63 @@ class Stream:
                     yield future.result(), order
 
 
-def _groups_of(pieces: Sequence[Piece], most: int) -> Iterator[list[Piece]]:
-    """Yield consecutive pieces, together not more than ``most`` events where they allow it."""
-    group: list[Piece] = []
+def slowness(
+    source: Source,
+    chunks: Sequence[Chunks],
+    block: int,
+    n_events: int,
+    n_cells: int,
+    how: How,
+    memory: int | None = None,
+    world: int = 1,
+) -> str:
+    """Return what makes streaming a file slow and what helps, in a sentence; empty if nothing does.
+
+    Arguments:
+        source: The file.
+        chunks: Those that are decompressed for its cells.
+        block: Events that it stores together.
+        n_events: Number of events in all files.
+        n_cells: Number of cells.
+        how: How it is read.
+        memory: As in :func:`stream`.
+        world: As in :func:`stream`.
+    """
+    memory = memory or _MEMORY
+    group = _group_events(memory, n_cells)
+    step = step_of(block, _piece_events(group, n_events, world), max(1, group // 2))
+    # Chunks that are no larger than ours would not become smaller.
+    large = [one for one in chunks if one.sizes[0] * one.row_bytes > CHUNK_BYTES]
+    worst = max(large, key=lambda one: one.wasted(step), default=None)
+    if worst is None or worst.times(step) < _OFTEN or worst.wasted(step) < _MUCH:
+        return ""
+    sizes = " x ".join(map(str, worst.sizes))
+    same = "" if how == How() else ", with the same options"
+    return (
+        f"streamed in {max(1, memory >> 20):,} MiB, each chunk of '{worst.name}' ({sizes}) is "
+        f"decompressed {worst.times(step):,.0f} times: rewrite the file first (phys-gan convert "
+        f"{shlex.quote(str(source))} OUT.h5{same})"
+    )
+
+
+def _group_events(memory: int, n_cells: int) -> int:
+    return max(1, memory // (2 * 4 * n_cells))
+
+
+def _piece_events(group: int, n_events: int, world: int) -> int:
+    """Return how many events a piece may have; small files make enough to be shuffled, shared."""
+    return max(1, min(group // _PIECES_PER_GROUP, -(-n_events // (4 * world))))
+
+
+def _groups_of(pieces: Sequence[tuple[Piece, int]], most: int) -> Iterator[list[tuple[Piece, int]]]:
+    """Yield consecutive pieces, which together hold at most ``most`` events if they allow it."""
+    group: list[tuple[Piece, int]] = []
     events = 0
-    for piece in pieces:
+    for piece, n in pieces:
         if group and events + len(piece) > most:
             yield group
             group, events = [], 0
-        group.append(piece)
+        group.append((piece, n))
         events += len(piece)
     if group:
         yield group

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from phys_gan.data.containers import hdf5_tables
+from phys_gan.data.containers.hdf5_rows import spare_memory
 from phys_gan.data.format import Append, Format
 from phys_gan.data.reading import How, open_events
 from phys_gan.data.registry import FORMATS, find_format
@@ -44,7 +45,8 @@ def write(
         format: Name of the layout.
         drop: Conditions to leave out, ``"overflow"`` and ``"weights"``.
         append: Add the events to those in the file, which must be of the same detector and have
-            the same conditions. The old file is replaced when the new one is complete.
+            the same conditions, and nothing that would be lost with it. The old file is replaced
+            when the new one is complete.
 
     Raises:
         ConfigError: No layout has this ending.
@@ -94,7 +96,7 @@ def writing(
             yield add
         return
     source = Source(target)
-    with open_events(source, How()) as (reader, layout):
+    with open_events(source, How(), spare_memory()) as (reader, layout):
         if format is not None and layout.name != format:
             raise ConfigError(
                 f"'{target}' has the format '{layout.name}', not '{format}'",
@@ -104,9 +106,16 @@ def writing(
         _require_alike(target, old, sample)
         if layout.obstacles(sample):
             raise _refusal(target, sample, {layout.name: layout.obstacles(sample)})
+        if reader.notes:
+            raise DataError(
+                f"to be added to, '{target}' would have to be written anew, but {reader.notes[0]}",
+                remedy="write another file",
+                value=reader.notes,
+            )
         # Texts that differ are joined, as those of several files are.
         both = Events.concatenate([old, sample[:1]])
-        if layout.grows and hdf5_tables.resizable(target):
+        # Columns of another program would not grow with the others.
+        if layout.grows and hdf5_tables.resizable(target) and not reader.optional:
             with layout.writer(target, both, grow=True) as add:
                 yield add
             return
@@ -208,7 +217,7 @@ def leave_out(events: Events, names: Collection[str]) -> Events:
             raise MissingError(
                 f"the events have no condition '{name}' to leave out; they have "
                 f"{', '.join(events.conditions)}",
-                remedy="name one of these, or overflow",
+                remedy="name one of these, overflow or weights",
                 value=name,
             )
         else:

@@ -68,16 +68,29 @@ def _chosen(
     if particle is None and len(bins) == 1:
         return bins[0]
     matches = [b for b in bins if particle and particle in (b.get("name"), b.get("pid"))]
-    if not matches:
-        names = [entry.get("name") or entry.get("pid") or "" for entry in bins]
-        raise DetectorError(
-            f"'{source}' has no binning for the particle '{particle}'"
-            if particle
-            else f"'{source}' has {len(bins)} binnings",
-            remedy=f"name one of: {shortened(', '.join(names)) or 'none there'}",
-            value=particle,
-        )
-    return matches[0]
+    if len(matches) == 1:
+        return matches[0]
+    if not bins:
+        raise _no_binning(source, "it holds no <Bin>")
+    names = [entry.get("name") or entry.get("pid") or "" for entry in bins]
+    known = list(dict.fromkeys(name for name in names if name))
+    held = f"it holds {shortened(', '.join(known)) or 'none with a name'}"
+    problem = (
+        f"'{source}' has {len(matches)} binnings for the particle '{particle}'"
+        if matches
+        else f"'{source}' has no binning for the particle '{particle}': {held}"
+        if particle
+        else f"'{source}' has {len(bins)} binnings, each of a particle: {held}"
+    )
+    single = next((n for n in known if names.count(n) == 1 and n == shortened(n)), None)
+    raise DetectorError(
+        problem,
+        remedy="keep one of them in the file"
+        if matches or single is None
+        else f"name the particle behind a colon, such as '{source}:{single}'",
+        value=particle,
+        constraint=tuple(known),
+    )
 
 
 def _layers(binning: ElementTree.Element, thickness: float) -> list[dict[str, object]]:

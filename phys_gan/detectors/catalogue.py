@@ -44,8 +44,10 @@ def load_detector(detector: str | Path | Detector) -> Detector:
     name = str(detector)
     if name in detector_names():
         return Detector.from_toml((_CATALOG / f"{name}.toml").read_text("utf-8"), name)
-    stem, _, particle = name.partition(".xml:")
-    path = Path(f"{stem}.xml") if particle else Path(name)
+    path, particle = Path(name), ""
+    if ".xml:" in name and path.suffix not in (".toml", ".xml"):
+        stem, _, particle = name.rpartition(".xml:")
+        path = Path(f"{stem}.xml")
     if path.suffix not in (".toml", ".xml"):
         raise DetectorError(
             f"'{name}' is not a detector; available: {', '.join(detector_names())}",

@@ -8,7 +8,7 @@ from typing import Any, Self
 
 import numpy as np
 import torch
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
 
@@ -81,24 +81,33 @@ class Encoding(nn.Module, ABC):
             )
         return self.ranges[self.named.index("energy")]
 
-    def fit(self, events: Events) -> Self:
+    def fit(self, events: Events, seed: int = 0) -> Self:
         """Learn the scales from training events.
+
+        Of events with weights the scales are those of as many that are drawn by them. The ranges
+        of conditions are those of all events that have any weight.
+
+        Arguments:
+            events: The training events.
+            seed: Seed of the draw, where they have weights.
 
         Raises:
             MissingError: The events lack a condition.
             DetectorError: The events belong to another detector.
+            DataError: A weight is negative, or all are 0.
         """
         self.require_detector(events.detector)
+        drawn = events.resampled(seed)
         for row, name in enumerate(self.named):
-            values = events.condition(name)
+            values = _counting(events, name)
             self.ranges[row] = torch.tensor([values.min(), values.max()])
-        self._fit(events)
+        self._fit(drawn)
         return self
 
     def widen(self, events: Events) -> None:
         """Take the conditions of further events, such as held-out ones, into the ranges."""
         for row, name in enumerate(self.named):
-            values = events.condition(name)
+            values = _counting(events, name)
             low, high = self.ranges[row].tolist()
             self.ranges[row] = torch.tensor(
                 [min(low, values.min()), max(high, values.max())], dtype=torch.float64
@@ -224,6 +233,12 @@ class Encoding(nn.Module, ABC):
     def describe(self) -> dict[str, Any]:
         """Return the configuration, from which the encoding is built again."""
         return self.config.model_dump()
+
+
+def _counting(events: Events, name: str) -> NDArray[np.float64]:
+    """Return a condition of the events that count."""
+    values = events.condition(name)
+    return values if events.weights is None else values[events.weights > 0]
 
 
 def scaled(values: Tensor, low: Tensor, high: Tensor, least: float = 1e-12) -> Tensor:

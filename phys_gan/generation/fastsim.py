@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from phys_gan.detectors import Detector
 from phys_gan.errors import ConfigError
-from phys_gan.events import Events
+from phys_gan.events import Events, as_weights
 from phys_gan.generation.pretrained import find_model
 from phys_gan.model import Model, Precision
 
@@ -93,6 +93,8 @@ class FastSim:
         conditions: Mapping[str, ArrayLike] | int,
         seed: int = 0,
         batch_size: int | None = None,
+        *,
+        weights: ArrayLike | None = None,
     ) -> Events:
         """Generate one event for each value of the conditions.
 
@@ -104,15 +106,20 @@ class FastSim:
             seed: Seed of the production.
             batch_size: Events that go through the network at once; by default as many as suit the
                 device.
+            weights: Weights that the events get, (N,): those of the events that the conditions
+                come from.
 
         Raises:
             ConfigError: The model translates events.
             MissingError: A condition is missing.
+            DataError: Conditions or weights differ in their number of values.
             RangeError: A condition is outside the range of the model.
         """
         if isinstance(conditions, int | np.integer):
-            return self.model.sample({}, seed, n=int(conditions), batch_size=batch_size)
-        return self.model.sample(conditions, seed, batch_size=batch_size)
+            return self.model.sample(
+                {}, seed, n=int(conditions), batch_size=batch_size, weights=weights
+            )
+        return self.model.sample(conditions, seed, batch_size=batch_size, weights=weights)
 
     def stream(
         self,
@@ -123,6 +130,7 @@ class FastSim:
         number: int = 0,
         block: int = 16_384,
         batch_size: int | None = None,
+        weights: ArrayLike | None = None,
     ) -> Iterator[Events]:
         """Generate any number of events in bounded memory, block by block.
 
@@ -137,6 +145,7 @@ class FastSim:
             block: Events of a block.
             batch_size: Events that go through the network at once; by default as many as suit the
                 device.
+            weights: As in :meth:`generate`.
 
         Yields:
             Blocks of events in order; the last one may be smaller.
@@ -144,7 +153,7 @@ class FastSim:
         Raises:
             ConfigError: The model translates events.
             MissingError: A condition is missing.
-            DataError: Conditions differ in their number of values.
+            DataError: Conditions or weights differ in their number of values.
             RangeError: A condition is outside the range of the model.
 
         Example:
@@ -153,12 +162,20 @@ class FastSim:
             [2, 2, 1]
         """
         named, n = self._read(conditions)
+        carried = as_weights(weights, n)
         for begin in range(first, n, block):
             rows = slice(begin, min(begin + block, n))
             part = {name: values[rows] for name, values in named.items()}
             size = rows.stop - begin
             event = number + begin
-            yield self.model.sample(part, seed, n=size, first=event, batch_size=batch_size)
+            yield self.model.sample(
+                part,
+                seed,
+                n=size,
+                first=event,
+                batch_size=batch_size,
+                weights=None if carried is None else carried[rows],
+            )
 
     def _read(
         self, conditions: Mapping[str, ArrayLike] | int
@@ -172,7 +189,7 @@ class FastSim:
         return named, n
 
     def translate(self, events: Events, seed: int = 0, batch_size: int | None = None) -> Events:
-        """Turn events, of a fast simulation say, into others under the same conditions.
+        """Turn events, of a fast simulation say, into others of the same conditions and weights.
 
         Arguments:
             events: Events of the model's detector.

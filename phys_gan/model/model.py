@@ -15,7 +15,7 @@ from torch import Tensor
 from phys_gan.detectors import Detector
 from phys_gan.encodings import AnyEncodingConfig, Encoding
 from phys_gan.errors import ConfigError, DataError
-from phys_gan.events import Events
+from phys_gan.events import Events, as_weights
 from phys_gan.model.engine import Draw, Engine, Precision
 from phys_gan.model.header import FORMAT, Header
 from phys_gan.model.reading import ModelFile, read_model_file
@@ -83,6 +83,7 @@ class Model:
         n: int | None = None,
         first: int = 0,
         batch_size: int | None = None,
+        weights: ArrayLike | None = None,
     ) -> Events:
         """Generate one event for each value of the conditions.
 
@@ -95,11 +96,13 @@ class Model:
             first: Number of the first event.
             batch_size: Events that go through the network at once; by default as many as suit the
                 device.
+            weights: Weights that the events get, (N,): those of the events that the conditions
+                come from.
 
         Raises:
             ConfigError: The model translates events, or nothing says how many to generate.
             MissingError: A condition is missing.
-            DataError: Conditions differ in their number of values.
+            DataError: Conditions or weights differ in their number of values.
             RangeError: A condition is outside the range of the model.
         """
         self._require_generating()
@@ -109,8 +112,9 @@ class Model:
                 raise ConfigError("nothing says how many events to generate", remedy="give n")
             n = max(map(len, named.values()))
         encoded = self.encoding.encode_conditions(named, n)
+        carried = as_weights(weights, n)
         cells = self.engine.run(encoded[:, :0], encoded, self._drawn(seed, first), batch_size)
-        return self._events(cells, named)
+        return self._events(cells, named, carried)
 
     def respond(
         self,
@@ -153,7 +157,7 @@ class Model:
     def translate(
         self, events: Events, seed: int, *, first: int = 0, batch_size: int | None = None
     ) -> Events:
-        """Turn events into others, one for one, under the same conditions.
+        """Turn events into others, one for one, under the same conditions and weights.
 
         Arguments:
             events: Events of the model's detector.
@@ -175,7 +179,7 @@ class Model:
             )
         x, c = self.encoding.encode(events)
         cells = self.engine.run(x, c, self._drawn(seed, first), batch_size)
-        return self._events(cells, events.conditions)
+        return self._events(cells, events.conditions, events.weights)
 
     def _require_generating(self) -> None:
         if self.translates:
@@ -196,9 +200,12 @@ class Model:
         return draw
 
     def _events(
-        self, cells: NDArray[np.float32], conditions: Mapping[str, NDArray[np.float64]]
+        self,
+        cells: NDArray[np.float32],
+        conditions: Mapping[str, NDArray[np.float64]],
+        weights: NDArray[np.float64] | None = None,
     ) -> Events:
-        return Events(cells, conditions, self.detector, provenance=self.provenance)
+        return Events(cells, conditions, self.detector, provenance=self.provenance, weights=weights)
 
     def save(self, path: str | Path, *, half: bool = False) -> None:
         """Write the model into a ``.safetensors`` file.

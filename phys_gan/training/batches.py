@@ -5,17 +5,21 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from phys_gan.encodings import Encoding
 from phys_gan.events import Events
+from phys_gan.randomness import draw_by_weight, stream
 
 __all__ = ["Batches", "Flow", "ResidentBatches", "StreamedBatches"]
 
 Flow = Callable[[int, int, int, int], Iterator[Events]]
 """Endless batches of events, given their size, the number of this process, how many processes
-there are, and the number of the first batch."""
+there are, and the number of the first batch. All events count the same: what has weights was drawn
+by them."""
 
 
 class Batches(ABC):
@@ -72,6 +76,8 @@ class ResidentBatches(Batches):
         seed: As in :class:`Batches`.
         rank: As in :class:`Batches`.
         world: As in :class:`Batches`.
+        weights: Weights of the events, (N,), none negative: an epoch then draws N events by them
+            instead of each once.
     """
 
     def __init__(
@@ -83,9 +89,10 @@ class ResidentBatches(Batches):
         seed: int,
         rank: int = 0,
         world: int = 1,
+        weights: NDArray[np.float64] | None = None,
     ) -> None:
         super().__init__(n_globals, symmetries, seed, rank, world)
-        self.x, self.c = x, c
+        self.x, self.c, self.weights = x, c, weights
         self._orders: dict[int, Tensor] = {}
 
     def _take(self, step: int, size: int) -> tuple[Tensor, Tensor]:
@@ -100,8 +107,14 @@ class ResidentBatches(Batches):
         if epoch not in self._orders:
             # A batch reaches over the end of an epoch at most: older orders are not needed again.
             self._orders = {k: order for k, order in self._orders.items() if k >= epoch - 1}
-            self._orders[epoch] = torch.randperm(len(self.x), generator=self._stream(0, epoch, 0))
+            self._orders[epoch] = self._new_order(epoch)
         return self._orders[epoch]
+
+    def _new_order(self, epoch: int) -> Tensor:
+        if self.weights is None:
+            return torch.randperm(len(self.x), generator=self._stream(0, epoch, 0))
+        random = stream(self.seed, f"weighted epoch {epoch}")
+        return torch.from_numpy(draw_by_weight(self.weights, len(self.x), random))
 
 
 class StreamedBatches(Batches):

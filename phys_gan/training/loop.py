@@ -11,7 +11,7 @@ from typing import Any
 from phys_gan.events import Events
 from phys_gan.training.batches import Flow
 from phys_gan.training.failures import shortage_explained
-from phys_gan.training.preparing import prepare, require_batches
+from phys_gan.training.preparing import counting, prepare, require_batches
 from phys_gan.training.processes import loss_of_process_explained, start_fabric
 from phys_gan.training.recipe import Recipe
 from phys_gan.training.run import Run
@@ -49,6 +49,9 @@ def train(
 ) -> Path:
     """Train a model.
 
+    Events that have weights are drawn by them, so that the model learns the weighted
+    distribution; the judge is given held-out events with their weights.
+
     The run directory gets ``recipe.toml``, one JSON line per report in ``stats.jsonl``,
     ``checkpoint.safetensors`` to go on from with those before it, and ``model.safetensors``: the
     averaged generator of the report at which the judge liked it best.
@@ -73,7 +76,8 @@ def train(
         watch: Is shown generated events at each report.
         provenance: Short texts that go into the model.
         flow: Where the events that are shown come from, when they do not fit into memory;
-            ``events`` are then a sample of them, from which scales are learned.
+            ``events`` are then a sample of them, from which scales are learned. Of weighted
+            events both are drawn by their weights already.
 
     Returns:
         The path of the model.
@@ -81,13 +85,16 @@ def train(
     Raises:
         ConfigError: ``out`` holds a run already and ``resume`` is not set, that run has another
             recipe, other data or another number of processes, or the devices are not there.
-        DataError: There are too few events, or all checkpoints are damaged.
+        DataError: There are too few events, their weights are negative or all 0, or all
+            checkpoints are damaged.
         OutputError: The run directory cannot be written.
         RangeError: The losses are no longer finite.
         ShortageError: There is too little memory.
         Unfinished: A signal or the deadline came.
     """
     config = recipe.training
+    events, held_out = counting(events, "events"), counting(held_out, "held-out events")
+    source = [counting(sample, "source events") for sample in source]
     run = Run(Path(out), resume, config.keep_checkpoints)
     require_batches(config.batch_size, (events, *source[:1]))
     fabric = start_fabric(device, devices, nodes, config.precision)

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from phys_gan.encodings import Encoding
-from phys_gan.errors import ConfigError, DataError, OutputError
+from phys_gan.errors import ConfigError, DataError, Notice, OutputError
 from phys_gan.files import atomic_file, locked
 from phys_gan.model import Model
 from phys_gan.training.checkpoint import load_checkpoint, save_checkpoint
@@ -27,7 +27,7 @@ _OLDER = "checkpoint-{}.safetensors"
 _FRESH = _OLDER.format("new")
 
 
-class Damaged(UserWarning):
+class Damaged(Notice):
     """A checkpoint is damaged, and the one before it takes its place."""
 
 

@@ -6,12 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
-import numpy as np
 from threadpoolctl import threadpool_limits
 
 from phys_gan.detectors import Detector
 from phys_gan.errors import MissingError, RangeError
-from phys_gan.validation.caveats import caveats, empty_slices
+from phys_gan.validation.caveats import caveats, count_shared, empty_slices
 from phys_gan.validation.comparable import need_same_cells
 from phys_gan.validation.comparison import Comparison, Comparisons, Side
 from phys_gan.validation.diagnosis import diagnose
@@ -41,6 +40,7 @@ from phys_gan.validation.observables.spectrum import SPECTRA, spectrum_name
 from phys_gan.validation.pathologies import Evidence
 from phys_gan.validation.slicing import Slices, make_cuts
 from phys_gan.validation.statistics.response import ResponseCurve, energy_edges, response_curve
+from phys_gan.validation.statistics.weighting import quantile
 
 __all__ = ["Options", "Report", "compare", "compare_all"]
 
@@ -229,12 +229,17 @@ def _compare(
         slices=slices,
         multivariate=multivariate,
         findings=diagnose(Evidence(reference, candidate, curves, multivariate)),
+        n_shared=count_shared(reference, candidate),
         correlations=together.correlations,
         cell_correlations=together.cell_correlations,
         classifiers=classifiers,
         gallery=together.gallery,
         clouds=together.clouds,
-        warnings=caveats(reference, candidate, whole) + empty_slices(slices),
+        warnings=[
+            *caveats(reference, candidate, training, whole),
+            *together.unweighted,
+            *empty_slices(slices),
+        ],
         seed=options.seed,
     )
 
@@ -274,6 +279,14 @@ def _with_spectrum(detector: Detector, wanted: Sequence[Wanted] | None) -> bool:
 
 def _check(reference: Measured, candidate: Measured) -> None:
     need_same_cells(reference.detector, candidate.detector)
+    if reference.n_different < MIN_EVENTS <= len(reference):
+        raise RangeError(
+            f"only {reference.n_different} of the {reference.n_seen} events of the reference are "
+            f"different, but a comparison needs at least {MIN_EVENTS}",
+            remedy="give more events",
+            value=reference.n_different,
+            constraint=MIN_EVENTS,
+        )
     for sample in (reference, candidate):
         if len(sample) < MIN_EVENTS:
             raise RangeError(
@@ -281,6 +294,15 @@ def _check(reference: Measured, candidate: Measured) -> None:
                 f"{MIN_EVENTS}",
                 remedy="give more events",
                 value=len(sample),
+                constraint=MIN_EVENTS,
+            )
+        if sample.effective < MIN_EVENTS:
+            raise RangeError(
+                f"the {len(sample)} events of the {sample.name} are worth {sample.effective:.3g} "
+                f"of equal weight, but a comparison needs at least {MIN_EVENTS}",
+                remedy="give more events, or leave the weights out (phys-gan convert --drop "
+                "weights)",
+                value=sample.effective,
                 constraint=MIN_EVENTS,
             )
 
@@ -292,7 +314,7 @@ def _curves(reference: Measured, candidate: Measured) -> tuple[ResponseCurve, Re
         return None
     edges = energy_edges(reference.conditions["energy"])
     first, second = (
-        response_curve(energy, sample.layer_energies.sum(axis=1) / energy, edges)
+        response_curve(energy, sample.layer_energies.sum(axis=1) / energy, edges, sample.weights)
         for sample in (reference, candidate)
         for energy in [sample.conditions["energy"]]
     )
@@ -302,11 +324,14 @@ def _curves(reference: Measured, candidate: Measured) -> tuple[ResponseCurve, Re
 def _make_side(sample: Measured, curve: ResponseCurve | None) -> Side:
     ranges = {}
     for name, values in sample.conditions.items():
-        low, middle, high = np.quantile(values, [0, 0.5, 1]).tolist()
-        ranges[name] = (low, middle, high)
+        middle = float(quantile(values, [0.5], sample.weights)[0])
+        ranges[name] = (float(values.min()), middle, float(values.max()))
     return Side(
         name=sample.name,
         n=len(sample),
+        n_copies=sample.n_seen - sample.n_different,
+        n_effective=sample.effective,
+        weighted=sample.weighted,
         provenance=dict(sample.provenance),
         conditions=ranges,
         outside=sample.outside,

@@ -37,7 +37,10 @@ class Side:
 
     Attributes:
         name: What it is called in tables and legends.
-        n: Number of events.
+        n: Number of different events that were compared.
+        n_copies: How many more there were that are copies of these, bit for bit.
+        n_effective: How many events of weight 1 say as much.
+        weighted: Whether the events have weights.
         provenance: How the events were made.
         conditions: Name of a condition to its smallest, median and largest value.
         outside: Mean fraction of the energy that no cell caught, where known.
@@ -47,11 +50,20 @@ class Side:
 
     name: str
     n: int
+    n_copies: int
+    n_effective: float
+    weighted: bool
     provenance: Mapping[str, str]
     conditions: Mapping[str, tuple[float, float, float]]
     outside: float | None
     profiles: Profiles
     response: ResponseCurve | None
+
+    @property
+    def size(self) -> str:
+        """Number of events in words, with what they are worth where they have weights."""
+        worth = f", worth {self.n_effective:,.0f} of equal weight," if self.weighted else ""
+        return f"{self.n}{worth}"
 
     @property
     def energy(self) -> tuple[float, float, float] | None:
@@ -71,6 +83,7 @@ class Comparison:
         slices: The same in slices of conditions.
         multivariate: Metric name to result, for what looks at all observables together.
         findings: Known failures of generators that the candidate shows.
+        n_shared: How many events of the candidate are in the reference too, bit for bit.
         correlations: Between the layers of both samples.
         cell_correlations: Between cells against their distance, of both samples.
         classifiers: Form of the input to what a classifier made of it.
@@ -87,6 +100,7 @@ class Comparison:
     slices: list[Distributions] = field(default_factory=list)
     multivariate: dict[str, Result] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
+    n_shared: int = 0
     correlations: Correlations | None = None
     cell_correlations: CellCorrelations | None = None
     classifiers: dict[str, ClassifierResult] = field(default_factory=dict)
@@ -129,6 +143,7 @@ class Comparison:
             "observables": _results(self.results),
             "multivariate": {name: r.as_dict() for name, r in self.multivariate.items()},
             "findings": [finding.as_dict() for finding in self.findings],
+            "shared_events": self.n_shared,
             "classifiers": {form: found.as_dict() for form, found in self.classifiers.items()},
             "slices": [
                 {
@@ -170,8 +185,8 @@ class Comparison:
         width = max([16, *map(len, self.results)])
         lines = [
             f"{self.candidate.name}: {len(self.results) - len(self.outside)} of "
-            f"{len(self.results)} observables within the floor ({self.reference.n} reference, "
-            f"{self.candidate.n} candidate events)",
+            f"{len(self.results)} observables within the floor ({self.reference.size} reference, "
+            f"{self.candidate.size} candidate events)",
             *self.warnings,
             *(f"{finding.name}: {finding.text}" for finding in self.findings),
             "",
@@ -314,6 +329,9 @@ def _side(side: Side) -> dict[str, Any]:
     return {
         "name": side.name,
         "n": side.n,
+        "n_copies": side.n_copies,
+        "n_effective": side.n_effective,
+        "weighted": side.weighted,
         "energy": ranges.get("energy"),
         "conditions": ranges,
         "energy_outside_cells": side.outside,

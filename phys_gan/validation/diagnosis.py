@@ -18,6 +18,7 @@ DIAGNOSES: dict[str, Callable[[Evidence], str | None]] = {
     "layer order": pathologies.layer_order,
     "low-energy tail": energy_pathologies.low_energy_tail,
     "mode collapse": pathologies.collapse,
+    "repeated events": pathologies.repeated_events,
     "memorised events": pathologies.memorisation,
     "missing modes": pathologies.missing_modes,
 }

@@ -33,6 +33,7 @@ from phys_gan.validation.statistics.uncertainty import (
     judge,
     undefined,
 )
+from phys_gan.validation.statistics.weighting import Weights, scaled, taken
 
 __all__ = [
     "FEW_HITS",
@@ -219,11 +220,15 @@ def _assess(
         len(reference) if rows[0] is None else len(rows[0]),
         len(candidate) if rows[1] is None else len(rows[1]),
     )
-    replicas = draw_replicas(*n_events, seed) if min(n_events) >= MIN_EVENTS else None
+    weights = taken(reference.weights, rows[0]), taken(candidate.weights, rows[1])
+    replicas = None
+    if min(n_events) >= MIN_EVENTS:
+        weighted = weights[0] is not None or weights[1] is not None
+        replicas = draw_replicas(*n_events, seed, weighted=weighted)
 
     def one(o: Observable) -> tuple[Histogram, Mapping[str, Raw]]:
         values = reference.values[o.name], candidate.values[o.name]
-        return _assess_values(o, binnings[o.name], values, rows, replicas)
+        return _assess_values(o, binnings[o.name], values, weights, rows, replicas)
 
     with ThreadPoolExecutor(_THREADS) as pool:
         tasks = {}
@@ -232,7 +237,7 @@ def _assess(
             edges = binnings[spectrum]
             # The longest one begins first.
             tasks[spectrum] = pool.submit(
-                _assess_spectrum, reference, candidate, edges, rows, replicas
+                _assess_spectrum, reference, candidate, edges, weights, rows, replicas
             )
         tasks |= {o.name: pool.submit(one, o) for o in observables}
         done = {name: task.result() for name, task in tasks.items()}
@@ -247,28 +252,67 @@ def _assess_values(
     o: Observable,
     edges: NDArray[np.float64],
     values: tuple[NDArray[np.float64], NDArray[np.float64]],
+    weights: tuple[Weights, Weights],
     rows: tuple[Rows | None, Rows | None],
     replicas: Replicas | None,
 ) -> tuple[Histogram, Mapping[str, Raw]]:
     first, second = (_taken(v, r) for v, r in zip(values, rows, strict=True))
-    histogram = scalar_histogram(o, edges, first, second)
+    histogram = scalar_histogram(o, edges, first, second, weights)
     good = np.isfinite(first), np.isfinite(second)
     whole = bool(good[0].all() and good[1].all())
     raw: dict[str, Raw] = {}
     sizes = int(good[0].sum()), int(good[1].sum())
-    if replicas is not None and min(sizes) >= MIN_EVENTS:
-        places = (None, None) if whole else (np.flatnonzero(good[0]), np.flatnonzero(good[1]))
-        sample = Scalars(first[good[0]], second[good[1]], edges, *places)
-        raw = assess(sample, sizes, replicas)
-    if not whole and min(len(first), len(second)) >= MIN_EVENTS:
-        raw["undefined"] = undefined(~good[0], ~good[1])
+    defined = _Pair.of(sizes, (taken(weights[0], good[0]), taken(weights[1], good[1])))
+    if replicas is not None and defined.enough:
+        places: tuple[Rows | None, Rows | None] = (None, None)
+        if not whole:
+            places = np.flatnonzero(good[0]), np.flatnonzero(good[1])
+        sample = Scalars(first[good[0]], second[good[1]], edges, *places, defined.scaled)
+        raw = assess(sample, sizes, replicas, defined.effective)
+    if not whole and _Pair.of((len(first), len(second)), weights).enough:
+        raw["undefined"] = undefined(~good[0], ~good[1], weights)
     return histogram, raw
+
+
+@dataclass(frozen=True)
+class _Pair:
+    """How much two samples weigh.
+
+    Attributes:
+        sizes: Numbers of events.
+        effective: Effective numbers, where either has weights.
+        scaled: The weights of both with these sums, where either has some.
+    """
+
+    sizes: tuple[int, int]
+    effective: tuple[float, float] | None
+    scaled: tuple[NDArray[np.float64], NDArray[np.float64]] | None
+
+    @classmethod
+    def of(cls, sizes: tuple[int, int], weights: tuple[Weights, Weights]) -> _Pair:
+        if weights[0] is None and weights[1] is None:
+            return cls(sizes, None, None)
+        first, second = (
+            np.ones(n) if w is None else scaled(w) for n, w in zip(sizes, weights, strict=True)
+        )
+        return cls(sizes, (float(first.sum()), float(second.sum())), (first, second))
+
+    @property
+    def enough(self) -> bool:
+        """Whether there are events enough to be compared."""
+        return min(*self.sizes, *(self.effective or ())) >= MIN_EVENTS
+
+    @property
+    def some(self) -> bool:
+        """Whether there are events whose weights do not cancel."""
+        return min(*self.sizes, *(self.effective or ())) > 0
 
 
 def _assess_spectrum(
     reference: Measured,
     candidate: Measured,
     edges: NDArray[np.float64],
+    weights: tuple[Weights, Weights],
     rows: tuple[Rows | None, Rows | None],
     replicas: Replicas | None,
 ) -> tuple[Histogram, Mapping[str, Raw]]:
@@ -280,16 +324,19 @@ def _assess_spectrum(
     if reference.detector.is_image:
         entries = _taken(reference.spectrum, rows[0]).sum(axis=0, dtype=np.float64)
         soft = softening(reference.spectrum_edges, entries)
-    histogram = spectrum_histogram(reference.detector.cell_unit, edges, first, second, soft)
+    unit = reference.detector.cell_unit
+    histogram = spectrum_histogram(unit, edges, first, second, soft, weights)
+    pair = _Pair.of((len(first), len(second)), weights)
     dark = [h.sum(axis=1) == 0 for h in (first, second)]
-    if replicas is None:
+    if replicas is None or not pair.enough:
         return histogram, {}
-    if min(int((~d).sum()) for d in dark) < MIN_EVENTS:
-        return histogram, {"undefined": undefined(dark[0], dark[1])}
+    lit = (int((~dark[0]).sum()), int((~dark[1]).sum()))
+    if not _Pair.of(lit, (taken(weights[0], ~dark[0]), taken(weights[1], ~dark[1]))).enough:
+        return histogram, {"undefined": undefined(dark[0], dark[1], weights)}
     # Decades, also of pixels: their asinh is a logarithm but for the noise around zero.
     places = np.log10(edges) if soft is None else np.arcsinh(edges / soft) / np.log(10)
-    sample: Sample = Spectra(first, second, places)
-    return histogram, assess(sample, (len(first), len(second)), replicas)
+    sample: Sample = Spectra(first, second, places, weights=pair.scaled)
+    return histogram, assess(sample, pair.sizes, replicas, pair.effective)
 
 
 def _joined(

@@ -7,8 +7,16 @@ from numpy.typing import NDArray
 
 from phys_gan.validation.measuring import Measured
 from phys_gan.validation.pathologies import Evidence
+from phys_gan.validation.statistics.correlations import pearson
 from phys_gan.validation.statistics.resolution import rms90, rms90_error
 from phys_gan.validation.statistics.response import ResponseCurve
+from phys_gan.validation.statistics.weighting import (
+    Weights,
+    effective_size,
+    mean_and_error,
+    quantile,
+    taken,
+)
 
 __all__ = ["energy_dependence", "low_energy_tail", "mean_response", "resolution"]
 
@@ -33,19 +41,26 @@ def resolution(evidence: Evidence) -> str | None:
     """Compare the width of the response at equal incident energies.
 
     RMS90 of E_tot/E_inc around its median in bins of incident energy: unlike the standard
-    deviation it hardly knows the tails, and is more precise where there are any.
+    deviation it hardly knows the tails, and is more precise where there are any. Negative weights
+    have no shortest interval: nothing is said of such events.
     """
-    if evidence.curves is None:
+    if evidence.curves is None or any(_signed(s) for s in (evidence.reference, evidence.candidate)):
         return None
     edges = np.array(evidence.curves[0].edges)
     first, second = (_residuals(s, edges) for s in (evidence.reference, evidence.candidate))
-    scale = np.array([rms90(values) for values in first])
-    usable = [k for k in range(len(scale)) if scale[k] > 0 and len(second[k]) > 1]
+    scale = np.array([rms90(*part) for part in first])
+    usable = [k for k in range(len(scale)) if scale[k] > 0 and len(second[k][0]) > 1]
     if not usable:
         return None
-    joined = [np.concatenate([part[k] / scale[k] for k in usable]) for part in (first, second)]
-    widths = [rms90(values) for values in joined]
-    errors = [rms90_error(values) for values in joined]
+    joined = [
+        (
+            np.concatenate([part[k][0] / scale[k] for k in usable]),
+            None if sample.weights is None else np.concatenate([_own(part[k]) for k in usable]),
+        )
+        for sample, part in ((evidence.reference, first), (evidence.candidate, second))
+    ]
+    widths = [rms90(*part) for part in joined]
+    errors = [rms90_error(*part) for part in joined]
     off = widths[1] / widths[0] - 1
     error = float(np.hypot(errors[1], errors[0] * widths[1] / widths[0])) / widths[0]
     if abs(off) <= _SIGMAS * error:
@@ -65,9 +80,10 @@ def energy_dependence(evidence: Evidence) -> str | None:
         if energy is None or energy.std() == 0:
             return None
         total = sample.layer_energies.sum(axis=1)
-        pairs.append(float(np.corrcoef(energy, total)[0, 1]) if total.std() > 0 else 0.0)
+        both = pearson(np.stack([energy, total], axis=1), sample.weights)[0, 1]
+        pairs.append(float(np.nan_to_num(both)))
     # Fisher's transform makes the error of a correlation independent of its value.
-    n, m = len(evidence.reference), len(evidence.candidate)
+    n, m = evidence.reference.effective, evidence.candidate.effective
     error = (1 / max(1, n - 3) + 1 / max(1, m - 3)) ** 0.5
     first, second = (float(np.arctanh(np.clip(r, -0.999999, 0.999999))) for r in pairs)
     if first - second < _SIGMAS * error or pairs[1] > 0.5 * pairs[0]:
@@ -89,20 +105,24 @@ def _low_response(evidence: Evidence) -> str | None:
     if any("energy" not in sample.conditions for sample in samples):
         return None
     responses = [s.layer_energies.sum(axis=1) / s.conditions["energy"] for s in samples]
-    medians = [float(np.median(response)) for response in responses]
+    medians = [
+        float(quantile(r, [0.5], s.weights)[0]) for r, s in zip(responses, samples, strict=True)
+    ]
     if min(medians) <= 0:
         return None
     # Relative to the median: a shift of all events is another failure.
     values, other = (r / median for r, median in zip(responses, medians, strict=True))
-    share = 0.01 if len(values) >= 5000 else 0.05
-    edge = float(np.quantile(values, share))
-    expected = float(np.mean(values < edge))
-    found = int(np.sum(other < edge))
-    if not _too_few(found, len(other), expected, len(values)):
+    n, m = (sample.effective for sample in samples)
+    edge = float(quantile(values, [0.01 if n >= 5000 else 0.05], samples[0].weights)[0])
+    expected, found = (
+        float(np.average(part < edge, weights=sample.weights))
+        for part, sample in zip((values, other), samples, strict=True)
+    )
+    if not _too_few(found * m, m, expected, n):
         return None
     return (
-        f"The tail of low E_tot/E_inc is missing: {100 * found / len(other):.2f} % of the events "
-        f"are below {edge:.4g} of the median, but {100 * expected:.2f} % of the reference."
+        f"The tail of low E_tot/E_inc is missing: {100 * found:.2f} % of the events are below "
+        f"{edge:.4g} of the median, but {100 * expected:.2f} % of the reference."
     )
 
 
@@ -115,8 +135,10 @@ def _soft_cells(evidence: Evidence) -> str | None:
     counts = [
         s.spectrum[:, : last + 1].sum(axis=1, dtype=np.float64) for s in (reference, candidate)
     ]
-    error = sum(c.var() / len(c) for c in counts) ** 0.5
-    first, second = (float(c.mean()) for c in counts)
+    (first, first_error), (second, second_error) = (
+        mean_and_error(c, s.weights) for c, s in zip(counts, (reference, candidate), strict=True)
+    )
+    error = float(np.hypot(first_error, second_error))
     if second >= 0.5 * first or first - second <= _SIGMAS * error:
         return None
     edge = reference.spectrum_edges[min(last, len(reference.spectrum_edges) - 1)]
@@ -145,20 +167,35 @@ def _mean_ratio(
     return (average, sigma) if abs(average) > _SIGMAS * sigma else None
 
 
-def _residuals(sample: Measured, edges: NDArray[np.float64]) -> list[NDArray[np.float64]]:
-    """Return E_tot/E_inc over its median - 1 in each bin of incident energy."""
+def _residuals(
+    sample: Measured, edges: NDArray[np.float64]
+) -> list[tuple[NDArray[np.float64], Weights]]:
+    """Return E_tot/E_inc over its median - 1 in each bin of incident energy, and the weights."""
     energy = sample.conditions["energy"]
     response = sample.layer_energies.sum(axis=1) / energy
     place = np.searchsorted(edges, energy, side="right") - 1
-    parts = [response[place == k] for k in range(len(edges) - 1)]
-    medians = [float(np.median(part)) if len(part) else 0.0 for part in parts]
-    return [
-        part / median - 1 if median > 0 else part[:0]
-        for part, median in zip(parts, medians, strict=True)
-    ]
+    found = []
+    for k in range(len(edges) - 1):
+        part, weights = response[place == k], taken(sample.weights, place == k)
+        median = 0.0
+        if effective_size(len(part), weights) > 0:
+            median = float(quantile(part, [0.5], weights)[0])
+        if median > 0:
+            found.append((part / median - 1, weights))
+        else:
+            found.append((part[:0], None if weights is None else weights[:0]))
+    return found
 
 
-def _too_few(found: int, n: int, expected: float, n_reference: int) -> bool:
+def _own(part: tuple[NDArray[np.float64], Weights]) -> NDArray[np.float64]:
+    return np.ones(len(part[0])) if part[1] is None else part[1]
+
+
+def _signed(sample: Measured) -> bool:
+    return sample.weights is not None and bool((sample.weights < 0).any())
+
+
+def _too_few(found: float, n: float, expected: float, n_reference: float) -> bool:
     """Return whether a binomial count is too low, the expectation being known from n_reference."""
     spread = (n * expected * (1 - expected) * (1 + n / n_reference)) ** 0.5
     return bool(found < n * expected - _SIGMAS * spread)

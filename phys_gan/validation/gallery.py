@@ -76,7 +76,12 @@ def make_gallery(reference: Measured, candidate: Measured, *, seed: int) -> Gall
 
 def _random(events: Events, draws: np.random.Generator) -> Events:
     most = _SHOWN_IMAGES if events.detector.is_image else _SHOWN
-    rows = draws.choice(len(events), min(most, len(events)), replace=False)
+    size, chance = min(most, len(events)), None
+    if events.weights is not None:
+        # An event is shown as often as it counts; no more are shown than have a chance.
+        chance = np.maximum(events.weights, 0) / np.maximum(events.weights, 0).sum()
+        size = min(size, int(np.count_nonzero(chance)))
+    rows = draws.choice(len(events), size, replace=False, p=chance)
     chosen = events[rows]
     if events.detector.is_image:
         flux = chosen.conditions.get("flux", chosen.cells.sum(axis=1))

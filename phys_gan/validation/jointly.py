@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,9 +21,11 @@ from phys_gan.validation.multivariate.features import (
     feature_matrix,
     undefined_values,
 )
+from phys_gan.validation.multivariate.glossary import MULTIVARIATE, UNWEIGHTED
 from phys_gan.validation.multivariate.inception import find_weights
 from phys_gan.validation.multivariate.judging import MIN_EVENTS, judge_features
 from phys_gan.validation.multivariate.score import inception_score
+from phys_gan.validation.pathologies import MEMORISATION
 from phys_gan.validation.points import Clouds, coordinates, judge_modes, make_clouds
 from phys_gan.validation.statistics.cell_correlations import (
     CellCorrelations,
@@ -60,6 +63,7 @@ class Together:
         cell_correlations: Between cells against their distance.
         gallery: Single events of both samples.
         clouds: The points of both samples, of toys.
+        unweighted: What metrics do that cannot take the weights of the events, in sentences.
     """
 
     results: dict[str, Result] = field(default_factory=dict)
@@ -67,6 +71,7 @@ class Together:
     cell_correlations: CellCorrelations | None = None
     gallery: Gallery | None = None
     clouds: Clouds | None = None
+    unweighted: list[str] = field(default_factory=list)
 
 
 def check_names(features: Sequence[str], classifiers: Sequence[str], preset: str) -> None:
@@ -119,23 +124,39 @@ def compare_together(
     """
     results: dict[str, Result] = {}
     samples = [s for s in (reference, candidate, training) if s is not None]
+    weights = reference.weights, candidate.weights
+    weighted = any(w is not None for w in weights)
     # The spectrum of the cells, where it alone is wanted, is no feature of an event.
-    if min(map(len, samples)) >= MIN_EVENTS and (features := _features(samples)):
-        results |= judge_features(
+    enough = min(sample.effective for sample in samples) >= MIN_EVENTS
+    if enough and (features := _features(samples)):
+        judge = partial(
+            judge_features,
             features[0],
             features[1],
             seed=seed,
             training=features[2] if training is not None else None,
             max_events=_NEIGHBOURS,
         )
+        if weighted:
+            results = judge(
+                reference_weights=weights[0],
+                candidate_weights=weights[1],
+                training_weights=None if training is None else training.weights,
+            )
+        if not (reference.weighted or candidate.weighted):
+            # Neighbours are those of different events, however many copies each has.
+            results = judge() | {n: r for n, r in results.items() if n not in UNWEIGHTED}
     if reference.detector.is_toy:
-        modes = judge_modes(reference, candidate, seed=seed)
-        return Together(modes | results, clouds=make_clouds(reference, candidate, seed=seed))
+        clouds = make_clouds(reference, candidate, seed=seed)
+        if not weighted:
+            results = judge_modes(reference, candidate, seed=seed) | results
+        return Together(results, clouds=clouds, unweighted=_unweighted(samples))
     correlations = compare_correlations(
         _shares(reference),
         _shares(candidate),
         [layer.name or str(k) for k, layer in enumerate(reference.detector.layers)],
         seed=seed,
+        weights=(reference.weights, candidate.weights),
     )
     if correlations is not None:
         results["layer_correlations"] = correlations.rms
@@ -143,7 +164,21 @@ def compare_together(
     if cells is not None:
         results["cell_correlations"] = cells.rms
     gallery = make_gallery(reference, candidate, seed=seed)
-    return Together(results, correlations, cells, gallery)
+    unweighted = _unweighted(samples)
+    return Together(results, correlations, cells, gallery, unweighted=unweighted)
+
+
+def _unweighted(samples: Sequence[Measured]) -> list[str]:
+    """Say what is done instead, where metrics of weighted events have no weights."""
+    if not any(sample.weighted and sample.weights is not None for sample in samples[:2]):
+        return []
+    names = [name for name in UNWEIGHTED if len(samples) > 2 or name not in MEMORISATION]
+    found = []
+    for why in dict.fromkeys(UNWEIGHTED[name] for name in names):
+        labels = [MULTIVARIATE[name].label for name in names if UNWEIGHTED[name] == why]
+        which = labels[0] if len(labels) == 1 else f"each of {', '.join(labels)}"
+        found.append(f"Of weighted events, {which} {why}.")
+    return found
 
 
 def compare_extracted(
@@ -162,14 +197,21 @@ def compare_extracted(
     results: dict[str, Result] = {}
     if not extractors:
         return results
+    weighted = any(events.weights is not None for events in (reference.kept, candidate.kept))
     # What is trained on events knows them better than others: those it saw are not compared.
     order = stream(seed, "validation/extractors").permutation(len(reference.kept))
     seen, unseen = (reference.kept[np.sort(part)] for part in np.array_split(order, 2))
     for name in extractors:
         extract = EXTRACTORS[name](seen)
-        found = judge_features(extract(unseen), extract(candidate.kept), seed=seed)
+        found = judge_features(
+            extract(unseen),
+            extract(candidate.kept),
+            seed=seed,
+            reference_weights=unseen.weights,
+            candidate_weights=candidate.kept.weights,
+        )
         results |= {f"{_OF_FEATURES.get(m, m)}_{name}": result for m, result in found.items()}
-        if isinstance(extract, Classifying):
+        if isinstance(extract, Classifying) and not weighted:
             results[f"inception_score_{name}"] = _inception_score(
                 extract.probabilities(unseen), extract.probabilities(candidate.kept), seed
             )

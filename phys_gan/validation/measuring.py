@@ -7,10 +7,11 @@ from copy import copy
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from phys_gan.detectors import Detector
 from phys_gan.errors import DataError, DetectorError
-from phys_gan.events import Events
+from phys_gan.events import Events, first_copies
 from phys_gan.units import MEV
 from phys_gan.validation.choosing import Choice, draws
 from phys_gan.validation.measured import Measured, Table
@@ -24,6 +25,7 @@ from phys_gan.validation.observables import (
 from phys_gan.validation.observables.spectrum import open_edges, spectrum_block
 from phys_gan.validation.profiles import ProfileSums
 from phys_gan.validation.statistics.sums import ExactSum
+from phys_gan.validation.statistics.weighting import Weights, effective_size, taken
 
 __all__ = ["KEPT_BYTES", "MAX_EVENTS", "Measured", "Measurement", "Source", "measure_sample"]
 
@@ -35,6 +37,12 @@ KEPT_BYTES = 1 << 28
 
 MAX_EVENTS = 2_000_000
 """Of how many events single numbers stay in memory, 200 to 300 bytes each."""
+
+_TELLING_CELLS = 3
+"""Cells with a signal of which two different events hardly ever agree."""
+
+_HARDLY_ANY = 0.99
+_FEWEST = 20
 
 
 def measure_sample(
@@ -117,6 +125,7 @@ class Measurement:
         self.names = list(first.conditions)
         self.provenance = dict(first.provenance)
         self.seed, self.start, self.n = seed, start, 0
+        self.weighted = first.weights is not None
         self.sums, self.deposited = ProfileSums(first.detector), ExactSum(())
         self.overflow: ExactSum | None = ExactSum(())
         self.table: Choice[Table] = Choice(max_events, Table.join)
@@ -130,17 +139,22 @@ class Measurement:
             DetectorError: They belong to another detector.
             DataError: They have other conditions.
         """
-        self._check(events.detector, list(events.conditions))
+        self._check(events.detector, list(events.conditions), events.weights is not None)
         if events.overflow is None:
             self.overflow = None
         elif self.overflow is not None:
-            self.overflow.add(events.overflow.sum(dtype=np.float64))
+            self.overflow.add(_total(events.overflow, events.weights))
         begin = self.start + self.n
         numbers = draws(self.seed, begin, len(events))
         for rows, (table, sums) in map_blocks(events, self._measure):
             columns = {name: np.array(values[rows]) for name, values in events.conditions.items()}
-            self.table.add(replace(table, conditions=columns), begin + rows.start, numbers[rows])
-            self.deposited.add(table.layer_energies.sum())
+            weights = None if events.weights is None else np.array(events.weights[rows])
+            self.table.add(
+                replace(table, conditions=columns, weights=weights),
+                begin + rows.start,
+                numbers[rows],
+            )
+            self.deposited.add(_total(table.layer_energies, weights))
             self.sums.merge(sums)
             self.n += len(table)
             if report is not None:
@@ -153,7 +167,7 @@ class Measurement:
         Raises:
             PhysGanError: As in :meth:`add`.
         """
-        self._check(other.detector, other.names)
+        self._check(other.detector, other.names, other.weighted)
         both = copy(self)
         if other.start < self.start:
             both.start, both.provenance = other.start, other.provenance
@@ -175,6 +189,22 @@ class Measurement:
             outside = lost / total if total > 0 else 0.0
         table, numbers = self.table.chosen()
         kept, rows = self.kept.chosen()
+        rows = np.searchsorted(numbers, rows)
+        n_seen, before = len(table), effective_size(len(table), table.weights)
+        first = first_copies(table.digests, np.asarray(~table.digests.any(axis=1)))
+        different = np.flatnonzero(first == np.arange(n_seen))
+        counted = _counted(first, different, table.weights)
+        if counted is not None:
+            # One event stands for its copies, with the sum of their weights.
+            table = replace(table[different], weights=counted)
+            standing, chosen = np.unique(first[rows], return_index=True)
+            kept, rows = kept[chosen], np.searchsorted(different, standing)
+        weights = table.weights
+        if weights is not None and weights[0] > 0 and np.all(weights == weights[0]):
+            weights = None
+        if kept.weights is not None or weights is not None:
+            kept = replace(kept, weights=taken(weights, rows))
+        narrower = before / effective_size(len(table), weights) if counted is not None else 1.0
         return Measured(
             name=self.name,
             detector=self.detector,
@@ -184,12 +214,17 @@ class Measurement:
             layer_energies=table.layer_energies,
             spectrum_edges=self.edges,
             spectrum=table.spectrum,
-            profiles=self.sums.profiles(),
+            profiles=self.sums.profiles(narrower),
             kept=kept,
-            rows=np.searchsorted(numbers, rows),
+            rows=rows,
             provenance=self.provenance,
             outside=outside,
             n_events=self.n,
+            n_seen=n_seen,
+            n_different=len(different),
+            digests=table.digests,
+            weights=weights,
+            weighted=self.weighted,
         )
 
     def _measure(self, showers: Showers) -> tuple[Table, ProfileSums]:
@@ -198,10 +233,11 @@ class Measurement:
             {},
             showers.layer_energy,
             spectrum_block(showers, self.edges),
+            _digests(showers.events),
         )
         return table, ProfileSums(self.detector).add(showers)
 
-    def _check(self, detector: Detector, names: Sequence[str]) -> None:
+    def _check(self, detector: Detector, names: Sequence[str], weighted: bool) -> None:
         if not detector.same_cells(self.detector):
             raise DetectorError(
                 f"{self.name} has events of '{self.detector.name}' and of '{detector.name}'",
@@ -213,3 +249,45 @@ class Measurement:
                 f"others with {', '.join(names)}",
                 remedy="give files with the same conditions",
             )
+        if weighted != self.weighted:
+            raise DataError(
+                f"{self.name} has events with weights and events without",
+                remedy="give all of them weights (1 where all count the same), or leave them out",
+            )
+
+
+def _total(values: NDArray[np.floating], weights: Weights) -> np.float64:
+    """Add up what some events have, (n, *), as often as each counts."""
+    if weights is None:
+        return np.float64(values.sum(dtype=np.float64))
+    return np.float64((weights @ values.astype(np.float64)).sum())
+
+
+def _digests(events: Events) -> NDArray[np.uint64]:
+    """Return what tells copies, shape (n, 2); zeros where different events may well be equal.
+
+    Points of toys may be, and events of one or two hits.
+    """
+    if events.detector.is_toy:
+        return np.zeros((len(events), 2), np.uint64)
+    digests = events.digests()
+    telling = np.count_nonzero(events.cells, axis=1) >= _TELLING_CELLS
+    return np.where(telling[:, None], digests, np.uint64(0))
+
+
+def _counted(first: NDArray[np.int64], different: NDArray[np.int64], weights: Weights) -> Weights:
+    """Return how much each different event counts; None where copies do not matter.
+
+    They do where independent events would know a mean by over half a per cent better than the
+    different ones do. A sample of hardly any different events cannot be compared by them alone.
+
+    Arguments:
+        first: Number of the first event that each is a copy of, shape (N,).
+        different: The numbers that stand for themselves.
+        weights: Weights of all N.
+    """
+    if len(different) == len(first):
+        return None
+    counted = np.bincount(first, weights, minlength=len(first))[different].astype(np.float64)
+    much = effective_size(len(first), weights) * _HARDLY_ANY
+    return counted if _FEWEST <= effective_size(len(counted), counted) < much else None

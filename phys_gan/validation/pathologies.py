@@ -12,6 +12,7 @@ from scipy.optimize import linear_sum_assignment
 from phys_gan.validation.measuring import Measured
 from phys_gan.validation.statistics.response import ResponseCurve
 from phys_gan.validation.statistics.result import LIMIT_SIGMAS, Result
+from phys_gan.validation.statistics.weighting import effective_size, mean_and_error, taken
 
 __all__ = [
     "Evidence",
@@ -20,6 +21,7 @@ __all__ = [
     "layer_order",
     "memorisation",
     "missing_modes",
+    "repeated_events",
 ]
 
 COLLAPSE = ("duplicates", "distinct", "diversity")
@@ -55,9 +57,9 @@ def dead_cells(evidence: Evidence) -> str | None:
         (pair[::-1], "fires, but never does", "fire, but never do"),
     ):
         mean, error = first.profiles.cells.mean, first.profiles.cells.error
-        silent = second.profiles.cells.mean <= 0
+        silent = second.profiles.cells.mean == 0
         # The mean over its error is the root of the effective number of entries.
-        ratio = (len(second) / len(first)) ** 0.5
+        ratio = (second.effective / first.effective) ** 0.5
         with np.errstate(invalid="ignore", divide="ignore"):
             known = (mean > 0) & (ratio * mean / error > _SIGMAS)
         cells = np.flatnonzero(silent & known)
@@ -74,15 +76,15 @@ def layer_order(evidence: Evidence) -> str | None:
     if n_layers < 2:
         return None
     # Fractions of the total vary from event to event much less than energies do.
-    fractions = [
-        energies / energies.sum(axis=1, keepdims=True)
-        for energies in (s.layer_energies[_lit(s)] for s in samples)
-    ]
-    if min(map(len, fractions)) < 2:
-        return None
-    first, second = (f.mean(axis=0) for f in fractions)
-    errors = [f.std(axis=0) / len(f) ** 0.5 + 1e-12 for f in fractions]
-    pull = (second[:, None] - first) / np.hypot(errors[1][:, None], errors[0])
+    averages = []
+    for sample in samples:
+        lit = sample.layer_energies.sum(axis=1) > 0
+        energies, weights = sample.layer_energies[lit], taken(sample.weights, lit)
+        if effective_size(len(energies), weights) < 2:
+            return None
+        averages.append(mean_and_error(energies / energies.sum(axis=1, keepdims=True), weights))
+    (first, first_error), (second, second_error) = averages
+    pull = (second[:, None] - first) / (np.hypot(second_error[:, None], first_error) + 1e-12)
     cost = pull**2
     layer, place = linear_sum_assignment(cost)
     # Neighbours that are alike may change places by chance; only what was far off counts.
@@ -100,6 +102,16 @@ def layer_order(evidence: Evidence) -> str | None:
 def collapse(evidence: Evidence) -> str | None:
     """Ask whether the candidate repeats a few events."""
     return _results_outside(evidence, COLLAPSE, "The candidate repeats itself")
+
+
+def repeated_events(evidence: Evidence) -> str | None:
+    """Ask whether the candidate has events twice that are equal bit for bit."""
+    candidate, reference = evidence.candidate, evidence.reference
+    copies = candidate.n_seen - candidate.n_different
+    # A read-out of few values repeats itself in the reference as well.
+    if not copies or reference.n_different < reference.n_seen:
+        return None
+    return f"{copies} of {candidate.n_seen} events are copies of others of the candidate."
 
 
 def memorisation(evidence: Evidence) -> str | None:
@@ -131,10 +143,6 @@ def _far_beyond(result: Result) -> bool:
     """Return whether a value is off by five standard deviations; the limit is at three."""
     off, reach = abs(result.value - result.floor), abs(result.limit - result.floor)
     return not result.within_floor and off > _SIGMAS / LIMIT_SIGMAS * reach
-
-
-def _lit(sample: Measured) -> NDArray[np.bool_]:
-    return np.asarray(sample.layer_energies.sum(axis=1) > 0, np.bool_)
 
 
 def _named(cells: NDArray[np.int64], sample: Measured) -> str:

@@ -13,6 +13,7 @@ from phys_gan.errors import DataError
 from phys_gan.events import Events
 from phys_gan.validation.observables.showers import Showers, map_blocks
 from phys_gan.validation.statistics.sums import ExactSum
+from phys_gan.validation.statistics.weighting import Weights
 
 __all__ = ["Profile", "ProfileSums", "Profiles", "make_profiles"]
 
@@ -57,6 +58,9 @@ class ProfileSums:
 
     def __init__(self, detector: Detector) -> None:
         self.n = 0
+        # Sums of the weights, and of their squares, where the events have some.
+        self._weights = _Sums(1)
+        self.weighted = False
         self._cells = _Sums(detector.n_cells)
         self._depth = _Sums(detector.n_layers)
         self._radius = {
@@ -68,36 +72,55 @@ class ProfileSums:
     def add(self, showers: Showers) -> ProfileSums:
         """Add a block of events; return self."""
         self.n += len(showers)
-        cells, detector = showers.doubles, showers.detector
-        self._cells.add(cells)
-        self._depth.add(showers.layer_sums)
+        cells, detector, weights = showers.doubles, showers.detector, showers.events.weights
+        if weights is not None:
+            self.weighted = True
+            self._weights.add(weights[:, None])
+        self._cells.add(cells, weights)
+        self._depth.add(showers.layer_sums, weights)
         for k, sums in self._radius.items():
-            sums.add(cells[:, detector.slice(k)] @ _rings(detector.layers[k].shape))
+            sums.add(cells[:, detector.slice(k)] @ _rings(detector.layers[k].shape), weights)
         return self
 
     def merge(self, other: ProfileSums) -> ProfileSums:
         """Add the events of other sums; return self."""
         self.n += other.n
+        self.weighted = self.weighted or other.weighted
         for mine, theirs in zip(self._all(), other._all(), strict=True):
             mine.merge(theirs)
         return self
 
-    def profiles(self) -> Profiles:
+    def profiles(self, narrower: float = 1.0) -> Profiles:
         """Return the average of all events added.
 
+        Arguments:
+            narrower: By how much the squares of the errors would be too small, because some
+                events are copies of others.
+
         Raises:
-            DataError: There are none.
+            DataError: There are none, or their weights cancel.
         """
         if not self.n:
             raise DataError("there are no events to average", remedy="add some first")
-        return Profiles(
-            self._cells.profile(self.n),
-            self._depth.profile(self.n),
-            {k: sums.profile(self.n) for k, sums in self._radius.items()},
-        )
+        weights = None
+        if self.weighted:
+            weights = float(self._weights.first.value[0]), float(self._weights.second.value[0])
+            if weights[0] <= 0:
+                raise DataError(
+                    f"the weights of {self.n} events have the sum {weights[0]:.4g}, which must be "
+                    f"positive",
+                    remedy="give more events, or leave their weights out",
+                    value=weights[0],
+                )
+
+        def made(sums: _Sums) -> Profile:
+            return sums.profile(self.n, weights, narrower**0.5)
+
+        radius = {k: made(sums) for k, sums in self._radius.items()}
+        return Profiles(made(self._cells), made(self._depth), radius)
 
     def _all(self) -> list[_Sums]:
-        return [self._cells, self._depth, *self._radius.values()]
+        return [self._weights, self._cells, self._depth, *self._radius.values()]
 
 
 def make_profiles(events: Events, *, threads: int | None = None) -> Profiles:
@@ -125,21 +148,32 @@ def _rings(shape: tuple[int, int]) -> NDArray[np.float64]:
 
 
 class _Sums:
-    """Sums of values and of their squares over events."""
+    """Sums of values and of their squares over events: of w x, (w x)^2 and w^2 x with weights."""
 
     def __init__(self, n_bins: int) -> None:
         self.first = ExactSum(n_bins)
         self.second = ExactSum(n_bins)
+        self.mixed = ExactSum(n_bins)
 
-    def add(self, values: NDArray[np.float64]) -> None:
+    def add(self, values: NDArray[np.float64], weights: Weights = None) -> None:
+        if weights is not None:
+            self.mixed.add(weights**2 @ values)
+            values = weights[:, None] * values
         self.first.add(values.sum(axis=0))
         self.second.add(np.einsum("ij,ij->j", values, values))
 
     def merge(self, other: _Sums) -> None:
         self.first.merge(other.first)
         self.second.merge(other.second)
+        self.mixed.merge(other.mixed)
 
-    def profile(self, n: int) -> Profile:
-        mean = self.first.value / n
-        variance = np.maximum(0.0, self.second.value / n - mean**2)
-        return Profile(mean, np.sqrt(variance / max(1, n - 1)))
+    def profile(self, n: int, weights: tuple[float, float] | None, wider: float) -> Profile:
+        if weights is None:
+            mean = self.first.value / n
+            variance = np.maximum(0.0, self.second.value / n - mean**2)
+            return Profile(mean, wider * np.sqrt(variance / max(1, n - 1)))
+        total, squares = weights
+        mean = self.first.value / total
+        # The error of a ratio of sums: sum of w^2 (x - mean)^2 over the square of the sum of w.
+        spread = self.second.value - 2 * mean * self.mixed.value + mean**2 * squares
+        return Profile(mean, wider * np.sqrt(np.maximum(0.0, spread)) / total)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from phys_gan.events import Events
 from phys_gan.validation.comparable import need_same_cells
 from phys_gan.validation.observables import measure, select
 from phys_gan.validation.observables.spectrum import open_edges, spectrum_per_event
 from phys_gan.validation.statistics.metrics import ks
+from phys_gan.validation.statistics.weighting import effective_size, taken
 
 __all__ = ["physics_score"]
 
@@ -17,7 +19,7 @@ def physics_score(reference: Events, candidate: Events) -> float:
     """Return the mean KS distance over all observables and the cell spectrum: 0 is best, 1 worst.
 
     Toys have no cell spectrum: there it is the mean over the coordinates, the true density at the
-    points, and the modes they belong to.
+    points, and the modes they belong to. Events count by their weights, where they have some.
 
     An observable that is defined in one sample only counts as 1. The incident energy itself is
     not an observable here: give both samples the same energies. No errors and no floor, so this
@@ -25,7 +27,8 @@ def physics_score(reference: Events, candidate: Events) -> float:
 
     Arguments:
         reference: Held-out events of full simulation.
-        candidate: Generated events of the same detector, at the same incident energies.
+        candidate: Generated events of the same detector, at the same incident energies and with
+            the same weights.
 
     Raises:
         DetectorError: The detectors differ, or there are no observables for them.
@@ -38,21 +41,32 @@ def physics_score(reference: Events, candidate: Events) -> float:
     toy = reference.detector.is_toy
     distances = [] if toy else [_spectrum_distance(reference, candidate)]
     for o in chosen:
-        p, q = (values[o.name][np.isfinite(values[o.name])] for values in (first, second))
-        if len(p) and len(q):
-            distances.append(ks(p, q))
-        elif len(p) or len(q):
+        p, q = first[o.name], second[o.name]
+        weights = (
+            taken(reference.weights, np.isfinite(p)),
+            taken(candidate.weights, np.isfinite(q)),
+        )
+        p, q = p[np.isfinite(p)], q[np.isfinite(q)]
+        known = [effective_size(len(v), w) > 0 for v, w in zip((p, q), weights, strict=True)]
+        if all(known):
+            distances.append(ks(p, q, weights))
+        elif any(known):
             distances.append(1.0)
     return float(np.mean(distances))
 
 
 def _spectrum_distance(reference: Events, candidate: Events) -> float:
     edges = open_edges(reference.detector)
-    entries = [
-        spectrum_per_event(events, edges).sum(axis=0, dtype=np.float64)
-        for events in (reference, candidate)
-    ]
-    if min(h.sum() for h in entries) == 0:
+    entries = [_spectrum(events, edges) for events in (reference, candidate)]
+    if min(h.sum() for h in entries) <= 0:
         return 1.0
     first, second = (np.cumsum(h) / h.sum() for h in entries)
     return float(np.abs(first - second).max())
+
+
+def _spectrum(events: Events, edges: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the spectrum of the cells of all events together."""
+    each = spectrum_per_event(events, edges)
+    if events.weights is None:
+        return np.asarray(each.sum(axis=0, dtype=np.float64), np.float64)
+    return np.asarray(events.weights @ each, np.float64)

@@ -25,6 +25,7 @@ __all__ = ["first_event", "spread", "write_parts"]
 
 _MODEL = "model.safetensors"
 _CONDITIONS = "conditions.npy"
+_WEIGHTS = "weights.npy"
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,8 @@ def first_event(production: Production) -> Events:
     """Generate one event, and check the conditions of all."""
     model = replace(production.fast.model, compiled=False)
     conditions = dict(production.conditions) or production.manifest.n_events
-    return next(FastSim(model).stream(conditions, production.manifest.seed, block=1))
+    seed, weights = production.manifest.seed, production.weights
+    return next(FastSim(model).stream(conditions, seed, block=1, weights=weights))
 
 
 def write_parts(
@@ -76,8 +78,8 @@ def write_parts(
 ) -> None:
     """Let workers write parts of a production that has begun.
 
-    Model and conditions go through the folder of the parts, where each worker reads the model
-    once and the conditions of its part only.
+    Model, conditions and weights go through the folder of the parts, where each worker reads the
+    model once and what belongs to its part only.
 
     Arguments:
         cluster: The workers, which see the folder under the same path.
@@ -112,6 +114,9 @@ def _share(production: Production) -> None:
         with atomic_file(folder / _CONDITIONS) as temporary:
             names = sorted(production.conditions)
             np.save(temporary, np.stack([production.conditions[name] for name in names]))
+    if production.weights is not None and not (folder / _WEIGHTS).exists():
+        with atomic_file(folder / _WEIGHTS) as temporary:
+            np.save(temporary, production.weights)
 
 
 def _write(part: _Part) -> None:
@@ -125,7 +130,8 @@ def _write(part: _Part) -> None:
         rows = np.load(folder / _CONDITIONS, mmap_mode="r")
         named = dict(zip(sorted(manifest.conditions), rows, strict=True))
         conditions = {name: named[name] for name in manifest.conditions}
-    Production(fast, part.out, conditions, manifest).write_part(part.number)
+    weights = np.load(folder / _WEIGHTS, mmap_mode="r") if manifest.weights else None
+    Production(fast, part.out, conditions, manifest, weights).write_part(part.number)
 
 
 @lru_cache(maxsize=1)

@@ -33,6 +33,7 @@ class Manifest:
         part: Events of a part.
         block: Events of a block.
         format: Name of the layout; None where the ending of the file tells.
+        weights: SHA-256 of the weights that the events get; None where they get none.
     """
 
     phys_gan: str
@@ -43,6 +44,7 @@ class Manifest:
     part: int
     block: int
     format: str | None
+    weights: str | None = None
 
     @classmethod
     def of(
@@ -50,6 +52,7 @@ class Manifest:
         fast: FastSim,
         conditions: Mapping[str, NDArray[np.float64]],
         n_events: int,
+        weights: NDArray[np.float64] | None = None,
         *,
         seed: int,
         part: int,
@@ -58,13 +61,16 @@ class Manifest:
     ) -> Manifest:
         """Describe a production."""
         digests = {name: _sha256(values.tobytes()) for name, values in conditions.items()}
+        carried = None if weights is None else _sha256(weights.tobytes())
         model = _model_digest(fast)
-        return cls(__version__, model, digests, seed, n_events, part, block, format)
+        return cls(__version__, model, digests, seed, n_events, part, block, format, carried)
 
     @property
     def digest(self) -> str:
         """SHA-256 of what the events are; versions and sizes of parts do not count."""
         said = [self.model, dict(self.conditions), self.seed, self.n_events, self.format]
+        # Productions without weights keep the digest that they always had.
+        said += [self.weights] if self.weights else []
         return _sha256(json.dumps(said, sort_keys=True).encode())
 
     def save(self, path: Path) -> None:
@@ -100,6 +106,7 @@ class Manifest:
             ("with seed {}", begun.seed, self.seed),
             ("with {} events", begun.n_events, self.n_events),
             ("with the conditions {}", _listed(begun), _listed(self)),
+            ("{}", _with(begun), _with(self)),
             ("by phys_gan {}", begun.phys_gan, self.phys_gan),
             ("in {}", begun.format or either, self.format or either),
             ("in parts of {} events", begun.part, self.part),
@@ -110,11 +117,15 @@ class Manifest:
         for name, values in self.conditions.items():
             if begun.conditions[name] != values:
                 return f"with other values of '{name}'"
-        return None
+        return "with other weights" if begun.weights != self.weights else None
 
 
 def _listed(manifest: Manifest) -> str:
     return ", ".join(sorted(manifest.conditions)) or "none"
+
+
+def _with(manifest: Manifest) -> str:
+    return "without weights" if manifest.weights is None else "with weights"
 
 
 def _model_digest(fast: FastSim) -> str:

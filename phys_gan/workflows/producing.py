@@ -28,6 +28,7 @@ def produce(
     out: str | Path,
     conditions: Mapping[str, ArrayLike] | int,
     *,
+    weights: ArrayLike | None = None,
     seed: int = 0,
     format: str | None = None,
     block: int | None = None,
@@ -48,6 +49,7 @@ def produce(
         model: A model, or what :meth:`FastSim.load` finds.
         out: The file, as for :func:`phys_gan.write`.
         conditions: As for :meth:`FastSim.generate`.
+        weights: As for :meth:`FastSim.generate`.
         seed: Seed of the production.
         format: Name of the layout; by default the ending of ``out`` tells.
         block: Events of a block, see :meth:`Production.plan`.
@@ -73,7 +75,7 @@ def produce(
     if resume and part is None and standing(out) is not None:
         small, part = False, Manifest.load(parts_of(out) / MANIFEST).part
     production = Production.plan(
-        fast, out, conditions, seed=seed, format=format, block=block, part=part
+        fast, out, conditions, weights=weights, seed=seed, format=format, block=block, part=part
     )
     if cluster is not None and small:
         production = spread(production, cluster.n_tasks)

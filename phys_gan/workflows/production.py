@@ -16,7 +16,7 @@ from phys_gan.data.reading import How, open_events
 from phys_gan.data.source import Source
 from phys_gan.data.writing import choose_format, writing
 from phys_gan.errors import ConfigError, OutputError, PhysGanError
-from phys_gan.events import Events
+from phys_gan.events import Events, as_weights
 from phys_gan.generation import FastSim
 from phys_gan.workflows.manifest import Manifest
 from phys_gan.workflows.parts import MANIFEST, name_of, parts_of, standing
@@ -41,12 +41,14 @@ class Production:
         out: The file to write.
         conditions: Name to values (N,) of all events.
         manifest: What the production is made of.
+        weights: Weights of all events, (N,), where they get some.
     """
 
     fast: FastSim
     out: Path
     conditions: Mapping[str, NDArray[np.float64]]
     manifest: Manifest
+    weights: NDArray[np.float64] | None = None
 
     @classmethod
     def plan(
@@ -55,6 +57,7 @@ class Production:
         out: str | Path,
         conditions: Mapping[str, ArrayLike] | int,
         *,
+        weights: ArrayLike | None = None,
         seed: int = 0,
         format: str | None = None,
         block: int | None = None,
@@ -66,6 +69,7 @@ class Production:
             fast: The model.
             out: The file, as for :func:`phys_gan.write`.
             conditions: As for :meth:`FastSim.generate`.
+            weights: As for :meth:`FastSim.generate`.
             seed: Seed of the production.
             format: Name of the layout; by default the ending of ``out`` tells.
             block: Events of a block; by default about 2^24 cells, between 256 and 16,384 events.
@@ -75,6 +79,7 @@ class Production:
         Raises:
             ConfigError: Nothing says how many events to generate, or a part is no whole number of
                 blocks.
+            DataError: There is not one weight per event.
         """
         named: dict[str, NDArray[np.float64]] = {}
         if isinstance(conditions, int | np.integer):
@@ -84,6 +89,7 @@ class Production:
             n = max(map(len, named.values()), default=0)
         if n < 1:
             raise ConfigError("nothing says how many events to generate", remedy="give conditions")
+        carried = as_weights(weights, n)
         n_cells = fast.detector.n_cells
         if block is None:
             most = max(_BLOCKS[0], min(_BLOCKS[1], _BLOCK_CELLS // n_cells))
@@ -98,8 +104,10 @@ class Production:
                 value=part,
                 constraint=block,
             )
-        manifest = Manifest.of(fast, named, n, seed=seed, part=part, block=block, format=format)
-        return cls(fast, Path(out), named, manifest)
+        manifest = Manifest.of(
+            fast, named, n, carried, seed=seed, part=part, block=block, format=format
+        )
+        return cls(fast, Path(out), named, manifest, carried)
 
     @property
     def folder(self) -> Path:
@@ -129,7 +137,13 @@ class Production:
         if self.conditions:
             named = {name: values[begin:end] for name, values in self.conditions.items()}
         manifest = self.manifest
-        blocks = self.fast.stream(named, manifest.seed, number=begin, block=manifest.block)
+        blocks = self.fast.stream(
+            named,
+            manifest.seed,
+            number=begin,
+            block=manifest.block,
+            weights=None if self.weights is None else self.weights[begin:end],
+        )
         with ThreadPoolExecutor(1) as thread:
             current = next(blocks, None)
             while current is not None:

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from phys_gan.data import read, split
+from phys_gan.data.reading import How
+from phys_gan.data.source import find_sources
+from phys_gan.data.survey import survey
 from phys_gan.detectors import Detector, load_detector
 from phys_gan.errors import ConfigError, DetectorError
-from phys_gan.events import Events
+from phys_gan.events import Events, require_drawable
 from phys_gan.generation import FastSim
 from phys_gan.simulators import simulate
 from phys_gan.training import Recipe, load_recipe
@@ -17,9 +23,9 @@ from phys_gan.training.batches import Flow
 from phys_gan.training.loop import Report, Watch, silent, unwatched
 from phys_gan.training.loop import train as run_training
 from phys_gan.validation import physics_score
-from phys_gan.workflows.loading import load_or_stream
+from phys_gan.workflows.loading import load_or_stream, weighting
 
-__all__ = ["resolve", "train"]
+__all__ = ["look", "resolve", "train"]
 
 
 def resolve(recipe: str | Path | Recipe, overrides: Sequence[str] = ()) -> Recipe:
@@ -49,12 +55,14 @@ def train(
     format: str | None = None,
     mapping: str | Path | None = None,
     memory: int | None = None,
+    say: Callable[[str], None] = lambda text: None,
 ) -> FastSim:
     """Train a model and load it.
 
     A share of the events, ``training.held_out``, is never shown; the checkpoint whose events come
     closest to them in the shower observables is kept. Files that are too large for the memory are
-    streamed.
+    streamed. Events that have weights are drawn by them, so that the model learns the weighted
+    distribution, and are compared by them.
 
     Arguments:
         recipe: The name of a built-in recipe, the path of a TOML file, or a recipe.
@@ -75,8 +83,10 @@ def train(
         mapping: Where the hits of the files are, as for :func:`phys_gan.read`.
         memory: Bytes that events may take; a third of the machine's by default. Files that need
             more are streamed.
+        say: Is told in a sentence that events are drawn by their weights, where they are.
 
     Raises:
+        DataError: Events cannot be drawn by their weights, because some are negative or all are 0.
         PhysGanError: Whatever is wrong with recipe, data or run directory, in one sentence.
         Unfinished: A signal came, or the wall time is nearly over; ``resume`` goes on.
     """
@@ -93,9 +103,12 @@ def train(
     if data is None:
         data = _simulated(recipe, wanted)
     if isinstance(data, Events):
+        weights = data.weights
+        if weights is not None:
+            require_drawable(weights)
         shown, held_out = split(data, [1 - share, share], seed)
     else:
-        shown, held_out, flow = load_or_stream(
+        shown, held_out, flow, weights = load_or_stream(
             data,
             share,
             seed,
@@ -110,6 +123,10 @@ def train(
             f"belong to '{shown.detector.name}'",
             remedy="choose another recipe or other data",
         )
+    provenance = {f"data_{name}": text for name, text in shown.provenance.items()}
+    if weights is not None:
+        provenance["data_weights"] = weighting(weights)
+        say(_drawn(weights))
     model = run_training(
         recipe,
         shown,
@@ -124,10 +141,37 @@ def train(
         deadline=deadline,
         report=report,
         watch=watch,
-        provenance={f"data_{name}": text for name, text in shown.provenance.items()},
+        provenance=provenance,
         flow=flow,
     )
     return FastSim.load(model)
+
+
+def look(
+    recipe: Recipe,
+    data: str | Path | Sequence[str | Path],
+    *,
+    detector: str | Path | Detector | None = None,
+    format: str | None = None,
+    mapping: str | Path | None = None,
+) -> str:
+    """Look at files without reading their cells, and say what :func:`train` would say of them.
+
+    Arguments are those of :func:`train`.
+
+    Raises:
+        PhysGanError: As in :func:`train`, as far as it can be known.
+    """
+    how = How.of(detector or recipe.detector or None, format, mapping)
+    weights = survey(find_sources(data), how).weights
+    if weights is None:
+        return ""
+    require_drawable(weights)
+    return _drawn(weights)
+
+
+def _drawn(weights: NDArray[np.float64]) -> str:
+    return f"Events are drawn by their weights: {weighting(weights)}"
 
 
 def _simulated(recipe: Recipe, detector: Detector | None) -> Events:
@@ -151,4 +195,6 @@ def _sources(
         return []
     if not isinstance(source, Events):
         source = read(source, detector=detector, format=format, mapping=mapping)
+    if source.weights is not None:
+        require_drawable(source.weights, "source events")
     return split(source, [1 - share, share], seed)

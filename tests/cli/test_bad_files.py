@@ -108,7 +108,11 @@ BAD: dict[str, tuple[str, Callable[[Path], Any], str]] = {
         change("energy", lambda it: it * 1000),
         "look like MeV where GeV is expected",
     ),
-    "no events": ("a.h5", change("energy", lambda it: it[:0]), "but detector 'calogan' and the e"),
+    "no events": (
+        "a.h5",
+        change("energy", lambda it: it[:0]),
+        "has 200 events, but 'energy' has 0",
+    ),
 }
 
 

@@ -29,20 +29,22 @@ BANDS = {"galaxy10-hdf5": "grz", "galaxiesml-hdf5": "grizy", "cosmos-fits": "i"}
 
 
 def some(layout: str, n: int = 4) -> Events:
-    """Return events that the layout holds, with an overflow and further conditions."""
-    rng = np.random.default_rng(0)
+    """Return events that the layout holds, with overflow, weights and further conditions."""
+    rng, weights = np.random.default_rng(0), np.linspace(-1, 2, n)
     if layout in BANDS:
         image = image_detector("image", BANDS[layout], (8, 8), 0.2, "count")
         more = {"ans": rng.integers(0, 9, n), "redshift": rng.random(n), "mag": rng.random(n)}
         cells = rng.integers(0, 255, (n, image.n_cells))
-        return Events(cells, more, image, np.ones((n, image.n_layers)))
+        return Events(cells, more, image, np.ones((n, image.n_layers)), weights=weights)
     if layout == "toys-hdf5":
         more = {"mass": rng.random(n)}
-        return Events(rng.normal(size=(n, 2)), more, AXES, np.ones((n, 2)), {"made": "here"})
+        overflow = np.ones((n, 2))
+        return Events(rng.normal(size=(n, 2)), more, AXES, overflow, {"made": "here"}, weights)
     detector = load_detector("calogan") if layout.startswith("calogan") else SMALL
     cells = rng.random((n, detector.n_cells)) + 0.5
     conditions = {"energy": cells.sum(axis=1), "pdg": np.full(n, 22.0), "theta": rng.random(n)}
-    return Events(cells, conditions, detector, np.ones((n, detector.n_layers)), {"made": "here"})
+    overflow = np.ones((n, detector.n_layers))
+    return Events(cells, conditions, detector, overflow, {"made": "here"}, weights)
 
 
 @pytest.fixture(scope="session")

@@ -319,7 +319,7 @@ def torn(values: Any) -> Any:
 
 CONTENT: list[tuple[str, Callable[[Content], None], str]] = [
     ("calogan-hdf5", to("layer_1", lambda it: it[:, 1:]), "'layer_1' has shape (4, 11, 12)"),
-    ("calogan-hdf5", to("energy", lambda it: it[:3]), "'layer_0' has shape (4, 3, 96)"),
+    ("calogan-hdf5", to("energy", lambda it: it[:3]), "'layer_0' has 4 events, but 'energy'"),
     ("calogan-hdf5", to("energy", lambda it: np.tile(it, 2)), "(4, 2), but must be (N, 1)"),
     ("calogan-hdf5", to("overflow", lambda it: it[:, 1:]), "(4, 2), but must be (4, 3)"),
     ("calogan-hdf5", to("conditions/pdg", lambda it: it[1:]), "3 values of 'pdg' for 4 events"),
@@ -359,10 +359,10 @@ CONTENT: list[tuple[str, Callable[[Content], None], str]] = [
     ("showerdata-hdf5", to("showers", torn), "has 47 numbers, which is not a multiple of 4"),
     ("showerdata-hdf5", to("num_points", lambda it: it + 1), "but 'num_points' says 13"),
     ("showerdata-hdf5", to("shape", lambda it: it[1:]), "'shape' holds (12, 4), but must"),
-    ("showerdata-hdf5", to("showers", lambda it: it[1:]), "has shape (3,), but must be (4,)"),
+    ("showerdata-hdf5", to("showers", lambda it: it[1:]), "has 3 events, but 'energies' has 4"),
     ("showerdata-hdf5", add("conditions/energy", "energies"), "'energy' is there twice"),
     ("caloclouds-hdf5", to("events", lambda it: it[..., 1:]), "but must be (4, P, 4)"),
-    ("caloclouds-hdf5", to("events", lambda it: it[1:]), "(3, 12, 4), but must be (4, P, 4)"),
+    ("caloclouds-hdf5", to("events", lambda it: it[1:]), "has 3 events, but 'energy' has 4"),
     ("caloclouds-hdf5", add("conditions/energy", "energy"), "'energy' is there twice"),
     ("toys-hdf5", to("points", lambda it: it[0]), "has shape (2,), but must be (N, d)"),
     ("toys-hdf5", to("points", lambda it: it[:, 1:]), "1 coordinates, but detector 'axes' has 2"),

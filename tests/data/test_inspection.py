@@ -68,8 +68,14 @@ def test_warnings(tmp_path: Path) -> None:
     assert text.startswith("E_tot/E_inc is 0.0201 on average, but detector 'calogan' has about ")
     cells[3] = 0
     assert warnings_of(tmp_path, cells, energy) == ["1 of 10 events have no signal in any cell"]
-    cells[4] = cells[5]
-    assert "1 of 10 events are copies of others" in warnings_of(tmp_path, cells, energy)
+    # The same sum is not the same event.
+    cells[6] = cells[5, ::-1]
+    assert warnings_of(tmp_path, cells, energy) == ["1 of 10 events have no signal in any cell"]
+    cells[4] = cells[7] = cells[5]
+    assert "2 of 10 events are copies of others" in warnings_of(tmp_path, cells, energy)
+    energy[7] = 260
+    text = "2 of 10 events are copies of others, 1 of them with other conditions"
+    assert text in warnings_of(tmp_path, cells, energy)
 
 
 def test_one_event_has_no_error(tmp_path: Path) -> None:

@@ -196,8 +196,8 @@ BAD_HDF5: dict[str, tuple[Callable[[Path], Any], type[PhysGanError], str]] = {
     ),
     "other number of events": (
         calogan(energy=np.ones(3)),
-        DetectorError,
-        "'layer_0' has shape (4, 3, 96)",
+        DataError,
+        "data set 'layer_0' has 4 events, but 'energy' has 3; store the same events in both",
     ),
     "energies of two columns": (
         calogan(energy=np.ones((4, 2))),

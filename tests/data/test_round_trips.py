@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import h5py
@@ -56,6 +57,9 @@ def events_for(layout: str, n: int = 20, seed: int = 0, filled: float = 0.4) -> 
     cells = rng.exponential(3.0, (n, detector.n_cells)).astype(np.float32)
     cells[rng.random(cells.shape) > filled] = 0
     conditions = {"mass": rng.normal(size=n) * 1e200, "number": np.arange(n) + 1000.0 * seed}
+    # What vectors become, and names that mean something where another program wrote them.
+    for name in ("vertex.0", "vertex.1", "incident_theta", "Weight", "event_weights"):
+        conditions[name] = rng.normal(size=n)
     if detector.is_image:
         cells = np.minimum(np.round(cells * 20), 255)
         conditions["ans"] = rng.integers(0, 10, n).astype(float)
@@ -64,18 +68,13 @@ def events_for(layout: str, n: int = 20, seed: int = 0, filled: float = 0.4) -> 
         conditions |= {"pdg": rng.choice([22.0, -11.0], n), "theta": rng.uniform(0, 1, n)}
         conditions["phi"] = rng.uniform(-3, 3, n)
     overflow = rng.random((n, detector.n_layers)) / 10
-    return Events(cells, conditions, detector, overflow, {"made": f"by seed {seed}"})
+    said, weights = {"made": f"by seed {seed}"}, rng.normal(1, 1, n)
+    return Events(cells, conditions, detector, overflow, said, weights)
 
 
 def with_conditions(events: Events, **conditions: np.ndarray | float) -> Events:
     more = {name: np.full(len(events), values) for name, values in conditions.items()}
-    return Events(
-        events.cells,
-        {**events.conditions, **more},
-        events.detector,
-        events.overflow,
-        events.provenance,
-    )
+    return replace(events, conditions={**events.conditions, **more})
 
 
 def without(events: Events, *names: str) -> dict[str, np.ndarray]:
@@ -114,6 +113,11 @@ def test_it_can_be_inspected(layout: str, tmp_path: Path) -> None:
     assert found.overflow == pytest.approx((of_all, (outside / (outside + inside)).max()))
     assert found.provenance == events.provenance
     assert found.warnings == []
+    assert found.notes == ()
+    assert found.weights is not None
+    assert found.weights.low == events.weights.min()
+    assert found.weights.n_negative == (events.weights < 0).sum()
+    assert found.weights.effective_number == pytest.approx(events.effective_number)
     lines = found.lines()
     assert all(line.strip() for line in lines)
     assert any(line.split() == ["events", "20"] for line in lines)
@@ -155,6 +159,7 @@ def test_many_blocks(layout: str, tmp_path: Path) -> None:
         {name: values[again] for name, values in some.conditions.items()},
         some.detector,
         some.overflow[again],
+        weights=np.arange(n) - 100.0,
     )
     events = with_conditions(events, number=np.arange(n, dtype=float))
     write(tmp_path / "data", events, layout)
@@ -198,7 +203,7 @@ def test_a_condition_comes_back_or_is_refused(layout: str, tmp_path: Path) -> No
     odd = with_conditions(events, **ODD)
     write(tmp_path / "data", odd, layout, drop=REFUSED[layout])
     conditions = without(odd, *REFUSED[layout])
-    rest = Events(odd.cells, conditions, odd.detector, odd.overflow, odd.provenance)
+    rest = replace(odd, conditions=conditions)
     assert_same(rest, read(tmp_path / "data"))
 
 
@@ -211,8 +216,19 @@ def test_what_is_dropped_on_the_way(layout: str, tmp_path: Path) -> None:
         with pytest.raises(DataError, match="leave it out with --drop"):
             convert(tmp_path / "any", tmp_path / "data", to=layout)
     convert(tmp_path / "any", tmp_path / "data", to=layout, drop=drop)
-    rest = Events(events.cells, without(events, *drop), events.detector, None, events.provenance)
+    rest = replace(events, conditions=without(events, *drop), overflow=None)
     assert_same(rest, read(tmp_path / "data"))
+    convert(tmp_path / "any", tmp_path / "data", to=layout, drop=drop | {"weights"})
+    assert_same(replace(rest, weights=None), read(tmp_path / "data"))
+
+
+@layouts
+def test_weights_that_are_all_zero(layout: str, tmp_path: Path) -> None:
+    events = replace(events_for(layout, 3), weights=np.zeros(3))
+    write(tmp_path / "data", events, layout)
+    assert_same(events, read(tmp_path / "data"))
+    with pytest.raises(DataError, match="the new ones have"):
+        write(tmp_path / "data", replace(events, weights=None), append=True)
 
 
 def test_a_name_inside_of_another(tmp_path: Path) -> None:
@@ -272,7 +288,7 @@ def test_any_provenance_comes_back(layout: str, tmp_path: Path) -> None:
         "phys_gan_detector": "none",
         "n" * 70_000: "long name",
     }
-    said = Events(events.cells, events.conditions, events.detector, events.overflow, texts)
+    said = replace(events, provenance=texts)
     write(tmp_path / "data", said, layout)
     assert_same(said, read(tmp_path / "data"))
 

@@ -1,12 +1,17 @@
 """Parts that never overlap and look alike."""
 
+import hashlib
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 import phys_gan as pg
+from helpers import geant4
 from phys_gan.data import split_files
+from phys_gan.data.splitting import copies_among, split_indices
+from phys_gan.errors import DataError, Notice
 
 DETECTOR = pg.Detector.model_validate(
     {"name": "one", "layers": [{"kind": "cartesian", "z": [0, 1], "x": [0, 1], "y": [0, 1]}]}
@@ -85,12 +90,149 @@ def test_every_kind_and_every_range_is_in_every_part():
             np.testing.assert_allclose(counts, 100, atol=12)
 
 
+@pytest.mark.parametrize(
+    ("n", "shares", "seed", "sizes", "fingerprint"),
+    [
+        (5000, (0.8, 0.2), 0, [4000, 1000], "965326b252ad17e7"),
+        (5000, (0.7, 0.2, 0.1), 3, [3500, 1000, 500], "855ae9c72dca30f4"),
+        (777, (0.9, 0.1), 1, [699, 78], "d532b0a75499ecda"),
+        (23, (0.5, 0.5), 2, [12, 11], "daba58b131b03e8e"),
+    ],
+)
+def test_samples_without_copies_are_split_as_ever(n, shares, seed, sizes, fingerprint):
+    """The held-out events of published models and of runs that go on must never change."""
+    sample = geant4()[:n]
+    parts = split_indices(sample.conditions, shares, seed, copies_among([sample]))
+    assert [len(part) for part in parts] == sizes
+    assert _fingerprint(parts) == fingerprint
+
+
+def test_many_conditions_are_split_as_ever():
+    sample = geant4()
+    numbers = np.arange(5000.0)
+    conditions = {
+        "energy": sample.energy,
+        "pdg": np.where(numbers % 3, 11.0, 22.0),
+        "theta": np.sin(numbers),
+    }
+    parts = split_indices(conditions, [0.8, 0.2], 4, copies_among([sample]))
+    assert _fingerprint(parts) == "f2bdbc913baabbea"
+
+
+def _fingerprint(parts):
+    text = b"".join(part.astype("<i8").tobytes() + b"|" for part in parts)
+    return hashlib.sha256(text).hexdigest()[:16]
+
+
+def repeated(times, seed=0):
+    """Return events of which the k-th comes ``times[k]`` times, in random order."""
+    numbers = np.random.default_rng(seed).permutation(np.repeat(np.arange(len(times)), times))
+    return events(len(times) + 1, seed)[numbers + 1]
+
+
 def test_copies_stay_together():
     one = events(500)
     double = pg.Events.concatenate([one, one, one[:100]])
     for first, second in (pg.split(double, [0.5, 0.5], seed) for seed in range(5)):
         assert not set(first.cells[:, 0]) & set(second.cells[:, 0]) - {0.0}
-        assert len(first) + len(second) == len(double)
+        assert len(first) == len(second) == 550
+
+
+@given(
+    few=st.lists(st.integers(1, 150), max_size=20),
+    once=st.integers(150, 400),
+    share=st.floats(0.5, 0.9),
+    seed=st.integers(0, 100),
+)
+def test_events_that_come_once_make_up_for_copies(few, once, share, seed):
+    sample = repeated(few + [1] * once, seed)
+    parts = pg.split(sample, [share, 1 - share], seed)
+    assert not set(parts[0].cells[:, 0]) & set(parts[1].cells[:, 0])
+    assert sum(map(len, parts)) == len(sample)
+    assert abs(len(parts[0]) - share * len(sample)) <= max(1, 0.01 * len(sample))
+    assert parts[0].energy.min() == sample.energy.min()
+    assert parts[0].energy.max() == sample.energy.max()
+
+
+@pytest.mark.parametrize(
+    ("times", "shares", "sizes"),
+    [
+        ([4] * 100, (0.8, 0.2), [320, 80]),
+        ([4] * 100, (0.7, 0.2, 0.1), [280, 80, 40]),
+        ([300] + [1] * 100, (0.8, 0.2), [320, 80]),
+        ([90] + [1] * 310, (0.8, 0.2), [320, 80]),
+        ([2] * 4 + [1] * 392, (0.8, 0.2), [320, 80]),
+        (list(range(1, 101)), (0.8, 0.2), [4040, 1010]),
+    ],
+)
+def test_shares_are_right_in_spite_of_copies(times, shares, sizes):
+    for seed in range(5):
+        parts = pg.split(repeated(times, seed), shares, seed)
+        np.testing.assert_allclose([len(part) for part in parts], sizes, atol=1)
+
+
+def test_groups_of_similar_size_are_exchanged_until_the_shares_are_right():
+    for seed in range(10):
+        times = np.random.default_rng(seed).integers(50, 150, 20)
+        parts = pg.split(repeated(times, seed), [0.8, 0.2], seed)
+        assert abs(len(parts[1]) / sum(times) - 0.2) <= 0.01
+
+
+def test_the_parts_of_copies_have_one_spectrum():
+    # The event that comes 1,000 times is no part of the spectrum of the others.
+    times = [1000] + [1] * 1000 + [2] * 1000 + [3] * 1000
+    first, second = (
+        part[part.cells[:, 0] != 1] for part in pg.split(repeated(times), [0.7, 0.3], seed=1)
+    )
+    quantiles = np.linspace(0.05, 0.95, 10)
+    np.testing.assert_allclose(
+        np.quantile(first.energy, quantiles), np.quantile(second.energy, quantiles), atol=2.0
+    )
+    for n in (1, 2, 3):
+        counts = [np.sum(np.unique(p.cells, return_counts=True)[1] == n) for p in (first, second)]
+        assert sum(counts) == 1000
+
+
+@pytest.mark.parametrize(
+    ("times", "shares", "message"),
+    [
+        ([300] + [1] * 100, (0.5, 0.5), "one event is there 300 times; remove copies, or"),
+        ([4] * 10, (0.75, 0.25), "have 32 and 8 events instead of 30 and 10: copies stay together"),
+        ([100] * 3, (0.8, 0.2), "have 200 and 100 events instead of 240 and 60"),
+        # Rather than an empty part.
+        ([50] * 4, (0.9, 0.1), "have 150 and 50 events instead of 180 and 20"),
+    ],
+)
+def test_wrong_shares_are_said(times, shares, message):
+    with pytest.warns(Notice, match=message):
+        pg.split(repeated(times), shares, seed=1)
+
+
+def test_too_few_different_events():
+    with pytest.raises(DataError, match=r"too few .*: without copies they are 1; give more events"):
+        pg.split(repeated([200]), [0.8, 0.2])
+    with pytest.raises(DataError, match="0 events are too few"):
+        pg.split(events(5)[:0], [0.8, 0.2])
+
+
+def test_events_that_are_equal_but_for_their_conditions_are_copies():
+    one = events(300)
+    two = pg.Events(one.cells, {"energy": one.energy + 1000}, DETECTOR)
+    sample = pg.Events.concatenate([one[1:], two[1:]])
+    learn, test = pg.split(sample, [0.8, 0.2], seed=1)
+    assert not set(learn.cells[:, 0]) & set(test.cells[:, 0])
+    assert abs(len(learn) - 0.8 * 598) <= 2
+    assert learn.energy.min() == sample.energy.min()
+    assert learn.energy.max() == sample.energy.max()
+
+
+def test_weights_stay_with_their_events_and_do_not_count():
+    numbers = np.arange(1, 401.0)
+    sample = pg.Events(numbers[:, None], {"energy": numbers}, DETECTOR, weights=numbers - 300)
+    parts = pg.split(sample, [0.8, 0.2], seed=1)
+    assert [len(part) for part in parts] == [320, 80]
+    for part in parts:
+        np.testing.assert_array_equal(part.weights, part.cells[:, 0] - 300)
 
 
 def test_silent_events_are_no_copies():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import h5py
@@ -101,7 +102,7 @@ def test_chosen_events_alone_take_part(files: list[Path]) -> None:
     assert some.n_events == len(chosen)
     np.testing.assert_array_equal(np.sort(numbers(list(some))), np.repeat(chosen, 2))
     np.testing.assert_array_equal(numbers([whole.events(chosen[::-1])]), chosen)
-    np.testing.assert_array_equal(whole.totals(), np.arange(1057) + 1)
+    np.testing.assert_array_equal(whole.first_copies(), np.arange(1057))
 
 
 def test_conditions_overflow_and_particles_come_along(tmp_path: Path) -> None:
@@ -178,3 +179,105 @@ def test_root_files_stream_too(tmp_path: Path) -> None:
     np.testing.assert_allclose(energies[order], np.sort(showers.energy), rtol=1e-12)
     cells = np.concatenate([batch.cells for batch in batches])[order]
     np.testing.assert_array_equal(cells, showers.cells[np.argsort(showers.energy)])
+
+
+WEIGHTS = np.random.default_rng(5).exponential(size=1057) * (np.arange(1057) % 5 > 0)
+MEAN_ONE = WEIGHTS / WEIGHTS.mean()
+
+
+def by_weight(files: list[Path], batch: int, weights: np.ndarray = WEIGHTS, **how: int) -> Stream:
+    whole = stream(files, batch, **{"memory": ROW * 400, **how})
+    return replace(whole, found=replace(whole.found, weights=weights), by_weight=True)
+
+
+def test_events_are_drawn_by_their_weights(files: list[Path]) -> None:
+    epochs = 30
+    drawn = by_weight(files, 500, seed=2, epochs=epochs)
+    batches = list(drawn)
+    assert len(batches) == len(drawn)
+    assert {len(batch) for batch in batches[:-1]} == {500}
+    assert all(batch.weights is None for batch in batches)
+    times = np.bincount(numbers(batches), minlength=1057)
+    assert abs(times.sum() / (1057 * epochs) - 1) < 2e-3
+    assert not times[WEIGHTS == 0].any()
+    # An epoch draws an event about floor(w) or floor(w) + 1 times, which spreads by up to 1/2.
+    pulls = (times - epochs * MEAN_ONE)[WEIGHTS > 0] / (0.5 * np.sqrt(epochs))
+    assert (pulls**2).mean() < 1.2
+    assert np.abs(pulls).max() < 5
+    assert np.corrcoef(times, MEAN_ONE)[0, 1] > 0.99
+
+
+@settings(max_examples=10)
+@given(first=st.integers(0, 60), batch=st.integers(50, 300), rank=st.integers(0, 1))
+def test_a_weighted_stream_begins_at_any_batch(
+    files: list[Path], first: int, batch: int, rank: int
+) -> None:
+    whole = by_weight(files, batch, seed=4, rank=rank, world=2)
+    late = replace(whole, first=first)
+    expected = [b for _, b in zip(range(first + 3), whole, strict=False)][first:]
+    assert len(expected) == 3
+    for one, two in zip(expected, late, strict=False):
+        np.testing.assert_array_equal(one.cells, two.cells)
+
+
+def test_processes_share_what_is_drawn(files: list[Path]) -> None:
+    alone = by_weight(files, 100, seed=6, epochs=10)
+    parts = [by_weight(files, 100, seed=6, epochs=10, rank=k, world=2) for k in range(2)]
+    seen = [numbers(list(part)) for part in parts]
+    assert [len(part) for part in parts] == [-(-len(n) // 100) for n in seen]
+    times = np.bincount(np.concatenate(seen), minlength=1057)
+    # Both cut the files into other pieces than one does, and draw as many of each event.
+    np.testing.assert_allclose(times.sum(), len(numbers(list(alone))), rtol=0.01)
+    pulls = (times - 10 * MEAN_ONE)[WEIGHTS > 0] / (0.5 * np.sqrt(10))
+    assert (pulls**2).mean() < 1.2
+    # The same event comes in both, in different epochs.
+    assert len(np.intersect1d(*seen)) > 500
+
+
+def test_without_weights_drawing_by_them_changes_nothing(files: list[Path]) -> None:
+    plain, drawn = (
+        numbers(list(stream(files, 100, seed=1, epochs=2, memory=ROW * 300, by_weight=by_weight)))
+        for by_weight in (False, True)
+    )
+    np.testing.assert_array_equal(plain, drawn)
+
+
+def test_weights_stay_with_events_that_are_not_drawn_by_them(files: list[Path]) -> None:
+    whole = replace(by_weight(files, 100, seed=1, epochs=1), by_weight=False)
+    batches = list(whole)
+    seen = numbers(batches)
+    assert sorted(seen) == list(range(1057))
+    np.testing.assert_array_equal(np.concatenate([b.weights for b in batches]), WEIGHTS[seen])
+    for one in (whole, replace(whole, by_weight=True)):
+        np.testing.assert_array_equal(one.events([7, 3, 1050]).weights, WEIGHTS[[3, 7, 1050]])
+
+
+def test_chosen_events_are_drawn_by_their_weights_among_themselves(files: list[Path]) -> None:
+    chosen = np.arange(5, 1057, 7)
+    some = replace(by_weight(files, 64, epochs=30), chosen=chosen)
+    times = np.bincount(numbers(list(some)), minlength=1057)
+    assert set(np.flatnonzero(times)) <= set(chosen[WEIGHTS[chosen] > 0])
+    expected = 30 * WEIGHTS[chosen] / WEIGHTS[chosen].mean()
+    assert np.abs(times[chosen] - expected).max() < 5 * 0.5 * np.sqrt(30)
+
+
+def test_pieces_without_weight_are_not_read(tmp_path: Path) -> None:
+    paths = [tmp_path / "a.h5", tmp_path / "b.h5"]
+    for path, first in zip(paths, (0, 500), strict=True):
+        write(path, numbered(first, 500))
+    weights = np.repeat([0.0, 2.0], 500)
+    drawn = by_weight(paths, 100, weights, epochs=1)
+    paths[0].unlink()
+    # An epoch has as many events as there are, of any weight.
+    np.testing.assert_array_equal(np.sort(numbers(list(drawn))), np.repeat(np.arange(500, 1000), 2))
+
+
+@pytest.mark.parametrize(
+    ("weight", "message"),
+    [(-1.0, "negative in 1,057 of 1,057"), (0.0, "of all 1,057 events are 0")],
+)
+def test_weights_that_nothing_can_be_drawn_by(
+    files: list[Path], weight: float, message: str
+) -> None:
+    with pytest.raises(DataError, match=message):
+        by_weight(files, 10, np.full(1057, weight))

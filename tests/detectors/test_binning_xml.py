@@ -40,10 +40,23 @@ def test_a_file_and_its_particles(tmp_path: Path) -> None:
     path.write_text(BOTH)
     assert load_detector(f"{path}:pion").name == "pion"
     assert load_detector(f"{path}:22").name == "photon"
-    with pytest.raises(DetectorError, match="has 2 binnings; name one of: photon, pion"):
+    with pytest.raises(DetectorError, match=r"2 binnings, .* photon, pion; name .*:photon'$"):
         load_detector(path)
-    with pytest.raises(DetectorError, match="no binning for the particle 'muon'"):
+    with pytest.raises(DetectorError, match="particle 'muon': it holds photon, pion; name the"):
         load_detector(f"{path}:muon")
+    path.write_text(BOTH.replace("pion", "photon"))
+    with pytest.raises(DetectorError, match="2 binnings for the particle 'photon'; keep one of"):
+        load_detector(f"{path}:photon")
+
+
+def test_the_name_that_is_advised_is_found(tmp_path: Path) -> None:
+    path = tmp_path / "a.xml:b" / "two@x.xml"
+    path.parent.mkdir()
+    path.write_text(BOTH)
+    with pytest.raises(DetectorError) as caught:
+        load_detector(path)
+    advised = str(caught.value).split("such as '")[1].removesuffix("'")
+    assert load_detector(advised).name == "photon"
 
 
 def test_thickness() -> None:
@@ -55,7 +68,7 @@ def test_thickness() -> None:
     ("text", "sentence"),
     [
         ("<Bins>", "is not XML"),
-        ("<Bins/>", "has 0 binnings; name one of: none there"),
+        ("<Bins/>", "is not a binning: it holds no <Bin>"),
         ("<!DOCTYPE x><Bins/>", "declares a document type"),
         ('<Bins><Bin pid="22"/></Bins>', "at least 1 item"),
         ('<Bins><Bin pid="22"><Layer r_edges="0,x"/></Bin></Bins>', "could not convert"),

@@ -1,6 +1,8 @@
 """Batches: every event once per epoch, symmetries applied, nothing but seed and step matters."""
 
+import numpy as np
 import torch
+from scipy import stats
 
 from phys_gan.detectors import load_detector
 from phys_gan.training.batches import ResidentBatches
@@ -41,6 +43,39 @@ def test_ranks_share_an_epoch():
     parts = [batches(rank=rank, world=2) for rank in (0, 1)]
     seen = torch.cat([part.draw(step, 5)[1] for part in parts for step in (0, 1)]).flatten()
     assert sorted(seen.tolist()) == list(range(20))
+
+
+WEIGHTS = np.random.default_rng(1).exponential(size=20)
+WEIGHTS[[3, 11]] = 0
+
+
+def test_events_are_drawn_by_their_weights():
+    epochs = 300
+    source = batches(weights=WEIGHTS)
+    steps = [source.draw(step, 5)[1].flatten() for step in range(4 * epochs)]
+    for epoch in range(0, 4 * epochs, 40):
+        assert len(torch.cat(steps[epoch : epoch + 4])) == 20
+    times = np.bincount(torch.cat(steps).int().numpy(), minlength=20)
+    expected = WEIGHTS / WEIGHTS.mean()
+    assert not times[expected == 0].any()
+    # An epoch draws an event floor(w) or floor(w) + 1 times.
+    rest = expected[expected > 0] % 1
+    pulls = (times - epochs * expected)[expected > 0] / np.sqrt(epochs * rest * (1 - rest))
+    assert (pulls**2).sum() < stats.chi2.isf(1e-3, len(rest))
+
+
+def test_weighted_batches_of_any_step_and_rank_are_those_of_one_process():
+    whole = batches(weights=WEIGHTS)
+    parts = [batches(rank=rank, world=2, weights=WEIGHTS) for rank in (0, 1)]
+    for step in (9, 0, 4):
+        both = torch.cat([part.draw(step, 5)[0] for part in parts])
+        assert torch.equal(both, whole.draw(step, 10)[0])
+
+
+def test_equal_weights_show_each_event_once():
+    source = batches(weights=np.full(20, 0.1))
+    epoch = torch.cat([source.draw(step, 5)[1] for step in range(4)]).flatten()
+    assert sorted(epoch.tolist()) == list(range(20))
 
 
 def test_symmetries_are_those_of_the_detector():

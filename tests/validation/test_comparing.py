@@ -117,10 +117,11 @@ def test_energies_that_differ_are_a_row_and_a_warning() -> None:
     low = events[events.energy < np.median(events.energy)]
     result = compare(events, low, observables=["E_inc", "E_tot/E_inc"])
     assert "E_inc" in result.outside
-    assert "incident energies of both samples differ" in result.warnings[0]
+    assert "2,500 of 2,500 events of the candidate are in the reference" in result.warnings[0]
+    assert "incident energies of both samples differ" in result.warnings[1]
     assert result.warnings[0] in result.summary()
     unknown = Events(low.cells, {}, low.detector)
-    assert "not known" in compare(events, unknown, observables=["depth"]).warnings[0]
+    assert "not known" in compare(events, unknown, observables=["depth"]).warnings[1]
 
 
 def test_metrics_have_the_form_of_the_file() -> None:

@@ -95,6 +95,28 @@ def test_a_worker_is_killed_in_the_middle_of_a_part(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["died", "out.h5"]
 
 
+def test_weights_in_parts_whoever_writes_them(workers: Cluster, tmp_path: Path) -> None:
+    weights = np.linspace(-1, 2, 500)
+    given = {"weights": weights, "seed": 5, **SIZES}
+
+    def fail(done: int) -> None:
+        if done == 200:
+            raise KeyboardInterrupt
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    produce(FAST, tmp_path / "whole.h5", {"energy": ENERGY}, **given)
+    with pytest.raises(KeyboardInterrupt):
+        produce(FAST, tmp_path / "broken.h5", {"energy": ENERGY}, report=fail, **given)
+    produce(FAST, tmp_path / "broken.h5", {"energy": ENERGY}, resume=True, **given)
+    torch.set_num_threads(threads)
+    out = tmp_path / "spread.h5"
+    produce(FAST, out, {"energy": ENERGY}, cluster=workers, device="cpu", **given)
+    assert pg.read(out).weights.tobytes() == weights.tobytes()
+    for name in ("broken", "spread"):
+        assert (tmp_path / f"{name}.h5").read_bytes() == (tmp_path / "whole.h5").read_bytes()
+
+
 def test_broken_off_and_gone_on_with_elsewhere(
     workers: Cluster, whole: bytes, tmp_path: Path
 ) -> None:

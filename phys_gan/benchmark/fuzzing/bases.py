@@ -44,27 +44,28 @@ _N = 4
 
 
 def _sample(layout: str) -> Events:
-    """Return a few events that a layout holds, with overflow, conditions and provenance."""
+    """Return a few events that a layout holds, with overflow, conditions, weights, provenance."""
     rng = np.random.default_rng(0)
     # Any numbers will do.
     cells: Any
     more: dict[str, Any]
     overflow: Any
+    weights = np.linspace(-1, 2, _N)
     if layout in _BANDS:
         image = image_detector("image", _BANDS[layout], (8, 8), 0.2, "count")
         more = {"ans": rng.integers(0, 9, _N), "redshift": rng.random(_N), "mag": rng.random(_N)}
         cells = rng.integers(0, 255, (_N, image.n_cells))
         overflow = np.ones((_N, image.n_layers))
-        return Events(cells, more, image, overflow)
+        return Events(cells, more, image, overflow, weights=weights)
     if layout == "toys-hdf5":
         more = {"mass": rng.random(_N)}
         cells, overflow = rng.normal(size=(_N, 2)), np.ones((_N, 2))
-        return Events(cells, more, _POINTS, overflow, {"made": "here"})
+        return Events(cells, more, _POINTS, overflow, {"made": "here"}, weights)
     detector = load_detector("calogan") if layout.startswith("calogan") else _SHOWERS
     cells = rng.random((_N, detector.n_cells)) + 0.5
     more = {"energy": cells.sum(axis=1), "pdg": np.full(_N, 22.0), "theta": rng.random(_N)}
     overflow = np.ones((_N, detector.n_layers))
-    return Events(cells, more, detector, overflow, {"made": "here", "odd\0": "x"})
+    return Events(cells, more, detector, overflow, {"made": "here", "odd\0": "x"}, weights)
 
 
 def input_files(folder: Path) -> dict[str, Path]:

@@ -108,14 +108,26 @@ def table(file: OpenFile) -> Table | None:
         for hdu in file.handle:
             if isinstance(hdu, fits.BinTableHDU) and not isinstance(hdu, fits.CompImageHDU):
                 _require_once(hdu.columns.names)
-                data = hdu.data
-                # Copies, as the file may be closed before they are used.
-                columns = {name: np.array(data[name]) for name in data.names}
+                columns = {column.name: _values(hdu.data, column) for column in hdu.columns}
                 return Table(file.path, columns)
     if file.path.stat().st_size % _BLOCK:
         # astropy passes over a header that is cut short.
         raise damaged("FITS")
     return None
+
+
+def _values(data: Any, column: Any) -> NDArray[Any]:
+    """Return a copy of a column, as the file may be closed before it is used.
+
+    Whole numbers that stand for none (``TNULL``) are NaN, also in columns that are scaled, where
+    ``astropy.table`` looks for them among the scaled numbers.
+    """
+    values = np.array(data[column.name])
+    if column.null is None or values.dtype.kind not in "fiu":
+        return values
+    stored = data.view(np.ndarray)[column.name].reshape(values.shape)
+    undefined = stored == column.null
+    return np.where(undefined, np.nan, values) if undefined.any() else values
 
 
 def _require_once(names: Sequence[str]) -> None:

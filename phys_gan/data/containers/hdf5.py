@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from phys_gan.data.containers.damage import damage_reported
 from phys_gan.data.containers.hdf5_attributes import attributes
+from phys_gan.data.containers.hdf5_places import require_own
 from phys_gan.data.containers.opening import OpenFile, listing, nearest
 from phys_gan.data.metadata import Metadata, from_texts
 from phys_gan.errors import DataError, MissingError
@@ -23,16 +24,15 @@ __all__ = [
     "read_rows",
     "require_length",
     "row_blocks",
+    "rows",
+    "rows_at_once",
     "rows_per_chunk",
     "shape_of",
+    "unequal",
     "wrong_shape",
 ]
 
 _BLOCK_VALUES = 1 << 23
-_MOST_COMPRESSED = 2_000
-"""Bytes that one byte of a file stands for: no more than about 1,000 with gzip."""
-_MOST_EMPTY = 1 << 26
-"""Bytes that may be declared beside: a small file may hold little but zeros."""
 
 
 def data_sets(file: OpenFile) -> dict[str, tuple[int, ...]]:
@@ -56,32 +56,8 @@ def has(file: OpenFile, *names: str) -> bool:
     with damage_reported("HDF5"):
         found = [file.handle.get(name) for name in names]
         for name, entry in zip(names, found, strict=True):
-            _require_own(file, name, entry)
+            require_own(file, name, entry)
         return all(hasattr(entry, "shape") for entry in found)
-
-
-def _require_own(file: OpenFile, name: str, entry: Any) -> None:
-    """Refuse a data set whose numbers lie in another file: only what was named is opened."""
-    import h5py
-
-    if not isinstance(entry, h5py.Dataset):
-        return
-    made = entry.id.get_create_plist()
-    if made.get_layout() == h5py.h5d.VIRTUAL or made.get_external_count():
-        raise DataError(
-            f"data set '{name}' takes its numbers from other files",
-            remedy="copy them into one file (h5repack)",
-            value=name,
-        )
-    declared = entry.dtype.itemsize * math.prod(entry.shape or ())
-    held = file.path.stat().st_size
-    if declared > _MOST_EMPTY + _MOST_COMPRESSED * held:
-        raise DataError(
-            f"data set '{name}' declares {declared:.3g} bytes in a file of {held:,}",
-            remedy="copy or make the file again",
-            value=declared,
-            constraint=held,
-        )
 
 
 def shape_of(file: OpenFile, name: str) -> tuple[int, ...]:
@@ -138,11 +114,46 @@ def wrong_shape(
     )
 
 
+def unequal(name: str, n_events: int, other: str, n_others: int) -> DataError:
+    """Return an error that says that a data set does not hold the same events as another."""
+    return DataError(
+        f"data set '{name}' has {n_events} events, but {other} has {n_others}",
+        remedy="store the same events in both",
+        value=n_events,
+        constraint=n_others,
+    )
+
+
 def rows_per_chunk(file: OpenFile, name: str) -> int:
     """Return how many events are stored together; 1 where each stands for itself."""
     with damage_reported("HDF5"):
         chunks = file.handle[name].chunks
     return int(chunks[0]) if chunks else 1
+
+
+def rows_at_once(file: OpenFile, name: str) -> int:
+    """Return how many events to read together: those of a chunk, if they are not too many."""
+    with damage_reported("HDF5"):
+        data_set = file.handle[name]
+        values = math.prod(data_set.shape[1:])
+        listed = data_set.dtype.kind == "O"
+    chunk = rows_per_chunk(file, name)
+    return 1 if listed or chunk * values > _BLOCK_VALUES else chunk
+
+
+def rows(file: OpenFile, name: str, start: int, stop: int) -> NDArray[Any]:
+    """Read the events ``start`` to ``stop - 1`` of a data set (N, ...), in its own type.
+
+    Raises:
+        DataError: The data set is damaged.
+    """
+    with damage_reported("HDF5"):
+        kept = _kept(file, name, start, stop)
+        return np.asarray(file.handle[name][start:stop]) if kept is None else kept
+
+
+def _kept(file: OpenFile, name: str, start: int, stop: int) -> NDArray[Any] | None:
+    return None if file.ahead is None else file.ahead.rows(name, file.handle[name], start, stop)
 
 
 def read_rows(file: OpenFile, name: str, out: NDArray[np.float32], start: int = 0) -> None:
@@ -161,6 +172,10 @@ def read_rows(file: OpenFile, name: str, out: NDArray[np.float32], start: int = 
         return
     with damage_reported("HDF5"):
         data_set = file.handle[name]
+        kept = _kept(file, name, start, start + len(out))
+        if kept is not None:
+            out[:] = kept.reshape(len(out), -1)
+            return
         if data_set.dtype == out.dtype and out.flags.c_contiguous and data_set.ndim == 2:
             data_set.read_direct(out, np.s_[start : start + len(out)])
             return
@@ -183,13 +198,11 @@ def row_blocks(
         values = math.prod(file.handle[name].shape[1:])
     # Whole chunks per block: else those on the border are decompressed twice.
     chunk = rows_per_chunk(file, name)
-    rows = -(-max(1, _BLOCK_VALUES // max(1, values)) // chunk) * chunk
+    step = -(-max(1, _BLOCK_VALUES // max(1, values)) // chunk) * chunk
     first = start
     while first < stop:
-        last = min((first // chunk) * chunk + rows, stop)
-        with damage_reported("HDF5"):
-            block = file.handle[name][first:last]
-        yield slice(first - start, last - start), block
+        last = min((first // chunk) * chunk + step, stop)
+        yield slice(first - start, last - start), rows(file, name, first, last)
         first = last
 
 

@@ -12,12 +12,24 @@ from numpy.typing import NDArray
 
 from phys_gan.data.containers.damage import damage_reported
 
-__all__ = ["CHUNK_ROWS", "Piece", "Stored", "create", "encode", "gather", "is_ours", "rows_of"]
+__all__ = [
+    "CHUNK_BYTES",
+    "CHUNK_ROWS",
+    "Piece",
+    "Stored",
+    "create",
+    "encode",
+    "gather",
+    "is_ours",
+    "rows_of",
+]
 
 CHUNK_ROWS = 8192
 """Most events of a chunk. All chunks have a power of two of them, except in smaller files."""
 
-_CHUNK_BYTES = 1 << 20
+CHUNK_BYTES = 1 << 20
+"""Most bytes of a chunk, where a row has less."""
+
 _SMALLEST_CHUNK = 64
 
 
@@ -80,7 +92,7 @@ def rows_of(row_bytes: int, n: int | None = None) -> int:
         row_bytes: Size of a row.
         n: Number of rows of a data set that is smaller than that.
     """
-    most = min(CHUNK_ROWS, max(1, _CHUNK_BYTES // max(1, row_bytes)))
+    most = min(CHUNK_ROWS, max(1, CHUNK_BYTES // max(1, row_bytes)))
     rows = 1 << (most.bit_length() - 1)
     return rows if n is None else min(rows, max(n, _SMALLEST_CHUNK))
 

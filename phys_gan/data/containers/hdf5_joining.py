@@ -10,6 +10,7 @@ from phys_gan.data.containers.damage import damage_reported
 from phys_gan.data.containers.hdf5 import metadata
 from phys_gan.data.containers.hdf5_attributes import attributes
 from phys_gan.data.containers.hdf5_chunks import Stored
+from phys_gan.data.containers.hdf5_places import require_own
 from phys_gan.data.containers.hdf5_tables import created
 from phys_gan.data.containers.opening import OpenFile, opened
 from phys_gan.data.source import Source
@@ -44,6 +45,8 @@ def _describe(file: OpenFile, n: int) -> _Described | None:
     """Return attributes and data sets; None where a data set is no table with a row per event."""
     with damage_reported("HDF5"):
         tables = _tables(file.handle)
+        for name, table in tables.items():
+            require_own(file, name, table)
         texts = attributes(file.handle)
         plain = all(
             table.dtype.kind in "fiu" and table.shape[:1] == (n,) for table in tables.values()

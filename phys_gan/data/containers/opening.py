@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import codecs
+import shlex
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -11,8 +11,10 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
+from phys_gan.data.containers.container import container_of, writer_mark
 from phys_gan.data.containers.damage import damage_reported, damaged
 from phys_gan.data.containers.hdf5_heaps import sound_heaps
+from phys_gan.data.containers.hdf5_rows import Ahead
 from phys_gan.data.containers.root_classes import forget_classes, remember_classes
 from phys_gan.data.source import Source
 from phys_gan.errors import DataError, MissingError, PhysGanError
@@ -20,16 +22,13 @@ from phys_gan.errors import DataError, MissingError, PhysGanError
 __all__ = [
     "OpenFile",
     "astropy_fits",
-    "container_of",
     "listing",
     "naming",
     "nearest",
     "opened",
 ]
-
-_HDF5 = b"\x89HDF\r\n\x1a\n"
-_ROOT = b"root"
-_FITS = b"SIMPLE  ="
+_MARKS_BIND = 3
+"""The first version of HDF5's superblock in which a mark of a writer keeps readers out."""
 
 
 @dataclass(frozen=True)
@@ -41,17 +40,23 @@ class OpenFile:
         container: ``"HDF5"``, ``"ROOT"`` or ``"FITS"``.
         handle: What h5py, uproot or astropy opened.
         tree: The tree that the user named, or empty.
+        ahead: What keeps rows of HDF5 for whoever reads from the first event to the last.
     """
 
     path: Path
     container: str
     handle: Any
     tree: str = ""
+    ahead: Ahead | None = None
 
 
 @contextmanager
-def opened(source: Source) -> Iterator[OpenFile]:
+def opened(source: Source, ahead: int = 0) -> Iterator[OpenFile]:
     """Open a file; every error of ours that leaves the block names it.
+
+    Arguments:
+        source: The file.
+        ahead: Bytes that may be decompressed before they are asked for, and kept.
 
     Raises:
         MissingError: There is no such file.
@@ -59,11 +64,18 @@ def opened(source: Source) -> Iterator[OpenFile]:
     """
     container = container_of(source.path)
     with naming(source.path):
+        if source.tree and container != "ROOT":
+            raise DataError(
+                f"a file in {container} has no trees",
+                remedy=f"leave ':{source.tree}' out",
+                value=source.tree,
+            )
         try:
             with damage_reported(container):
                 handle = _open(source.path, container)
             with handle:
-                yield OpenFile(source.path, container, handle, source.tree)
+                kept = Ahead(ahead) if ahead and container == "HDF5" else None
+                yield OpenFile(source.path, container, handle, source.tree, kept)
         except Exception:
             if container == "ROOT":
                 forget_classes()
@@ -108,9 +120,7 @@ def astropy_fits(path: Path) -> Any:
 
 def _open(path: Path, container: str) -> Any:
     if container == "HDF5":
-        import h5py
-
-        file = h5py.File(path, "r")
+        file = _open_hdf5(path)
         try:
             if file.id.get_create_plist().get_sizes()[1] == 8 and not sound_heaps(path):
                 raise damaged(container)
@@ -127,7 +137,8 @@ def _open(path: Path, container: str) -> Any:
         with ExitStack() as stack, warnings.catch_warnings():
             warnings.simplefilter("ignore", AstropyUserWarning)
             file = stack.enter_context(path.open("rb"))
-            handle = fits.open(file, memmap=True)
+            # Columns of unsigned numbers become floats, as astropy cannot read all of them (8.0).
+            handle = fits.open(file, memmap=True, uint=False)
             # From here on the handle closes the file.
             stack.pop_all()
             return handle
@@ -135,6 +146,43 @@ def _open(path: Path, container: str) -> Any:
 
     remember_classes()
     return uproot.open(path, handler=uproot.source.file.MemmapSource)
+
+
+def _open_hdf5(path: Path) -> Any:
+    """Open an HDF5 file; tell one that is being written, or was when its writer died, from damage.
+
+    Raises:
+        DataError: It is in use, or was not closed.
+        OSError: It is damaged.
+    """
+    import h5py
+
+    try:
+        return h5py.File(path, "r")
+    except BlockingIOError as error:
+        raise DataError(
+            "another program has the file open for writing",
+            remedy="wait until that has closed it",
+        ) from error
+    except OSError as error:
+        if "unable to lock file" in str(error):
+            raise DataError(
+                "the file system cannot lock the file",
+                remedy="set the environment variable HDF5_USE_FILE_LOCKING to FALSE",
+            ) from error
+        mark = writer_mark(path)
+        if not mark:
+            raise
+        if mark < _MARKS_BIND:
+            raise DataError(
+                "the program that wrote the file has not closed it, and a part is missing",
+                remedy="wait until it has ended, or make the file again if it died",
+            ) from error
+        raise DataError(
+            "the file is marked as open for writing, which it stays when its writer dies",
+            remedy="wait until it is closed, or if nothing writes it any more remove the mark: "
+            f"h5clear -s {shlex.quote(str(path))}",
+        ) from error
 
 
 def _require_no_other_file(file: Any) -> None:
@@ -153,60 +201,9 @@ def _require_no_other_file(file: Any) -> None:
     if found is not None:
         raise DataError(
             f"'{found.decode(errors='replace')}' is a link into another file",
-            remedy="copy what it links to into one file (h5repack)",
+            remedy="copy what it links to into one file: h5repack --merge "
+            f"{shlex.quote(file.filename)} OUT.h5",
         )
-
-
-def container_of(path: Path) -> str:
-    """Return ``"HDF5"``, ``"ROOT"`` or ``"FITS"`` from the first bytes of a file.
-
-    Raises:
-        MissingError: There is no such file.
-        DataError: It is a folder, is empty, may not be read, or is something else.
-    """
-    try:
-        with path.open("rb") as file:
-            head = file.read(4096)
-            if head.startswith(_ROOT):
-                return "ROOT"
-            if head.startswith(_FITS):
-                return "FITS"
-            # HDF5 allows other content in front of it, of 512 bytes or 512 times a power of two.
-            size = path.stat().st_size
-            start = 0
-            while start < size:
-                file.seek(start)
-                if file.read(len(_HDF5)) == _HDF5:
-                    return "HDF5"
-                start = max(512, 2 * start)
-    except FileNotFoundError:
-        raise MissingError(
-            f"there is no file '{path}'", remedy="check the path", value=str(path)
-        ) from None
-    except IsADirectoryError:
-        raise DataError(
-            f"'{path}' is a folder", remedy=f"name its files, such as '{path}/*.h5'"
-        ) from None
-    except OSError as error:
-        raise DataError(
-            f"cannot read '{path}': {error.strerror or error}", remedy="check its permissions"
-        ) from error
-    if not head:
-        raise DataError(f"'{path}' is empty (0 bytes)", remedy="copy or make it again")
-    what = "text" if _is_text(head) else "neither HDF5, ROOT nor FITS"
-    raise DataError(
-        f"'{path}' is {what}, not a data file",
-        remedy="give an HDF5, ROOT or FITS file",
-    )
-
-
-def _is_text(head: bytes) -> bool:
-    try:
-        # The last character may have been cut.
-        text = codecs.getincrementaldecoder("utf-8")().decode(head)
-    except UnicodeDecodeError:
-        return False
-    return all(c.isprintable() or c.isspace() for c in text)
 
 
 def nearest(name: str, names: Sequence[str]) -> str:

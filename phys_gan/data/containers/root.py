@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,19 +12,25 @@ from numpy.typing import NDArray
 from phys_gan.data.containers.damage import damage_reported
 from phys_gan.data.containers.opening import OpenFile, listing, nearest
 from phys_gan.data.metadata import Metadata, from_texts
+from phys_gan.data.source import ends_in_particle
 from phys_gan.errors import DataError, MissingError
+from phys_gan.particles import find_particle
 
 __all__ = [
     "METADATA",
     "basket_size",
     "branches",
-    "find_tree",
+    "entries",
+    "leaves",
     "metadata",
+    "one_each",
     "open_tree",
+    "read_entries",
     "read_jagged",
     "read_numbers",
     "read_scalars",
     "require_branches",
+    "several_trees",
     "trees",
     "without_counts",
 ]
@@ -35,10 +41,60 @@ _BLOCK = 5000
 
 
 def trees(file: OpenFile) -> dict[str, Any]:
-    """Return the trees and n-tuples of the file by name."""
+    """Return the trees and n-tuples of the file by name, of each the one written last.
+
+    An older one that the user named by its cycle (``tree;1``) is among them by that name.
+    """
     with damage_reported("ROOT"):
-        classes: dict[str, str] = file.handle.classnames(cycle=False)
-        return {name: file.handle[name] for name, kind in classes.items() if kind in _TREES}
+        return {name: _at(file.handle, key) for name, key in _keys(file).items()}
+
+
+def _at(folder: Any, key: str) -> Any:
+    """Return what is at a path in a file; uproot takes colons in a whole path for branches."""
+    for part in key.split("/"):
+        folder = folder[part]
+    return folder
+
+
+def _keys(file: OpenFile) -> dict[str, str]:
+    """Return the keys of trees by name; a key ends in a cycle, as a name may itself."""
+    classes: dict[str, str] = file.handle.classnames()
+    keys = [key for key, kind in classes.items() if kind in _TREES]
+    found: dict[str, str] = {}
+    for key in keys:
+        name, _, cycle = key.rpartition(";")
+        if name not in found or int(cycle) > int(found[name].rpartition(";")[2]):
+            found[name] = key
+    if file.tree in keys:
+        found.setdefault(file.tree, file.tree)
+    return found
+
+
+def several_trees(file: OpenFile, fitting: Sequence[str]) -> DataError:
+    """Return an error that says that several trees would do."""
+    first = fitting[0]
+    if ends_in_particle(first):
+        # With its cycle the end of its name is not taken for a particle.
+        first = _keys(file)[first]
+    return DataError(
+        f"'{file.path}' has {len(fitting)} trees that would do: {listing(fitting)}",
+        remedy=f"name one, such as '{file.path}:{first}'",
+        value=tuple(fitting),
+    )
+
+
+def _no_tree(file: OpenFile, there: Collection[str]) -> MissingError:
+    """Return an error that says that there is no tree of the name that the user gave."""
+    tree, _, particle = file.tree.rpartition("@")
+    if tree in there:
+        find_particle(particle)
+    names = list(there)
+    return MissingError(
+        f"'{file.path}' has no tree '{file.tree}'{nearest(file.tree, names)}; it holds "
+        f"{listing(names)}",
+        remedy="name one of these",
+        value=file.tree,
+    )
 
 
 def branches(tree: Any) -> list[str]:
@@ -47,14 +103,99 @@ def branches(tree: Any) -> list[str]:
         return list(dict.fromkeys(tree.keys(recursive=False)))
 
 
+def leaves(tree: Any) -> dict[str, Any]:
+    """Return the branches of a tree that hold values, by name, also those inside of others.
+
+    A branch inside of another goes by its own name, ``hits.x``, and where that is there twice by
+    its path, ``hits/hits.x``. Branches that count the numbers in the lists of others are left out.
+    Those of an RNTuple are its fields, whatever is inside of them.
+    """
+    with damage_reported("ROOT"):
+        if not hasattr(tree, "branches"):
+            return {name: tree[name] for name in branches(tree)}
+        every = tree.iteritems(recursive=True)
+        ends = {path: branch for path, branch in every if not branch.branches}
+        lists = [branch.count_leaf for branch in ends.values()]
+        counts = {leaf.member("fName") for leaf in lists if leaf is not None}
+        found: dict[str, Any] = {}
+        for path, branch in ends.items():
+            name = path.rpartition("/")[2]
+            if branch.name not in counts:
+                found[path if name in found else name] = branch
+        return found
+
+
+def entries(leaf: Any) -> tuple[np.dtype[Any], tuple[int, ...]] | str:
+    """Return type and shape of the numbers in a branch, (N,) or (N, ...), or what else it holds.
+
+    Arguments:
+        leaf: What :func:`leaves` returned.
+    """
+    from uproot.interpretation.jagged import AsJagged
+    from uproot.interpretation.numerical import Numerical
+    from uproot.interpretation.strings import AsStrings
+
+    if not hasattr(leaf, "interpretation"):
+        return _entries_of_field(leaf)
+    with damage_reported("ROOT"):
+        interpretation, number = leaf.interpretation, int(leaf.num_entries)
+        if isinstance(interpretation, Numerical):
+            return np.dtype(interpretation.to_dtype), (number,)
+    if isinstance(interpretation, AsStrings) or "string" in leaf.typename:
+        return "text"
+    is_list = isinstance(interpretation, AsJagged) or "vector" in leaf.typename
+    return "lists of any length" if is_list else "no numbers"
+
+
+def _entries_of_field(field: Any) -> tuple[np.dtype[Any], tuple[int, ...]] | str:
+    import awkward as ak
+
+    try:
+        with damage_reported("ROOT"):
+            # No page is read for no entry, so what fails is a type that uproot does not know.
+            layout = field.array(entry_stop=0).layout
+    except DataError:
+        return "what uproot cannot read"
+    if layout.parameter("__array__") in ("string", "bytestring"):
+        return "text"
+    if layout.is_list and not layout.is_regular:
+        return "lists of any length"
+    inside = layout
+    while inside.is_regular:
+        inside = inside.content
+    if not all(part.is_numpy for part in (inside.contents if inside.is_record else [inside])):
+        return "no numbers"
+    none = ak.to_numpy(layout)
+    return none.dtype, (int(field.ntuple.num_entries), *none.shape[1:])
+
+
+def read_entries(leaf: Any) -> NDArray[Any]:
+    """Read the numbers that :func:`entries` described, all events."""
+    import awkward as ak
+
+    with damage_reported("ROOT"):
+        return np.asarray(ak.to_numpy(_array(leaf, 0, None)))
+
+
+def one_each(leaf: Any) -> NDArray[Any] | None:
+    """Read lists of which each has one number, shape (N,); None where some have not."""
+    import awkward as ak
+
+    with damage_reported("ROOT"):
+        array = _array(leaf, 0, None)
+        if array.ndim != 2 or ak.fields(array) or not ak.all(ak.num(array) == 1):
+            return None
+        return np.asarray(ak.flatten(array))
+
+
 def without_counts(tree: Any) -> list[str]:
     """Return the branches of a tree but those that count the numbers in a list, nNAME of NAME."""
     names = branches(tree)
     return [name for name in names if not (name[:1] == "n" and name[1:] in names)]
 
 
-def find_tree(file: OpenFile, needs: Sequence[str], usual: str) -> str:
-    """Return the name of the tree that the user named, or of the one with the needed branches.
+def open_tree(file: OpenFile, needs: Sequence[str], usual: str) -> Any:
+    """Return the tree that the user named, or the one with the needed branches.
 
     Arguments:
         file: The open file.
@@ -62,28 +203,20 @@ def find_tree(file: OpenFile, needs: Sequence[str], usual: str) -> str:
         usual: The tree to take where several would do.
 
     Raises:
-        MissingError: There is no such tree.
+        MissingError: There is no such tree, or it lacks a branch.
         DataError: Several trees would do.
     """
     there = trees(file)
     if file.tree:
         if file.tree not in there:
-            raise MissingError(
-                f"'{file.path}' has no tree '{file.tree}'{nearest(file.tree, list(there))}; it "
-                f"holds {listing(list(there))}",
-                remedy="name one of these",
-                value=file.tree,
-            )
-        return file.tree
+            raise _no_tree(file, there)
+        require_branches(file, there[file.tree], needs)
+        return there[file.tree]
     fitting = [name for name, tree in there.items() if set(needs) <= set(branches(tree))]
     if len(fitting) == 1 or usual in fitting:
-        return usual if usual in fitting else fitting[0]
+        return there[usual if usual in fitting else fitting[0]]
     if fitting:
-        raise DataError(
-            f"'{file.path}' has {len(fitting)} trees that would do: {listing(fitting)}",
-            remedy=f"name one, such as '{file.path}:{fitting[0]}'",
-            value=tuple(fitting),
-        )
+        raise several_trees(file, fitting)
     common = {name: len(set(needs) & set(branches(tree))) for name, tree in there.items()}
     if any(common.values()):
         require_branches(file, there[max(common, key=lambda name: common[name])], needs)
@@ -101,20 +234,6 @@ def _described(there: Mapping[str, Any]) -> str:
     name, tree = next(iter(there.items()))
     more = f" and {len(there) - 1} more trees" if len(there) > 1 else ""
     return f"the tree '{name}' with {listing(without_counts(tree), 4)}{more}"
-
-
-def open_tree(file: OpenFile, needs: Sequence[str], usual: str) -> Any:
-    """Return the tree that :func:`find_tree` names, after a check of its branches.
-
-    Raises:
-        MissingError: There is no such tree, or it lacks a branch.
-        DataError: Several trees would do.
-    """
-    name = find_tree(file, needs, usual)
-    with damage_reported("ROOT"):
-        tree = file.handle[name]
-    require_branches(file, tree, needs)
-    return tree
 
 
 def require_branches(file: OpenFile, tree: Any, names: Sequence[str]) -> None:

@@ -36,9 +36,10 @@ _BY_VOXELS = {
 class CaloChallengeHDF5(Format):
     """Read and write ``incident_energies`` (N, 1) [MeV] and ``showers`` (N, n_voxels) [MeV].
 
-    The layout comes from arXiv:2410.21611. Files of ours carry their detector, overflow and
-    further conditions beside; events that have no energy (galaxies) have no
+    The layout comes from arXiv:2410.21611. Files of ours carry their detector, overflow, weights
+    and further conditions beside; events that have no energy (galaxies) have no
     ``incident_energies``, and cells that are no energy are in the unit that the file declares.
+    Columns of other programs beside are conditions too.
     """
 
     name: ClassVar[str] = "calochallenge-hdf5"
@@ -80,7 +81,7 @@ class CaloChallengeHDF5(Format):
             energy = hdf5.column(file, "incident_energies")
             unit = to_mev(meta.energy_unit or self.energy_unit)
             native["energy"] = energy * unit
-        conditions = own_data_sets.read_conditions(file, shape[0], native)
+        found = own_data_sets.read_beside(file, shape[0], native, self.needs)
         factor = scale(meta.cell_unit, "MeV", detector)
         overflow = own_data_sets.Overflow(file, shape[0], detector.n_layers, factor)
 
@@ -92,7 +93,18 @@ class CaloChallengeHDF5(Format):
 
         block = hdf5.rows_per_chunk(file, "showers")
         load = allocating(fill, detector.n_cells)
-        return Reader(detector, shape[0], conditions, load, meta.provenance, block, direct=fill)
+        return Reader(
+            detector,
+            shape[0],
+            found.conditions,
+            load,
+            meta.provenance,
+            block,
+            found.notes,
+            fill,
+            weights=found.weights,
+            optional=found.optional,
+        )
 
     def obstacles(self, events: Events) -> dict[str, str]:
         """Return which conditions this layout cannot hold; it holds any cells."""

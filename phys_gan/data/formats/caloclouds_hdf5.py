@@ -48,7 +48,7 @@ class CaloCloudsHDF5(Format):
     cells of a detector.
 
     Files of ours have a point in the middle of each cell with a signal, behind the zeros, with its
-    energy in the unit of the detector, as the attribute ``cell_unit`` says. Overflow and
+    energy in the unit of the detector, as the attribute ``cell_unit`` says. Overflow, weights and
     conditions stand beside.
 
     References:
@@ -78,20 +78,22 @@ class CaloCloudsHDF5(Format):
         unit = to_mev(hdf5.metadata(file).energy_unit or self.energy_unit)
         energy = hdf5.column(file, _ENERGY) * unit
         n_events, shape = len(energy), hdf5.shape_of(file, _POINTS)
-        if len(shape) != 3 or shape[0] != n_events or 4 not in shape[1:]:
+        if len(shape) != 3 or 4 not in shape[1:]:
             raise hdf5.wrong_shape(
                 _POINTS, shape, (n_events, "P", 4), "store x, depth, y and energy of each point"
             )
+        if shape[0] != n_events:
+            raise hdf5.unequal(_POINTS, shape[0], f"'{_ENERGY}'", n_events)
 
         def read(start: int, stop: int) -> tuple[NDArray[np.int64], NDArray[np.floating]]:
-            with damage_reported("HDF5"):
-                table = file.handle[_POINTS][start:stop]
+            table = hdf5.rows(file, _POINTS, start, stop)
             if shape[2] != 4:
                 table = table.transpose(0, 2, 1)
             filled = table[:, :, 3] != 0
             return np.count_nonzero(filled, axis=1), table[filled]
 
-        cloud = PointCloud(_POINTS, _AXES, read, energy, _native(file, n_events))
+        used = (*self.needs, _DIRECTION)
+        cloud = PointCloud(_POINTS, _AXES, read, energy, _native(file, n_events), used)
         return cloud.reader(file, detector, mapping)
 
     def obstacles(self, events: Events) -> dict[str, str]:
@@ -126,6 +128,9 @@ def _native(file: OpenFile, n_events: int) -> dict[str, NDArray[np.float64]]:
     if not hdf5.has(file, _DIRECTION):
         return {}
     shape = hdf5.shape_of(file, _DIRECTION)
+    if len(shape) == 2 and 3 in shape and n_events not in shape:
+        n_others = shape[0] if shape[1] == 3 else shape[1]
+        raise hdf5.unequal(_DIRECTION, n_others, f"'{_ENERGY}'", n_events)
     if shape not in ((3, n_events), (n_events, 3)):
         raise hdf5.wrong_shape(_DIRECTION, shape, (3, n_events), "store a unit vector per event")
     with damage_reported("HDF5"):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import ClassVar
@@ -23,11 +24,13 @@ from phys_gan.events import Events
 
 __all__ = ["CaloGanHDF5", "calogan_obstacles"]
 
+_LAYER = re.compile(r"layer_\d+")
+
 
 class CaloGanHDF5(Format):
     """Read and write ``energy`` (N, 1) [GeV] and ``layer_k`` (N, *shape) [MeV].
 
-    Optional are ``overflow`` (N, n_layers) [MeV] and, in files of ours, further conditions.
+    Optional are ``overflow`` (N, n_layers) [MeV], further conditions and weights.
     The layout comes from arXiv:1712.10321; files of any other layered detector in the same form
     are read when the detector is given.
     """
@@ -55,6 +58,8 @@ class CaloGanHDF5(Format):
         n_events, slices = len(energy), [detector.slice(k) for k in range(detector.n_layers)]
         for k, layer in enumerate(detector.layers):
             shape = hdf5.shape_of(file, f"layer_{k}")
+            if shape[1:] == layer.shape and shape[0] != n_events:
+                raise hdf5.unequal(f"layer_{k}", shape[0], "'energy'", n_events)
             if shape != (n_events, *layer.shape):
                 raise DetectorError(
                     f"data set 'layer_{k}' has shape {shape}, but detector '{detector.name}' and "
@@ -64,7 +69,9 @@ class CaloGanHDF5(Format):
                     constraint=(n_events, *layer.shape),
                 )
         overflow = own_data_sets.Overflow(file, n_events, detector.n_layers, factor)
-        conditions = own_data_sets.read_conditions(file, n_events, {"energy": energy})
+        used = ("energy", *(f"layer_{k}" for k in range(detector.n_layers)))
+        _require_no_more(file, detector, used)
+        found = own_data_sets.read_beside(file, n_events, {"energy": energy}, used)
 
         def fill(start: int, stop: int, out: NDArray[np.float32]) -> NDArray[np.float32] | None:
             for k, part in enumerate(slices):
@@ -75,7 +82,18 @@ class CaloGanHDF5(Format):
 
         block = hdf5.rows_per_chunk(file, "layer_0")
         load = allocating(fill, detector.n_cells)
-        return Reader(detector, n_events, conditions, load, meta.provenance, block, direct=fill)
+        return Reader(
+            detector,
+            n_events,
+            found.conditions,
+            load,
+            meta.provenance,
+            block,
+            found.notes,
+            fill,
+            weights=found.weights,
+            optional=found.optional,
+        )
 
     def obstacles(self, events: Events) -> dict[str, str]:
         """Return why this layout cannot hold the events; it needs CaloGAN's cells."""
@@ -94,6 +112,19 @@ class CaloGanHDF5(Format):
                 own_data_sets.put(tables, events)
 
             yield append
+
+
+def _require_no_more(file: OpenFile, detector: Detector, used: Collection[str]) -> None:
+    """Require that the file has no layers which the detector does not have."""
+    for name in hdf5.data_sets(file):
+        if _LAYER.fullmatch(name) and name not in used:
+            raise DetectorError(
+                f"there is a data set '{name}', but the layers of detector '{detector.name}' end "
+                f"with 'layer_{detector.n_layers - 1}'",
+                remedy="name the detector that the data were made with",
+                value=name,
+                constraint=detector.n_layers,
+            )
 
 
 def calogan_obstacles(events: Events) -> dict[str, str]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ClassVar
@@ -11,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from phys_gan.data.containers import root, root_trees
-from phys_gan.data.containers.opening import OpenFile
+from phys_gan.data.containers.opening import OpenFile, listing
 from phys_gan.data.format import Append, Cells, Format, Reader
 from phys_gan.data.formats import own_branches
 from phys_gan.data.formats.calogan_hdf5 import calogan_obstacles
@@ -26,6 +27,7 @@ __all__ = ["CaloGanROOT"]
 
 _TREE = "fancy_tree"
 _ENERGY = "TotalEnergy"
+_CELL = re.compile(r"cell_\d+")
 
 
 class CaloGanROOT(Format):
@@ -34,7 +36,8 @@ class CaloGanROOT(Format):
     ``cell_504`` ... ``cell_506`` are the overflow of the three layers. Read from a TTree or an
     RNTuple, written as the TTree ``fancy_tree`` with double branches, as CaloGAN's own Geant4
     program does (arXiv:1712.10321). In files of ours further conditions are branches
-    ``condition_<name>``.
+    ``condition_<name>``, and weights the branch ``weights``; in those of others any branch with a
+    number per event is a condition.
     """
 
     name: ClassVar[str] = "calogan-root"
@@ -72,9 +75,17 @@ class CaloGanROOT(Format):
         with_overflow = set(overflow_names) <= set(there)
         cell_names = _cell_names(0, calogan.n_cells) + (overflow_names if with_overflow else [])
         root.require_branches(file, tree, cell_names)
+        _require_no_more(there, calogan)
         energy = root.read_scalars(tree, [_ENERGY])[_ENERGY]
         energy = energy * to_mev(meta.energy_unit or self.energy_unit)
-        conditions = own_branches.read_conditions(tree, {"energy": energy})
+        lacks = "the overflow is known only with " + ", ".join(overflow_names)
+        found = own_branches.read_beside(
+            [tree],
+            {"energy": energy},
+            (_ENERGY, *cell_names),
+            ours=bool(meta.format),
+            unclear=dict.fromkeys(overflow_names, lacks),
+        )
 
         def load(start: int, stop: int) -> Cells:
             # One row per branch while reading: baskets are then decoded into contiguous memory.
@@ -85,7 +96,17 @@ class CaloGanROOT(Format):
             return cells, outside if with_overflow else None
 
         block = root.basket_size(tree, cell_names[0])
-        return Reader(detector, tree.num_entries, conditions, load, meta.provenance, block)
+        return Reader(
+            detector,
+            tree.num_entries,
+            found.conditions,
+            load,
+            meta.provenance,
+            block,
+            (*found.notes, *own_branches.unread_trees(file, tree)),
+            weights=found.weights,
+            optional=found.optional,
+        )
 
     def obstacles(self, events: Events) -> dict[str, str]:
         """Return why this layout cannot hold the events; it needs CaloGAN's cells."""
@@ -111,6 +132,20 @@ class CaloGanROOT(Format):
                 trees.put(_TREE, columns)
 
             yield append
+
+
+def _require_no_more(names: Sequence[str], calogan: Detector) -> None:
+    """Require that there are no cells which CaloGAN does not have."""
+    last = calogan.n_cells + calogan.n_layers - 1
+    more = [name for name in names if _CELL.fullmatch(name) and int(name[5:]) > last]
+    if more:
+        raise DetectorError(
+            f"there are {len(more)} branches of cells behind 'cell_{last}', the last of "
+            f"'{calogan.name}': {listing(more, 3)}",
+            remedy="convert the cells of another detector to another format",
+            value=tuple(more),
+            constraint=last,
+        )
 
 
 def _cell_names(first: int, count: int) -> list[str]:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from phys_gan.data.beside import Beside, Gathering
 from phys_gan.data.containers import fits
-from phys_gan.data.containers.opening import listing, opened
+from phys_gan.data.containers.opening import opened
 from phys_gan.data.formats import galaxies
 from phys_gan.data.source import Source
 
-__all__ = ["conditions_of"]
+__all__ = ["offer_columns", "read_beside"]
 
 _Columns = dict[str, NDArray[np.float64]]
 
@@ -26,13 +29,17 @@ _FIRST = {
     "dec": "DEC",
     "noise_variance": "NOISE_VARIANCE",
 }
-_USED = ("IDENT", "GAL_FILENAME", "GAL_HDU", "PIXEL_SCALE", *_FIRST.values())
-_USED_BESIDE = ("IDENT", "zphot", "flux_radius", "sersicfit", "hlr", "fit_status", "mag_auto")
+_USED = ("GAL_FILENAME", "GAL_HDU", "PIXEL_SCALE", *_FIRST.values())
+_USED_BESIDE = ("zphot", "flux_radius", "sersicfit", "hlr", "fit_status", "mag_auto")
+_WEIGHT, _WEIGHTS = "WEIGHT", "weights"
+_PSF = ("PSF_FILENAME", "PSF_HDU")
 _NO_MAGNITUDE = 90.0
 
 
-def conditions_of(path: Path, table: fits.Table) -> tuple[_Columns, list[str]]:
-    """Return the conditions, and a sentence on each thing that is not kept.
+def read_beside(path: Path, table: fits.Table) -> Beside:
+    """Return the conditions, weights and notes of a catalogue that another program wrote.
+
+    ``WEIGHT`` is how much a galaxy counts, since large ones fit into fewer stamps.
 
     Arguments:
         path: The catalogue.
@@ -42,21 +49,61 @@ def conditions_of(path: Path, table: fits.Table) -> tuple[_Columns, list[str]]:
         DataError: The catalogue beside it is damaged.
     """
     found = {name: table.numbers(column) for name, column in _FIRST.items() if column in table}
-    notes = [_unused(table, _USED)]
-    beside = path.with_name(f"{path.stem}_fits{path.suffix}")
-    if beside.is_file():
-        with opened(Source(beside)) as file:
-            second = fits.table(file) if file.container == "FITS" else None
-        if second is None or not _alike(table, second):
-            notes.append(f"'{beside.name}' holds other galaxies and is not read")
-        else:
-            found |= _measured(second, found)
-            notes.append(_unused(second, _USED_BESIDE))
+    notes: list[str] = []
+    second = _second(path, table, notes)
+    if second is not None:
+        found |= _measured(second, found)
     missing = {name: found[name] >= _NO_MAGNITUDE for name in ("mag",) if name in found}
     # A redshift or a size below zero stands for a measurement that failed.
     missing |= {name: found[name] < 0 for name in ("zphot", "flux_radius") if name in found}
     kept, lacking = galaxies.complete(found, missing)
-    return kept, [*lacking, *(note for note in notes if note)]
+    further = Gathering(len(table), kept, "column")
+    offer_columns(further, table, (*_USED, *_same_weights(table)))
+    if second is not None:
+        offer_columns(further, second, (*_USED_BESIDE, *table.columns))
+        twice = [name for name in second.columns if name in table and name not in _USED_BESIDE]
+        for name in twice:
+            if not np.array_equal(second.column(name), table.column(name)):
+                further.leave(name, "the first catalogue has another column of this name")
+    beside = further.found()
+    return replace(beside, notes=(*lacking, *notes, *beside.notes))
+
+
+def _same_weights(table: fits.Table) -> tuple[str, ...]:
+    """Return one of both columns of weights of a file of ours that has lost what it says."""
+    if _WEIGHT not in table or _WEIGHTS not in table:
+        return ()
+    same = np.array_equal(table.column(_WEIGHT), table.column(_WEIGHTS))
+    return (_WEIGHT,) if same else ()
+
+
+def offer_columns(found: Gathering, table: fits.Table, used: Collection[str]) -> None:
+    """Offer the columns of a table, but those used; upper and lower case are the same."""
+    names = {name.lower() for name in used}
+    for name, values in table.columns.items():
+        if name.lower() in names:
+            continue
+        if name.upper() in _PSF:
+            found.leave(name, "point spread functions are not read")
+        elif name.upper() == "IDENT":
+            found.leave(name, "identifiers are no conditions")
+        elif values.dtype.kind == "O":
+            found.holds(name, "lists of any length")
+        else:
+            found.offer_values(name, values)
+
+
+def _second(path: Path, table: fits.Table, notes: list[str]) -> fits.Table | None:
+    """Return the table of the catalogue beside, if it is there and of the same galaxies."""
+    beside = path.with_name(f"{path.stem}_fits{path.suffix}")
+    if not beside.is_file():
+        return None
+    with opened(Source(beside)) as file:
+        second = fits.table(file) if file.container == "FITS" else None
+    if second is None or not _alike(table, second):
+        notes.append(f"'{beside.name}' holds other galaxies and is not read")
+        return None
+    return second
 
 
 def _measured(table: fits.Table, known: _Columns) -> _Columns:
@@ -97,11 +144,3 @@ def _alike(first: fits.Table, second: fits.Table) -> bool:
     if "IDENT" not in first or "IDENT" not in second:
         return True
     return bool(np.array_equal(first.texts("IDENT"), second.texts("IDENT")))
-
-
-def _unused(table: fits.Table, used: tuple[str, ...]) -> str:
-    names = {name.lower() for name in used}
-    rest = [name for name in table.columns if name.lower() not in names]
-    if not rest:
-        return ""
-    return f"the columns {listing(rest)} of '{table.path.name}' are not kept as conditions"

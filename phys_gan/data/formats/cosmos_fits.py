@@ -11,11 +11,12 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from phys_gan.data.beside import Beside, Gathering
 from phys_gan.data.containers import fits
 from phys_gan.data.containers.opening import OpenFile, astropy_fits
 from phys_gan.data.format import Append, Format, Reader, allocating
 from phys_gan.data.formats import galaxies
-from phys_gan.data.formats.cosmos_catalogue import conditions_of
+from phys_gan.data.formats.cosmos_catalogue import offer_columns, read_beside
 from phys_gan.data.formats.cosmos_stamps import Stamps, find_stamps
 from phys_gan.data.formats.fits_images import Images
 from phys_gan.data.mapping import HitMapping
@@ -29,7 +30,14 @@ __all__ = ["CosmosFITS"]
 
 _CONDITION = "condition_"
 _OVERFLOW = "overflow"
-_NAME = re.compile(r"[A-Za-z0-9_]{1,58}")
+_WEIGHTS = "weights"
+_STANDARD = (
+    *("IDENT", "GAL_FILENAME", "GAL_HDU", "PIXEL_SCALE", "WEIGHT", "stamp_flux"),
+    *("MAG", "NOISE_VARIANCE", "RA", "DEC"),
+)
+# A point stands before the number of a component, as in what vectors become.
+_NAME = re.compile(r"[A-Za-z0-9_]+(\.[A-Za-z0-9_]+)*")
+_LONGEST_NAME = 58
 
 
 class CosmosFITS(Format):
@@ -40,10 +48,12 @@ class CosmosFITS(Format):
     is the overflow. Conditions are ``flux`` [count/s], ``mag``, ``ra``, ``dec`` [deg] and
     ``noise_variance``, and from the catalogue ``<name>_fits.fits``, where it stands beside,
     ``zphot``, ``flux_radius`` and ``half_light_radius`` [arcsec], ``sersic_index``, ``axis_ratio``
-    and ``position_angle`` [rad].
+    and ``position_angle`` [rad]. ``WEIGHT`` is the weight of a galaxy; other columns with a number
+    per galaxy, or a few, are conditions by their names.
 
     Files of ours are the catalogue and ``<name>_images.fits``; GalSim's ``RealGalaxyCatalog``
-    reads them. They keep all conditions as columns ``condition_<name>``, and no PSF.
+    reads them. They keep all conditions as columns ``condition_<name>``, weights as ``weights``,
+    and no PSF.
 
     References:
         GalSim: the modular galaxy image simulation toolkit (Rowe et al., 2015),
@@ -78,9 +88,9 @@ class CosmosFITS(Format):
         pixel_scale = _pixel_scale(table)
         if meta is None:
             chosen = detector or _default(stamps, pixel_scale)
-            conditions, notes = conditions_of(file.path, table)
+            found = read_beside(file.path, table)
         else:
-            chosen, conditions, notes = _own(detector, meta, table), _own_conditions(table), []
+            chosen, found = _own(detector, meta, table), _own_beside(table)
         _require(chosen, pixel_scale)
         shape = chosen.layers[0].shape
         outside = _own_overflow(table) if meta is not None else None
@@ -93,7 +103,18 @@ class CosmosFITS(Format):
 
         provenance = {} if meta is None else meta.provenance
         load = allocating(fill, chosen.n_cells)
-        return Reader(chosen, len(table), conditions, load, provenance, 1, tuple(notes), fill)
+        return Reader(
+            chosen,
+            len(table),
+            found.conditions,
+            load,
+            provenance,
+            1,
+            found.notes,
+            fill,
+            weights=found.weights,
+            optional=found.optional,
+        )
 
     def obstacles(self, events: Events) -> dict[str, str]:
         """Return why this layout cannot hold the events; it needs an image of one band."""
@@ -101,7 +122,7 @@ class CosmosFITS(Format):
         found = {"cells": bands} if bands else {}
         seen: set[str] = set()
         for name in events.conditions:
-            if not _NAME.fullmatch(name):
+            if not _NAME.fullmatch(name) or len(name) > _LONGEST_NAME:
                 found[name] = "cannot be the name of a column"
             elif name.lower() in seen:
                 found[name] = "differs from another only in upper and lower case"
@@ -128,6 +149,8 @@ class CosmosFITS(Format):
                     parts.setdefault(_CONDITION + name, []).append(values)
                 if events.overflow is not None:
                     parts.setdefault(_OVERFLOW, []).append(events.overflow[:, 0])
+                if events.weights is not None:
+                    parts.setdefault(_WEIGHTS, []).append(events.weights)
 
             yield append
             columns = {name: np.concatenate(values) for name, values in parts.items()}
@@ -143,7 +166,7 @@ class CosmosFITS(Format):
                     "GAL_FILENAME": np.full(len(hdus), beside.name.encode()),
                     "GAL_HDU": hdus,
                     "PIXEL_SCALE": ones * layer.pixel_scale,
-                    "WEIGHT": ones,
+                    "WEIGHT": columns.get(_WEIGHTS, ones),
                     **columns,
                 },
                 self.texts(sample),
@@ -216,12 +239,16 @@ def _own(given: Detector | None, meta: Metadata, table: fits.Table) -> Detector:
     return chosen
 
 
-def _own_conditions(table: fits.Table) -> dict[str, NDArray[np.float64]]:
-    return {
-        name.removeprefix(_CONDITION): table.numbers(name)
-        for name in table.columns
-        if name.startswith(_CONDITION)
-    }
+def _own_beside(table: fits.Table) -> Beside:
+    found, used = Gathering(len(table), {}, "column"), {*_STANDARD, _OVERFLOW, _WEIGHTS}
+    if _WEIGHTS in table:
+        found.weigh(_WEIGHTS, table.numbers(_WEIGHTS))
+    for name in table.columns:
+        if name.startswith(_CONDITION):
+            found.keep(name.removeprefix(_CONDITION), table.numbers(name), name)
+            used.add(name)
+    offer_columns(found, table, used)
+    return found.found()
 
 
 def _own_overflow(table: fits.Table) -> NDArray[np.float32] | None:

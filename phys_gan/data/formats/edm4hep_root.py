@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from phys_gan.data.beside import Gathering
 from phys_gan.data.containers import root, root_trees
 from phys_gan.data.containers.opening import OpenFile, listing, nearest
 from phys_gan.data.format import Append, Format, Reader
@@ -35,6 +37,10 @@ _NO_HITS = ("iTheta", "ITheta", "directionError", "stepPosition.x")
 _DIGITISED = "energyError"
 _OWN = "CalorimeterHits"
 _CELL = f"{_OWN}.cellID"
+_LISTED = 50
+_OWN_COLLECTIONS = (f"{_OWN}.", "MCParticles.")
+_VARIATIONS = "EventHeader.weights_end"
+_HEADER = [f"EventHeader.{name}" for name in ("eventNumber", "runNumber", "timeStamp", "weight")]
 
 
 class EDM4hepROOT(Format):
@@ -47,11 +53,12 @@ class EDM4hepROOT(Format):
     ``phi`` of its momentum [rad]. It goes straight from its vertex along its momentum: magnetic
     fields are not considered. Hits of all collections are added up, or of those that a mapping
     names; of collections after digitisation only those named, where the simulated ones are there.
+    ``EventHeader.weight`` is the weight of the event; what else the header says is a condition.
 
     Files of ours have flat branches with EDM4hep's names: a hit in the middle of each cell, in the
     frame of the experiment, and one particle from the origin, along theta and phi or else z.
     They are read by uproot and phys_gan, but not by podio, which needs its own classes
-    of objects that uproot cannot write. Conditions and overflow stand beside.
+    of objects that uproot cannot write. Conditions, weights and overflow stand beside.
     """
 
     name: ClassVar[str] = "edm4hep-root"
@@ -85,10 +92,23 @@ class EDM4hepROOT(Format):
         )
         factor = scale(mapping.hits.energy_unit, "GeV", detector)
         if own:
-            conditions = own_branches.read_conditions(tree)
+            lists = [name for name in root.branches(tree) if name.startswith(_OWN_COLLECTIONS)]
+            found = own_branches.read_beside(
+                [tree], {}, lists, ours=True, n_layers=detector.n_layers
+            )
             load = hit_trees.load_cells(tree, _CELL, f"{_OWN}.energy", detector, factor)
             block = root.basket_size(tree, _CELL)
-            return Reader(detector, tree.num_entries, conditions, load, meta.provenance, block)
+            return Reader(
+                detector,
+                tree.num_entries,
+                found.conditions,
+                load,
+                meta.provenance,
+                block,
+                found.notes,
+                weights=found.weights,
+                optional=found.optional,
+            )
         return _foreign(tree, detector, mapping, meta, factor)
 
     def obstacles(self, events: Events) -> dict[str, str]:
@@ -137,14 +157,24 @@ def _foreign(
     tree: Any, detector: Detector, mapping: HitMapping, meta: Metadata, factor: float
 ) -> Reader:
     """Prepare to read a tree that another program wrote."""
-    names, notes = _collections(tree, mapping.hits.collections)
-    extra = {name: entry.branch for name, entry in mapping.conditions.items()}
-    hit_trees.require_names(tree, list(extra.values()))
+    leaves = root.leaves(tree)
+    entries = {name: root.entries(leaf) for name, leaf in leaves.items()}
+    # All lists and objects belong to collections.
+    lists = [name for name, what in entries.items() if isinstance(what, str)]
+    names, notes = _collections(tree, mapping.hits.collections, lists)
+    hit_trees.require_names(tree, mapping.branches)
     particles = read_particles(tree)
     frame = shower_frames(particles, mapping.frame)
     conditions = particles.conditions()
-    for name, branch in extra.items():
-        conditions[name] = hit_trees.one_per_event(tree, branch) * mapping.conditions[name].scale
+    for name, entry in mapping.conditions.items():
+        conditions[name] = hit_trees.one_per_event(tree, entry.branch) * entry.scale
+    weights = hit_trees.one_per_event(tree, mapping.weights) if mapping.weights else None
+    gathering = Gathering(int(tree.num_entries), conditions, "branch", weights)
+    _offer_header(gathering, tree, mapping)
+    for name, what in entries.items():
+        if not isinstance(what, str) and name not in mapping.branches:
+            gathering.offer(name, *what, partial(root.read_entries, leaves[name]))
+    found = gathering.found()
 
     def part(start: int, stop: int) -> Hits:
         counts, x, y, z, energy = _read_hits(tree, names, start, stop)
@@ -156,14 +186,31 @@ def _foreign(
     return Reader(
         detector,
         tree.num_entries,
-        conditions,
+        found.conditions,
         load,
         {"collections": ", ".join(names), **meta.provenance},
         block,
-        notes,
+        (*notes, *found.notes),
         voxelised=True,
         hit_unit=mapping.hits.energy_unit or "GeV",
+        weights=found.weights,
+        optional=found.optional,
     )
+
+
+def _offer_header(found: Gathering, tree: Any, mapping: HitMapping) -> None:
+    """Offer what the header of each event says."""
+    there = set(hit_trees.all_names(tree))
+    for name in _HEADER:
+        if name not in there or name in mapping.branches:
+            continue
+        values = root.one_each(tree[name])
+        if values is None:
+            found.holds(name, "other than one number per event")
+        else:
+            found.offer_values(name, values)
+    if _VARIATIONS in there and root.read_jagged(tree, [_VARIATIONS])[1][_VARIATIONS].any():
+        found.holds("_EventHeader_weights", "lists of any length")
 
 
 def _require_no_names(mapping: HitMapping) -> None:
@@ -186,8 +233,10 @@ def _require_no_names(mapping: HitMapping) -> None:
         )
 
 
-def _collections(tree: Any, wanted: tuple[str, ...]) -> tuple[list[str], tuple[str, ...]]:
-    """Return the collections of hits to add up, and what is left out, as a note."""
+def _collections(
+    tree: Any, wanted: tuple[str, ...], lists: Sequence[str]
+) -> tuple[list[str], tuple[str, ...]]:
+    """Return the collections of hits to add up, and notes on those that are left out."""
     there = hit_trees.all_names(tree)
     leaves = set(there)
     found = [
@@ -214,14 +263,20 @@ def _collections(tree: Any, wanted: tuple[str, ...]) -> tuple[list[str], tuple[s
                 value=name,
                 constraint=tuple(found),
             )
-    if wanted:
-        return list(dict.fromkeys(wanted)), ()
     # A hit after digitisation is the same energy a second time.
     simulated = [name for name in found if f"{name}.{_DIGITISED}" not in leaves]
-    others = [name for name in found if name not in simulated]
-    if simulated and others:
-        return simulated, (f"collections after digitisation are not read: {listing(others)}",)
-    return found, ()
+    chosen = list(dict.fromkeys(wanted)) or simulated or found
+    digitised = [name for name in found if name not in simulated + chosen]
+    known = {*chosen, *digitised, "MCParticles", "EventHeader"}
+    # An underscore begins what refers from one collection to another.
+    every = dict.fromkeys(name.partition(".")[0] for name in lists if not name.startswith("_"))
+    others = [name for name in every if name not in known]
+    notes = []
+    if digitised:
+        notes.append(f"collections after digitisation are not read: {listing(digitised)}")
+    if others:
+        notes.append(f"further collections are not read: {listing(others, _LISTED)}")
+    return chosen, tuple(notes)
 
 
 def _read_hits(tree: Any, names: list[str], start: int, stop: int) -> tuple[NDArray[np.int64], ...]:

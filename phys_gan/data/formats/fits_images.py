@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import math
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
+from phys_gan.data.containers.container import container_of
 from phys_gan.data.containers.damage import damage_reported
 from phys_gan.errors import DataError
 
@@ -18,7 +21,10 @@ __all__ = ["Image", "Images", "find_images"]
 
 _BLOCK = 2880
 _CARD = 80
-_KEYS = (b"XTENSION", b"BITPIX", b"PCOUNT", b"GCOUNT", b"BSCALE", b"BZERO")
+_KEYS = (
+    *(b"XTENSION", b"BITPIX", b"PCOUNT", b"GCOUNT"),
+    *(b"BSCALE", b"BZERO", b"BLANK", b"ZIMAGE"),
+)
 _TYPES = {8: ">u1", 16: ">i2", 32: ">i4", 64: ">i8", -32: ">f4", -64: ">f8"}
 
 
@@ -29,26 +35,42 @@ class Image:
     Attributes:
         offset: Its first byte.
         shape: Rows and columns.
-        dtype: Type of its pixels.
+        dtype: Type in which its pixels are stored.
+        scale: What they are multiplied with ...
+        zero: ... and what is added then.
+        blank: The stored whole number that stands for a pixel without a value, if there is one.
     """
 
     offset: int
     shape: tuple[int, int]
     dtype: str
+    scale: float = 1.0
+    zero: float = 0.0
+    blank: int | None = None
 
     def read(self, file: BinaryIO) -> NDArray[Any]:
-        """Read the pixels, of shape ``shape``, from the open file."""
+        """Read the pixels, of shape ``shape``, from the open file; NaN where there is no value.
+
+        astropy does the same, but overlooks a blank of 0 in scaled images, and any in unsigned
+        ones (8.0).
+        """
         file.seek(self.offset)
         count = self.shape[0] * self.shape[1]
         data = file.read(count * np.dtype(self.dtype).itemsize)
-        return np.frombuffer(data, self.dtype, count).reshape(self.shape)
+        stored = np.frombuffer(data, self.dtype, count).reshape(self.shape)
+        scaled = (self.scale, self.zero) != (1.0, 0.0)
+        values = stored * self.scale + self.zero if scaled else stored
+        if self.blank is None:
+            return values
+        undefined = stored == self.blank
+        return np.where(undefined, np.nan, values) if undefined.any() else values
 
 
 def find_images(path: Path, numbers: Sequence[int]) -> dict[int, Image]:
     """Find the images that are these HDUs of a file.
 
-    Headers are looked at for the few cards that matter: that is ten times as fast as to have all
-    of them understood, and a file may hold thousands of stamps.
+    astropy reads the few cards that matter: that is ten times as fast as to have it read whole
+    headers, and a file may hold thousands of stamps.
 
     Arguments:
         path: The file.
@@ -56,8 +78,15 @@ def find_images(path: Path, numbers: Sequence[int]) -> dict[int, Image]:
 
     Raises:
         MissingError: There is no such file.
-        DataError: It is cut short, has fewer HDUs, or one of them is no plain image.
+        DataError: It is no FITS file, is cut short, has fewer HDUs, or one of them is no plain
+            image.
     """
+    if (container := container_of(path)) != "FITS":
+        raise DataError(
+            f"'{path}' is a {container} file, but stamps are in FITS files",
+            remedy="correct GAL_FILENAME in the catalogue",
+            value=container,
+        )
     wanted, found = set(numbers), {}
     with damage_reported("FITS"), path.open("rb", buffering=0) as file:
         size, last = path.stat().st_size, max(wanted, default=-1)
@@ -65,10 +94,10 @@ def find_images(path: Path, numbers: Sequence[int]) -> dict[int, Image]:
         while hdu <= last and file.tell() < size:
             cards = _header(file, path, hdu)
             start = file.tell()
-            axes = [int(cards[b"NAXIS%d" % n]) for n in range(1, int(cards[b"NAXIS"]) + 1)]
+            axes = [int(cards[b"NAXIS%d" % n]) for n in range(1, cards[b"NAXIS"] + 1)]
             n_values = math.prod(axes) if axes else 0
-            groups, extra = int(cards.get(b"GCOUNT", 1)), int(cards.get(b"PCOUNT", 0))
-            n_bytes = abs(int(cards[b"BITPIX"])) // 8 * groups * (extra + n_values)
+            groups, extra = cards.get(b"GCOUNT", 1), cards.get(b"PCOUNT", 0)
+            n_bytes = abs(cards[b"BITPIX"]) // 8 * groups * (extra + n_values)
             if start + n_bytes > size:
                 raise _cut_short(path, hdu)
             if hdu in wanted:
@@ -86,9 +115,9 @@ def find_images(path: Path, numbers: Sequence[int]) -> dict[int, Image]:
     return found
 
 
-def _header(file: BinaryIO, path: Path, hdu: int) -> dict[bytes, bytes]:
+def _header(file: BinaryIO, path: Path, hdu: int) -> dict[bytes, Any]:
     """Read a header to its end; return the values that tell of the size and type of the data."""
-    cards: dict[bytes, bytes] = {}
+    cards: dict[bytes, Any] = {}
     while True:
         block = file.read(_BLOCK)
         if len(block) < _BLOCK:
@@ -98,21 +127,41 @@ def _header(file: BinaryIO, path: Path, hdu: int) -> dict[bytes, bytes]:
             if key == b"END":
                 return cards
             if key in _KEYS or key.startswith(b"NAXIS"):
-                cards[key] = block[start + 10 : start + _CARD].split(b"/")[0].strip()
+                # Of a keyword that is there twice, the first counts.
+                cards.setdefault(key, _value(block[start : start + _CARD]))
 
 
-def _image(
-    path: Path, hdu: int, cards: Mapping[bytes, bytes], axes: list[int], start: int
-) -> Image:
-    kind = cards.get(b"XTENSION", b"'IMAGE").strip(b"' ")
-    scaled = float(cards.get(b"BSCALE", 1)) != 1 or float(cards.get(b"BZERO", 0)) != 0
-    if kind != b"IMAGE" or len(axes) != 2 or scaled:
+@lru_cache(1 << 10)
+def _value(card: bytes) -> Any:
+    """Return what a card says; the same cards stand in the headers of all stamps."""
+    from astropy.io.fits import Card
+
+    return Card.fromstring(card).value
+
+
+def _image(path: Path, hdu: int, cards: Mapping[bytes, Any], axes: list[int], start: int) -> Image:
+    if cards.get(b"ZIMAGE") is True:
         raise DataError(
-            f"HDU {hdu} of '{path}' is not a plain image of rows and columns",
-            remedy="unpack the file, or correct GAL_HDU in the catalogue",
+            f"HDU {hdu} of '{path}' is a compressed image",
+            remedy=f"unpack the file: funpack {shlex.quote(str(path))}",
             value=hdu,
         )
-    return Image(start, (axes[1], axes[0]), _TYPES[int(cards[b"BITPIX"])])
+    if cards.get(b"XTENSION", "IMAGE") != "IMAGE" or len(axes) != 2:
+        raise DataError(
+            f"HDU {hdu} of '{path}' is not an image of rows and columns",
+            remedy="correct GAL_HDU in the catalogue",
+            value=hdu,
+        )
+    blank = cards.get(b"BLANK")
+    return Image(
+        offset=start,
+        shape=(axes[1], axes[0]),
+        dtype=_TYPES[cards[b"BITPIX"]],
+        scale=float(cards.get(b"BSCALE", 1)),
+        zero=float(cards.get(b"BZERO", 0)),
+        # Only whole numbers can be blank; others are NaN where they have no value.
+        blank=blank if cards[b"BITPIX"] > 0 and isinstance(blank, int) else None,
+    )
 
 
 def _cut_short(path: Path, hdu: int) -> DataError:

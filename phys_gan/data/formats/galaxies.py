@@ -1,20 +1,16 @@
-"""What the layouts of galaxy images share: their detectors, and which columns are conditions."""
+"""What the layouts of galaxy images share: their detectors, and which columns are complete."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from phys_gan.data.containers import hdf5
-from phys_gan.data.containers.damage import damage_reported
-from phys_gan.data.containers.opening import OpenFile, listing
-from phys_gan.data.formats import own_data_sets
 from phys_gan.detectors import Detector, ImageLayer
 from phys_gan.errors import DetectorError
 
-__all__ = ["band_obstacle", "columns", "complete", "image_detector", "require_bands"]
+__all__ = ["band_obstacle", "complete", "image_detector", "require_bands"]
 
 Columns = dict[str, NDArray[np.float64]]
 
@@ -111,45 +107,3 @@ def complete(
         else:
             kept[name] = values
     return kept, notes
-
-
-def columns(file: OpenFile, n_events: int, skip: Collection[str]) -> tuple[Columns, list[str]]:
-    """Return the data sets (N,) or (N, 1) of numbers in an HDF5 file, and sentences on the others.
-
-    Arguments:
-        file: The open file.
-        n_events: Number of galaxies N.
-        skip: Names of data sets that are no columns.
-
-    Raises:
-        DataError: The file is damaged.
-    """
-    found: Columns = {}
-    other: dict[str, list[str]] = {}
-    for name, shape in hdf5.data_sets(file).items():
-        if name in skip or name.startswith(own_data_sets.CONDITION):
-            continue
-        with damage_reported("HDF5"):
-            kind = file.handle[name].dtype.kind
-            if kind not in "fiub":
-                other.setdefault("hold no numbers", []).append(name)
-            elif "/" in name or shape not in ((n_events,), (n_events, 1)):
-                other.setdefault("do not hold one value per galaxy", []).append(name)
-            else:
-                values = np.asarray(file.handle[name][()]).reshape(-1)
-                if kind in "iu" and not _exact(values):
-                    other.setdefault("hold larger numbers than a condition can", []).append(name)
-                else:
-                    found[name] = values.astype(np.float64)
-    notes = [
-        f"the data sets {listing(names)} {why} and are not kept as conditions"
-        for why, names in other.items()
-    ]
-    kept, missing = complete(found)
-    return kept, [*missing, *notes]
-
-
-def _exact(values: NDArray[np.integer]) -> bool:
-    """Return whether double precision holds these whole numbers exactly."""
-    limit = 1 << 53
-    return not len(values) or (int(values.min()) >= -limit and int(values.max()) <= limit)

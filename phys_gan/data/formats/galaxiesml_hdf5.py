@@ -10,7 +10,9 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from phys_gan.data.beside import comes_back
 from phys_gan.data.containers import hdf5, hdf5_tables
+from phys_gan.data.containers.damage import damage_reported
 from phys_gan.data.containers.opening import OpenFile
 from phys_gan.data.format import Append, Format, Reader, allocating
 from phys_gan.data.formats import galaxies, own_data_sets
@@ -23,6 +25,7 @@ from phys_gan.events import Events
 __all__ = ["GalaxiesMLHDF5"]
 
 _IMAGE = "image"
+_REDSHIFT = "specz_redshift"
 _OTHERS = (_IMAGE, "overflow", "conditions")
 # Data sets of these names would make the file look like one of another layout.
 _ELSEWHERE = ("images", "showers", "events", "layer_0")
@@ -33,8 +36,8 @@ _PIXEL_SCALE = 0.168
 class GalaxiesMLHDF5(Format):
     """Read and write ``image`` (N, 5, rows, columns), the bands g, r, i, z, y [count].
 
-    Every column of numbers beside (``specz_redshift``, ``specz_mag_i``, ``g_ellipticity``, ...),
-    (N,) or (N, 1), is a condition by its name and in its unit; lengths are in pixels of
+    Every column of numbers beside (``specz_redshift``, ``specz_mag_i``, ``g_ellipticity``, ...)
+    is a condition by its name and in its unit; lengths are in pixels of
     0.168 arcsec, those of Hyper Suprime-Cam. Images have 64 x 64 or 127 x 127 pixels.
 
     References:
@@ -46,7 +49,7 @@ class GalaxiesMLHDF5(Format):
     description: ClassVar[str] = "GalaxiesML HDF5: image (N, 5, rows, columns), specz_redshift, ..."
     extensions: ClassVar[tuple[str, ...]] = (".h5", ".hdf5")
     container: ClassVar[str] = "HDF5"
-    needs: ClassVar[tuple[str, ...]] = (_IMAGE, "specz_redshift")
+    needs: ClassVar[tuple[str, ...]] = (_IMAGE, _REDSHIFT)
 
     def recognises(self, file: OpenFile) -> bool:
         """Return whether the file has images with the bands first, or says what it is."""
@@ -79,8 +82,8 @@ class GalaxiesMLHDF5(Format):
         )
         galaxies.require_bands(chosen, f"data set '{_IMAGE}'", len(_BANDS), size)
         scale(meta.cell_unit, "count", chosen)
-        conditions, notes = galaxies.columns(file, n_events, _OTHERS)
-        conditions = own_data_sets.read_conditions(file, n_events, conditions)
+        native = _written(file) if meta.format else [_REDSHIFT]
+        found = own_data_sets.read_beside(file, n_events, {}, (_IMAGE,), native=native)
         overflow = own_data_sets.Overflow(file, n_events, len(_BANDS))
 
         def fill(start: int, stop: int, out: NDArray[np.float32]) -> NDArray[np.float32] | None:
@@ -90,7 +93,16 @@ class GalaxiesMLHDF5(Format):
         block = hdf5.rows_per_chunk(file, _IMAGE)
         load = allocating(fill, chosen.n_cells)
         return Reader(
-            chosen, n_events, conditions, load, meta.provenance, block, tuple(notes), fill
+            chosen,
+            n_events,
+            found.conditions,
+            load,
+            meta.provenance,
+            block,
+            found.notes,
+            fill,
+            weights=found.weights,
+            optional=found.optional,
         )
 
     def obstacles(self, events: Events) -> dict[str, str]:
@@ -101,8 +113,7 @@ class GalaxiesMLHDF5(Format):
     @contextmanager
     def writer(self, path: Path, sample: Events, grow: bool = False) -> Iterator[Append]:
         """Write events; conditions as float64, so that they come back as they were."""
-        taken = {*_OTHERS, *_ELSEWHERE}
-        native = [name for name in sample.conditions if name.isidentifier() and name not in taken]
+        native = [name for name in sample.conditions if _is_column(name)]
         with hdf5_tables.created(path, self.texts(sample), grow) as tables:
 
             def append(events: Events) -> None:
@@ -113,3 +124,18 @@ class GalaxiesMLHDF5(Format):
                 own_data_sets.put(tables, events, known=native)
 
             yield append
+
+
+def _is_column(name: str) -> bool:
+    """Return whether a condition is a column of this name beside the images."""
+    return name.isidentifier() and name not in (*_OTHERS, *_ELSEWHERE) and comes_back(name)
+
+
+def _written(file: OpenFile) -> list[str]:
+    """Return the columns that phys_gan wrote, in a file of ours."""
+    with damage_reported("HDF5"):
+        return [
+            name
+            for name, shape in hdf5.data_sets(file).items()
+            if _is_column(name) and len(shape) == 1 and file.handle[name].dtype == np.float64
+        ]

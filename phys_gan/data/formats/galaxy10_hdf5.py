@@ -64,8 +64,8 @@ class Galaxy10HDF5(Format):
                 _IMAGES, shape, ("N", "rows", "columns", 3), "put the three bands last"
             )
         n_events, size = shape[0], (shape[1], shape[2])
-        conditions, notes = galaxies.columns(file, n_events, (_IMAGES, "overflow"))
-        conditions = own_data_sets.read_conditions(file, n_events, conditions)
+        found = own_data_sets.read_beside(file, n_events, {}, (_IMAGES,), native=_NATIVE)
+        conditions, notes = dict(found.conditions), list(found.notes)
         chosen = meta.detector and choose_detector(detector, meta.detector)
         if chosen is None:
             chosen = _survey(detector, size, conditions, notes)
@@ -83,7 +83,16 @@ class Galaxy10HDF5(Format):
         block = hdf5.rows_per_chunk(file, _IMAGES)
         load = allocating(fill, chosen.n_cells)
         return Reader(
-            chosen, n_events, conditions, load, meta.provenance, block, tuple(notes), fill
+            chosen,
+            n_events,
+            conditions,
+            load,
+            meta.provenance,
+            block,
+            tuple(notes),
+            fill,
+            weights=found.weights,
+            optional=found.optional,
         )
 
     def obstacles(self, events: Events) -> dict[str, str]:

@@ -71,11 +71,7 @@ def tree_with(file: OpenFile, names: Sequence[str]) -> Any:
     best = max(known.values())
     fitting = [name for name, count in known.items() if count == best]
     if len(fitting) > 1 and best == len(set(names)):
-        raise DataError(
-            f"'{file.path}' has {len(fitting)} trees that would do: {listing(fitting)}",
-            remedy=f"name one, such as '{file.path}:{fitting[0]}'",
-            value=tuple(fitting),
-        )
+        raise root.several_trees(file, fitting)
     require_names(there[fitting[0]], names)
     return there[fitting[0]]
 

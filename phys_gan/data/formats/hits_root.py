@@ -36,13 +36,14 @@ _INCIDENT = "incident_energy"
 class HitsROOT(Format):
     """Read a tree with a list of hits per event, from branches of any name; write our own.
 
-    A mapping names the branches of x, y, z and energy, their units, the conditions, and the frame.
-    Hits are summed into the cells of the detector that the user names.
+    A mapping names the branches of x, y, z and energy, their units, the conditions, the weights
+    and the frame; any other branch with a number per event is a condition by its name. Hits are
+    summed into the cells of the detector that the user names.
 
     Files of ours need no mapping. Their TTree ``hits`` has ``x``, ``y``, ``z`` [mm] in the middle
     of each cell with a signal, in the frame of the shower, its ``energy`` in the unit of the
-    detector and its flat number ``cell``; ``incident_energy`` [MeV], ``condition_<name>`` and
-    ``overflow_<layer>``, one number per event each.
+    detector and its flat number ``cell``; ``incident_energy`` [MeV], ``condition_<name>``,
+    ``weights`` and ``overflow_<layer>``, one number per event each.
     """
 
     name: ClassVar[str] = "hits-root"
@@ -86,11 +87,24 @@ class HitsROOT(Format):
         native = {}
         if _INCIDENT in root.branches(tree):
             native["energy"] = root.read_scalars(tree, [_INCIDENT])[_INCIDENT]
-        conditions = own_branches.read_conditions(tree, native)
+        used = (*self.needs, _INCIDENT)
+        found = own_branches.read_beside(
+            [tree], native, used, ours=True, n_layers=detector.n_layers
+        )
         factor = scale(meta.cell_unit, "MeV", detector)
         load = hit_trees.load_cells(tree, _CELL, "energy", detector, factor)
         block = root.basket_size(tree, _CELL)
-        return Reader(detector, tree.num_entries, conditions, load, meta.provenance, block)
+        return Reader(
+            detector,
+            tree.num_entries,
+            found.conditions,
+            load,
+            meta.provenance,
+            block,
+            (*found.notes, *own_branches.unread_trees(file, tree)),
+            weights=found.weights,
+            optional=found.optional,
+        )
 
     def obstacles(self, events: Events) -> dict[str, str]:
         """Return why this layout cannot hold the events; pixels and coordinates are no hits."""
@@ -127,6 +141,17 @@ def _mapped(file: OpenFile, detector: Detector, mapping: HitMapping, meta: Metad
     conditions = {
         name: numbers[branch.branch] * branch.scale for name, branch in mapping.conditions.items()
     }
+    # What turns the hits is lost with the frame, unless it is kept by its name.
+    turning = {name: numbers[name] for name in scalars if name not in mapping.branches}
+    used = [*where.names, *scalars]
+    found = own_branches.read_beside(
+        [tree],
+        turning | conditions,
+        {*used, *(name.rpartition("/")[2] for name in used)},
+        ours=False,
+        weights=numbers.get(mapping.weights),
+        unclear={"energy": "a mapping must say what it is ([conditions] energy = ...)"},
+    )
     length, factor = LENGTHS[where.length_unit], scale(where.energy_unit, "MeV", detector)
     shower = _frame(mapping, numbers, tree.num_entries)
     counts_layers = where.depth == "layer"
@@ -151,25 +176,27 @@ def _mapped(file: OpenFile, detector: Detector, mapping: HitMapping, meta: Metad
     return Reader(
         detector,
         tree.num_entries,
-        conditions,
+        found.conditions,
         load,
         meta.provenance,
         block,
+        (*found.notes, *own_branches.unread_trees(file, tree)),
         voxelised=True,
         hit_unit=where.energy_unit or "MeV",
+        weights=found.weights,
+        optional=found.optional,
     )
 
 
 def _scalar_branches(mapping: HitMapping) -> list[str]:
-    """Return the branches with one number per event that conditions and frames come from."""
+    """Return the branches with one number per event that the mapping names."""
     frame = mapping.frame
     if frame and not frame.direction:
         raise ConfigError(
             "the frame of the shower needs the direction of the incident particle",
             remedy='write direction = ["px", "py", "pz"] into [frame] of the mapping',
         )
-    scalars = [branch.branch for branch in mapping.conditions.values()]
-    return scalars + ([*(frame.direction or ()), *(frame.point or ())] if frame else [])
+    return mapping.branches + ([*(frame.direction or ()), *(frame.point or ())] if frame else [])
 
 
 def _frame(

@@ -34,8 +34,9 @@ class Par04HDF5(Format):
     """Read and write ``incident_energy`` (N,) [MeV] and ``showers`` (N, R, Phi, Z) [MeV].
 
     This is the form in which the showers of Geant4's example Par04 are used to train networks.
-    It holds any detector whose layers are one behind the other in one polar grid. In files of ours
-    overflow and further conditions stand beside.
+    It holds any detector whose layers are one behind the other in one polar grid. Overflow,
+    weights and further conditions stand beside, as ``incident_theta`` and ``incident_phi`` (N,) do
+    in LEMURS (arXiv:2509.05108): ``theta`` to the beam and ``phi`` [rad].
     """
 
     name: ClassVar[str] = "par04-hdf5"
@@ -72,7 +73,7 @@ class Par04HDF5(Format):
                 constraint=polar_grid(detector),
             )
         energy = hdf5.column(file, _ENERGY) * to_mev(meta.energy_unit or self.energy_unit)
-        conditions = own_data_sets.read_conditions(file, n_events, {"energy": energy})
+        found = own_data_sets.read_beside(file, n_events, {"energy": energy}, self.needs)
         factor = scale(meta.cell_unit, "MeV", detector)
         overflow = own_data_sets.Overflow(file, n_events, detector.n_layers, factor)
 
@@ -86,7 +87,18 @@ class Par04HDF5(Format):
 
         load = allocating(fill, detector.n_cells)
         block = hdf5.rows_per_chunk(file, _SHOWERS)
-        return Reader(detector, n_events, conditions, load, meta.provenance, block, direct=fill)
+        return Reader(
+            detector,
+            n_events,
+            found.conditions,
+            load,
+            meta.provenance,
+            block,
+            found.notes,
+            fill,
+            weights=found.weights,
+            optional=found.optional,
+        )
 
     def obstacles(self, events: Events) -> dict[str, str]:
         """Return why this layout cannot hold the events; it needs one polar grid."""

@@ -43,8 +43,9 @@ class Par04ROOT(Format):
     has lists per event: ``EnergyCell`` [MeV] and the bins ``rhoCell``, ``phiCell``, ``zCell``.
     Entries of one cell are added up, those outside the grid count for the overflow of the nearest
     layer. Written are TTrees with all cells that are not 0, however small; in files of ours
-    further conditions are branches ``condition_<name>`` of ``global``, the overflow of layer k is
-    ``overflow_k``. ``SimTime`` is how long the simulation took: it is not read.
+    further conditions are branches ``condition_<name>`` of ``global``, weights are ``weights``, the
+    overflow of layer k is ``overflow_k``. In files of others any branch with a number per event is
+    a condition. ``SimTime`` is how long the simulation took: it is not read.
     """
 
     name: ClassVar[str] = "par04-root"
@@ -83,7 +84,14 @@ class Par04ROOT(Format):
         stored = own_branches.Overflow(scalars, detector.n_layers)
         energy = root.read_scalars(scalars, [_ENERGY])[_ENERGY]
         energy = energy * to_mev(meta.energy_unit or self.energy_unit)
-        conditions = own_branches.read_conditions(scalars, {"energy": energy})
+        trees = [scalars] if scalars.name == readout.name else [scalars, readout]
+        found = own_branches.read_beside(
+            trees,
+            {"energy": energy},
+            (_ENERGY, _TIME, _DEPOSIT, *_BINS),
+            ours=bool(meta.format),
+            n_layers=detector.n_layers,
+        )
         factor = scale(meta.cell_unit, "MeV", detector)
         n_cells, n_layers = detector.n_cells, detector.n_layers
 
@@ -99,10 +107,19 @@ class Par04ROOT(Format):
                 overflow += known
             return cells, overflow if stored.known or meta.detector is None else None
 
-        lost = _TIME in root.branches(scalars) and _TIME not in conditions
+        lost = _TIME in root.branches(scalars) and _TIME not in found.conditions
         notes = (f"{_TIME} is not kept",) if lost else ()
-        block = root.basket_size(readout, _DEPOSIT)
-        return Reader(detector, len(energy), conditions, load, meta.provenance, block, notes)
+        return Reader(
+            detector,
+            len(energy),
+            found.conditions,
+            load,
+            meta.provenance,
+            root.basket_size(readout, _DEPOSIT),
+            (*notes, *found.notes, *own_branches.unread_trees(file, *trees)),
+            weights=found.weights,
+            optional=found.optional,
+        )
 
     def obstacles(self, events: Events) -> dict[str, str]:
         """Return why this layout cannot hold the events; it needs one polar grid."""

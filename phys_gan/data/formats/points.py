@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from phys_gan.data.beside import Beside
 from phys_gan.data.containers import hdf5
 from phys_gan.data.containers.opening import OpenFile
 from phys_gan.data.format import Cells, Reader
@@ -50,6 +51,7 @@ class PointCloud:
         energy: Incident energies [MeV], shape (N,).
         native: The other conditions that the layout itself has; not used where the file is one of
             ours, which says exactly which conditions its events have.
+        used: Names of the data sets that the layout is made of.
         notes: What the file has that events cannot hold, a sentence each.
     """
 
@@ -58,6 +60,7 @@ class PointCloud:
     read: Points
     energy: NDArray[np.float64]
     native: Mapping[str, NDArray[np.float64]]
+    used: tuple[str, ...]
     notes: tuple[str, ...] = ()
 
     def reader(
@@ -81,7 +84,7 @@ class PointCloud:
             counts, points = self.read(start, stop)
             return columns.hits(counts, points, factor, start)
 
-        sums = summing(hits, detector)
+        sums = summing(hits, detector, hdf5.rows_at_once(file, self.data_set))
         stored = own_data_sets.Overflow(file, n_events, detector.n_layers, factor)
         # All points that phys_gan wrote are in cells.
         exact = bool(meta.format) and mapping is None
@@ -93,34 +96,41 @@ class PointCloud:
                 return cells, known
             return cells, missed if known is None else missed + known
 
+        found = self._beside(file, {} if meta.format else self.native, mapping)
         return Reader(
             detector,
             n_events,
-            self._conditions(file, {} if meta.format else self.native, mapping),
+            found.conditions,
             load,
             meta.provenance,
             hdf5.rows_per_chunk(file, self.data_set),
-            self.notes,
+            (*self.notes, *found.notes),
             voxelised=not exact,
             hit_unit=unit or "GeV",
+            weights=found.weights,
+            optional=found.optional,
         )
 
-    def _conditions(
+    def _beside(
         self,
         file: OpenFile,
         native: Mapping[str, NDArray[np.float64]],
         mapping: HitMapping | None,
-    ) -> dict[str, NDArray[np.float64]]:
-        named = mapping.conditions.items() if mapping else ()
-        energy, n_events = {"energy": self.energy}, len(self.energy)
-        conditions = {
-            **energy,
-            **native,
-            **own_data_sets.read_conditions(file, n_events, energy),
-            **{name: hdf5.column(file, entry.branch) * entry.scale for name, entry in named},
+    ) -> Beside:
+        mapping = mapping or HitMapping()
+        named = {
+            name: hdf5.column(file, entry.branch) * entry.scale
+            for name, entry in mapping.conditions.items()
         }
-        hdf5.require_length(n_events, conditions)
-        return conditions
+        # A file of ours that has lost what it says of itself has directions and particles twice.
+        native = {n: v for n, v in native.items() if not own_data_sets.has_condition(file, n)}
+        layout = {"energy": self.energy, **native, **named}
+        n_events, weights = len(self.energy), None
+        if mapping.weights:
+            weights = hdf5.column(file, mapping.weights)
+            hdf5.require_length(n_events, {mapping.weights: weights})
+        used = (*self.used, *mapping.branches)
+        return own_data_sets.read_beside(file, n_events, layout, used, weights=weights)
 
 
 @dataclass(frozen=True)

@@ -33,6 +33,7 @@ __all__ = ["ShowerDataHDF5"]
 
 _ENERGY = "energies"
 _SHOWERS = "showers"
+_NUMBERS = "shower_ids"
 _WIDTHS = (4, 5)
 _AXES = "xyz"
 
@@ -48,7 +49,7 @@ class ShowerDataHDF5(Format):
 
     Files of ours have a point in the middle of each cell with a signal, with its energy in the
     unit of the detector, as the attribute ``cell_unit`` says: as GeV in single precision it would
-    not come back to the last bit. Overflow and conditions stand beside.
+    not come back to the last bit. Overflow, weights and conditions stand beside.
 
     References:
         https://pypi.org/project/showerdata/
@@ -94,7 +95,8 @@ class ShowerDataHDF5(Format):
             return counts, points
 
         notes = ("the times of the points are not kept",) if width > _WIDTHS[0] else ()
-        cloud = PointCloud(_SHOWERS, _AXES, read, energy, _native(file, n_events), notes)
+        native, used = _native(file, n_events), _used(file)
+        cloud = PointCloud(_SHOWERS, _AXES, read, energy, native, used, notes)
         return cloud.reader(file, detector, mapping)
 
     def obstacles(self, events: Events) -> dict[str, str]:
@@ -123,7 +125,7 @@ class ShowerDataHDF5(Format):
                 directions = directions_of(events)
                 tables.put("directions", along if directions is None else directions)
                 after = before + len(events)
-                tables.put("shower_ids", np.arange(before, after, dtype=np.int32))
+                tables.put(_NUMBERS, np.arange(before, after, dtype=np.int32))
                 tables.set("shape", np.array([after, max(most, *counts.tolist()), 4]))
                 own_data_sets.put(tables, events)
 
@@ -145,8 +147,10 @@ def _require_lists(file: OpenFile, n_events: int) -> None:
         raise hdf5.wrong_shape(_SHOWERS, shape, ("N",), "store a list of numbers per event")
     with damage_reported("HDF5"):
         shape = tuple(file.handle[_SHOWERS].shape)
-    if shape != (n_events,):
+    if len(shape) != 1:
         raise hdf5.wrong_shape(_SHOWERS, shape, (n_events,), "store one shower per energy")
+    if shape[0] != n_events:
+        raise hdf5.unequal(_SHOWERS, shape[0], f"'{_ENERGY}'", n_events)
 
 
 def _width(file: OpenFile) -> int:
@@ -197,11 +201,25 @@ def _native(file: OpenFile, n_events: int) -> dict[str, NDArray[np.float64]]:
     found = {"pdg": hdf5.column(file, "pdg")} if hdf5.has(file, "pdg") else {}
     if hdf5.has(file, "directions"):
         shape = hdf5.shape_of(file, "directions")
+        if shape[1:] == (3,) and shape[0] != n_events:
+            raise hdf5.unequal("directions", shape[0], f"'{_ENERGY}'", n_events)
         if shape != (n_events, 3):
             raise hdf5.wrong_shape("directions", shape, (n_events, 3), "store a vector per event")
         with damage_reported("HDF5"):
             found |= angles(file.handle["directions"][()])
     return found
+
+
+def _used(file: OpenFile) -> tuple[str, ...]:
+    """Return the data sets of the layout; the numbers of showers that just count are of no use."""
+    used = (_ENERGY, _SHOWERS, "num_points", "pdg", "directions", "shape")
+    if hdf5.metadata(file).format or not hdf5.has(file, _NUMBERS):
+        return (*used, _NUMBERS)
+    with damage_reported("HDF5"):
+        numbers = file.handle[_NUMBERS]
+        whole = numbers.ndim == 1 and numbers.dtype.kind in "iu"
+        counts = whole and bool(np.all(np.diff(numbers[()]) == 1))
+    return (*used, _NUMBERS) if counts else used
 
 
 def _pdg(events: Events) -> NDArray[np.int32]:

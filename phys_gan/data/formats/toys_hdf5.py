@@ -29,8 +29,8 @@ _POINTS = "points"
 class ToysHDF5(Format):
     """Read and write ``points`` (N, d), the coordinates of N points.
 
-    Files of ours carry their detector, and further conditions beside. Those of other programs
-    need a detector whose layers are axes, such as ``toy-grid``.
+    Files of ours carry their detector; weights and further conditions stand beside. Those of
+    other programs need a detector whose layers are axes, such as ``toy-grid``.
     """
 
     name: ClassVar[str] = "toys-hdf5"
@@ -57,7 +57,7 @@ class ToysHDF5(Format):
             )
         chosen = _require_axes(choose_detector(detector, meta.detector), shape[1])
         scale(meta.cell_unit, chosen.cell_unit, chosen)
-        conditions = own_data_sets.read_conditions(file, shape[0])
+        found = own_data_sets.read_beside(file, shape[0], {}, self.needs)
         overflow = own_data_sets.Overflow(file, shape[0], chosen.n_layers)
 
         def fill(start: int, stop: int, out: NDArray[np.float32]) -> NDArray[np.float32] | None:
@@ -66,7 +66,18 @@ class ToysHDF5(Format):
 
         block = hdf5.rows_per_chunk(file, _POINTS)
         load = allocating(fill, chosen.n_cells)
-        return Reader(chosen, shape[0], conditions, load, meta.provenance, block, direct=fill)
+        return Reader(
+            chosen,
+            shape[0],
+            found.conditions,
+            load,
+            meta.provenance,
+            block,
+            found.notes,
+            fill,
+            weights=found.weights,
+            optional=found.optional,
+        )
 
     def obstacles(self, events: Events) -> dict[str, str]:
         """Return why this layout cannot hold the events; it needs coordinates."""

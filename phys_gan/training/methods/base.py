@@ -59,7 +59,8 @@ class Setup:
         fabric: Where it runs.
         noise: Random stream of latents, on the device; the same in every process, each of which
             takes its own part of what is drawn.
-        x: Encoded real events (N, n_numbers), from which networks take their scales.
+        x: Encoded real events (N, n_numbers), from which networks take their scales; all count
+            the same.
         c: Their encoded conditions (N, n_conditions).
         sources: Events to translate, for methods that do.
         own: Random stream of this process for all else; ``noise`` where there is one process.
@@ -131,8 +132,9 @@ class Method(ABC):
         return {}
 
     def produce(self, model: Model, held_out: Events, seed: int) -> Events:
-        """Return events of a model to compare with held-out ones."""
-        return model.sample(held_out.conditions, seed, n=len(held_out))
+        """Return events of a model to compare with held-out ones, and with their weights."""
+        n, weights = len(held_out), held_out.weights
+        return model.sample(held_out.conditions, seed, n=n, weights=weights)
 
     def averaging(self, generator: Generator) -> GeneratorAverage:
         """Return the average of a generator, which begins as a copy of it."""

@@ -125,7 +125,8 @@ def train_condition_classifier(
     It sees only cells and layers, as :math:`\log_{10}(1 + E/E_0)` with the median energy
     :math:`E_0` of a hit, never a condition. Classes are the values of the condition where there
     are at most ``n_classes``, else its quantile bins, equally filled. 60 % of the events are
-    learned from, 20 % choose the epoch, 20 % measure the accuracy.
+    learned from, 20 % choose the epoch, 20 % measure the accuracy. Weights are not used: what it
+    makes of an event is the same in every sample, whatever it has learned from.
 
     Arguments:
         reference: Events of full simulation.

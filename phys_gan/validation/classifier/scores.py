@@ -6,28 +6,56 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.stats import rankdata
 
-__all__ = ["accuracy", "auc", "auc_spread", "auc_with_error", "jsd", "roc"]
+__all__ = [
+    "accuracy",
+    "accuracy_spread",
+    "auc",
+    "auc_spread",
+    "auc_spread_of",
+    "auc_with_error",
+    "jsd",
+    "roc",
+]
+
+Floats = NDArray[np.float64]
 
 
-def auc(reference: ArrayLike, candidate: ArrayLike) -> float:
+def auc(
+    reference: ArrayLike,
+    candidate: ArrayLike,
+    reference_weights: ArrayLike | None = None,
+    candidate_weights: ArrayLike | None = None,
+) -> float:
     r"""Return the area under the ROC curve.
 
     .. math:: P(s_\mathrm{cand} > s_\mathrm{ref}) + P(s_\mathrm{cand} = s_\mathrm{ref}) / 2,
 
-    the Mann-Whitney statistic over n m, from ranks.
+    the Mann-Whitney statistic over n m, from ranks. With weights u and v of any sign it is
+
+    .. math:: \frac{\sum_{ij} u_i v_j\, (1[s_j > s_i] + 1[s_j = s_i] / 2)}
+        {\sum_i u_i \sum_j v_j},
+
+    which negative weights may take beyond 0 or 1, within its error.
 
     Arguments:
         reference: Scores of the reference, shape (n,).
         candidate: Scores of the candidate, higher where the classifier takes it for one, (m,).
+        reference_weights: Weights of the reference, shape (n,).
+        candidate_weights: Weights of the candidate, shape (m,).
 
     Example:
         >>> auc([0.1, 0.4], [0.4, 0.8])
         0.875
     """
-    return auc_with_error(reference, candidate)[0]
+    return auc_with_error(reference, candidate, reference_weights, candidate_weights)[0]
 
 
-def auc_with_error(reference: ArrayLike, candidate: ArrayLike) -> tuple[float, float]:
+def auc_with_error(
+    reference: ArrayLike,
+    candidate: ArrayLike,
+    reference_weights: ArrayLike | None = None,
+    candidate_weights: ArrayLike | None = None,
+) -> tuple[float, float]:
     """Return the AUC and its standard error for a fixed classifier, without assumptions.
 
     References:
@@ -37,14 +65,16 @@ def auc_with_error(reference: ArrayLike, candidate: ArrayLike) -> tuple[float, f
     Arguments:
         reference: Scores, shape (n,), at least 2.
         candidate: Scores, shape (m,), at least 2.
+        reference_weights: Weights of any sign, shape (n,).
+        candidate_weights: Weights of any sign, shape (m,).
     """
     first, second = np.asarray(reference, np.float64), np.asarray(candidate, np.float64)
-    n, m = len(first), len(second)
-    ranks = rankdata(np.concatenate([first, second]))
+    u, v = _shares(reference_weights), _shares(candidate_weights)
     # Fraction of the other sample that lies on the right side of each event.
-    below = (ranks[n:] - rankdata(second)) / n
-    above = 1 - (ranks[:n] - rankdata(first)) / m
-    return float(below.mean()), float(np.sqrt(below.var(ddof=1) / m + above.var(ddof=1) / n))
+    below, above = _below(second, first, u), 1 - _below(first, second, v)
+    value, from_candidate = _mean(below, v)
+    _, from_reference = _mean(above, u)
+    return value, float(np.sqrt(from_candidate + from_reference))
 
 
 def auc_spread(n: int, m: int) -> float:
@@ -66,14 +96,71 @@ def auc_spread(n: int, m: int) -> float:
     return float(np.sqrt((n + m + 1) / (12 * n * m)))
 
 
+def auc_spread_of(
+    reference: ArrayLike,
+    candidate: ArrayLike,
+    reference_weights: ArrayLike | None,
+    candidate_weights: ArrayLike | None,
+) -> float:
+    r"""Return the standard deviation of the AUC between weighted samples, were they equal.
+
+    .. math:: \sqrt{\sum_i u_i^2 (F(s_i) - 1/2)^2 + \sum_j v_j^2 (F(s_j) - 1/2)^2}
+
+    with the weights of either sample scaled to the sum 1 and the mean F of both distribution
+    functions. For weights that do not depend on the score it is :func:`auc_spread` of effective
+    numbers; where those of large weight have extreme scores it is more.
+
+    Arguments:
+        reference: Scores, shape (n,).
+        candidate: Scores, shape (m,).
+        reference_weights: Weights of any sign, shape (n,); all the same when None.
+        candidate_weights: Weights of any sign, shape (m,); all the same when None.
+    """
+    samples = [np.asarray(scores, np.float64) for scores in (reference, candidate)]
+    shares = [_shares(weights) for weights in (reference_weights, candidate_weights)]
+    variance = 0.0
+    for scores, share in zip(samples, shares, strict=True):
+        here = sum(_below(scores, s, w) for s, w in zip(samples, shares, strict=True)) / 2
+        variance += float(np.sum(_squares(share, len(scores)) * (here - 0.5) ** 2))
+    return float(np.sqrt(variance))
+
+
+def accuracy_spread(
+    reference: ArrayLike,
+    candidate: ArrayLike,
+    reference_weights: ArrayLike | None,
+    candidate_weights: ArrayLike | None,
+) -> float:
+    r"""Return the largest standard deviation of the accuracy between equal weighted samples.
+
+    :math:`\sqrt{\sum_i u_i^2 + \sum_j v_j^2} / 4` with weights scaled to the sum 1, which equals
+    :math:`1 / (2 \sqrt{2n})` for n events of each sample without weights, or what the events of
+    these weights give, where that is more.
+    """
+    sizes = np.size(reference), np.size(candidate)
+    shares = [_shares(weights) for weights in (reference_weights, candidate_weights)]
+    pairs = zip(shares, sizes, strict=True)
+    binomial = float(np.sqrt(sum(_squares(share, n).sum() for share, n in pairs)) / 4)
+    weights = reference_weights, candidate_weights
+    return max(binomial, accuracy(reference, candidate, *weights)[1])
+
+
 def roc(
-    reference: ArrayLike, candidate: ArrayLike, n_points: int = 200
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    reference: ArrayLike,
+    candidate: ArrayLike,
+    reference_weights: ArrayLike | None = None,
+    candidate_weights: ArrayLike | None = None,
+    *,
+    n_points: int = 200,
+) -> tuple[Floats, Floats]:
     """Return the ROC curve on a regular axis.
 
     Arguments:
         reference: Scores, shape (n,).
         candidate: Scores, shape (m,).
+        reference_weights: Weights, shape (n,). Where negative ones make a fraction fall, it stays
+            at its height so far: a curve rises.
+        candidate_weights: Weights, shape (m,).
         n_points: P.
 
     Returns:
@@ -81,11 +168,11 @@ def roc(
         the fraction of the candidate that is (true positive rate), shapes (P + 1,): the origin,
         then regular false positive rates from 0 to 1.
     """
-    samples = [np.sort(np.asarray(sample, np.float64)) for sample in (reference, candidate)]
+    samples = [np.asarray(sample, np.float64) for sample in (reference, candidate)]
     cuts = np.unique(np.concatenate(samples))[::-1]
     false, true = (
-        np.append(0.0, 1 - np.searchsorted(sample, cuts, side="left") / len(sample))
-        for sample in samples
+        np.append(0.0, _above(sample, cuts, _shares(weights)))
+        for sample, weights in zip(samples, (reference_weights, candidate_weights), strict=True)
     )
     axis = np.linspace(0, 1, n_points)
     # Where the curve rises vertically, its top is the value; ties are straight lines.
@@ -97,12 +184,18 @@ def roc(
     return np.append(0.0, axis), np.append(0.0, heights)
 
 
-def jsd(reference: ArrayLike, candidate: ArrayLike) -> tuple[float, float]:
+def jsd(
+    reference: ArrayLike,
+    candidate: ArrayLike,
+    reference_weights: ArrayLike | None = None,
+    candidate_weights: ArrayLike | None = None,
+) -> tuple[float, float]:
     r"""Return the Jensen-Shannon divergence that a classifier finds, from 0 to 1, and its error.
 
     .. math:: (\ln 2 - \mathrm{BCE}) / \ln 2
 
-    with the binary cross-entropy of both samples, each of weight one half. It is a lower bound of
+    with the binary cross-entropy of both samples, each of weight one half, a mean by the weights of
+    the events where they have any. It is a lower bound of
     the divergence of the samples (over ln 2) up to the statistical error of the test events;
     below 0 the classifier is more confident than it is right.
 
@@ -112,27 +205,88 @@ def jsd(reference: ArrayLike, candidate: ArrayLike) -> tuple[float, float]:
     Arguments:
         reference: Logits of being a candidate, shape (n,).
         candidate: The same, shape (m,).
+        reference_weights: Weights of any sign, shape (n,).
+        candidate_weights: Weights of any sign, shape (m,).
     """
-    losses = (
-        np.logaddexp(0, np.asarray(reference, np.float64)),
-        np.logaddexp(0, -np.asarray(candidate, np.float64)),
+    found = (
+        _mean(np.logaddexp(0, np.asarray(reference, np.float64)), _shares(reference_weights)),
+        _mean(np.logaddexp(0, -np.asarray(candidate, np.float64)), _shares(candidate_weights)),
     )
-    value = 1 - sum(float(loss.mean()) for loss in losses) / (2 * np.log(2))
-    variance = sum(float(loss.var(ddof=1)) / len(loss) for loss in losses)
+    value = 1 - sum(mean for mean, _ in found) / (2 * np.log(2))
+    variance = sum(variance for _, variance in found)
     return value, float(np.sqrt(variance) / (2 * np.log(2)))
 
 
-def accuracy(reference: ArrayLike, candidate: ArrayLike) -> tuple[float, float]:
+def accuracy(
+    reference: ArrayLike,
+    candidate: ArrayLike,
+    reference_weights: ArrayLike | None = None,
+    candidate_weights: ArrayLike | None = None,
+) -> tuple[float, float]:
     """Return the mean fraction of both samples with a logit on the right side of 0, and its error.
 
     Arguments:
         reference: Logits of being a candidate, shape (n,).
         candidate: The same, shape (m,).
+        reference_weights: Weights of any sign, shape (n,).
+        candidate_weights: Weights of any sign, shape (m,).
     """
     right = (
         np.asarray(reference, np.float64) <= 0,
         np.asarray(candidate, np.float64) > 0,
     )
-    fractions = [float(side.mean()) for side in right]
-    variance = sum(p * (1 - p) / len(side) for p, side in zip(fractions, right, strict=True))
-    return sum(fractions) / 2, float(np.sqrt(variance) / 2)
+    shares = _shares(reference_weights), _shares(candidate_weights)
+    total = variance = 0.0
+    for side, share in zip(right, shares, strict=True):
+        fraction = float(side.mean() if share is None else share @ side)
+        total += fraction
+        if share is None:
+            variance += fraction * (1 - fraction) / len(side)
+        else:
+            variance += float(share**2 @ (side - fraction) ** 2)
+    return total / 2, float(np.sqrt(variance) / 2)
+
+
+def _shares(weights: ArrayLike | None) -> Floats | None:
+    """Scale weights to the sum 1."""
+    if weights is None:
+        return None
+    array = np.asarray(weights, np.float64)
+    return np.asarray(array / array.sum())
+
+
+def _squares(shares: Floats | None, n: int) -> Floats:
+    """Return the squares of the shares of n events, shape (n,)."""
+    return np.full(n, 1 / n**2) if shares is None else shares**2
+
+
+def _mean(values: Floats, shares: Floats | None) -> tuple[float, float]:
+    r"""Return a mean and its variance, :math:`\sum u^2 (x - \bar x)^2 / (1 - \sum u^2)`."""
+    if shares is None:
+        return float(values.mean()), float(values.var(ddof=1) / len(values))
+    mean = float(shares @ values)
+    squares = shares**2
+    return mean, float(squares @ (values - mean) ** 2 / (1 - squares.sum()))
+
+
+def _below(points: Floats, scores: Floats, shares: Floats | None) -> Floats:
+    """Return the fraction of the scores below each point; equal ones count half."""
+    if shares is None:
+        ranks = rankdata(np.concatenate([scores, points]))
+        return np.asarray((ranks[len(scores) :] - rankdata(points)) / len(scores))
+    order = np.argsort(scores)
+    heights = np.append(0.0, np.cumsum(shares[order]))
+    sides = (np.searchsorted(scores[order], points, side=side) for side in ("left", "right"))
+    return np.asarray(sum(heights[side] for side in sides) / 2)
+
+
+def _above(scores: Floats, cuts: Floats, shares: Floats | None) -> Floats:
+    """Return the fraction of the scores that are not below falling cuts; it rises from 0 to 1."""
+    order = np.argsort(scores)
+    below = np.searchsorted(scores[order], cuts, side="left")
+    if shares is None:
+        return np.asarray(1 - below / len(scores))
+    # From above, so that rounding leaves 0 what it is.
+    heights = np.append(0.0, np.cumsum(shares[order[::-1]]))
+    fractions = heights[len(scores) - below]
+    return np.asarray(np.clip(np.maximum.accumulate(fractions), 0, 1))

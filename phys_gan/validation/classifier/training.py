@@ -73,6 +73,7 @@ def train(
     seed: int,
     device: torch.device,
     report: Report = silent,
+    weights: NDArray[np.float64] | None = None,
 ) -> Network:
     """Train a network with Adam on the cross-entropy and return its best epoch.
 
@@ -90,6 +91,8 @@ def train(
         seed: Seed of weights and order.
         device: Where to train.
         report: Is told about epochs.
+        weights: What each event counts in the loss, shape (N,), of any sign; the classes then are
+            scaled to count the same in all. All events count the same when None.
     """
     scaling = fit_scaling(inputs, parts.train, whiten=settings.whiten)
     with _own_randomness(seed, device), _few_threads(max(hidden), device):
@@ -97,7 +100,11 @@ def train(
             device
         )
         x, y = torch.from_numpy(inputs).to(device), torch.from_numpy(labels).to(device)
-        _fit(network, x, y, parts, settings, stream(seed, "classifier/order"), report)
+        w = None
+        if weights is not None:
+            scaled = _class_balanced(weights, labels, parts)
+            w = torch.from_numpy(scaled).float().to(device)
+        _fit(network, x, y, w, parts, settings, stream(seed, "classifier/order"), report)
     return network.eval()
 
 
@@ -105,6 +112,7 @@ def _fit(
     network: Network,
     x: Tensor,
     y: Tensor,
+    w: Tensor | None,
     parts: Parts,
     settings: Settings,
     order: np.random.Generator,
@@ -117,11 +125,11 @@ def _fit(
         network.train()
         shuffled = torch.from_numpy(order.permutation(parts.train)).to(x.device)
         for rows in shuffled.split(settings.batch):
-            loss = _cross_entropy(network(x[rows]), y[rows])
+            loss = _cross_entropy(network(x[rows]), y[rows], None if w is None else w[rows])
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
-        current = _validation_loss(network, x, y, parts.validation)
+        current = _validation_loss(network, x, y, w, parts.validation)
         report(epoch + 1, settings.epochs)
         if current < best:
             best, best_epoch, state = current, epoch, _copy(network)
@@ -165,18 +173,39 @@ def to_device(name: str) -> torch.device:
     return device
 
 
-def _cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
+def _class_balanced(
+    weights: NDArray[np.float64], labels: NDArray[np.int64], parts: Parts
+) -> NDArray[np.float64]:
+    """Scale weights so that classes count the same in training and in validation."""
+    scaled = weights.copy()
+    for rows in parts[:2]:
+        classes = np.unique(labels[rows])
+        for label in classes:
+            own = rows[labels[rows] == label]
+            scaled[own] *= len(rows) / len(classes) / weights[own].sum()
+    return scaled
+
+
+def _cross_entropy(logits: Tensor, labels: Tensor, weights: Tensor | None) -> Tensor:
+    how = "mean" if weights is None else "none"
     if logits.shape[1] == 1:
-        return functional.binary_cross_entropy_with_logits(logits[:, 0], labels.to(logits.dtype))
-    return functional.cross_entropy(logits, labels)
+        loss = functional.binary_cross_entropy_with_logits(
+            logits[:, 0], labels.to(logits.dtype), reduction=how
+        )
+    else:
+        loss = functional.cross_entropy(logits, labels, reduction=how)
+    return loss if weights is None else (weights * loss).mean()
 
 
-def _validation_loss(network: Network, x: Tensor, y: Tensor, rows: NDArray[np.int64]) -> float:
+def _validation_loss(
+    network: Network, x: Tensor, y: Tensor, w: Tensor | None, rows: NDArray[np.int64]
+) -> float:
     network.eval()
     total = 0.0
     with torch.no_grad():
         for part in torch.from_numpy(rows).to(x.device).split(_ROWS):
-            total += float(_cross_entropy(network(x[part]), y[part])) * len(part)
+            weights = None if w is None else w[part]
+            total += float(_cross_entropy(network(x[part]), y[part], weights)) * len(part)
     return total / len(rows)
 
 

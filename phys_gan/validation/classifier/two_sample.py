@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -23,6 +24,7 @@ from phys_gan.validation.classifier.settings import MIN_EVENTS, QUICK, Settings
 from phys_gan.validation.classifier.training import Report, silent, to_device
 from phys_gan.validation.classifier.trials import Trial, run_trials
 from phys_gan.validation.comparable import need_same_cells
+from phys_gan.validation.multivariate.weighting import as_weights
 
 __all__ = ["two_sample_test"]
 
@@ -54,6 +56,11 @@ def two_sample_test(
     * **JSD**, as trained and calibrated: the floor is that of the halves, but not below 0.
     * **accuracy**: binomial floor at 1/2.
 
+    With weights, of any sign, equal *effective* numbers are taken. They enter the loss, in which
+    both samples count the same, the choice of the epoch, the calibration, and all scores and their
+    errors. :math:`\sigma` then is that of equal samples with these scores and weights. Events of
+    weight 0 are left out, and weights that are all equal are none.
+
     A classifier shows the differences that it finds. Outside the floor there is one; within the
     floor this network saw none in these events.
 
@@ -74,15 +81,15 @@ def two_sample_test(
 
     Raises:
         DetectorError: The detectors differ, or the form does not exist for them.
-        RangeError: Fewer than 200 events of either sample can be used.
+        RangeError: Effectively fewer than 200 events of either sample can be used.
         MissingError: The form, or a condition in one of the samples, does not exist.
         ConfigError: There is no such device.
     """
-    _check(reference, candidate, settings)
+    reference, candidate = _counting(reference, candidate, settings)
     where, tell = to_device(device), report or silent
     make, shown = find_form(form), _shown(reference, candidate, conditions)
-    n = min(len(reference), len(candidate), settings.max_events or len(reference))
-    half = min(n, len(reference) // 2)
+    sizes = _equal_sizes(reference, candidate, settings.max_events)
+    half = min(sizes[0], len(reference) // 2)
     order = stream(seed, "classifier/halves").permutation(len(reference))
     epochs = settings.seeds * settings.epochs
 
@@ -95,9 +102,11 @@ def two_sample_test(
             seed=seed,
             device=where,
             report=lambda done, _: tell(done_before + done, 2 * epochs),
+            reference_weights=first.weights,
+            candidate_weights=second.weights,
         )
 
-    trials = trained(_chosen(reference, n, seed), _chosen(candidate, n, seed), 0)
+    trials = trained(_chosen(reference, sizes[0], seed), _chosen(candidate, sizes[1], seed), 0)
     halves = trained(reference[order[:half]], reference[order[half : 2 * half]], epochs)
     tests, calibrated = [t.test for t in trials], [t.calibrated for t in trials]
     return ClassifierResult(
@@ -107,20 +116,22 @@ def two_sample_test(
         whitened=trials[0].whitened,
         settings=settings,
         seed=seed,
-        auc=judge_auc(tests, n),
-        jsd=judge_jsd(tests, [t.test for t in halves], n),
-        jsd_calibrated=judge_jsd(calibrated, [t.calibrated for t in halves], n),
-        accuracy=judge_accuracy(tests, n),
-        aucs=tuple(scores.auc(t.reference, t.candidate) for t in tests),
-        control=judge_auc([t.test for t in halves], half),
+        auc=judge_auc(tests, sizes),
+        jsd=judge_jsd(tests, [t.test for t in halves], sizes),
+        jsd_calibrated=judge_jsd(calibrated, [t.calibrated for t in halves], sizes),
+        accuracy=judge_accuracy(tests, sizes),
+        aucs=tuple(scores.auc(*test) for test in tests),
+        control=judge_auc([t.test for t in halves], (half, half)),
         roc=mean_roc(tests),
         calibration=reliability(tests),
         recalibrated=reliability(calibrated),
     )
 
 
-def _check(reference: Events, candidate: Events, settings: Settings) -> None:
+def _counting(reference: Events, candidate: Events, settings: Settings) -> tuple[Events, Events]:
+    """Return the events that count, after a check that there are enough of them."""
     need_same_cells(reference.detector, candidate.detector)
+    counting = []
     for what, events in (("reference", reference), ("candidate", candidate)):
         if len(events) < MIN_EVENTS:
             raise RangeError(
@@ -130,6 +141,10 @@ def _check(reference: Events, candidate: Events, settings: Settings) -> None:
                 value=len(events),
                 constraint=MIN_EVENTS,
             )
+        weights = as_weights(what, events.weights, len(events), MIN_EVENTS)
+        if events.weights is not None:
+            events = replace(events, weights=weights)
+        counting.append(events if weights is None else events[weights != 0])
     if settings.max_events is not None and settings.max_events < MIN_EVENTS:
         raise RangeError(
             f"max_events = {settings.max_events} leaves a classifier test fewer than {MIN_EVENTS} "
@@ -138,6 +153,20 @@ def _check(reference: Events, candidate: Events, settings: Settings) -> None:
             value=settings.max_events,
             constraint=MIN_EVENTS,
         )
+
+    return counting[0], counting[1]
+
+
+def _equal_sizes(reference: Events, candidate: Events, most: int | None) -> tuple[int, int]:
+    """Return how many events of both to take, at most so many, for equal effective numbers."""
+    samples = reference, candidate
+    efficiencies = [sample.effective_number / len(sample) for sample in samples]
+    number = min(
+        min(len(sample), most or len(sample)) * efficiency
+        for sample, efficiency in zip(samples, efficiencies, strict=True)
+    )
+    first, second = (round(number / efficiency) for efficiency in efficiencies)
+    return first, second
 
 
 def _shown(reference: Events, candidate: Events, further: Sequence[str]) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from phys_gan.validation.multivariate.features import (
     feature_matrix,
 )
 from phys_gan.validation.multivariate.frechet import fpd, frechet_distance
-from phys_gan.validation.multivariate.glossary import MULTIVARIATE, JointMetric
+from phys_gan.validation.multivariate.glossary import MULTIVARIATE, UNWEIGHTED, JointMetric
 from phys_gan.validation.multivariate.judging import judge_features
 from phys_gan.validation.multivariate.kernel import kpd, mmd2
 from phys_gan.validation.multivariate.memorisation import memorisation
@@ -21,6 +21,7 @@ from phys_gan.validation.multivariate.score import inception_score
 __all__ = [
     "EXTRACTORS",
     "MULTIVARIATE",
+    "UNWEIGHTED",
     "Estimate",
     "Extractor",
     "JointMetric",

@@ -14,9 +14,9 @@ from phys_gan.validation.multivariate.neighbours import close_counts, nearest, s
 __all__ = [
     "Collapse",
     "collapse",
+    "distinct_events",
     "diversity",
     "duplicates_share",
-    "effective_number",
     "mean_distance",
     "neighbour_scale",
 ]
@@ -72,7 +72,7 @@ def collapse(reference: ArrayLike, candidate: ArrayLike, *, seed: int) -> Collap
     return Collapse(
         duplicates_share(nearest(second, second, 1, own=True)[:, 0, 0], same),
         # Close pairs are few of many: their number is nearly a Poisson one.
-        Estimate(effective_number(pairs, n), float(1 / (np.log(10) * np.sqrt(pairs + 1)))),
+        Estimate(distinct_events(pairs, n), float(1 / (np.log(10) * np.sqrt(pairs + 1)))),
         diversity(mean_distance(first), mean_distance(second)),
     )
 
@@ -106,7 +106,7 @@ def duplicates_share(squared: NDArray[np.float64], tolerance: float) -> Estimate
     return share(float(np.sum(squared <= tolerance**2)), len(squared))
 
 
-def effective_number(n_pairs: float, n: int) -> float:
+def distinct_events(n_pairs: float, n: int) -> float:
     """Return the decadic logarithm of the effective number of different events.
 
     Arguments:
@@ -114,7 +114,7 @@ def effective_number(n_pairs: float, n: int) -> float:
         n: Number of events.
 
     Example:
-        >>> round(effective_number(5e4 - 1, 1001), 2)  # a tenth of all pairs meet
+        >>> round(distinct_events(5e4 - 1, 1001), 2)  # a tenth of all pairs meet
         1.0
     """
     return float(np.log10(n * (n - 1) / 2 / (n_pairs + 1)))

@@ -8,15 +8,18 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from phys_gan.randomness import stream
-from phys_gan.validation.multivariate.estimate import Estimate, as_features, positive_scale
+from phys_gan.validation.multivariate.estimate import Estimate
+from phys_gan.validation.multivariate.weighting import Weighted, as_weighted, normalised
 
-__all__ = ["Moments", "fpd", "fpd_of_groups", "frechet_distance", "group_moments", "normalised"]
+__all__ = ["Moments", "fpd", "fpd_of_groups", "frechet_distance", "group_moments"]
 
 _MAX_SIZE = 50_000
 _SMALLEST = 0.4
 _N_SIZES = 10
 _N_GROUPS = 100
 _BLOCK_VALUES = 2**20
+_LEAST = 0.25
+"""Smallest sum of weights of a union of groups, over its expectation."""
 
 
 def frechet_distance(
@@ -60,6 +63,8 @@ def fpd(
     seed: int,
     normalise: bool = True,
     batches: int = 20,
+    reference_weights: ArrayLike | None = None,
+    candidate_weights: ArrayLike | None = None,
 ) -> Estimate:
     r"""Return the Fréchet physics distance, extrapolated to infinitely many events.
 
@@ -76,40 +81,48 @@ def fpd(
     is :func:`frechet_distance` of two samples. Time grows with the third power of the number of
     features.
 
+    With weights the Gaussians have
+
+    .. math:: \mu = \frac{\sum_i w_i x_i}{\sum_i w_i}, \qquad
+        S = \frac{\sum_i w_i (x_i - \mu)(x_i - \mu)^T}{\sum_i w_i - \sum_i w_i^2 / \sum_i w_i}
+
+    (unbiased for weights that do not depend on the features), and all numbers N are effective
+    ones, :math:`(\sum_i w_i)^2 / \sum_i w_i^2`. Negative weights may give a covariance slightly
+    negative eigenvalues, which count as 0.
+
     Arguments:
         reference: Features, shape (n, d).
         candidate: Features, shape (m, d).
         seed: Seed of the batches.
         normalise: Divide each feature by the largest absolute value in the reference.
         batches: Batches per size.
+        reference_weights: Weights of the reference, shape (n,), of any sign and scale.
+        candidate_weights: The same of the candidate, shape (m,).
 
     Returns:
         The intercept. Its error is that of the fit and the bootstrap error of the samples, in
         quadrature; JetNet quotes the former alone.
 
     Raises:
-        DataError: The features are not finite or do not match.
-        RangeError: A sample has fewer than two events.
+        DataError: The features or weights are not finite or do not match.
+        RangeError: A sample has effectively fewer than two events.
     """
-    first, second = as_features(2, reference=reference, candidate=candidate)
+    first, second = as_weighted(
+        2, reference=(reference, reference_weights), candidate=(candidate, candidate_weights)
+    )
     if normalise:
         first, second = normalised(first, second)
     # A common shift does not change the distance, but saves digits of the second moments.
-    centre = first.mean(axis=0)
-    smaller = min(len(first), len(second), _MAX_SIZE)
+    centre = first.features.mean(axis=0)
+    smaller = int(min(first.number, second.number, _MAX_SIZE))
     size = max(1, smaller // _N_GROUPS)
-    one, two = (group_moments(f - centre, len(f) // size) for f in (first, second))
+    one, two = (
+        group_moments(sample, len(sample) // round(size / sample.efficiency), centre)
+        for sample in (first, second)
+    )
     generator = stream(seed, "validation/fpd")
     value, error = fpd_of_groups(one, two, smaller // size, generator, batches)
     return Estimate(max(0.0, value), error)
-
-
-def normalised(
-    reference: NDArray[np.float64], candidate: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Divide both samples by the largest absolute value of each feature in the reference."""
-    scale = positive_scale(np.abs(reference).max(axis=0))
-    return reference / scale, candidate / scale
 
 
 @dataclass(frozen=True)
@@ -117,36 +130,60 @@ class Moments:
     """Sums over groups of events, from which the Gaussian fit of any union of groups follows.
 
     Attributes:
-        n: Numbers of events, shape (G,).
+        n: Sums of the weights, shape (G,): numbers of events where these have none.
+        squares: Sums of their squares, shape (G,).
         first: Sums of the features, shape (G, d).
         second: Sums of their products, shape (G, d, d).
     """
 
     n: NDArray[np.float64]
+    squares: NDArray[np.float64]
     first: NDArray[np.float64]
     second: NDArray[np.float64]
 
     def __getitem__(self, groups: NDArray[np.intp]) -> Moments:
-        return Moments(self.n[groups], self.first[groups], self.second[groups])
+        return Moments(
+            self.n[groups], self.squares[groups], self.first[groups], self.second[groups]
+        )
 
     def gaussians(
-        self, weights: NDArray[np.float64]
+        self, draws: NDArray[np.float64]
     ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-        """Return number, mean (R, d) and covariance (R, d, d) for R weightings (R, G)."""
-        n = weights @ self.n
-        mean = weights @ self.first / n[:, None]
-        second = np.tensordot(weights, self.second, axes=1)
+        """Return effective number, mean and covariance of unions of groups.
+
+        Arguments:
+            draws: How often each group is in each union, shape (R, G).
+
+        Returns:
+            Shapes (R,), (R, d) and (R, d, d).
+        """
+        # Negative weights may leave nearly nothing of a small union, and no mean.
+        least = _LEAST * self.n.mean() * draws.sum(axis=1)
+        n, squares = np.maximum(draws @ self.n, least), draws @ self.squares
+        mean = draws @ self.first / n[:, None]
+        second = np.tensordot(draws, self.second, axes=1)
         outer = n[:, None, None] * mean[:, :, None] * mean[:, None, :]
-        return n, mean, (second - outer) / np.maximum(n - 1, 1)[:, None, None]
+        free = np.maximum(n - squares / n, 1)
+        return n**2 / squares, mean, (second - outer) / free[:, None, None]
 
 
-def group_moments(features: NDArray[np.float64], n_groups: int) -> Moments:
-    """Cut events, in their order, into groups of nearly equal size, and sum over each."""
-    parts = np.array_split(features, n_groups)
+def group_moments(sample: Weighted, n_groups: int, centre: NDArray[np.float64]) -> Moments:
+    """Cut events, in their order, into groups of nearly equal size, and sum over each.
+
+    Arguments:
+        sample: The events.
+        n_groups: Number of groups.
+        centre: What is subtracted from the features, shape (d,).
+    """
+    parts = [(part - centre, weights) for part, weights in sample.groups(n_groups)]
+    n = [len(part) if weights is None else weights.sum() for part, weights in parts]
+    squares = [len(part) if weights is None else weights @ weights for part, weights in parts]
+    scaled = [part if weights is None else part * weights[:, None] for part, weights in parts]
     return Moments(
-        np.array([len(part) for part in parts], np.float64),
-        np.stack([part.sum(axis=0) for part in parts]),
-        np.stack([part.T @ part for part in parts]),
+        np.array(n, np.float64),
+        np.array(squares, np.float64),
+        np.stack([part.sum(axis=0) for part in scaled]),
+        np.stack([one.T @ other for one, (other, _) in zip(scaled, parts, strict=True)]),
     )
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from phys_gan.validation.statistics.result import Worse
 
-__all__ = ["MODES", "MULTIVARIATE", "JointMetric"]
+__all__ = ["MODES", "MULTIVARIATE", "UNWEIGHTED", "JointMetric"]
 
 
 @dataclass(frozen=True)
@@ -95,6 +95,28 @@ MULTIVARIATE = {
     ),
 }
 """The metrics of ``judge_features``, by the name that they have in metrics.json."""
+
+_DRAWN = (
+    "is about nearest neighbours, which have no weights: it is taken from events drawn by their "
+    "weights (hit or miss), and left out where a weight is negative or fewer than 100 events of "
+    "either sample are drawn"
+)
+_MEMORISED = (
+    "asks whether training and held-out events are alike: it is taken from those of them that are "
+    "drawn by their weights (hit or miss) and from all candidate events, and left out where a "
+    "weight of the former is negative or fewer than 100 are drawn"
+)
+
+UNWEIGHTED = {
+    **dict.fromkeys(("precision", "recall", "density", "coverage"), _DRAWN),
+    "duplicates": "is about events that coincide, whatever their weights: all count the same",
+    **dict.fromkeys(("distinct", "diversity"), _DRAWN),
+    **dict.fromkeys(("closer_to_training", "training_distance", "training_copies"), _MEMORISED),
+}
+"""What is done instead where a metric of ``MULTIVARIATE`` has no weighted form, by its name.
+
+Each goes on after the label of the metric, in a sentence.
+"""
 
 MODES = {
     "modes_hit": JointMetric(

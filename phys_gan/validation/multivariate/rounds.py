@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from phys_gan.validation.multivariate.collapse import (
+    distinct_events,
     diversity,
     duplicates_share,
-    effective_number,
     mean_distance,
     neighbour_scale,
 )
@@ -20,6 +20,7 @@ from phys_gan.validation.multivariate.frechet import fpd_of_groups, group_moment
 from phys_gan.validation.multivariate.kernel import kernel_sums, kpd_of_groups
 from phys_gan.validation.multivariate.neighbours import close_counts, nearest
 from phys_gan.validation.multivariate.prdc import NEIGHBOURS, prdc_within
+from phys_gan.validation.multivariate.weighting import Weighted, equal_parts
 
 __all__ = [
     "Rounds",
@@ -43,13 +44,13 @@ class Rounds:
     """A metric of the candidate and, as its floor, of the reference, in every round.
 
     Attributes:
-        n: Events of either sample.
+        sizes: Events of the reference and of the candidate.
         values: Between half A of the reference and half C of the candidate.
         floors: Between the halves A and B of the reference.
         error: What the values do not show of the error.
     """
 
-    n: int
+    sizes: tuple[int, int]
     values: list[float] = field(default_factory=list)
     floors: list[float] = field(default_factory=list)
     error: float = 0.0
@@ -71,21 +72,22 @@ def _halves(
 
 
 def frechet_rounds(
-    reference: Matrix, candidate: Matrix, generator: np.random.Generator, rounds: int
+    reference: Weighted, candidate: Weighted, generator: np.random.Generator, rounds: int
 ) -> dict[str, Rounds]:
     """Return FPD, not bounded, from 200 groups of at most 100,000 events of both.
 
     Arguments:
-        reference: Features over their largest absolute values, shape (n, d), in random order.
-        candidate: The same of the candidate, shape (m, d).
+        reference: Features over their largest absolute values, in random order.
+        candidate: The same of the candidate.
         generator: Draws halves and batches.
         rounds: Number of rounds.
     """
-    n = min(len(reference), len(candidate), _MAX_FRECHET)
-    n_groups = min(n, _FRECHET_GROUPS)
-    centre = reference.mean(axis=0)
-    first, second = (group_moments(f[:n] - centre, n_groups) for f in (reference, candidate))
-    fpd = Rounds(n)
+    parts = equal_parts(reference, candidate, _MAX_FRECHET)
+    sizes = len(parts[0]), len(parts[1])
+    n_groups = min(*sizes, _FRECHET_GROUPS)
+    centre = reference.features.mean(axis=0)
+    first, second = (group_moments(part, n_groups, centre) for part in parts)
+    fpd = Rounds(sizes)
     for a, b, c in _halves(n_groups, generator, rounds):
         value, floor = (
             fpd_of_groups(first[a], other, len(a), generator, _BATCHES).value
@@ -96,23 +98,22 @@ def frechet_rounds(
 
 
 def kernel_rounds(
-    reference: Matrix, candidate: Matrix, generator: np.random.Generator, rounds: int
+    reference: Weighted, candidate: Weighted, generator: np.random.Generator, rounds: int
 ) -> dict[str, Rounds]:
     """Return KPD from 20 groups of at most 20,000 events of both.
 
     Arguments:
-        reference: Features over their largest absolute values, shape (n, d), in random order.
-        candidate: The same of the candidate, shape (m, d).
+        reference: Features over their largest absolute values, in random order.
+        candidate: The same of the candidate.
         generator: Draws halves and batches.
         rounds: Number of rounds.
     """
-    n = min(len(reference), len(candidate), _MAX_KERNEL)
-    parts = [*np.array_split(reference[:n], _GROUPS), *np.array_split(candidate[:n], _GROUPS)]
-    sums, sizes = kernel_sums(parts), np.array([len(part) for part in parts])
-    kpd = Rounds(n)
+    parts = equal_parts(reference, candidate, _MAX_KERNEL)
+    sums = kernel_sums([group for part in parts for group in part.groups(_GROUPS)])
+    kpd = Rounds((len(parts[0]), len(parts[1])))
     for a, b, c in _halves(_GROUPS, generator, rounds):
         value, floor = (
-            kpd_of_groups(sums, sizes, a, other, generator).value for other in (c + _GROUPS, b)
+            kpd_of_groups(sums, a, other, generator).value for other in (c + _GROUPS, b)
         )
         kpd.add(value, floor)
     return {"kpd": kpd}
@@ -143,7 +144,7 @@ def neighbour_rounds(
     same, close = neighbour_scale(_merged(near[0], np.arange(_GROUPS)[::2], size)[:, 0])
     pairs = [close_counts(f, close, groups=_GROUPS) for f in samples]
     names = ("precision", "recall", "density", "coverage", "duplicates", "distinct", "diversity")
-    found = {name: Rounds(n) for name in names}
+    found = {name: Rounds((n, n)) for name in names}
     for a, b, c in _halves(_GROUPS, generator, rounds):
         in_a, radii_a = _events(a, size), _merged(near[0], a, size)
         half = len(in_a)
@@ -158,7 +159,7 @@ def neighbour_rounds(
                 {
                     **shares._asdict(),
                     "duplicates": duplicates_share(radii[:, 0], same).value,
-                    "distinct": effective_number(met, half),
+                    "distinct": distinct_events(met, half),
                     "diversity": diversity(spread, mean_distance(events)).value,
                 }
             )

@@ -180,11 +180,11 @@ def layer_figure(drawn: Sequence[Sequence[Drawn]], looks: Sequence[Look], label:
 def _along(
     drawn: Sequence[Drawn],
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Return layer numbers, moments (n, 2, 2) and numbers of candidate events."""
+    """Return layer numbers, moments (n, 2, 2) and (effective) numbers of candidate events."""
     return (
         np.array([h.layer for _, h, _ in drawn], np.float64),
         np.array([h.moments for _, h, _ in drawn]),
-        np.array([h.n_events[1] for _, h, _ in drawn], np.float64),
+        np.array([(h.n_effective or h.n_events)[1] for _, h, _ in drawn], np.float64),
     )
 
 

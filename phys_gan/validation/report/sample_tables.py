@@ -24,7 +24,7 @@ def samples_table(comparisons: Comparisons) -> Table:
     if detector.is_image:
         return _galaxies_table(comparisons)
     if detector.is_toy:
-        counts = [(name, [Cell(whole(side.n))]) for name, side in _sides(comparisons)]
+        counts = [(name, [_events(side)]) for name, side in _sides(comparisons)]
         return Table([("sample", ""), ("points", "")], counts, sortable=False)
     rows = [(name, _sample(side)) for name, side in _sides(comparisons)]
     heads = ("sample", "events", "incident energy [GeV]", "energy outside the cells")
@@ -43,7 +43,7 @@ def _galaxies_table(comparisons: Comparisons) -> Table:
         *(f"{name} [{unit}]" if unit else name for name, unit in zip(names, units, strict=True)),
     ]
     rows = [
-        (label, [Cell(whole(side.n)), *(Cell(_range(side, name)) for name in names)])
+        (label, [_events(side), *(Cell(_range(side, name)) for name in names)])
         for label, side in sides
     ]
     return Table([(head, "") for head in heads], rows, sortable=False)
@@ -90,7 +90,13 @@ def _sample(side: Side) -> list[Cell]:
     if side.energy is not None:
         energy = _range_text([value / 1000 for value in side.energy])
     outside = "not recorded" if side.outside is None else f"{100 * side.outside:.3f} %"
-    return [Cell(whole(side.n)), Cell(energy), Cell(outside)]
+    return [_events(side), Cell(energy), Cell(outside)]
+
+
+def _events(side: Side) -> Cell:
+    """Say how many events there are, and how many of weight 1 would say as much."""
+    worth = f" (weighted, worth {whole(round(side.n_effective))})" if side.weighted else ""
+    return Cell(f"{whole(side.n)}{worth}")
 
 
 def _range(side: Side, name: str) -> str:

@@ -79,7 +79,8 @@ def compare_cell_correlations(
     Memory grows with the cells of a layer, not with the number of events or layers.
 
     Arguments:
-        reference: Events in memory, such as a random choice of a large sample.
+        reference: Events in memory, such as a random choice of a large sample; their weights
+            count, and must have a positive sum.
         candidate: Events of the same detector.
         seed: Seed of the groups of events.
         most_cells: Number of cells per layer.
@@ -105,7 +106,8 @@ def compare_cell_correlations(
     for events in (reference, candidate):
         groups = deal(len(events), n_groups, seed)
         found = [_band(events, [chosen[k] for k in band], edges, groups, parts) for band in bands]
-        together = Replicated.of(len(events), np.concatenate([f for f, _ in found], axis=1), parts)
+        values = np.concatenate([f for f, _ in found], axis=1)
+        together = Replicated.of(events.effective_number, values, parts)
         replicated.append(together)
         curves.append(_curves(bands, edges, together, [n for _, n in found]))
     return CellCorrelations(
@@ -134,7 +136,9 @@ class _Pairs:
     def moments(self, events: Events, groups: Sequence[NDArray[np.int64]]) -> GroupedMoments:
         """Sum the energies of the chosen cells and their products in groups of events."""
         values = events.cells[:, self.cells]
-        return GroupedMoments.of(values, groups, self.mean, self.scale, self.columns)
+        return GroupedMoments.of(
+            values, groups, self.mean, self.scale, self.columns, events.weights
+        )
 
 
 def _band(

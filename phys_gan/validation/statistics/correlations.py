@@ -19,6 +19,7 @@ from phys_gan.validation.statistics.grouping import (
     rms,
 )
 from phys_gan.validation.statistics.result import Result
+from phys_gan.validation.statistics.weighting import Weights, effective_size
 
 __all__ = ["Correlations", "GroupedMoments", "compare_correlations", "pearson"]
 
@@ -34,7 +35,7 @@ class GroupedMoments:
     They give the correlations of any set of groups without another look at the events.
 
     Attributes:
-        counts: Number of events, shape (G,).
+        counts: Number of events, or the sum of their weights, shape (G,).
         first: Sums of the values, shape (G, K).
         second: Sums of their products, shape (G, K, K).
     """
@@ -50,6 +51,7 @@ class GroupedMoments:
         shift: NDArray[np.float64],
         scale: NDArray[np.float64],
         columns: NDArray[np.int64] | slice = slice(None),
+        weights: Weights = None,
     ) -> GroupedMoments:
         """Sum ``(values[:, columns] - shift) / scale``, of shape (N, K), in double precision.
 
@@ -57,10 +59,15 @@ class GroupedMoments:
         """
         k = len(shift)
         first, second = np.empty((len(groups), k)), np.empty((len(groups), k, k))
+        counts = np.array([len(g) for g in groups], np.float64)
         for g, rows in enumerate(groups):
             part = (values[rows][:, columns].astype(np.float64) - shift) / scale
-            first[g], second[g] = part.sum(axis=0), part.T @ part
-        return GroupedMoments(np.array([len(g) for g in groups], np.float64), first, second)
+            if weights is None:
+                first[g], second[g] = part.sum(axis=0), part.T @ part
+            else:
+                own = weights[rows]
+                counts[g], first[g], second[g] = own.sum(), own @ part, (part.T * own) @ part
+        return GroupedMoments(counts, first, second)
 
     def correlations(self, weights: NDArray[np.float64]) -> NDArray[np.float64]:
         r"""Return :math:`r_{ij} = \mathrm{cov}_{ij} / \sqrt{\mathrm{cov}_{ii} \mathrm{cov}_{jj}}`.
@@ -113,8 +120,10 @@ class Correlations:
         return self.candidate - self.reference
 
 
-def pearson(values: NDArray[np.floating]) -> NDArray[np.float64]:
+def pearson(values: NDArray[np.floating], weights: Weights = None) -> NDArray[np.float64]:
     """Return the correlations between the columns of values (N, K), shape (K, K).
+
+    With weights (N,) of a positive sum, those of the distribution that they stand for.
 
     Example:
         >>> pearson(np.array([[1.0, 2.0, 5.0], [2.0, 4.0, 5.0], [3.0, 0.0, 5.0]])).round(2)
@@ -123,7 +132,7 @@ def pearson(values: NDArray[np.floating]) -> NDArray[np.float64]:
                [ nan,  nan,  nan]])
     """
     everything = [np.arange(len(values))]
-    moments = GroupedMoments.of(values, everything, *standard(values))
+    moments = GroupedMoments.of(values, everything, *standard(values), weights=weights)
     return np.asarray(moments.correlations(np.ones((1, 1)))[0])
 
 
@@ -133,6 +142,7 @@ def compare_correlations(
     names: Sequence[str] | None = None,
     *,
     seed: int = 0,
+    weights: tuple[Weights, Weights] = (None, None),
 ) -> Correlations | None:
     """Compare the correlations between layer energies, or any other values of events.
 
@@ -145,6 +155,7 @@ def compare_correlations(
         candidate: Values of the candidate, shape (m, K).
         names: What the columns are called; their numbers by default.
         seed: Seed of the groups of events.
+        weights: Weights of the events of both, with positive sums.
 
     Returns:
         The comparison; None where there are fewer than two columns of the reference that vary.
@@ -162,11 +173,13 @@ def compare_correlations(
     parts = make_parts(n_groups, seed)
     whole = []
     replicated = []
-    for values in (reference, candidate):
+    for values, own in zip((reference, candidate), weights, strict=True):
         groups = deal(len(values), n_groups, seed)
-        found = GroupedMoments.of(values, groups, shift, scale).correlations(parts.weights)
+        moments = GroupedMoments.of(values, groups, shift, scale, weights=own)
+        found = moments.correlations(parts.weights)
         whole.append((found[0], _errors(found, parts)))
-        replicated.append(Replicated.of(len(values), found[:, pairs[0], pairs[1]], parts))
+        n = effective_size(len(values), own)
+        replicated.append(Replicated.of(n, found[:, pairs[0], pairs[1]], parts))
     if not np.isfinite(replicated[0].value).any():
         return None
     return Correlations(

@@ -40,13 +40,13 @@ class Replicated:
     """M numbers that a sample gives, and the same numbers from parts of it.
 
     Attributes:
-        n: Number of events.
+        n: Number of events, the effective one where they have weights.
         value: From the whole sample, shape (M,); NaN where not defined.
         left_out: From all groups of events but one, shape (G, M).
         halves: From pairs of random halves, shape (2, R, M).
     """
 
-    n: int
+    n: float
     value: NDArray[np.float64]
     left_out: NDArray[np.float64]
     halves: NDArray[np.float64]
@@ -57,7 +57,7 @@ class Replicated:
         return _jackknife(self.left_out)
 
     @staticmethod
-    def of(n: int, measured: NDArray[np.float64], parts: Parts) -> Replicated:
+    def of(n: float, measured: NDArray[np.float64], parts: Parts) -> Replicated:
         """Sort what was measured with the rows of :attr:`Parts.weights`, shape (1 + G + 2R, M)."""
         g = len(parts.left_out)
         halves = measured[1 + g :].reshape(2, -1, measured.shape[1])
@@ -108,7 +108,7 @@ def judge_difference(
     error = float(np.hypot(*(_jackknife(values[:, None])[0] for values in moved)))
     floors = np.sqrt((1 / n + 1 / m) / (4 / n)) * distance(*reference.halves)
     value = float(distance(reference.value, candidate.value))
-    return against_floor(value, error, floors, n, m)
+    return against_floor(value, error, floors, round(n), round(m))
 
 
 def rms(differences: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import rel_entr
 
 from phys_gan.validation.statistics.pooled import Pooled, two_samples
+from phys_gan.validation.statistics.weighting import Weights, variance
 
 __all__ = [
     "METRICS",
@@ -89,25 +90,40 @@ METRICS = {
 PSEUDO_COUNT = 0.5
 
 
-def ks(reference: ArrayLike, candidate: ArrayLike) -> float:
-    r"""Return the Kolmogorov-Smirnov distance :math:`\sup_x |F_p(x) - F_q(x)|`."""
-    pool, first, second = two_samples(reference, candidate)
+def ks(
+    reference: ArrayLike, candidate: ArrayLike, weights: tuple[Weights, Weights] = (None, None)
+) -> float:
+    r"""Return the Kolmogorov-Smirnov distance :math:`\sup_x |F_p(x) - F_q(x)|`.
+
+    Arguments:
+        reference: Values, in any unit.
+        candidate: Values in the same unit.
+        weights: Weights of both, of any sign but of positive sum; None where all count the same.
+    """
+    pool, first, second = two_samples(reference, candidate, weights)
     return float(Pooled(pool).distances(first, second)[0][0])
 
 
-def wasserstein1(reference: ArrayLike, candidate: ArrayLike, *, scaled: bool = False) -> float:
+def wasserstein1(
+    reference: ArrayLike,
+    candidate: ArrayLike,
+    weights: tuple[Weights, Weights] = (None, None),
+    *,
+    scaled: bool = False,
+) -> float:
     r"""Return the Wasserstein-1 distance :math:`\int |F_p(x) - F_q(x)|\,dx`.
 
     Arguments:
         reference: Values, in any unit.
         candidate: Values in the same unit.
+        weights: As in :func:`ks`.
         scaled: Divide by the standard deviation of the reference; 0/0 is 0.
     """
-    pool, first, second = two_samples(reference, candidate)
+    pool, first, second = two_samples(reference, candidate, weights)
     distance = float(Pooled(pool).distances(first, second)[1][0])
     if not scaled or distance == 0:
         return distance
-    spread = float(np.std(np.asarray(reference, np.float64)))
+    spread = variance(np.ravel(np.asarray(reference, np.float64)), weights[0]) ** 0.5
     return distance / spread if spread > 0 else float("inf")
 
 
@@ -152,18 +168,25 @@ def separation_power(p: ArrayLike, q: ArrayLike) -> NDArray[np.float64]:
     return np.asarray(terms.sum(axis=-1) / 2, np.float64)
 
 
-def chi2_ndf(p: ArrayLike, q: ArrayLike) -> NDArray[np.float64]:
+def chi2_ndf(
+    p: ArrayLike, q: ArrayLike, variances: tuple[ArrayLike, ArrayLike] | None = None
+) -> NDArray[np.float64]:
     r"""Return :math:`\chi^2` per degree of freedom of two histograms of counts.
 
     :math:`\chi^2 = \sum_i (\sqrt{M/N}\,n_i - \sqrt{N/M}\,m_i)^2 / (n_i + m_i)` with the Poisson
     errors of both and N, M entries (Numerical Recipes, eq. 14.3.3); bins empty in both are left
     out, and one degree of freedom goes to the normalisation; 0 where a histogram is empty.
     Arguments as in :func:`kl`.
+
+    Histograms of weights have the sums of their squares as ``variances``, of the same shapes: of
+    both, as they are (Gagunashvili, physics/0605123), so that bins are to have some entries.
     """
     p, q = np.asarray(p, np.float64), np.asarray(q, np.float64)
     product = _total(p) * _total(q)
     scale = np.sqrt(np.divide(_total(q), _total(p), out=np.ones_like(product), where=product > 0))
     total = p + q
+    if variances is not None:
+        total = scale**2 * np.asarray(variances[0]) + np.asarray(variances[1]) / scale**2
     terms = np.divide(
         (scale * p - q / scale) ** 2,
         total,
@@ -174,14 +197,21 @@ def chi2_ndf(p: ArrayLike, q: ArrayLike) -> NDArray[np.float64]:
     return np.asarray(terms.sum(axis=-1) / ndf, np.float64)
 
 
-def binned(p: ArrayLike, q: ArrayLike) -> dict[str, NDArray[np.float64]]:
-    """Return all metrics of histograms by name. Arguments as in :func:`kl`."""
+def binned(
+    p: ArrayLike, q: ArrayLike, variances: tuple[ArrayLike, ArrayLike] | None = None
+) -> dict[str, NDArray[np.float64]]:
+    """Return all metrics of histograms by name. Arguments as in :func:`chi2_ndf`.
+
+    A bin of a negative sum of weights counts as empty: no density is negative.
+    """
+    if variances is not None:
+        p, q = np.maximum(p, 0), np.maximum(q, 0)
     return {
         "kl": kl(p, q, pseudo_count=PSEUDO_COUNT),
         "kl_reverse": kl(q, p, pseudo_count=PSEUDO_COUNT),
         "js": js(p, q),
         "separation": separation_power(p, q),
-        "chi2_ndf": chi2_ndf(p, q),
+        "chi2_ndf": chi2_ndf(p, q, variances),
     }
 
 

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+from phys_gan.validation.statistics.weighting import Weights
 
 __all__ = ["Pooled", "two_samples"]
 
@@ -53,12 +57,18 @@ class Pooled:
 
 
 def two_samples(
-    reference: ArrayLike, candidate: ArrayLike
-) -> tuple[NDArray[np.float64], NDArray[np.uint8], NDArray[np.uint8]]:
+    reference: ArrayLike, candidate: ArrayLike, weights: tuple[Weights, Weights] = (None, None)
+) -> tuple[NDArray[np.float64], NDArray[Any], NDArray[Any]]:
     """Join two samples; return the pool, and the weights (1, N) that pick either from it."""
     parts = [np.ravel(np.asarray(part, np.float64)) for part in (reference, candidate)]
     first = np.repeat(np.array([1, 0], np.uint8), [len(part) for part in parts])[None]
-    return np.concatenate(parts), first, 1 - first
+    second = 1 - first
+    if weights[0] is None and weights[1] is None:
+        return np.concatenate(parts), first, second
+    everything = np.concatenate(
+        [np.ones(len(p)) if w is None else w for p, w in zip(parts, weights, strict=True)]
+    )
+    return np.concatenate(parts), first * everything, second * everything
 
 
 def _unit(weights: NDArray[np.generic]) -> NDArray[np.float64]:

@@ -25,7 +25,8 @@ class Columns:
     Attributes:
         whole: The sample itself.
         bootstrap: Replicas of the sample, drawn with replacement.
-        splits: First parts of random splits of both samples together.
+        splits: First parts of random splits of both samples together; of weighted events, the
+            bootstrap replicas.
         halves: First halves of random splits of the reference (empty for the candidate).
     """
 
@@ -63,7 +64,9 @@ class Replicas:
     share: float = 1.0
 
 
-def draw_replicas(n: int, m: int, seed: int, number: int = 100) -> Replicas:
+def draw_replicas(
+    n: int, m: int, seed: int, number: int = 100, *, weighted: bool = False
+) -> Replicas:
     """Draw bootstrap replicas, random splits of the pool and random halves of the reference.
 
     Arguments:
@@ -72,16 +75,21 @@ def draw_replicas(n: int, m: int, seed: int, number: int = 100) -> Replicas:
         seed: Seed.
         number: Number of bootstrap replicas and of halves; there are twice as many splits, because
             the verdict depends on their skewness.
+        weighted: Whether events have weights. Exchanging events then exchanges weights too, so
+            that nothing is split: there are twice as many bootstrap replicas, which serve both.
     """
     n_held, m_held = min(n, _RATIO * m), min(m, _RATIO * n)
     size = max(1, min(-(-(n_held + m_held) // _GROUPS), min(n, m) // _MIN_GROUPS))
     n_groups, m_groups = -(-n_held // size), -(-m_held // size)
+    n_boot = 2 * number if weighted else number
     boot = [
-        _bootstrap(groups, number, stream(seed, f"validation/bootstrap-{name}"))
+        _bootstrap(groups, n_boot, stream(seed, f"validation/bootstrap-{name}"))
         for groups, name in ((n_groups, "reference"), (m_groups, "candidate"))
     ]
-    splits = _parts(n_groups, n_groups + m_groups, 2 * number, stream(seed, "validation/splits"))
+    n_splits = 0 if weighted else 2 * number
+    splits = _parts(n_groups, n_groups + m_groups, n_splits, stream(seed, "validation/splits"))
     halves = _parts(n_groups // 2, n_groups, number, stream(seed, "validation/halves"))
+    bootstrap = slice(1, 1 + n_boot)
     return Replicas(
         _groups(n, n_held, n_groups, stream(seed, "validation/groups-reference")),
         _groups(m, m_held, m_groups, stream(seed, "validation/groups-candidate")),
@@ -89,9 +97,9 @@ def draw_replicas(n: int, m: int, seed: int, number: int = 100) -> Replicas:
         _weights([_whole(m_groups), boot[1], splits[n_groups:]], m_held < m),
         Columns(
             whole=slice(0, 1),
-            bootstrap=slice(1, 1 + number),
-            splits=slice(1 + number, 1 + 3 * number),
-            halves=slice(1 + 3 * number, 1 + 4 * number),
+            bootstrap=bootstrap,
+            splits=bootstrap if weighted else slice(1 + number, 1 + 3 * number),
+            halves=slice(1 + n_boot + n_splits, 1 + n_boot + n_splits + number),
         ),
         n_held / n,
     )

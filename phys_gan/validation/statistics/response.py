@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from phys_gan.files import finite
+from phys_gan.validation.statistics.weighting import Weights, effective_size, taken, variance
 
 __all__ = ["EnergyBin", "Fit", "ResponseCurve", "energy_edges", "fit_resolution", "response_curve"]
 
@@ -24,7 +25,7 @@ class EnergyBin:
     Attributes:
         energy: Energy [MeV] at which the resolution of the bin belongs, 1 / <1/E_inc>: the
             stochastic term a^2/E averages to a^2 <1/E>.
-        n: Number of events.
+        n: Number of events, of which the effective one rules the errors of weighted events.
         mean: Mean of E_tot/E_inc.
         mean_error: Its statistical error.
         resolution: Standard deviation of E_tot/E_inc over its mean.
@@ -127,7 +128,10 @@ def energy_edges(energy: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def response_curve(
-    energy: NDArray[np.float64], response: NDArray[np.float64], edges: NDArray[np.float64]
+    energy: NDArray[np.float64],
+    response: NDArray[np.float64],
+    edges: NDArray[np.float64],
+    weights: Weights = None,
 ) -> ResponseCurve:
     """Return mean response and resolution in bins of incident energy.
 
@@ -135,10 +139,13 @@ def response_curve(
         energy: Incident energies [MeV], shape (N,).
         response: E_tot/E_inc, shape (N,).
         edges: Bin edges [MeV]; bins are half-open.
+        weights: Weights of the events, shape (N,).
     """
     place = np.searchsorted(edges, energy, side="right") - 1
     bins = tuple(
-        _energy_bin(energy[place == i], response[place == i], edges[i : i + 2])
+        _energy_bin(
+            energy[place == i], response[place == i], edges[i : i + 2], taken(weights, place == i)
+        )
         for i in range(len(edges) - 1)
     )
     curve = ResponseCurve(tuple(edges.tolist()), bins, fit_resolution(bins), np.nan, np.nan)
@@ -189,19 +196,24 @@ def fit_resolution(bins: tuple[EnergyBin, ...]) -> Fit:
 
 
 def _energy_bin(
-    energy: NDArray[np.float64], response: NDArray[np.float64], edges: NDArray[np.float64]
+    energy: NDArray[np.float64],
+    response: NDArray[np.float64],
+    edges: NDArray[np.float64],
+    weights: Weights,
 ) -> EnergyBin:
-    n = len(energy)
+    count, n = len(energy), effective_size(len(energy), weights)
     if n < 2:
-        return EnergyBin(float(np.sqrt(edges.prod())), n, *[float("nan")] * 4)
-    mean, sigma = float(response.mean()), float(response.std(ddof=1))
-    fourth = float(np.mean((response - mean) ** 4))
+        return EnergyBin(float(np.sqrt(edges.prod())), count, *[float("nan")] * 4)
+    mean = float(np.average(response, weights=weights))
+    sigma = (variance(response, weights) * n / (n - 1)) ** 0.5
+    fourth = max(0.0, float(np.average((response - mean) ** 4, weights=weights)))
     # Var(s^2) = (mu_4 - sigma^4 (n - 3)/(n - 1)) / n, and s = sqrt(s^2).
-    variance = max(0.0, (fourth - sigma**4 * (n - 3) / (n - 1)) / n)
-    sigma_error = variance**0.5 / (2 * sigma) if sigma > 0 else 0.0
+    of_square = max(0.0, (fourth - sigma**4 * (n - 3) / (n - 1)) / n)
+    sigma_error = of_square**0.5 / (2 * sigma) if sigma > 0 else 0.0
+    inverse = float(np.average(1 / energy, weights=weights))
     return EnergyBin(
-        energy=float(1 / np.mean(1 / energy)),
-        n=n,
+        energy=1 / inverse if inverse > 0 else float(np.sqrt(edges.prod())),
+        n=count,
         mean=mean,
         mean_error=sigma / n**0.5,
         resolution=sigma / mean if mean > 0 else float("nan"),

@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 from scipy.special import gammaincc, gammainccinv
 
 from phys_gan.validation.statistics.metrics import METRICS
-from phys_gan.validation.statistics.resampling import Replicas
+from phys_gan.validation.statistics.resampling import Columns, Replicas
 from phys_gan.validation.statistics.result import Result
-from phys_gan.validation.statistics.samples import Sample
+from phys_gan.validation.statistics.samples import Counts, Sample
+from phys_gan.validation.statistics.weighting import Weights, effective_size, mean_and_error
 
 __all__ = [
     "ALPHA",
@@ -111,7 +112,12 @@ class Raw:
         return float(self.null.p_value(self.value))
 
 
-def assess(sample: Sample, sizes: tuple[int, int], replicas: Replicas) -> dict[str, Raw]:
+def assess(
+    sample: Sample,
+    sizes: tuple[int, int],
+    replicas: Replicas,
+    effective: tuple[float, float] | None = None,
+) -> dict[str, Raw]:
     r"""Return every metric between reference and candidate with error, floor and null.
 
     The **error** is the standard deviation over bootstrap replicas of both samples. The **floor**
@@ -123,12 +129,19 @@ def assess(sample: Sample, sizes: tuple[int, int], replicas: Replicas) -> dict[s
     random splits of the pooled events into n and m. Such splits hold for any sizes and tails,
     where scaled halves do not.
 
+    Events with weights cannot be exchanged between samples whose weights differ. Their null is the
+    metric between bootstrap replicas of either sample, each shifted so that both fluctuate around
+    the pool of both (Efron and Tibshirani, An Introduction to the Bootstrap, 1993, sec. 16.4): the
+    fluctuations are those of each sample's own weights, wherever these are large or small. Its
+    mean is the floor, too.
+
     Arguments:
         sample: The observable of both samples.
         sizes: n and m.
-        replicas: Weights of the events.
+        replicas: How often every event counts.
+        effective: Effective numbers, which take the place of n and m where events have weights.
     """
-    n, m = sizes
+    n, m = effective or sizes
     halved = n * replicas.share
     values = sample.measure()
     first, second = sample.replicas(replicas)
@@ -136,18 +149,24 @@ def assess(sample: Sample, sizes: tuple[int, int], replicas: Replicas) -> dict[s
     boot = sample.distances(first[columns.bootstrap], second[columns.bootstrap])
     half, whole = first[columns.halves], first[columns.whole]
     floors = sample.distances(half, whole - half)
-    part = first[columns.splits] + second[columns.splits]
-    splits = sample.distances(part, whole + second[columns.whole] - part)
+    if effective is None:
+        part = first[columns.splits] + second[columns.splits]
+        splits = sample.distances(part, whole + second[columns.whole] - part)
+    else:
+        splits = sample.distances(*_around_common(first, second, columns))
     found = {}
     for name, metric in METRICS.items():
         null = Null.of(splits[name])
         scale = ((1 / n + 1 / m) / (4 / halved)) ** metric.power
         typical = float(floors[name].mean())
+        floor, spread = scale * typical, scale * float(floors[name].std(ddof=1))
+        if effective is not None:
+            floor, spread = null.mean, null.spread
         found[name] = Raw(
             value=values[name],
             error=float(boot[name].std(ddof=1)),
-            floor=scale * typical,
-            floor_error=scale * float(floors[name].std(ddof=1)),
+            floor=floor,
+            floor_error=spread,
             null=null,
             draws=_p_values_of_others(splits[name]),
             n_equivalent=_equivalent(values[name], typical, halved, metric.power),
@@ -156,7 +175,34 @@ def assess(sample: Sample, sizes: tuple[int, int], replicas: Replicas) -> dict[s
     return found
 
 
-def undefined(reference: NDArray[np.bool_], candidate: NDArray[np.bool_]) -> Raw:
+def _around_common(first: Counts, second: Counts, columns: Columns) -> tuple[Counts, Counts]:
+    """Return bootstrap replicas of weighted entries, shifted to what both samples have in common.
+
+    Arguments:
+        first: Sums of weights per bin and then those of their squares, of all replicas of the
+            reference, shape (R, 2 n_bins).
+        second: The same of the candidate.
+        columns: Which replicas are which.
+    """
+    n_bins = first.shape[1] // 2
+    wholes = [sums[columns.whole] for sums in (first, second)]
+    totals = [float(whole[0, :n_bins].sum()) for whole in wholes]
+    common = (wholes[0] + wholes[1])[0, :n_bins] / sum(totals)
+    shifted = []
+    for sums, whole, total in zip((first, second), wholes, totals, strict=True):
+        replicas = sums[columns.splits]
+        sizes = replicas[:, :n_bins].sum(axis=1, keepdims=True)
+        scale = total / np.where(sizes > 0, sizes, total)
+        moved = total * common + scale * replicas[:, :n_bins] - whole[0, :n_bins]
+        shifted.append(np.concatenate([moved, scale**2 * replicas[:, n_bins:]], axis=1))
+    return shifted[0], shifted[1]
+
+
+def undefined(
+    reference: NDArray[np.bool_],
+    candidate: NDArray[np.bool_],
+    weights: tuple[Weights, Weights] = (None, None),
+) -> Raw:
     """Return the difference of the fractions of events for which an observable is not defined.
 
     Its floor is that of two binomial fractions with a common expectation, which is estimated
@@ -165,16 +211,25 @@ def undefined(reference: NDArray[np.bool_], candidate: NDArray[np.bool_]) -> Raw
     Arguments:
         reference: True where not defined, shape (n,).
         candidate: The same, shape (m,).
+        weights: Weights of both, with positive sums. Their fractions have the errors of ratios of
+            sums, and the floor is at least as wide.
     """
-    n, m = len(reference), len(candidate)
-    first, second = float(reference.mean()), float(candidate.mean())
-    error = float(np.sqrt(first * (1 - first) / n + second * (1 - second) / m))
-    common = float(reference.sum() + candidate.sum() + 1) / (n + m + 2)
+    sizes = len(reference), len(candidate)
+    n, m = (effective_size(size, w) for size, w in zip(sizes, weights, strict=True))
+    (first, first_error), (second, second_error) = (
+        (float(part) for part in mean_and_error(values.astype(np.float64), w))
+        for values, w in zip((reference, candidate), weights, strict=True)
+    )
+    error = float(np.hypot(first_error, second_error))
+    counted = max(0.0, first * n) + max(0.0, second * m)
+    common = min((counted + 1) / (n + m + 2), 1.0)
     sigma = float(np.sqrt(common * (1 - common) * (1 / n + 1 / m)))
+    if any(w is not None for w in weights):
+        sigma = max(sigma, error)
     # Mean and standard deviation of |x| for a Gaussian x of width sigma.
     floor, spread = sigma * (2 / np.pi) ** 0.5, sigma * (1 - 2 / np.pi) ** 0.5
     null = Null(floor, spread, 0.0)
-    return Raw(abs(first - second), error, floor, spread, null, np.empty(0), None, (n, m))
+    return Raw(abs(first - second), error, floor, spread, null, np.empty(0), None, sizes)
 
 
 def effective_number(metrics: Sequence[Raw]) -> float:

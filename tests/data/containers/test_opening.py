@@ -5,53 +5,9 @@ from pathlib import Path
 import h5py
 import pytest
 
-from phys_gan.data.containers.opening import container_of, listing, nearest, opened
+from phys_gan.data.containers.opening import listing, nearest, opened
 from phys_gan.data.source import Source
-from phys_gan.errors import DataError, DetectorError, MissingError
-
-
-def test_first_bytes(tmp_path: Path) -> None:
-    path = tmp_path / "file"
-    path.write_bytes(b"root\x00\x00")
-    assert container_of(path) == "ROOT"
-    path.unlink()
-    with h5py.File(path, "w", userblock_size=1024):
-        pass
-    assert container_of(path) == "HDF5"
-
-
-@pytest.mark.parametrize(
-    ("content", "sentence"),
-    [
-        (b"", r"is empty \(0 bytes\); copy"),
-        (b"event,energy\n1,2.5\n", "is text, not a data file; give an HDF5, ROOT or FITS file"),
-        ("Größe\n".encode() * 999, "is text, not a data file"),
-        (b"\x00\x01\xff\xfe" * 99, "is neither HDF5, ROOT nor FITS, not a data file"),
-        (b"SIMPLE  " + bytes(99), "is neither HDF5, ROOT nor FITS"),
-    ],
-)
-def test_what_is_no_data_file(tmp_path: Path, content: bytes, sentence: str) -> None:
-    path = tmp_path / "file.h5"
-    path.write_bytes(content)
-    with pytest.raises(DataError, match=sentence) as caught:
-        container_of(path)
-    assert str(path) in str(caught.value)
-
-
-def test_a_folder_a_missing_file_and_one_without_permission(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with pytest.raises(DataError, match="is a folder; name its files"):
-        container_of(tmp_path)
-    with pytest.raises(MissingError, match="there is no file"):
-        container_of(tmp_path / "none.h5")
-
-    def refuse(*_: object) -> None:
-        raise PermissionError(13, "Permission denied")
-
-    monkeypatch.setattr(Path, "open", refuse)
-    with pytest.raises(DataError, match=r"cannot read '.*': Permission denied; check its perm"):
-        container_of(tmp_path / "any.h5")
+from phys_gan.errors import DetectorError
 
 
 def test_errors_name_the_file(tmp_path: Path) -> None:

@@ -150,10 +150,14 @@ def test_what_it_cannot_hold(tmp_path: Path) -> None:
 def test_wrong_files(tmp_path: Path) -> None:
     path = make(tmp_path / "a.h5")
     assert "summed into the cells of any detector" in complain(path, DetectorError)
-    for table in (POINTS[..., :3], POINTS[0], POINTS[:1]):
+    for table in (POINTS[..., :3], POINTS[0]):
         make(path, events=table)
         message = complain(path, DataError, detector=SMALL)
         assert f"shape {table.shape}, but must be (2, P, 4)" in message
+    make(path, events=POINTS[:1])
+    assert "'events' has 1 events, but 'energy' has 2" in complain(path, DataError)
+    make(path, p_norm_local=np.ones((3, 5)))
+    assert "'p_norm_local' has 5 events" in complain(path, DataError, detector=SMALL)
     make(path, p_norm_local=np.ones((2, 2)))
     assert "'p_norm_local' has shape (2, 2)" in complain(path, DataError, detector=SMALL)
     make(path, p_norm_local=np.full((3, 2), np.nan))

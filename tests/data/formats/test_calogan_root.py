@@ -42,7 +42,8 @@ def test_overflow_and_other_branches(tmp_path: Path) -> None:
     events = read(tmp_path / "a.root")
     assert events.overflow is not None
     assert events.overflow.shape == (3, 3)
-    assert list(events.conditions) == ["energy"]
+    assert list(events.conditions) == ["energy", "eventID"]
+    assert events.conditions["eventID"].tolist() == [0, 1, 2]
 
 
 def test_which_tree(tmp_path: Path) -> None:

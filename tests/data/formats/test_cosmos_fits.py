@@ -116,14 +116,14 @@ def test_the_second_catalogue(tmp_path: Path) -> None:
     np.testing.assert_allclose(conditions["axis_ratio"], 0.25)
     np.testing.assert_allclose(conditions["position_angle"], [0, 0.5, -1])
     notes = " ".join(inspect(tmp_path / "a.fits").notes)
-    assert "the columns 'PSF_FILENAME' of 'a.fits' are not kept" in notes
-    assert "the columns 'HSC_g' of 'a_fits.fits' are not kept" in notes
+    assert "column 'PSF_FILENAME' is not kept: point spread functions are not read" in notes
+    np.testing.assert_array_equal(conditions["HSC_g"], 1)
 
     more["hlr"] = np.array([[0.2, 0, 0], [0.3, 0, 0], [0.4, 0, 0]])
     more["fit_status"] = np.array([[1, 1, 1, 1, status] for status in (1, 4, 5)])
     more["zphot"] = np.array([0.5, np.nan, -1.0])
     save(tmp_path / "a_fits.fits", more)
-    assert set(read(tmp_path / "a.fits").conditions) == {"flux", "mag", "flux_radius"}
+    assert set(read(tmp_path / "a.fits").conditions) == {"flux", "mag", "flux_radius", "HSC_g"}
     notes = " ".join(inspect(tmp_path / "a.fits").notes)
     assert "zphot is missing for 2 of 3 galaxies and is not kept as a condition" in notes
     assert "half_light_radius is missing for 1 of 3 galaxies" in notes
@@ -204,7 +204,7 @@ def _only_images(folder: Path) -> None:
         (_cut("stamps.fits", 2900), "stamps.fits' is damaged or cut short in HDU 0"),
         (_cut("stamps.fits", 1000), "stamps.fits' is damaged or cut short in HDU 0"),
         (_nan, r"cells hold NaN or infinite values in 1 of 3 events \(first: event 1\)"),
-        (_packed, "HDU 0 of '.*stamps.fits' is not a plain image of rows and columns"),
+        (_packed, "HDU 0 of '.*stamps.fits' is not an image of rows and columns"),
     ],
 )
 def test_what_is_wrong(tmp_path: Path, damage: Callable[[Path], None], sentence: str) -> None:

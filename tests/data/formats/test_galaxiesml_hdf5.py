@@ -45,14 +45,15 @@ def test_a_file_of_the_data_set(tmp_path: Path, side: int) -> None:
         "specz_redshift",
         "specz_mag_i",
         "specz_flag_homogeneous",
+        "x_coord_x.0",
+        "x_coord_x.1",
     }
     found = inspect(path)
     assert found.format == "galaxiesml-hdf5"
     notes = " ".join(found.notes)
-    assert "g_sersic_index is missing for 2 of 6 galaxies" in notes
-    assert "'specz_name' hold no numbers" in notes
-    assert "'x_coord_x' do not hold one value per galaxy" in notes
-    assert "'object_id' hold larger numbers" in notes
+    assert "'g_sersic_index' is not kept: it is NaN or infinite in 2 of 6 events" in notes
+    assert "'specz_name' is not kept: it holds text" in notes
+    assert "'object_id' is not kept: it holds whole numbers beyond 2^53" in notes
 
 
 def test_round_trip(tmp_path: Path) -> None:

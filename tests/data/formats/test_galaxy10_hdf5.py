@@ -58,8 +58,8 @@ def test_a_file_of_decals(tmp_path: Path) -> None:
     np.testing.assert_array_equal(events.conditions["pxscale"], scales)
     found = inspect(path)
     assert found.format == "galaxy10-hdf5"
-    note = "redshift is missing for 1 of 3 galaxies and is not kept as a condition"
-    assert note in found.notes
+    why = "it is NaN or infinite in 1 of 3 events (first: event 1)"
+    assert f"data set 'redshift' is not kept: {why}" in found.notes
 
 
 def test_pixels_of_one_size_belong_to_the_detector(tmp_path: Path) -> None:
@@ -150,11 +150,11 @@ def test_columns_that_are_no_conditions(tmp_path: Path) -> None:
         coord=np.zeros((12, 2)),
         short=np.zeros(5),
     )
-    assert set(read(tmp_path / "a.h5").conditions) == {"ans"}
+    assert set(read(tmp_path / "a.h5").conditions) == {"ans", "coord.0", "coord.1"}
     notes = inspect(tmp_path / "a.h5").notes
-    assert "the data sets 'specz_name' hold no numbers and are not kept as conditions" in notes
-    assert any("'coord', 'short' do not hold one value per galaxy" in note for note in notes)
-    assert any("'object_id' hold larger numbers than a condition can" in note for note in notes)
+    assert "data set 'specz_name' is not kept: it holds text" in notes
+    assert "data set 'short' is not kept: it holds other than one entry per event" in notes
+    assert any("'object_id' is not kept: it holds whole numbers beyond" in note for note in notes)
 
 
 def test_a_truncated_file(tmp_path: Path) -> None:

@@ -199,11 +199,11 @@ def test_wrong_files(tmp_path: Path) -> None:
     make(path, num_points=np.array([3, 2]))
     assert "2 values of 'num_points' for 3" in complain(path, DataError, detector=SMALL)
     make(path, energies=np.ones(2))
-    assert "'showers' has shape (3,), but must be (2,)" in complain(path, DataError, detector=SMALL)
+    assert "'showers' has 3 events, but 'energies' has 2" in complain(path, DataError)
     make(path, pdg=np.ones(2))
     assert "2 values of 'pdg' for 3 events" in complain(path, DataError, detector=SMALL)
     make(path, directions=np.ones((2, 3)))
-    assert "shape (2, 3), but must be (3, 3)" in complain(path, DataError, detector=SMALL)
+    assert "'directions' has 2 events, but" in complain(path, DataError, detector=SMALL)
     make(path, directions=np.zeros((3, 3)))
     assert "3 of 3 events have no direction" in complain(path, DataError, detector=SMALL)
     for wrong in ([3, 3, 6], [3, 4]):

@@ -10,7 +10,7 @@ from phys_gan.errors import ConfigError
 from phys_gan.validation.classifier.network import Network
 from phys_gan.validation.classifier.scaling import Scaling
 from phys_gan.validation.classifier.settings import CHALLENGE, PRESETS, Settings
-from phys_gan.validation.classifier.training import predict, split, to_device, train
+from phys_gan.validation.classifier.training import Parts, predict, split, to_device, train
 
 SMALL = Settings(layers=0, width=8, lr=1e-2, batch=64, epochs=4)
 CPU = torch.device("cpu")
@@ -153,3 +153,57 @@ def test_devices_that_are_not_there_are_refused() -> None:
     if not torch.cuda.is_available():
         with pytest.raises(ConfigError, match="no device 'cuda:1'"):
             to_device("cuda:1")
+
+
+def test_weights_make_the_classes_of_the_loss() -> None:
+    """The input does not tell the labels; weights make one of them more likely."""
+    generator = np.random.default_rng(5)
+    inputs = generator.choice([-1, 1], (6000, 1)).astype(np.float32)
+    labels = np.arange(6000) % 2
+    odds = np.where(inputs[:, 0] > 0, 4.0, 1.0)
+    counting = 17 * np.where(labels == 1, odds, 1.0)
+    parts = split(6000, 0, 0)
+    settings = replace(SMALL, epochs=15)
+    network = train(
+        *(inputs, labels, 2, parts, [16], settings), seed=0, device=CPU, weights=counting
+    )
+    logits = predict(network, inputs[parts.test])[:, 0]
+    high = inputs[parts.test, 0] > 0
+    # Both classes count the same in all: 4 / 2.5 and 1 / 2.5 to one.
+    assert logits[high].mean() == pytest.approx(np.log(4 / 2.5), abs=0.15)
+    assert logits[~high].mean() == pytest.approx(np.log(1 / 2.5), abs=0.15)
+
+
+def test_weights_of_one_train_the_same_network() -> None:
+    inputs, labels = shifted()
+    parts = split(len(inputs), 0, 3)
+    # Equal numbers of both classes in each part, as the classes of the loss have.
+    parts = Parts(*(part[np.argsort(labels[part], kind="stable")] for part in parts))
+    halves = [np.bincount(labels[part]).min() for part in parts]
+    parts = Parts(
+        *(
+            np.concatenate([part[:half], part[-half:]])
+            for part, half in zip(parts, halves, strict=True)
+        )
+    )
+    plain, weighted = (
+        train(inputs, labels, 2, parts, [8, 4], SMALL, seed=1, device=CPU, weights=w)
+        for w in (None, np.full(len(inputs), 0.25))
+    )
+    np.testing.assert_allclose(weights(weighted), weights(plain), atol=1e-5)
+
+
+def test_events_of_weight_zero_teach_nothing() -> None:
+    inputs, labels = shifted()
+    parts = split(len(inputs), 0, 3)
+    counting = np.ones(len(inputs))
+    counting[::3] = 0
+    changed = labels.copy()
+    changed[::3] = 1 - changed[::3]
+    settings = replace(SMALL, epochs=2)
+    first, second = (
+        train(inputs, given, 2, parts, [8], settings, seed=1, device=CPU, weights=counting)
+        for given in (labels, changed)
+    )
+    # But for the number of events of a class, which sets the scale.
+    np.testing.assert_allclose(weights(first), weights(second), atol=1e-6)

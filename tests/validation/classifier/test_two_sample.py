@@ -15,9 +15,10 @@ from phys_gan.detectors import load_detector
 from phys_gan.errors import ConfigError, DetectorError, MissingError, RangeError
 from phys_gan.events import Events
 from phys_gan.validation.classifier import FORMS, PRESETS, Settings, two_sample_test
-from phys_gan.validation.classifier.judging import judge_auc
+from phys_gan.validation.classifier.judging import judge_accuracy, judge_auc
+from phys_gan.validation.classifier.scores import auc_spread
 from phys_gan.validation.classifier.training import silent
-from phys_gan.validation.classifier.trials import run_trials
+from phys_gan.validation.classifier.trials import Logits, run_trials
 
 ROOT = Path(__file__).resolve().parents[3]
 SHARED = ROOT.parent / "shared" / "data" / "geant4" / "calogan_eplus.h5"
@@ -157,7 +158,7 @@ def test_energies_of_the_reference_do_not_mislead() -> None:
         device=torch.device("cpu"),
         report=silent,
     )
-    result = judge_auc([trial.test for trial in trials], 400)
+    result = judge_auc([trial.test for trial in trials], (400, 400))
     assert abs(result.value - 0.5) < 3 * result.floor_error
 
 
@@ -186,6 +187,111 @@ def test_validation_does_not_load_the_classifier() -> None:
     assert not {"torch", "phys_gan.validation.classifier"} & set(loaded)
 
 
+def weighted_events(n: int, shift: float, seed: int, signs: bool) -> Events:
+    """Showers whose layers share ln-normal factors, the first shifted; weights undo the shift.
+
+    With signs a fifth of the weights is negative, more where the first factor is high, and the
+    density is higher there so that the weighted one is the same.
+    """
+    generator = np.random.default_rng(seed)
+    z = generator.normal(0, 1, (8 * n, 3))
+    z[:, 0] += shift
+    counting = np.exp(shift**2 / 2 - shift * z[:, 0])
+    if signs:
+        mean_sign = 1 - 0.8 / (1 + np.exp(-2 * z[:, 0]))
+        kept = generator.random(8 * n) < 0.2 / mean_sign
+        z, mean_sign, counting = z[kept][:n], mean_sign[kept][:n], counting[kept][:n]
+        negative = generator.random(len(z)) < (1 - mean_sign) / 2
+        counting = np.where(negative, -counting, counting)
+    z, counting = z[:n], counting[:n]
+    detector = load_detector("calogan")
+    factors = np.repeat(np.exp(0.3 * z), [288, 144, 72], axis=1)
+    cells = factors * generator.gamma(5, 1, (len(z), 504))
+    return Events(cells, {"energy": np.full(len(z), 1e5)}, detector, weights=counting)
+
+
+def without_weights(events: Events) -> Events:
+    return replace(events, weights=None)
+
+
+@pytest.mark.parametrize(
+    ("shift", "signs"), [(0.8, False), (0.0, True), (0.5, True)], ids=["p/q", "signs", "both"]
+)
+def test_weights_undo_a_difference(shift: float, signs: bool) -> None:
+    reference = without_weights(weighted_events(1000, 0.0, 1, False))
+    candidate = weighted_events(4000, shift, 2, signs)
+    settings = replace(QUICK, epochs=15)
+    result = two_sample_test(reference, candidate, settings=settings)
+    assert abs(result.auc.value - 0.5) < 3 * result.auc.floor_error
+    assert result.within_floor
+    assert result.control.within_floor
+    blind = two_sample_test(reference, without_weights(candidate), settings=settings)
+    assert blind.auc.value > blind.auc.limit
+    assert blind.auc.value > result.auc.value + 3 * result.auc.floor_error
+    # Equal effective numbers, so that the candidate has more events.
+    assert result.auc.n_candidate > result.auc.n_reference
+    effective = candidate.effective_number * result.auc.n_candidate / len(candidate)
+    assert effective == pytest.approx(result.auc.n_reference, rel=0.01)
+    json.dumps(result.as_dict(), allow_nan=False)
+
+
+@pytest.mark.parametrize("signs", [False, True])
+def test_a_weighted_reference_is_not_blamed_and_a_difference_is_seen(signs: bool) -> None:
+    reference = weighted_events(3000, 0.0 if signs else 0.8, 3, signs)
+    same = without_weights(weighted_events(1000, 0.0, 4, False))
+    other = without_weights(weighted_events(1000, 0.7, 5, False))
+    settings = replace(QUICK, epochs=15)
+    assert two_sample_test(reference, same, settings=settings).within_floor
+    result = two_sample_test(reference, other, settings=settings)
+    assert not result.auc.within_floor
+    assert result.auc.value > 0.6
+    assert result.control.within_floor
+
+
+def test_the_floor_is_that_of_effective_numbers() -> None:
+    generator = np.random.default_rng(7)
+    trial = Logits(
+        generator.normal(size=1000),
+        generator.normal(size=4000),
+        np.ones(1000),
+        np.where(generator.random(4000) < 0.25, -1.0, 1.0),
+    )
+    effective = trial.candidate_weights.sum() ** 2 / 4000
+    assert effective == pytest.approx(1000, rel=0.1)
+    area = judge_auc([trial], (5000, 20_000))
+    assert area.floor_error == pytest.approx(auc_spread(1000, effective), rel=0.05)
+    assert area.limit == pytest.approx(0.5 + 3 * area.floor_error)
+    assert (area.n_reference, area.n_candidate) == (5000, 20_000)
+    fraction = judge_accuracy([trial], (5000, 20_000))
+    assert fraction.floor_error == pytest.approx(np.sqrt(1 / 1000 + 1 / effective) / 4, rel=0.05)
+
+
+def test_weights_that_say_nothing_change_nothing() -> None:
+    events = geant4()[:800]
+    plain = two_sample_test(events[:400], events[400:], settings=BRIEF).as_dict()
+    equal = replace(events[:400], weights=np.full(400, 0.3))
+    assert two_sample_test(equal, events[400:], settings=BRIEF).as_dict() == plain
+    # Events of weight 0 are not there.
+    spoiled = Events.concatenate([equal, replace(scaled(events[:100], 5), weights=np.zeros(100))])
+    assert two_sample_test(spoiled, events[400:], settings=BRIEF).auc.n_reference == 400
+    weights = np.random.default_rng(6).exponential(size=400)
+    first, second = (
+        two_sample_test(
+            replace(events[:400], weights=factor * weights), events[400:], settings=BRIEF
+        ).as_dict()
+        for factor in (1.0, -64.0)
+    )
+    assert first == second
+    assert first["aucs"] != plain["aucs"]
+
+
+def test_too_uneven_weights_are_refused() -> None:
+    events = geant4()[:500]
+    uneven = replace(events, weights=np.arange(500.0) ** 4)
+    with pytest.raises(RangeError, match=r"candidate has 500 events, but by their weights they"):
+        two_sample_test(events, uneven)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("form", FORMS)
 def test_halves_of_the_large_sample_are_at_the_floor_in_all_forms(form: str) -> None:
@@ -207,7 +313,7 @@ def test_equal_samples_spread_no_more_than_the_floor_says() -> None:
         trials = run_trials(
             x[:n], x[n:], settings, seed=seed, device=torch.device("cpu"), report=silent
         )
-        result = judge_auc([trial.test for trial in trials], n)
+        result = judge_auc([trial.test for trial in trials], (n, n))
         values.append(result.value)
         floor_error = result.floor_error
         assert result.value < 0.5 + 4.5 * floor_error

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from phys_gan.errors import RangeError
-from phys_gan.validation.multivariate.collapse import collapse, effective_number, mean_distance
+from phys_gan.validation.multivariate.collapse import collapse, distinct_events, mean_distance
 
 
 def test_equal_samples_are_not_collapsed() -> None:
@@ -53,7 +53,7 @@ def test_the_mean_distance_of_gaussians_is_analytic() -> None:
 
 @given(st.integers(2, 10_000))
 def test_no_pair_gives_a_lower_limit(n: int) -> None:
-    assert effective_number(0, n) == pytest.approx(np.log10(n * (n - 1) / 2))
+    assert distinct_events(0, n) == pytest.approx(np.log10(n * (n - 1) / 2))
 
 
 def test_too_few_events_are_refused() -> None:

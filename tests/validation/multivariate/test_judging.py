@@ -11,7 +11,12 @@ import pytest
 from helpers import geant4
 from phys_gan.errors import DataError, RangeError
 from phys_gan.events import Events
-from phys_gan.validation.multivariate import MULTIVARIATE, ObservableFeatures, judge_features
+from phys_gan.validation.multivariate import (
+    MULTIVARIATE,
+    UNWEIGHTED,
+    ObservableFeatures,
+    judge_features,
+)
 from phys_gan.validation.statistics.result import Result
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -216,3 +221,118 @@ def test_bad_input_is_refused() -> None:
         judge_features(x, x, seed=0, rounds=1)
     with pytest.raises(DataError, match="training features have shape"):
         judge_features(x, x, seed=0, training=x[:, :2])
+
+
+def reweighted(generator: np.random.Generator, n: int) -> tuple[np.ndarray, np.ndarray]:
+    """Draw as :func:`toys`, but shifted by 0.7 in the first latent; weights undo that."""
+    events = toys(generator, n)
+    events[:, :2] += 0.7
+    events[:, 3] *= np.exp(0.35)
+    return events, np.exp(-0.7 * events[:, 0] + 0.7**2 / 2)
+
+
+@pytest.mark.parametrize("side", ["reference", "candidate"])
+@pytest.mark.parametrize("signs", ["positive", "a fifth negative"])
+def test_weights_undo_a_difference(side: str, signs: str) -> None:
+    generator = np.random.default_rng(11)
+    plain = toys(generator, 2000)
+    shifted, weights = reweighted(generator, 8000)
+    if signs != "positive":
+        weights *= np.where(generator.random(8000) < 0.2, -1, 1)
+    samples = [plain, shifted] if side == "candidate" else [shifted, plain]
+    assert {"fpd", "kpd"} <= outside(judge_features(*samples, seed=0, max_events=1000))
+    given = {f"{side}_weights": weights}
+    results = judge_features(*samples, seed=0, max_events=1000, **given)
+    assert outside(results) == set()
+    unmeasured = set(MULTIVARIATE) - MEMORISATION - set(results)
+    if signs == "positive":
+        assert unmeasured == set()
+        assert list(results) == [name for name in MULTIVARIATE if name in results]
+        assert results["precision"].n_candidate < 1000
+        assert results["duplicates"].n_candidate == 1000
+    else:
+        assert unmeasured == set(UNWEIGHTED) - MEMORISATION - {"duplicates"}
+    # Equal effective numbers: more events where they have weights.
+    n, m = results["fpd"].n_reference, results["fpd"].n_candidate
+    assert (n < m) == (side == "candidate")
+
+
+def test_weights_do_not_hide_a_difference() -> None:
+    generator = np.random.default_rng(12)
+    reference, candidate = toys(generator, 4000), toys(generator, 9000)
+    candidate[:, 0] += 0.4
+    weights = generator.exponential(size=9000)
+    results = judge_features(reference, candidate, seed=0, candidate_weights=weights)
+    assert {"fpd", "kpd"} <= outside(results)
+    signed = np.where(generator.random(9000) < 0.2, -1.0, 1.0)
+    results = judge_features(reference, candidate, seed=0, candidate_weights=signed)
+    assert {"fpd", "kpd"} <= outside(results)
+
+
+def test_equal_weighted_samples_are_within_the_floor() -> None:
+    """As without weights, where one of 450 comparisons is outside in one of twelve metrics."""
+    fired: Counter[str] = Counter()
+    generator = np.random.default_rng(13)
+    for seed in range(20):
+        x, y = toys(generator, 400), toys(generator, 1000)
+        u = generator.exponential(size=400) if seed % 2 else None
+        v = generator.exponential(size=1000)
+        if seed % 4 > 1:
+            v = np.where(generator.random(1000) < 0.2, -v, v)
+        fired.update(
+            outside(judge_features(x, y, seed=seed, reference_weights=u, candidate_weights=v))
+        )
+    assert fired.total() <= 2, fired
+
+
+def test_repeated_events_are_seen_whatever_their_weights_are() -> None:
+    generator = np.random.default_rng(14)
+    x = generator.normal(size=(800, 4))
+    ten = generator.normal(size=(10, 4))[generator.integers(0, 10, 3000)]
+    weights = generator.exponential(size=3000)
+    results = judge_features(x, ten, seed=0, candidate_weights=weights)
+    assert {"duplicates", "distinct", "recall"} <= outside(results)
+    signed = np.where(generator.random(3000) < 0.2, -1.0, 1.0)
+    results = judge_features(x, ten, seed=0, candidate_weights=signed)
+    assert "duplicates" in outside(results)
+    assert results["duplicates"].value == 1
+
+
+def test_memorisation_compares_events_that_are_drawn_by_their_weights() -> None:
+    generator = np.random.default_rng(15)
+    training, fresh = generator.normal(size=(1500, 2)), generator.normal(size=(800, 2))
+    held_out = generator.normal([0.8, 0], 1, size=(5000, 2))
+    weights = np.exp(-0.8 * held_out[:, 0])
+    plain = judge_features(held_out, fresh, seed=0, training=training)
+    assert "closer_to_training" in outside(plain)
+    given = {"seed": 0, "training": training, "reference_weights": weights}
+    assert not MEMORISATION & outside(judge_features(held_out, fresh, **given))
+    copied = judge_features(held_out, training[:800], **given)
+    assert outside(copied) >= MEMORISATION
+    signed = np.where(generator.random(1500) < 0.2, -1.0, 1.0)
+    results = judge_features(fresh, fresh, seed=0, training=training, training_weights=signed)
+    assert not MEMORISATION & set(results)
+    assert "precision" in results
+
+
+def test_equal_weights_are_none() -> None:
+    x, y = np.random.default_rng(16).normal(size=(2, 200, 3))
+    equal = np.full(200, 0.3)
+    assert judge_features(x, y, seed=1, reference_weights=equal, candidate_weights=-equal) == (
+        judge_features(x, y, seed=1)
+    )
+
+
+def test_what_has_no_weights_is_said_of_every_metric() -> None:
+    assert set(UNWEIGHTED) == set(MULTIVARIATE) - {"fpd", "kpd"}
+    for name, reason in UNWEIGHTED.items():
+        assert reason.startswith(("is ", "asks ")), name
+        assert not reason.endswith("."), name
+
+
+def test_too_uneven_weights_are_refused() -> None:
+    x = np.random.default_rng(17).normal(size=(200, 3))
+    with pytest.raises(RangeError, match=r"candidate has 200 events, but by their weights they "):
+        judge_features(x, x, seed=0, candidate_weights=np.arange(200.0) ** 3)
+    with pytest.raises(DataError, match=r"training weights have shape \(3,\)"):
+        judge_features(x, x, seed=0, training=x, training_weights=[1, 2, 3])

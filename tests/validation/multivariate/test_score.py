@@ -45,3 +45,35 @@ def test_what_is_no_probability_is_refused() -> None:
         inception_score([[1.5, -0.5]], seed=0)
     with pytest.raises(DataError, match="5 parts"):
         inception_score([[1.0, 0.0]], seed=0, splits=5)
+
+
+def test_weights_count_as_repeated_events() -> None:
+    generator = np.random.default_rng(4)
+    p = generator.dirichlet([0.3] * 4, 200)
+    counts = generator.integers(0, 4, 200)
+    repeated = inception_score(np.repeat(p, counts, axis=0), seed=0)
+    weighted = inception_score(p, seed=0, weights=0.01 * counts)
+    assert weighted.value == pytest.approx(repeated.value, rel=1e-12)
+    assert inception_score(p, seed=0, weights=np.full(200, 7.0)) == inception_score(p, seed=0)
+
+
+def test_the_error_of_a_weighted_score_is_the_spread_over_repetitions() -> None:
+    generator = np.random.default_rng(5)
+    found = [
+        inception_score(
+            generator.dirichlet([0.3] * 4, 400), seed=s, weights=generator.exponential(size=400)
+        )
+        for s in range(80)
+    ]
+    values, errors = np.array(found).T
+    assert values.std() == pytest.approx(errors.mean(), rel=0.2)
+
+
+def test_events_and_counter_events_cancel_in_the_score() -> None:
+    sure = np.eye(3)[np.tile([0, 1, 2], 100)]
+    weights = np.ones(300)
+    weights[2::6] = -1
+    value, error = inception_score(sure, seed=0, weights=weights)
+    # The third class is gone, and its bootstrap replicas fall below zero.
+    assert value == pytest.approx(2)
+    assert 0 < error < 0.3
