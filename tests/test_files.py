@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
 import pytest
 
 from phys_gan.errors import ConfigError, DataError, OutputError, PhysGanError
-from phys_gan.files import atomic_file, locked
+from phys_gan.files import atomic_file, locked, numbers_first
 
 
 def names(folder: Path) -> list[str]:
@@ -32,6 +33,32 @@ def test_success_replaces_the_target(tmp_path: Path) -> None:
         assert target.read_text() == "one"
     assert target.read_text() == "two"
     assert names(target.parent) == ["out.txt"]
+
+
+def test_numbers_are_there_before_the_page_that_shows_them(tmp_path: Path) -> None:
+    numbers = {"mean": float("nan"), "slices": [{"low": 1.0, "limit": float("inf")}]}
+    for name in ("index.html", "other.html"):
+        (tmp_path / name).write_text("old")
+    with numbers_first(tmp_path, "numbers.json", numbers):
+        # The old page showed other numbers.
+        assert names(tmp_path) == ["numbers.json", "other.html"]
+    written = json.loads((tmp_path / "numbers.json").read_text())
+    assert written == {"mean": None, "slices": [{"low": 1.0, "limit": None}]}
+    with (
+        pytest.raises(ValueError, match="no") as caught,
+        numbers_first(tmp_path, "numbers.json", {"mean": 1.0}),
+    ):
+        raise ValueError("no")
+    assert caught.value.__notes__ == [f"the numbers are in '{tmp_path / 'numbers.json'}'"]
+    assert json.loads((tmp_path / "numbers.json").read_text()) == {"mean": 1.0}
+
+
+def test_numbers_that_cannot_be_written_leave_the_old_page(tmp_path: Path) -> None:
+    (tmp_path / "index.html").write_text("old")
+    (tmp_path / "numbers.json").mkdir()
+    with pytest.raises(OutputError), numbers_first(tmp_path, "numbers.json", {}):
+        pytest.fail("nothing is drawn")
+    assert (tmp_path / "index.html").read_text() == "old"
 
 
 @pytest.mark.parametrize("error", [ValueError("no"), DataError("no"), KeyboardInterrupt()])

@@ -178,14 +178,19 @@ def _one_line(error: BaseException) -> str:
 
 def _reader_is_gone() -> bool:
     """Whether nobody reads stdout any more, to which nothing is written from then on."""
-    if not hasattr(select, "poll"):
-        return True
-    poll = select.poll()
-    poll.register(sys.stdout, 0)
-    if not any(event & select.POLLERR for _, event in poll.poll(0)):
+    try:
+        out = sys.stdout.fileno()
+    except (OSError, ValueError):
+        # Whoever took its place, as notebooks do, is there.
         return False
+    # Windows has no poll, and no other way to ask.
+    if hasattr(select, "poll"):
+        poll = select.poll()
+        poll.register(out, 0)
+        if not any(event & select.POLLERR for _, event in poll.poll(0)):
+            return False
     # What is left in the buffer would fail once more when Python ends.
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    os.dup2(os.open(os.devnull, os.O_WRONLY), out)
     return True
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from phys_gan.validation.distributions import MIN_EVENTS, Distributions, few_events
+from phys_gan.validation.distributions import MIN_EVENTS, Distributions
 from phys_gan.validation.measuring import Measured
 from phys_gan.validation.statistics.metrics import ks
 from phys_gan.validation.statistics.uncertainty import ALPHA
@@ -47,8 +47,7 @@ def caveats(
 
 def empty_slices(slices: Sequence[Distributions]) -> list[str]:
     """Say in a sentence in which slices nothing is compared, for want of events."""
-    few = [(part.cut, few_events(*part.n_events)) for part in slices]
-    named = [f"{cut.label} ({text})" for cut, text in few if cut is not None and text]
+    named = [f"{p.cut.label} ({p.too_few})" for p in slices if p.cut is not None and p.too_few]
     if not named:
         return []
     more = f" and {len(named) - _NAMED} more" if len(named) > _NAMED else ""

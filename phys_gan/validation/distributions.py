@@ -85,10 +85,18 @@ class Distributions:
     def not_compared(self) -> dict[str, str]:
         """Observables that too few events define, each with their number in words."""
         return {
-            name: few_events(*histogram.n_events) or FEW_HITS
+            name: few_events(*histogram.n_events, histogram.n_effective) or FEW_HITS
             for name, histogram in self.histograms.items()
             if "ks" not in self.results.get(name, {})
         }
+
+    @property
+    def too_few(self) -> str:
+        """Why nothing at all is compared, in words; empty where something is."""
+        if self.results:
+            return ""
+        of_all = (h.n_effective for h in self.histograms.values() if h.n_events == self.n_events)
+        return few_events(*self.n_events, next(of_all, None)) or "too few events"
 
     def severity(self, name: str) -> float:
         """Return the largest ratio of a metric of one observable to its limit."""
@@ -109,21 +117,33 @@ class Distributions:
         ]
 
 
-def few_events(n_reference: int, n_candidate: int) -> str:
+def few_events(
+    n_reference: int, n_candidate: int, effective: tuple[float, float] | None = None
+) -> str:
     """Say which of two samples have fewer than the 20 events that a comparison needs.
 
+    Arguments:
+        n_reference: Events of the reference.
+        n_candidate: Events of the candidate.
+        effective: Effective numbers of both, where they have weights.
+
     Example:
-        >>> few_events(250, 3), few_events(1, 0), few_events(0, 0), few_events(20, 20)
-        ('3 candidate events', '1 reference and no candidate events', 'no events', '')
+        >>> few_events(250, 3), few_events(250, 80, (200.0, 7.2)), few_events(20, 20)
+        ('3 candidate events', '80 candidate events worth 7.2', '')
+        >>> few_events(1, 0), few_events(0, 0)
+        ('1 reference event and no candidate events', 'no events')
     """
-    sides = (("reference", n_reference), ("candidate", n_candidate))
-    few = [(name, n) for name, n in sides if n < MIN_EVENTS]
-    if not few:
-        return ""
     if not n_reference + n_candidate:
         return "no events"
-    said = " and ".join(f"{n or 'no'} {name}" for name, n in few)
-    return f"{said} event{'s' * (few[-1][1] != 1)}"
+    numbers = n_reference, n_candidate
+    found = []
+    for name, n, worth in zip(
+        ("reference", "candidate"), numbers, effective or numbers, strict=True
+    ):
+        if min(n, worth) < MIN_EVENTS:
+            text = f"{n or 'no'} {name} event{'s' * (n != 1)}"
+            found.append(text if n < MIN_EVENTS else f"{text} worth {worth:.2g}")
+    return " and ".join(found)
 
 
 def choose_bins(

@@ -748,10 +748,8 @@ def test_the_command_line(tmp_path: Path) -> None:
     assert parts.stderr == kept.stderr
     assert sum(len(read(tmp_path / name)) for name in ("c.h5", "d.h5")) == N
     refused = run("convert", path, tmp_path / "b.root")
-    assert isinstance(refused.exception, DataError)
-    assert "'a b' cannot be the name of a branch; leave it out with --drop 'a b'" in str(
-        refused.exception
-    )
+    assert refused.exit_code == 2
+    assert "'a b' cannot be the name of a branch; leave it out with --drop 'a b'" in refused.stderr
     assert not (tmp_path / "b.root").exists()
     to = ("--to", "hits-root", "--drop", "a b")
     assert run("convert", path, tmp_path / "b.root", *to).exit_code == 0

@@ -6,10 +6,13 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from phys_gan.errors import PhysGanError
 from phys_gan.training.checkpoint import load_checkpoint
+from phys_gan.training.processes import loss_of_process_explained
 from phys_gan.workflows import demo_sample
 
 # Nothing that sees other events of the batch: each process sees its own part only.
@@ -118,6 +121,17 @@ def test_when_one_process_is_killed(tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(("rank", "code"), [(0, None), (1, 2)])
+def test_a_process_whose_partner_is_gone_does_not_end_as_an_unmet_requirement(rank, code):
+    fabric = SimpleNamespace(world_size=2, global_rank=rank)
+    with (
+        pytest.raises(PhysGanError if code is None else SystemExit) as caught,
+        loss_of_process_explained(fabric),
+    ):
+        raise RuntimeError("[gloo] Connection closed by peer")
+    assert code is None or caught.value.code == code
+
+
 def test_torchrun_starts_the_processes(tmp_path):
     torchrun = (str(Path(sys.executable).with_name("torchrun")), "--nproc-per-node=2")
     torchrun += ("--master-port=29533",)

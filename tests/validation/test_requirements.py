@@ -65,6 +65,21 @@ def test_what_is_not_defined_is_never_met(text: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
+    ["slices.ks.max<9", "slices.ks.min<9", "slices.ks[E_tot/E_inc]<9", "slices.outside_floor<9"],
+)
+def test_what_is_asked_of_all_slices_needs_all_of_them(text: str) -> None:
+    assert evaluate(text, METRICS).met
+    for slices in ([], [*METRICS["slices"], {"observables": {}}]):
+        check = evaluate(text, METRICS | {"slices": slices})
+        assert not check.met
+        assert check.value != check.value
+    # What is wrong with the words is said all the same.
+    with pytest.raises(MissingError, match="does not exist"):
+        evaluate("slices.ks[dept]<9", METRICS | {"slices": []})
+
+
+@pytest.mark.parametrize(
+    "text",
     ["", "ks", "ks.max", "ks.max=0.1", "ks.max<", "ks.max<x", "ks.median<1", "ks[depth<1", "a b<1"],
 )
 def test_what_cannot_be_read_is_said_with_an_example(text: str) -> None:

@@ -213,7 +213,7 @@ def _normalised(
 
 
 def _few(histogram: Histogram) -> str:
-    return f"not compared: {few_events(*histogram.n_events) or FEW_HITS}"
+    return f"not compared: {few_events(*histogram.n_events, histogram.n_effective) or FEW_HITS}"
 
 
 def _name_flow(main: Axes, histogram: Histogram) -> None:

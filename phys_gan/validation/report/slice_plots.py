@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap, LogNorm
 from matplotlib.figure import Figure
 
-from phys_gan.validation.distributions import MIN_EVENTS, Distributions, few_events
+from phys_gan.validation.distributions import MIN_EVENTS, Distributions
 from phys_gan.validation.report.asinh_axis import asinh_axis
 from phys_gan.validation.report.histogram_plots import (
     Drawn,
@@ -99,9 +99,8 @@ def slice_map(sliced: Sliced, names: Sequence[str]) -> Figure:
             linewidth=1,
         )
         for column, part in enumerate(parts):
-            few = few_events(*part.n_events)
-            if few and tall:
-                place, text = (column + 0.5, len(names) / 2), f"not compared: {few}"
+            if part.too_few and tall:
+                place, text = (column + 0.5, len(names) / 2), f"not compared: {part.too_few}"
                 axes.text(*place, text, rotation=90, ha="center", va="center", color="#555555")
                 continue
             outside = set(part.outside)
@@ -223,13 +222,19 @@ def _draw_slice(axes: Axes, candidates: Sequence[Drawn]) -> None:
 
 def _few(candidates: Sequence[Drawn]) -> list[tuple[str, str]]:
     """Say in the colour of every sample with too few events for a comparison how many it has."""
-    reference = (REFERENCE, candidates[0][1].n_events[0])
-    sizes = [reference, *((look.colour, h.n_events[1]) for look, h, _ in candidates)]
+    first = candidates[0][1]
+    sizes = [(REFERENCE, first.n_events[0], (first.n_effective or first.n_events)[0])]
+    sizes += [(k.colour, h.n_events[1], (h.n_effective or h.n_events)[1]) for k, h, _ in candidates]
     return [
-        (f"not compared: {n} event{'s' * (n != 1)}", colour)
-        for colour, n in sizes
-        if n < MIN_EVENTS
+        (f"not compared: {_worth(n, effective)}", colour)
+        for colour, n, effective in sizes
+        if effective < MIN_EVENTS
     ]
+
+
+def _worth(n: int, effective: float) -> str:
+    events = f"{n} event{'s' * (n != 1)}"
+    return events if n < MIN_EVENTS else f"{events} worth {effective:.2g}"
 
 
 def _title(part: Distributions) -> str:
@@ -238,8 +243,7 @@ def _title(part: Distributions) -> str:
 
 def _label(part: Distributions, *, short: bool) -> str:
     """Return the name of a slice, and unless it shall be short how few events are there."""
-    few = few_events(*part.n_events)
-    return f"{_title(part)}\n{few}" if few and not short else _title(part)
+    return _title(part) if short or not part.too_few else f"{_title(part)}\n{part.too_few}"
 
 
 def _severity(part: Distributions, name: str) -> float:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from phys_gan.validation.comparison import Comparison, Comparisons
-from phys_gan.validation.distributions import Distributions, few_events
+from phys_gan.validation.distributions import Distributions
 from phys_gan.validation.report.lights import Light, observable_light, severity
 from phys_gan.validation.report.numbers import compact, floor_text, value_text, whole
 from phys_gan.validation.requirements import Check
@@ -167,9 +167,8 @@ def _metric(result: Result | None, few: str) -> Cell:
 
 
 def _slice(part: Distributions) -> Cell:
-    few = few_events(*part.n_events)
-    if few:
-        return Cell("not compared", few, is_text=True)
+    if part.too_few:
+        return Cell("not compared", part.too_few, is_text=True)
     light = Light.AMBER if part.outside else Light.GREEN
     texts = [f"{whole(part.n_events[1])} events"]
     if part.outside:

@@ -46,6 +46,23 @@ def test_values_on_a_lattice_get_bins_of_whole_steps() -> None:
     assert distance * 288 == pytest.approx(0.5, abs=1e-6)
 
 
+def test_a_constant_stands_in_the_middle_of_bins() -> None:
+    for value, width in ((3.0, 1.0), (0.0, 1.0), (0.25, 0.025)):
+        edges = Binning().edges(np.full(50, value))
+        assert len(edges) == 10
+        np.testing.assert_allclose(np.diff(edges), width)
+        assert counts(np.full(50, value), edges).tolist() == [0, 0, 0, 0, 0, 50, 0, 0, 0, 0, 0]
+
+
+@pytest.mark.parametrize("scale", ["linear", "log"])
+def test_many_events_at_the_largest_value_are_inside(scale: str) -> None:
+    generator = np.random.default_rng(6)
+    values = np.append(generator.uniform(1, 100, 300), np.full(200, 100.0))
+    entries = counts(values, Binning(scale).edges(values))
+    assert entries[-1] == 0
+    assert entries[-2] >= 200
+
+
 def test_auto_takes_the_logarithm_of_what_spans_decades() -> None:
     generator = np.random.default_rng(4)
     wide, narrow = np.exp(3 * generator.normal(size=2000)), generator.normal(5, 1, 2000)

@@ -158,6 +158,125 @@ def test_slices_are_mapped_and_drawn() -> None:
     assert titles == [part.cut.label for part in sliced[0][1] if part.cut]
 
 
+@cache
+def thin() -> Comparisons:
+    """Compare with candidates that have no event, and three, below 50 GeV."""
+    reference = toy("calogan", 1)
+    candidates = {}
+    for name, seed, n_low in (("none", 2, 0), ("three", 3, 3)):
+        events = toy("calogan", seed)
+        low = np.flatnonzero(events.energy < 5e4)[:n_low]
+        candidates[name] = events[np.concatenate([low, np.flatnonzero(events.energy >= 5e4)])]
+    options = Options(
+        observables=["E_tot/E_inc", "E_{k}/E_tot", "E_{k}", "width_x_{k}", "EC_x_{k}", "depth"],
+        multivariate=False,
+        slices={"energy": [1e3, 5e4, 1e5]},
+    )
+    return compare_all(reference, candidates, options=options)
+
+
+def sliced(found: Comparisons) -> Any:
+    return [(k, c.slices) for k, c in zip(make_looks(list(found)), found.values(), strict=True)]
+
+
+def test_rows_of_the_map_are_those_of_any_slice() -> None:
+    names = slice_plots.worst_in_slices(sliced(thin()))
+    assert sorted(names) == sorted(thin()["none"].histograms)
+    assert all(slice_plots.compared(sliced(thin()), name) for name in names)
+    assert not slice_plots.compared([(k, parts[:1]) for k, parts in sliced(thin())], names[0])
+
+
+def test_an_empty_slice_is_grey_and_says_how_few_events_it_has() -> None:
+    names = slice_plots.worst_in_slices(sliced(thin()))
+    assert len(names) == 14
+    with figure_style():
+        short = slice_plots.slice_map(sliced(thin()), names)
+        tall = slice_plots.slice_map(sliced(thin()), [*names, "E_inc"])
+    labels = [[tick.get_text() for tick in axes.get_xticklabels()] for axes in short.axes[:2]]
+    assert labels == [
+        ["1 to 50 GeV\nno candidate events", "50 to 100 GeV"],
+        ["1 to 50 GeV\n3 candidate events", "50 to 100 GeV"],
+    ]
+    for figure in (short, tall):
+        values = figure.axes[0].collections[0].get_array().reshape(-1, 2)
+        assert (
+            np.ma.getmaskarray(np.ma.masked_invalid(values))[:14].tolist() == [[True, False]] * 14
+        )
+        assert as_png(figure, 20)
+    texts = {text.get_text() for axes in tall.axes[:2] for text in axes.texts}
+    assert {"not compared: no candidate events", "not compared: 3 candidate events"} <= texts
+    assert tall.axes[0].get_xticklabels()[0].get_text() == "1 to 50 GeV"
+
+
+def test_what_has_no_event_in_a_slice_is_named_and_not_drawn() -> None:
+    with figure_style():
+        figure = slice_plots.slice_figure(sliced(thin()), "depth")
+    low, high = figure.axes
+    said = [(text.get_text(), text.get_color()) for text in low.texts if "%" not in text.get_text()]
+    looks = make_looks(list(thin()))
+    assert said == [
+        ("not compared: 0 events", looks[0].colour),
+        ("not compared: 3 events", looks[1].colour),
+    ]
+    # The reference twice, for its area and its outline, and the candidates that have events.
+    assert (len(low.patches), len(high.patches)) == (3, 4)
+
+
+def test_a_slice_without_any_event_is_an_empty_panel() -> None:
+    options = Options(observables=["depth"], multivariate=False, slices={"energy": [1.0, 2.0, 1e5]})
+    found = compare_all(toy("calogan", 1), {"c": toy("calogan", 2)}, options=options)
+    with figure_style():
+        empty = slice_plots.slice_figure(sliced(found), "depth").axes[0]
+    assert [text.get_text() for text in empty.texts] == ["no entries"]
+    assert not empty.patches
+
+
+def test_a_candidate_without_entries_is_named_and_not_drawn() -> None:
+    dark = toy("calogan", 1)
+    dark = Events(np.zeros_like(dark.cells), dict(dark.conditions), dark.detector)
+    options = Options(observables=["depth", "E_0"], multivariate=False)
+    found = compare_all(toy("calogan", 2), {"c": dark}, options=options)["c"]
+    (look,) = make_looks(["c"])
+    with figure_style():
+        figure = histogram_figure([(look, found.histograms["depth"], found.results["depth"])], 1)
+        zero = histogram_figure([(look, found.histograms["E_0"], found.results["E_0"])], 1)
+    legend = figure.axes[0].get_legend()
+    assert legend is not None
+    assert legend.get_title().get_text() == "not compared: no candidate events"
+    assert [text.get_text() for text in legend.get_texts()][1] == "c (0 events)"
+    assert len(figure.axes[0].patches) == 2
+    # That its energies are zero is known, and drawn.
+    assert len(zero.axes[0].patches) == 3
+
+
+def test_few_events_do_not_narrow_the_ratios() -> None:
+    few = compare_all(
+        toy("calogan", 1),
+        {"c": toy("calogan", 2, 25)},
+        options=Options(observables=["depth"], multivariate=False),
+    )["c"]
+    with figure_style():
+        figure = few.figure("depth")
+    assert figure.axes[1].get_ylim() == (0, 2)
+
+
+def test_a_fit_is_drawn_over_its_points_alone() -> None:
+    found = thin()["none"]
+    assert found.reference.response is not None
+    assert found.candidate.response is not None
+    with figure_style():
+        figure = response_figure(
+            found.reference.response, [(make_looks(["c"])[0], found.candidate.response)]
+        )
+    known = np.isfinite(found.candidate.response.array("resolution"))
+    assert 2 <= known.sum() < len(known)
+    energies = found.candidate.response.array("energy") / 1000
+    fits = [line.get_xdata() for line in figure.axes[2].lines if len(line.get_xdata()) == 200]
+    assert fits[0][0] < fits[1][0] == pytest.approx(energies[known][0])
+    assert fits[1][-1] == pytest.approx(energies[known][-1])
+    assert figure.axes[2].get_ylim()[0] >= 0
+
+
 def test_the_response_names_every_sample() -> None:
     found = comparisons()
     looks = make_looks(list(found))

@@ -44,6 +44,8 @@ def lights(text: str) -> list[Light]:
         ("ks.mean<0.01", [Light.GREEN, Light.AMBER]),
         ("outside_floor<=0", [Light.GREEN, Light.AMBER]),
         ("fpd<0.1", [Light.GREEN, Light.AMBER]),
+        ("slices.ks.max<0.05", [Light.GREEN, Light.AMBER]),
+        ("slices.ks[depth]<0.05", [Light.RED, Light.AMBER]),
     ],
 )
 def test_a_requirement_blames_the_observables_that_break_it(

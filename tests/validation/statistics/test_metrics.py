@@ -102,3 +102,10 @@ def test_metrics_work_on_many_histograms_at_once() -> None:
     for name, values in metrics.binned(p, q).items():
         assert values.shape == (7,)
         assert values[3] == pytest.approx(metrics.binned(p[3], q[3])[name])
+
+
+def test_an_empty_histogram_has_finite_distances() -> None:
+    p, empty = np.array([3.0, 0.0, 5.0]), np.zeros(3)
+    for pair in ((p, empty), (empty, p), (empty, empty)):
+        assert all(np.isfinite(value) for value in metrics.binned(*pair).values())
+    assert metrics.binned(empty, p)["chi2_ndf"] == 0

@@ -243,3 +243,30 @@ def test_json_has_no_nan() -> None:
     result = Result(float("nan"), 0.0, 0.0, 0.0, 0.0, 1, 2, False)
     assert result.as_dict()["value"] is None
     assert result.as_dict()["within_floor"] is False
+
+
+def test_of_a_much_larger_sample_the_replicas_hold_a_random_choice() -> None:
+    replicas = draw_replicas(25, 100_000, 0)
+    assert replicas.share == 1
+    assert replicas.candidate.shape[0] == 2501
+    held = replicas.candidate_groups < 2500
+    assert held.sum() == 2500
+    assert not replicas.candidate[2500].any()
+    # The choice is from everywhere in the file, which may be in the order of energy.
+    assert abs(np.flatnonzero(held).mean() / 100_000 - 0.5) < 0.05
+    other = draw_replicas(100_000, 25, 0)
+    assert other.share == pytest.approx(0.025)
+    assert other.reference.shape[0] == 2501
+
+
+@pytest.mark.parametrize("sizes", [(25, 4000), (4000, 25)])
+def test_verdicts_hold_where_one_sample_is_much_larger(sizes: tuple[int, int]) -> None:
+    generator = np.random.default_rng(11)
+    p_values, floors = [], []
+    for seed in range(60):
+        result = judged(*(generator.normal(size=n) for n in sizes), seed)["ks"]
+        p_values.append(result.p_value)
+        floors.append(result.floor)
+    assert np.mean(p_values) == pytest.approx(0.5, abs=0.12)
+    typical = np.sqrt(np.pi / 2) * np.log(2) * np.hypot(*(n**-0.5 for n in sizes))
+    assert np.mean(floors) == pytest.approx(typical, rel=0.15)
