@@ -53,7 +53,7 @@ def test_validation_sees_missing_modes(run: Run, tmp_path: Path) -> None:
     few = ("--out", report, "--no-figures", *requirements)
     code, out, err = run(*command, tmp_path / "bad.h5", *few)
     assert code == 1
-    assert "modes_hit>=25          22  NOT met" in out
+    assert "modes_hit>=25           22  NOT met" in out
     assert "missing modes" in out
     assert "energies" not in out + err
     metrics = json.loads((report / "metrics.json").read_text("utf-8"))

@@ -32,11 +32,15 @@ def test_points_come_back_with_their_space(name: str, ending: str, tmp_path: Pat
 
 
 def test_what_is_said_of_points(tmp_path: Path) -> None:
-    # A point twice, and the origin, are nothing strange.
+    # A point twice is said, the origin is a point like any other.
     events = pg.Events([[-1.5, 2.0], [-1.5, 2.0], [0.0, 0.0]], {}, load_detector("toy-ring"))
     pg.write(tmp_path / "a.h5", events)
     found = pg.inspect(tmp_path / "a.h5")
-    assert (found.warnings, found.response, found.cell_range) == ([], None, (-1.5, 2.0))
+    assert (found.warnings, found.response, found.cell_range) == (
+        ["1 of 3 events are copies of others"],
+        None,
+        (-1.5, 2.0),
+    )
     lines = [" ".join(line.split()) for line in found.lines()]
     assert "detector toy-ring (coordinates x, y)" in lines
     assert "cells -1.5 to 2" in lines

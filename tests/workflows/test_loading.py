@@ -58,7 +58,7 @@ def test_copies_in_different_files_never_leak(tmp_path: Path) -> None:
     write(tmp_path / "a.h5", showers[:350])
     write(tmp_path / "b.h5", showers[[*range(300, 500), *range(50)]])
     files = [tmp_path / "a.h5", tmp_path / "b.h5"]
-    _, held_out, flow = load_or_stream(files, 0.2, 1, memory=LITTLE)
+    _, held_out, flow, _ = load_or_stream(files, 0.2, 1, memory=LITTLE)
     shown, expected = split(read(files), [0.8, 0.2], 1)
     assert [len(shown), len(expected)] == [480, 120]
     assert flow is not None
@@ -93,9 +93,9 @@ def weigh(files: list[Path], monkeypatch: pytest.MonkeyPatch) -> Callable[[np.nd
     """Return a function that gives the events of the first file weights, wherever it is read."""
 
     def give(weights: np.ndarray) -> None:
-        survey = streaming.survey
+        survey = loading.survey
         monkeypatch.setattr(
-            streaming, "survey", lambda *given: replace(survey(*given), weights=weights)
+            loading, "survey", lambda *given: replace(survey(*given), weights=weights)
         )
         monkeypatch.setattr(
             loading, "read", lambda *given, **how: replace(read(*given, **how), weights=weights)
