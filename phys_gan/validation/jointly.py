@@ -33,6 +33,7 @@ from phys_gan.validation.statistics.cell_correlations import (
 )
 from phys_gan.validation.statistics.correlations import Correlations, compare_correlations
 from phys_gan.validation.statistics.result import Result
+from phys_gan.validation.statistics.weighting import Weights, taken
 
 if TYPE_CHECKING:
     from phys_gan.validation.classifier.outcome import ClassifierResult
@@ -174,6 +175,8 @@ def _unweighted(samples: Sequence[Measured]) -> list[str]:
         return []
     names = [name for name in UNWEIGHTED if len(samples) > 2 or name not in MEMORISATION]
     found = []
+    if samples[0].detector.is_toy:
+        found.append("Of weighted points, the modes that are hit are not counted.")
     for why in dict.fromkeys(UNWEIGHTED[name] for name in names):
         labels = [MULTIVARIATE[name].label for name in names if UNWEIGHTED[name] == why]
         which = labels[0] if len(labels) == 1 else f"each of {', '.join(labels)}"
@@ -197,7 +200,6 @@ def compare_extracted(
     results: dict[str, Result] = {}
     if not extractors:
         return results
-    weighted = any(events.weights is not None for events in (reference.kept, candidate.kept))
     # What is trained on events knows them better than others: those it saw are not compared.
     order = stream(seed, "validation/extractors").permutation(len(reference.kept))
     seen, unseen = (reference.kept[np.sort(part)] for part in np.array_split(order, 2))
@@ -211,20 +213,32 @@ def compare_extracted(
             candidate_weights=candidate.kept.weights,
         )
         results |= {f"{_OF_FEATURES.get(m, m)}_{name}": result for m, result in found.items()}
-        if isinstance(extract, Classifying) and not weighted:
+        if isinstance(extract, Classifying):
             results[f"inception_score_{name}"] = _inception_score(
-                extract.probabilities(unseen), extract.probabilities(candidate.kept), seed
+                (extract.probabilities(unseen), unseen.weights),
+                (extract.probabilities(candidate.kept), candidate.kept.weights),
+                seed,
             )
     return results
 
 
 def _inception_score(
-    reference: NDArray[np.float64], candidate: NDArray[np.float64], seed: int
+    reference: tuple[NDArray[np.float64], Weights],
+    candidate: tuple[NDArray[np.float64], Weights],
+    seed: int,
 ) -> Result:
-    """Judge the score of the candidate against that of as many events of the reference."""
-    n = min(len(reference), len(candidate))
-    own = inception_score(candidate[:n], seed=seed)
-    other = inception_score(reference[:n], seed=seed)
+    """Judge the score of the candidate against that of as many events of the reference.
+
+    Arguments:
+        reference: What a classifier says of the reference, and the weights of its events.
+        candidate: The same of the candidate.
+        seed: Seed of the errors.
+    """
+    n = min(len(reference[0]), len(candidate[0]))
+    own, other = (
+        inception_score(said[:n], seed=seed, weights=taken(weights, np.arange(n)))
+        for said, weights in (candidate, reference)
+    )
     limit = other.value - 3 * float(np.hypot(own.error, other.error))
     return Result(
         own.value,

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -56,6 +57,34 @@ def test_own_features_are_compared(extractors: dict[str, Callable[[Events], obje
     off = compare(GEANT4[:900], other, options=options).multivariate
     assert not off["fid_shares"].within_floor
     assert not off["inception_score_shares"].within_floor
+
+
+def test_own_features_of_weighted_events(
+    extractors: dict[str, Callable[[Events], object]],
+) -> None:
+    options = Options(observables=["depth"], slices=(), features=("shares",))
+    reference, candidate = GEANT4[:900], GEANT4[900:]
+    # Events with much energy in the first layer count twenty times as much.
+    shares = LayerShares(reference)
+    much = [shares(events)[:, 0] > shares.middle for events in (reference, candidate)]
+    first, second = (
+        replace(e, weights=np.where(above, 20.0, 1.0))
+        for e, above in zip((reference, candidate), much, strict=True)
+    )
+    found = compare(first, second, options=options).multivariate
+    assert all(r.within_floor for r in found.values()), found
+    assert {"fid_shares", "kid_shares", "inception_score_shares"} <= set(found)
+    off = compare(first, candidate, options=options)
+    assert not off.multivariate["fid_shares"].within_floor
+    assert any("diversity" in text for text in off.warnings)
+
+
+def test_modes_of_weighted_points_are_not_counted() -> None:
+    points = pg.simulate("toy-ring", 400, seed=1), pg.simulate("toy-ring", 400, seed=2)
+    weights = np.linspace(0.5, 2, 400)
+    found = compare(points[0], replace(points[1], weights=weights))
+    assert "modes_hit" not in found.multivariate
+    assert "Of weighted points, the modes that are hit are not counted." in found.warnings
 
 
 def test_classifiers_are_among_the_results() -> None:
