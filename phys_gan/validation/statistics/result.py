@@ -54,6 +54,9 @@ class Result:
             off, reach = max(0.0, self.floor - self.value), self.floor - self.limit
         else:
             off, reach = max(0.0, self.value), self.limit
+        if self.p_value == 1 and off >= reach * (1 - 1e-9):
+            # A constant differs from itself by rounding and pseudo-counts alone, as much as ever.
+            return 0.0
         if reach > 0:
             return off / reach
         return 0.0 if self.within_floor else float("inf")

@@ -270,3 +270,9 @@ def test_verdicts_hold_where_one_sample_is_much_larger(sizes: tuple[int, int]) -
     assert np.mean(p_values) == pytest.approx(0.5, abs=0.12)
     typical = np.sqrt(np.pi / 2) * np.log(2) * np.hypot(*(n**-0.5 for n in sizes))
     assert np.mean(floors) == pytest.approx(typical, rel=0.15)
+
+
+def test_a_constant_is_not_severe() -> None:
+    found = judged(np.full(100, 2.0), np.full(150, 2.0))
+    assert {name: result.severity for name, result in found.items()} == dict.fromkeys(METRICS, 0.0)
+    assert all(result.within_floor for result in found.values())
