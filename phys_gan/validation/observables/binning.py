@@ -10,9 +10,6 @@ from numpy.typing import NDArray
 
 __all__ = ["Binning", "counts", "extended"]
 
-_BESIDE = 4
-"""Bins on either side of the only value."""
-
 _STEPS = np.array([1.0, 2.0, 2.5, 4.0, 5.0, 10.0])
 
 
@@ -55,9 +52,9 @@ class Binning:
             width = step * max(1, np.ceil((high - low) / step / n_bins))
             return _regular(low - step / 2, high + step / 2, width)
         if high <= low:
-            # A single value in the middle of its bin, with empty ones beside it to see others in.
+            # A single value in the middle of its bin.
             width = 1.0 if low.is_integer() else abs(low) / 10
-            return np.asarray(low + width * (np.arange(2 * _BESIDE + 2) - _BESIDE - 0.5))
+            return np.array([low - width / 2, low + width / 2])
         width = _round_up((high - low) / n_bins)
         return _regular(width * np.floor(low / width), high + _room(values, low, high), width)
 

@@ -14,7 +14,7 @@ from phys_gan.validation.report.legends import line_of, patch_of_reference
 from phys_gan.validation.report.style import REFERENCE, REFERENCE_FILL, Look
 from phys_gan.validation.statistics.result import Result
 
-__all__ = ["Bars", "Panels", "Points", "head_room", "log_where_needed", "whiskers"]
+__all__ = ["Bars", "Panels", "Points", "head_room", "limits", "log_where_needed", "whiskers"]
 
 Values = NDArray[np.float64]
 
@@ -105,7 +105,7 @@ class Panels:
         for (look, points), x in zip(bars.candidates, _places(bars), strict=True):
             main.stairs(points.values, edges, color=look.colour, ls=look.line, lw=1.4)
             whiskers(main, x, points.values, points.errors, look.colour)
-        main.set_xlim(edges[0], edges[-1])
+        main.set_xlim(*limits(edges))
         head_room(main, bars)
         self.below.locator_params(axis="x", nbins=7)
         _draw_ratios(self.below, bars)
@@ -151,6 +151,12 @@ class Panels:
             alignment="left" if on_left else "right",
         )
         legend.get_title().set_fontsize(9.5)
+
+
+def limits(edges: Values) -> tuple[float, float]:
+    """Return the ends of an axis that shows all bins; an only one does not fill it."""
+    room = 4.0 * (edges[1] - edges[0]) if len(edges) == 2 else 0.0
+    return float(edges[0] - room), float(edges[-1] + room)
 
 
 def whiskers(

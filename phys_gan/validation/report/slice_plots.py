@@ -26,7 +26,7 @@ from phys_gan.validation.report.legends import (
     patch_of_reference,
 )
 from phys_gan.validation.report.lights import severity
-from phys_gan.validation.report.panels import whiskers
+from phys_gan.validation.report.panels import limits, whiskers
 from phys_gan.validation.report.style import REFERENCE, REFERENCE_FILL, Look
 
 __all__ = ["Sliced", "compared", "slice_figure", "slice_map", "worst_in_slices"]
@@ -205,7 +205,7 @@ def _draw_slice(axes: Axes, candidates: Sequence[Drawn]) -> None:
         axes.set_ylim(filled.min() / 2, filled.max() * 3 * 4.0 ** len(notes))
     else:
         axes.set_ylim(0, (1.15 + 0.12 * len(notes)) * float(bars.heights.max()))
-    axes.set_xlim(bars.edges[0], bars.edges[-1])
+    axes.set_xlim(*limits(bars.edges))
     above = mark_flow(axes, candidates)
     for row, (text, colour) in enumerate(notes, above):
         axes.text(

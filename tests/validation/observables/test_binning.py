@@ -46,14 +46,6 @@ def test_values_on_a_lattice_get_bins_of_whole_steps() -> None:
     assert distance * 288 == pytest.approx(0.5, abs=1e-6)
 
 
-def test_a_constant_stands_in_the_middle_of_bins() -> None:
-    for value, width in ((3.0, 1.0), (0.0, 1.0), (0.25, 0.025)):
-        edges = Binning().edges(np.full(50, value))
-        assert len(edges) == 10
-        np.testing.assert_allclose(np.diff(edges), width)
-        assert counts(np.full(50, value), edges).tolist() == [0, 0, 0, 0, 0, 50, 0, 0, 0, 0, 0]
-
-
 @pytest.mark.parametrize("scale", ["linear", "log"])
 def test_many_events_at_the_largest_value_are_inside(scale: str) -> None:
     generator = np.random.default_rng(6)
