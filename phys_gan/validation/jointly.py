@@ -144,7 +144,7 @@ def compare_together(
                 candidate_weights=weights[1],
                 training_weights=None if training is None else training.weights,
             )
-        if not (reference.weighted or candidate.weighted):
+        if all(sample.weights is None or not sample.weighted for sample in samples[:2]):
             # Neighbours are those of different events, however many copies each has.
             results = judge() | {n: r for n, r in results.items() if n not in UNWEIGHTED}
     if reference.detector.is_toy:

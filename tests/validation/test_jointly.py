@@ -79,6 +79,20 @@ def test_own_features_of_weighted_events(
     assert any("diversity" in text for text in off.warnings)
 
 
+def test_equal_weights_and_a_sample_repeated_as_a_whole_leave_everything_compared() -> None:
+    reference, candidate = GEANT4[:200], GEANT4[900:1100]
+    options = Options(observables=["depth", "E_1"], slices=())
+    plain = compare(reference, candidate, options=options).multivariate
+    assert {"fpd", "precision", "duplicates"} <= set(plain)
+    equal = compare(reference, replace(candidate, weights=np.full(200, 0.3)), options=options)
+    twice = compare(Events.concatenate([reference] * 2), candidate, options=options)
+    assert equal.multivariate == twice.multivariate == plain
+    # Copies that differ in number weigh, but neighbours are those of different events.
+    some = compare(reference[[*range(200), *range(50)]], candidate, options=options).multivariate
+    assert some["fpd"] != plain["fpd"]
+    assert some["precision"] == plain["precision"]
+
+
 def test_modes_of_weighted_points_are_not_counted() -> None:
     points = pg.simulate("toy-ring", 400, seed=1), pg.simulate("toy-ring", 400, seed=2)
     weights = np.linspace(0.5, 2, 400)
