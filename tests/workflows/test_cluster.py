@@ -139,7 +139,8 @@ def test_broken_off_and_gone_on_with_elsewhere(
             report=told.append,
             **given,
         )
-        assert told[0] in (100, 200, 300)
+        # Workers may have finished parts that the broken-off run never heard of.
+        assert told[0] in (range(100, 501, 100) if first else (100,))
         assert out.read_bytes() == whole
         out.unlink()
 
