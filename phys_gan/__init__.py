@@ -7,7 +7,7 @@ matplotlib.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from phys_gan._version import __version__
 
 _HOMES = {
     "Comparison": "phys_gan.validation",

@@ -32,6 +32,7 @@ MAY = {
     "networks": BASE,
     "objectives": BASE,
     "validation": BASE,
+    "report": BASE | {"validation"},
     "model": BASE | {"encodings", "networks"},
     "training": BASE | {"encodings", "networks", "objectives", "model"},
     "generation": BASE | {"encodings", "networks", "model"},

@@ -30,7 +30,7 @@ from typing import Annotated, Any, Literal
 import typer
 from typer.core import TyperGroup
 
-from phys_gan import __version__
+from phys_gan._version import __version__
 from phys_gan.errors import Notice, PhysGanError, is_shortage
 
 __all__ = [

@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from phys_gan import __version__
+from phys_gan._version import __version__
 from phys_gan.detectors import Detector, Sampling
 from phys_gan.errors import ConfigError, DataError, DetectorError, RangeError
 from phys_gan.events import Events

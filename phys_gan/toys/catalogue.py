@@ -7,7 +7,7 @@ from types import MappingProxyType
 
 import numpy as np
 
-from phys_gan import __version__
+from phys_gan._version import __version__
 from phys_gan.detectors import Detector, load_detector
 from phys_gan.errors import MissingError
 from phys_gan.events import Events

@@ -9,7 +9,7 @@ from typing import Any
 
 from lightning_fabric import Fabric
 
-from phys_gan import __version__
+from phys_gan._version import __version__
 from phys_gan.errors import ConfigError, RangeError
 from phys_gan.events import Events
 from phys_gan.model import Model

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from phys_gan import __version__
+from phys_gan._version import __version__
 from phys_gan.detectors import Detector
 from phys_gan.files import numbers_first
 from phys_gan.validation.diagnosis import Finding
@@ -287,7 +287,7 @@ class Comparisons(Mapping[str, Comparison]):
             MissingError: One was not compared, or none is named.
         """
         # The report needs matplotlib, which a pipeline that only wants numbers does not.
-        from phys_gan.validation.report import observables_figure
+        from phys_gan.report import observables_figure
 
         return observables_figure(self, observables)
 
@@ -308,7 +308,7 @@ class Comparisons(Mapping[str, Comparison]):
             report: Called to show progress.
         """
         with numbers_first(Path(directory), "metrics.json", self.metrics):
-            from phys_gan.validation.report import save_page
+            from phys_gan.report import save_page
 
             return save_page(self, directory, checks or {}, figures=figures, report=report)
 

@@ -137,6 +137,6 @@ class Exploration:
             OutputError: The folder cannot be written.
         """
         with numbers_first(Path(directory), "explore.json", self.numbers):
-            from phys_gan.validation.report.explore_page import save_exploration
+            from phys_gan.report.explore_page import save_exploration
 
             return save_exploration(self, directory, figures=figures, report=report)

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from phys_gan import __version__
+from phys_gan._version import __version__
 from phys_gan.errors import DataError
 from phys_gan.files import atomic_file
 from phys_gan.generation import FastSim

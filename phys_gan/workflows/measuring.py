@@ -8,7 +8,7 @@ from typing import Any
 
 from threadpoolctl import threadpool_limits
 
-from phys_gan import __version__
+from phys_gan._version import __version__
 from phys_gan.data import Blocks
 from phys_gan.validation.measuring import Measured, Measurement
 from phys_gan.workflows.cluster import Cluster

@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 from pathlib import Path
 
-from phys_gan import __version__
+from phys_gan._version import __version__
 from phys_gan.errors import ConfigError
 
 __all__ = ["require_shared"]

@@ -17,8 +17,8 @@ from typer.testing import CliRunner
 import phys_gan as pg
 from phys_gan.cli import app
 from phys_gan.errors import DataError
+from phys_gan.report import writing
 from phys_gan.training import Unfinished
-from phys_gan.validation.report import writing
 from phys_gan.workflows import demo_sample
 
 QUICK = ("--observable", "depth", "--no-figures")

@@ -12,11 +12,11 @@ import phys_gan as pg
 from phys_gan.detectors import Detector, load_detector
 from phys_gan.errors import DetectorError, MissingError
 from phys_gan.events import Events
+from phys_gan.report.histogram_plots import histogram_figure
+from phys_gan.report.style import figure_style, make_looks
+from phys_gan.report.whole_sections import correlations_section
 from phys_gan.simulators import simulate
 from phys_gan.validation import Options, compare
-from phys_gan.validation.report.histogram_plots import histogram_figure
-from phys_gan.validation.report.style import figure_style, make_looks
-from phys_gan.validation.report.whole_sections import correlations_section
 from phys_gan.validation.score import physics_score
 from phys_gan.validation.statistics.correlations import compare_correlations
 from phys_gan.workflows import validate

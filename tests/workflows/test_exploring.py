@@ -16,10 +16,10 @@ from phys_gan.errors import ConfigError, RangeError
 from phys_gan.events import Events
 from phys_gan.model import Model
 from phys_gan.networks import build_generator
+from phys_gan.report import writing
+from phys_gan.report.pictures import Drawing, Picture
 from phys_gan.simulators.galaxies import simulate_galaxies
 from phys_gan.toys import simulate_toy
-from phys_gan.validation.report import writing
-from phys_gan.validation.report.pictures import Drawing, Picture
 from phys_gan.workflows import demo_sample
 
 # So alike and so bright that a network which makes their mean makes a galaxy.

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from phys_gan import __version__
+from phys_gan._version import __version__
 from phys_gan.errors import ConfigError
 from phys_gan.generation.export.ddml_grid import DdmlGrid
 from phys_gan.generation.export.fastcalosim import FastCaloSim

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from phys_gan import __version__
+from phys_gan._version import __version__
 from phys_gan.generation.export.target import Port, Target
 from phys_gan.generation.export.translation import OPSET
 from phys_gan.model import Model

@@ -1,0 +1,165 @@
+from __future__ import annotations
+
+import dataclasses
+from functools import cache
+
+import numpy as np
+import pytest
+
+from phys_gan.detectors import load_detector
+from phys_gan.events import Events
+from phys_gan.report import sample_tables, tables
+from phys_gan.report.cards import make_card
+from phys_gan.report.joint_tables import together_table
+from phys_gan.report.lights import Light, observable_light, result_light, severity
+from phys_gan.report.pictures import file_names
+from phys_gan.validation.comparing import Options, compare_all
+from phys_gan.validation.comparison import Comparisons
+from phys_gan.validation.requirements import Check, evaluate
+from phys_gan.validation.statistics.result import Result
+
+GOOD = Result(0.1, 0.01, 0.1, 0.02, 0.2, 50, 50, True, 0.5, 40.0)
+BAD = dataclasses.replace(GOOD, value=0.4, within_floor=False, p_value=1e-9, n_equivalent=3.0)
+
+
+def check(text: str, **results: Result) -> Check:
+    found = {name: {"ks": result.as_dict()} for name, result in results.items()}
+    return evaluate(text, {"observables": found, "multivariate": {"fpd": BAD.as_dict()}})
+
+
+def lights(text: str) -> list[Light]:
+    results = {"depth": GOOD, "sparsity": BAD}
+    checks = [check(text, **results)]
+    return [observable_light(name, {"ks": result}, checks) for name, result in results.items()]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("ks.max<1", [Light.GREEN, Light.AMBER]),
+        ("ks.max<0.3", [Light.GREEN, Light.RED]),
+        ("ks.max<0.05", [Light.RED, Light.RED]),
+        ("ks.min>0.2", [Light.RED, Light.AMBER]),
+        ("ks[depth]<0.05", [Light.RED, Light.AMBER]),
+        ("ks.mean<0.01", [Light.GREEN, Light.AMBER]),
+        ("outside_floor<=0", [Light.GREEN, Light.AMBER]),
+        ("fpd<0.1", [Light.GREEN, Light.AMBER]),
+        ("slices.ks.max<0.05", [Light.GREEN, Light.AMBER]),
+        ("slices.ks[depth]<0.05", [Light.RED, Light.AMBER]),
+    ],
+)
+def test_a_requirement_blames_the_observables_that_break_it(
+    text: str, expected: list[Light]
+) -> None:
+    assert lights(text) == expected
+
+
+def test_a_joint_metric_fails_its_own_requirement_only() -> None:
+    checks = [check("fpd<0.1")]
+    assert result_light("fpd", BAD, checks) is Light.RED
+    assert result_light("kpd", BAD, checks) is Light.AMBER
+    assert result_light("kpd", GOOD, checks) is Light.GREEN
+
+
+def test_lights_differ_by_more_than_colour() -> None:
+    assert len({light.symbol for light in Light}) == len({light.word for light in Light}) == 3
+
+
+def test_rounding_at_a_limit_of_zero_is_not_severe() -> None:
+    rounded = dataclasses.replace(GOOD, value=1e-15, limit=0.0)
+    assert severity({"ks": rounded}) == 0
+    assert severity({"ks": rounded, "js": BAD}) == pytest.approx(2)
+    assert dataclasses.replace(rounded, within_floor=False).severity == np.inf
+
+
+@cache
+def comparisons() -> Comparisons:
+    detector = load_detector("calogan")
+    generator = np.random.default_rng(0)
+
+    def events(scale: float) -> Events:
+        cells = generator.exponential(size=(200, 504))
+        energy = cells.sum(axis=1)
+        return Events(scale * cells, {"energy": energy}, detector, None, {"seed": str(scale)})
+
+    options = Options(observables=["E_tot/E_inc", "E_1"], multivariate=False)
+    return compare_all(events(1.0), {"same": events(1.0), "twice": events(2.0)}, options=options)
+
+
+def test_the_worst_observable_and_every_candidate_are_shown() -> None:
+    table = tables.overview_table(comparisons(), {})
+    assert [head for head, _ in table.heads] == ["observable", "same", "twice"]
+    assert sorted(name for name, _ in table.rows) == ["E_1", "E_tot/E_inc"]
+    for _, (same, twice) in table.rows:
+        assert same.light is Light.GREEN
+        assert twice.light is Light.AMBER
+        assert float(twice.sort) > float(same.sort)
+
+
+def test_failed_requirements_come_first_in_the_table() -> None:
+    comparison = comparisons()["same"]
+    best = comparison.ranking[-1]
+    checks = [evaluate(f"ks[{best}]<0", comparison.metrics)]
+    table = tables.observables_table(comparison, checks)
+    assert table.rows[0][0] == best
+    assert table.rows[0][1][-1].light is Light.RED
+    equivalent = table.rows[0][1][-2]
+    assert float(equivalent.sort) == comparison.results[best]["ks"].n_equivalent
+
+
+def test_requirements_are_listed_for_all_candidates() -> None:
+    texts = ("ks.max<0.5", "ks.max<2")
+    checks = {n: [evaluate(t, c.metrics) for t in texts] for n, c in comparisons().items()}
+    table = tables.requirements_table(checks)
+    assert table is not None
+    words = [[cell.text for cell in cells] for _, cells in table.rows]
+    assert words == [["met", "NOT met"], ["met", "met"]]
+    assert tables.requirements_table({"same": []}) is None
+
+
+def test_joint_metrics_need_not_exist_for_all() -> None:
+    first, second = comparisons().values()
+    some = Comparisons(
+        {
+            "a": dataclasses.replace(first, multivariate={"fpd": GOOD, "own": BAD}),
+            "b": dataclasses.replace(second, multivariate={"fpd": BAD}),
+        }
+    )
+    table = together_table(some, {"a": [], "b": []})
+    assert table is not None
+    assert [name for name, _ in table.rows] == ["FPD", "own"]
+    assert [cell.text for cell in table.rows[1][1]] == ["0.400 ± 0.010", "not computed"]
+    none = Comparisons({"a": dataclasses.replace(first, multivariate={})})
+    assert together_table(none, {"a": []}) is None
+
+
+def test_samples_and_their_making_are_listed() -> None:
+    assert [n for n, _ in sample_tables.samples_table(comparisons()).rows] == [
+        "reference",
+        "same",
+        "twice",
+    ]
+    (row,) = sample_tables.provenance_table(comparisons()).rows
+    assert row[0] == "seed"
+    assert [cell.text for cell in row[1]] == ["1.0", "1.0", "2.0"]
+    response = sample_tables.response_table(comparisons())
+    assert response is not None
+    assert len(response.rows) == 3
+
+
+def test_the_card_says_the_worst() -> None:
+    comparison = comparisons()["twice"]
+    card = make_card("twice", comparison, [])
+    assert card.light is Light.AMBER
+    assert card.verdict == "0 of 2 observables are within the floor."
+    assert any("p < 0.0001" in line for line in card.lines)
+    failed = [evaluate("ks.max<0", comparison.metrics)]
+    assert make_card("twice", comparison, failed).light is Light.RED
+
+
+def test_names_of_files_are_safe_and_different() -> None:
+    names = ["a/b", "A/B", "a-over-b-2", "..", "ε", "x" * 300, "con:<>|?*"]
+    stems = file_names(names)
+    assert len({stem.casefold() for stem in stems}) == len(names)
+    assert all(0 < len(stem) < 100 for stem in stems)
+    assert stems[-1] == "con"
