@@ -22,7 +22,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 import phys_gan as pg
-from phys_gan.validation.classifier import Settings, two_sample_test
+from phys_gan.metrics.classifier import Settings, two_sample_test
 
 HERE = Path(__file__).resolve().parent
 RUNS = HERE.parent / "demo" / "fidelity"

@@ -16,7 +16,7 @@ from matplotlib.colors import LogNorm
 from numpy.typing import NDArray
 
 import phys_gan as pg
-from phys_gan.validation.observables import measure, select
+from phys_gan.observables import measure, select
 
 OUT = Path(__file__).parent / "figures" / "readme.png"
 ENERGY = 50e3

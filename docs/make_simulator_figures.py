@@ -27,7 +27,7 @@ from scipy.optimize import minimize
 from phys_gan.data import read
 from phys_gan.detectors import load_detector
 from phys_gan.events import Events
-from phys_gan.simulators import simulate
+from phys_gan.simulation import simulate
 
 HERE = Path(__file__).resolve().parent
 COLOURS = ("#0072B2", "#D55E00", "#009E73")  # Okabe and Ito: also told apart by colour-blind eyes

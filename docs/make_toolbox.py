@@ -37,8 +37,8 @@ from numpy.typing import NDArray
 import phys_gan as pg
 from phys_gan.encodings import StandardEncoding
 from phys_gan.errors import ConfigError, RangeError
+from phys_gan.losses import LOSSES
 from phys_gan.networks import MlpConfig, build_discriminator
-from phys_gan.objectives import LOSSES
 from phys_gan.toys import (
     TOYS,
     Mixture,
@@ -48,7 +48,7 @@ from phys_gan.toys import (
     optimal_value,
 )
 from phys_gan.training.methods import AdversarialConfig, Setup
-from phys_gan.training.methods.critic import Critic
+from phys_gan.training.methods.adversarial import Critic
 from phys_gan.training.schedule import TrainingConfig
 
 HERE = Path(__file__).resolve().parent

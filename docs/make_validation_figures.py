@@ -24,7 +24,7 @@ from scipy import stats
 
 from phys_gan.detectors import load_detector
 from phys_gan.events import Events
-from phys_gan.simulators import simulate
+from phys_gan.simulation import simulate
 from phys_gan.validation import Comparison, Options, compare
 
 HERE = Path(__file__).resolve().parent

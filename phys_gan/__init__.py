@@ -29,7 +29,7 @@ _HOMES = {
     "load_recipe": "phys_gan.training",
     "produce": "phys_gan.workflows",
     "read": "phys_gan.data",
-    "simulate": "phys_gan.simulators",
+    "simulate": "phys_gan.simulation",
     "split": "phys_gan.data",
     "stream": "phys_gan.data",
     "train": "phys_gan.workflows",
@@ -71,7 +71,7 @@ if TYPE_CHECKING:
     from phys_gan.events import Events
     from phys_gan.generation import FastSim
     from phys_gan.generation.export import export
-    from phys_gan.simulators import simulate
+    from phys_gan.simulation import simulate
     from phys_gan.training import Recipe, load_recipe
     from phys_gan.validation import Comparison, compare, compare_all
     from phys_gan.workflows import cite, explore, produce, train

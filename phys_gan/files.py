@@ -1,19 +1,38 @@
-"""Write files so that a reader never meets half of one, and no two write the same."""
+"""Write files so that a reader never meets half of one, and no two write the same.
+
+TOML that people write or files carry: bounded in size, and what is wrong with it on one line.
+"""
 
 from __future__ import annotations
 
 import json
 import math
 import os
+import re
 import secrets
+import tomllib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from phys_gan.errors import ConfigError, OutputError
 
-__all__ = ["atomic_file", "finite", "locked", "numbers_first"]
+if TYPE_CHECKING:
+    from pydantic import ValidationError
+
+__all__ = [
+    "MOST_TEXT",
+    "atomic_file",
+    "finite",
+    "first_problem",
+    "locked",
+    "numbers_first",
+    "parsed",
+    "read_text",
+    "shortened",
+    "too_long",
+]
 
 
 @contextmanager
@@ -138,3 +157,75 @@ def _cannot_write(target: Path, error: OSError) -> OutputError:
         f"cannot write '{target}': {error.strerror or error}",
         remedy="free space or choose another place, then run again (nothing was changed)",
     )
+
+
+MOST_TEXT = 1 << 22
+"""Characters of a text; that of the largest built-in detector has about two thousand."""
+
+_LONGEST_MESSAGE = 300
+_MOST_DOTS = 64
+_NUMBER = re.compile(r"(?<![\w.\"'])[+-]?\d+\.\d+(?:[eE][+-]?\d+)?(?![\w.\"'])")
+
+
+def read_text(path: Path) -> str:
+    """Return what a file says, and no more than makes :func:`parsed` refuse it.
+
+    Raises:
+        OSError: It cannot be read.
+        ValueError: It is not text.
+    """
+    with path.open(encoding="utf-8") as file:
+        try:
+            return file.read(MOST_TEXT + 1)
+        except UnicodeDecodeError:
+            raise ValueError("it is not text") from None
+
+
+def parsed(text: str) -> dict[str, Any]:
+    """Return what TOML text says.
+
+    Raises:
+        ValueError: It is not TOML, or would fill the memory; the message is one short line.
+    """
+    try:
+        if problem := too_long(text) or _too_many_dots(text):
+            raise ValueError(problem)
+        return tomllib.loads(text)
+    except RecursionError:
+        raise ValueError("its values are nested too deeply") from None
+    except ValueError as error:
+        raise ValueError(shortened(str(error))) from error
+
+
+def too_long(text: str) -> str:
+    """Return a clause that says that a text is too long, or nothing."""
+    if len(text) <= MOST_TEXT:
+        return ""
+    return f"it has {len(text):,} characters, and at most {MOST_TEXT:,} may be"
+
+
+def _too_many_dots(text: str) -> str:
+    """Return a clause that says that a line nests names too deeply, or nothing.
+
+    A name of n parts, ``a.b.c``, costs the parser n squared entries of memory.
+    """
+    for line in text.splitlines():
+        # Numbers may have as many dots as they like.
+        if line.count(".") > _MOST_DOTS and _NUMBER.sub("", line).count(".") > _MOST_DOTS:
+            return f"a line has more than {_MOST_DOTS} dots that belong to no number"
+    return ""
+
+
+def first_problem(error: ValidationError) -> str:
+    """Say the first complaint of pydantic in the words of a TOML file, on one line."""
+    first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+    where = ".".join(str(part) for part in first["loc"])
+    message = first["msg"].removeprefix("Value error, ")
+    return shortened(f"{where}: {message}" if where else message)
+
+
+def shortened(message: str) -> str:
+    """Return a message that may quote a hostile text, as one line that fits on a screen."""
+    line = " ".join("".join(c if c.isprintable() else " " for c in message).split())
+    half = _LONGEST_MESSAGE // 2
+    return line if len(line) <= 2 * half else f"{line[:half]} … {line[-half:]}"

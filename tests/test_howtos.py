@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from phys_gan.data import FORMATS
+from phys_gan.losses import LOSSES
 from phys_gan.networks import ARCHITECTURES
-from phys_gan.objectives import LOSSES
-from phys_gan.validation.observables import OBSERVABLES
+from phys_gan.observables import OBSERVABLES
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted([*(ROOT / "docs" / "howto").glob("*.md"), ROOT / "docs" / "precision.md"])

@@ -2,7 +2,7 @@
 
 import pytest
 
-from phys_gan.toml import MOST_TEXT, parsed, read_text, shortened
+from phys_gan.files import MOST_TEXT, parsed, read_text, shortened
 
 BOMBS = {
     "dots": (10**5 * "a." + "a = 1", "dots that belong to no number"),

@@ -1,33 +1,18 @@
-"""The command line: one thin command per verb; how it ends is said in ``app``."""
+"""The command line, ``phys-gan``: one thin command per verb, in the order of the help."""
 
-# The order of these imports is the order of the commands in the help.
-from phys_gan.cli.demo import demo  # isort: skip
-from phys_gan.cli.events import convert, inspect, simulate  # isort: skip
-from phys_gan.cli.splitting import split  # isort: skip
-from phys_gan.cli.training import train  # isort: skip
-from phys_gan.cli.generating import generate  # isort: skip
-from phys_gan.cli.pretrained import models  # isort: skip
-from phys_gan.cli.exporting import export  # isort: skip
-from phys_gan.cli.exploring import explore  # isort: skip
-from phys_gan.cli.validation import validate  # isort: skip
-from phys_gan.cli.benchmark import benchmark  # isort: skip
-from phys_gan.cli.citing import cite  # isort: skip
-from phys_gan.cli.app import app, main  # isort: skip
+from phys_gan.cli.app import app, main
+from phys_gan.cli.files import convert, inspect, simulate, split
+from phys_gan.cli.models import benchmark, cite, explore, export, generate, models
+from phys_gan.cli.training import Train, demo, train
+from phys_gan.cli.validation import validate
 
-__all__ = [
-    "app",
-    "benchmark",
-    "cite",
-    "convert",
-    "demo",
-    "explore",
-    "export",
-    "generate",
-    "inspect",
-    "main",
-    "models",
-    "simulate",
-    "split",
-    "train",
-    "validate",
-]
+__all__ = ["app", "main"]
+
+app.command()(demo)
+app.command()(simulate)
+app.command()(inspect)
+app.command()(convert)
+app.command()(split)
+app.command(cls=Train)(train)
+for command in (generate, models, export, explore, validate, benchmark, cite):
+    app.command()(command)

@@ -11,6 +11,14 @@ Exit codes, also of ``python -m phys_gan``:
 | 85 | ``train`` stopped in time, and goes on with ``--resume`` |
 | 130 | Ctrl-C |
 | 141 | whoever read the output is gone, as ``head`` is after ten lines |
+
+Progress bars.
+
+Durations as people and batch systems write them.
+
+Conditions as people write them on the command line: ``flux=50``, ``flux=50:100``.
+
+The workers that ``--cluster`` names.
 """
 
 from __future__ import annotations
@@ -18,20 +26,30 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import re
 import select
 import sys
 import traceback
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from typer.core import TyperGroup
 
 from phys_gan._version import __version__
-from phys_gan.errors import Notice, PhysGanError, is_shortage
+from phys_gan.errors import ConfigError, Notice, PhysGanError, is_shortage
+from phys_gan.randomness import stream
+from phys_gan.units import Values, draw_values, parse_values
+
+if TYPE_CHECKING:
+    from rich.progress import TaskID
+
+    from phys_gan.simulation.galaxies import Given
+    from phys_gan.training.loop import Report
+    from phys_gan.workflows.cluster import Cluster
 
 __all__ = [
     "ClusterOption",
@@ -46,8 +64,15 @@ __all__ = [
     "Seed",
     "Set",
     "app",
+    "counting",
+    "galaxy_conditions",
     "main",
     "note",
+    "on_cluster",
+    "parse_duration",
+    "progress",
+    "read_conditions",
+    "stages",
 ]
 
 _WRONG, _FAULT, _INTERRUPTED, _NOT_READ = 2, 70, 130, 141
@@ -227,3 +252,176 @@ def _options(
     ] = False,
 ) -> None:
     """Hold the options of the program itself."""
+
+
+@contextmanager
+def progress(total: int) -> Iterator[Report]:
+    """Show a progress bar, and a line for each report."""
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    columns = (
+        TextColumn("events shown"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, transient=True) as bar:
+        task = bar.add_task("", total=total, start=False)
+
+        def report(shown: int, scalars: Mapping[str, Any]) -> None:
+            bar.start_task(task)
+            bar.update(task, completed=shown)
+            if scalars:
+                losses = "  ".join(
+                    f"{name.replace('_', ' ')} {value:.3f}"
+                    for name, value in scalars.items()
+                    if name.startswith("loss")
+                )
+                bar.console.print(
+                    f"{shown:>12,} events {scalars['seconds']:7.0f} s   "
+                    f"mean KS {scalars['score']:.4f}   {losses}",
+                    highlight=False,
+                )
+                for warning in scalars["warnings"]:
+                    bar.console.print(f"  {warning}", style="yellow", markup=False, highlight=False)
+
+        yield report
+
+
+@contextmanager
+def counting(what: str, total: int) -> Iterator[Callable[[int], None]]:
+    """Show a bar of things that are done, with the time that is left."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+    from rich.progress import TimeRemainingColumn as Remaining
+
+    columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), Remaining())
+    console = Console(stderr=True)
+    silent = not console.is_terminal
+    with Progress(*columns, transient=True, console=console, disable=silent) as bar:
+        task = bar.add_task("", total=total)
+        yield lambda done: bar.update(task, completed=done)
+
+
+@contextmanager
+def stages() -> Iterator[Callable[[str, int], None]]:
+    """Show what is being done, for how long, and how much of it is done."""
+    from rich.console import Console
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        TextColumn("{task.completed:,}"),
+        TimeElapsedColumn(),
+    )
+    console = Console(stderr=True)
+    silent = not console.is_terminal
+    with Progress(*columns, transient=True, console=console, disable=silent) as bar:
+        tasks: dict[str, TaskID] = {}
+
+        def report(stage: str, done: int) -> None:
+            if stage not in tasks:
+                for task in tasks.values():
+                    bar.stop_task(task)
+                tasks[stage] = bar.add_task(stage, total=None)
+            bar.update(tasks[stage], completed=done)
+
+        yield report
+
+
+_SECONDS = {"d": 86_400, "h": 3600, "m": 60, "min": 60, "s": 1}
+_PART = r"(\d+(?:\.\d*)?)\s*(d|h|min|m|s)\s*"
+
+
+def parse_duration(text: str) -> float:
+    """Return a duration such as ``55m``, ``1h30m``, ``90s`` or ``1-12:00:00`` in seconds.
+
+    Raises:
+        ConfigError: It is none, or not positive.
+
+    Example:
+        >>> parse_duration("1h30m"), parse_duration("01:30:00"), parse_duration("1-00:00:30")
+        (5400.0, 5400.0, 86430.0)
+    """
+    seconds = 0.0
+    clock = re.fullmatch(r"\s*(?:(\d+)-)?(\d+):(\d{2}):(\d{2})\s*", text)
+    if clock:
+        days, hours, minutes, rest = (int(part or 0) for part in clock.groups())
+        seconds = float(((days * 24 + hours) * 60 + minutes) * 60 + rest)
+    elif re.fullmatch(rf"\s*(?:{_PART})+", text):
+        seconds = sum(float(number) * _SECONDS[unit] for number, unit in re.findall(_PART, text))
+    if not seconds > 0:
+        raise ConfigError(
+            f"'{text}' is not a duration",
+            remedy="write it like 55m, 1h30m, 90s or 01:30:00",
+            value=text,
+        )
+    return seconds
+
+
+def read_conditions(texts: Sequence[str]) -> dict[str, Values]:
+    """Read conditions, each with what :func:`phys_gan.units.parse_values` reads.
+
+    Raises:
+        ConfigError: A text is none, or a name is given twice.
+        RangeError: A range runs backwards, or has no logarithms.
+
+    Example:
+        >>> read_conditions(["flux=50:100:log", "noise=0.05", "axis_ratio=0.4,0.8"])
+        {'flux': (50.0, 100.0, 'log'), 'noise': 0.05, 'axis_ratio': [0.4, 0.8]}
+    """
+    found: dict[str, Values] = {}
+    for text in texts:
+        name, _, values = text.partition("=")
+        if name in found:
+            raise ConfigError(f"--condition {name} is given twice", remedy="leave one out")
+        try:
+            found[name] = parse_values(values, float)
+        except PhysGanError:
+            raise
+        except ValueError:
+            raise ConfigError(
+                f"'{text}' is not a condition",
+                remedy="write NAME=VALUE or NAME=LOW:HIGH, such as flux=50:100",
+                value=text,
+            ) from None
+    return found
+
+
+def galaxy_conditions(texts: Sequence[str], n: int, seed: int) -> dict[str, Given]:
+    """Read conditions of n galaxies, and draw what their simulator does not draw itself.
+
+    Raises:
+        PhysGanError: As in :func:`read_conditions`.
+    """
+    given: dict[str, Given] = {}
+    for name, values in read_conditions(texts).items():
+        if isinstance(values, list) or (isinstance(values, tuple) and len(values) == 3):
+            given[name] = draw_values(values, n, stream(seed, f"galaxies {name}"))
+        else:
+            given[name] = values
+    return given
+
+
+@contextmanager
+def on_cluster(address: str | None) -> Iterator[Cluster | None]:
+    """Connect to the workers at an address and say how many there are; None where none is named."""
+    if address is None:
+        yield None
+        return
+    from phys_gan.workflows.cluster import connect
+
+    with connect(address) as cluster:
+        n = cluster.n_workers
+        said = f"{n} workers" if n else "no workers yet: waiting for some"
+        typer.echo(f"{address}: {said}", err=True)
+        yield cluster

@@ -1,4 +1,7 @@
-"""The command that trains a model."""
+"""The command that trains a model.
+
+The demo.
+"""
 
 from __future__ import annotations
 
@@ -15,20 +18,20 @@ from typer.core import TyperCommand
 from phys_gan.cli.app import (
     DetectorOption,
     DeviceOption,
+    FiguresOption,
     FormatOption,
     MappingOption,
     Set,
-    app,
+    parse_duration,
+    progress,
 )
-from phys_gan.cli.durations import parse_duration
-from phys_gan.cli.progress import progress
 from phys_gan.errors import ConfigError
 from phys_gan.units import parse_size
 
 if TYPE_CHECKING:
     from phys_gan.training.loop import Watch
 
-__all__ = ["train"]
+__all__ = ["demo", "train"]
 
 # What is imported after this counts as wall time, and may take seconds.
 _BEGAN = time.monotonic()
@@ -53,7 +56,7 @@ def _one_by_one(arguments: Iterable[str]) -> Iterator[str]:
             yield argument
 
 
-class _Train(TyperCommand):
+class Train(TyperCommand):
     """The command, with options that take several files."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
@@ -75,7 +78,6 @@ def _following(out: Path, live: bool) -> Iterator[Watch]:
         yield watch
 
 
-@app.command(cls=_Train)
 def train(
     recipe: Annotated[
         str,
@@ -199,3 +201,30 @@ def train(
         raise typer.Exit(_UNFINISHED) from stop
     if first:
         typer.echo(f"The model is in {out / 'model.safetensors'}")
+
+
+def demo(
+    out: Annotated[Path, typer.Option(help="Directory for model, events and report.")] = Path(
+        "demo"
+    ),
+    figures: FiguresOption = True,
+    set_: Set = None,
+) -> None:
+    """Train on a real Geant4 sample, generate showers and compare: minutes on two CPU cores.
+
+    Example: `phys-gan demo --out demo`
+    """
+    from phys_gan.training import Unfinished, load_recipe
+    from phys_gan.workflows import demo as run
+
+    began = time.monotonic()
+    recipe = load_recipe("demo", set_ or [])
+    try:
+        with progress(recipe.training.events) as report:
+            done = run(out, overrides=set_ or [], figures=figures, say=typer.echo, report=report)
+    except Unfinished as stop:
+        # A demo is over in minutes, and has no --resume.
+        raise KeyboardInterrupt from stop
+    typer.echo(done.comparison.summary())
+    typer.echo(f"\nDone in {(time.monotonic() - began) / 60:.1f} minutes.")
+    typer.echo(f"Open the report: {(done.out / 'report' / 'index.html').resolve()}")

@@ -16,10 +16,9 @@ from phys_gan.cli.app import (
     FormatOption,
     MappingOption,
     Seed,
-    app,
+    on_cluster,
+    stages,
 )
-from phys_gan.cli.clusters import on_cluster
-from phys_gan.cli.progress import stages
 from phys_gan.errors import ConfigError, PhysGanError
 from phys_gan.units import parse_energy, parse_size
 
@@ -29,7 +28,6 @@ if TYPE_CHECKING:
 __all__ = ["validate"]
 
 
-@app.command()
 def validate(
     reference: Annotated[str, typer.Argument(help="Events of full simulation.")],
     candidates: Annotated[list[str], typer.Argument(help="Events to judge; one file or several.")],

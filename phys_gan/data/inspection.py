@@ -10,13 +10,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from phys_gan.data.containers.hdf5_rows import spare_memory
-from phys_gan.data.format import Format, Reader
-from phys_gan.data.mapping import HitMapping
+from phys_gan.data.containers.hdf5_chunks import spare_memory
+from phys_gan.data.format import Format, HitMapping, Reader
+from phys_gan.data.metadata import expected_response, response
 from phys_gan.data.reading import How, check, open_events
 from phys_gan.data.source import find_sources
 from phys_gan.data.streaming import slowness
-from phys_gan.data.units import expected_response, response
 from phys_gan.detectors import Detector
 from phys_gan.errors import DataError
 from phys_gan.events import Events, effective_number, first_copies

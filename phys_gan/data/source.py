@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from phys_gan.errors import DataError, MissingError
-from phys_gan.particles import find_particle
+from phys_gan.units import find_particle
 
 __all__ = ["Paths", "Source", "ends_in_particle", "find_sources"]
 

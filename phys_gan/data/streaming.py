@@ -15,14 +15,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from phys_gan.data.containers.hdf5_chunks import CHUNK_BYTES
-from phys_gan.data.containers.hdf5_rows import Chunks
-from phys_gan.data.mapping import HitMapping
-from phys_gan.data.pieces import Group, Piece, Pieces, cut, step_of
+from phys_gan.data.containers.hdf5_chunks import CHUNK_BYTES, Chunks
+from phys_gan.data.converting import copies_among
+from phys_gan.data.format import HitMapping
 from phys_gan.data.reading import How
 from phys_gan.data.source import Paths, Source, find_sources
-from phys_gan.data.splitting import copies_among
-from phys_gan.data.survey import Survey, survey
+from phys_gan.data.survey import Group, Piece, Pieces, Survey, cut, step_of, survey
 from phys_gan.detectors import Detector
 from phys_gan.errors import Notice, RangeError
 from phys_gan.events import Events, require_drawable

@@ -1,8 +1,7 @@
 """What is measured: layers of cells, units, thresholds, symmetries, and the built-in catalogue."""
 
-from phys_gan.detectors.binning_xml import read_binning_xml
-from phys_gan.detectors.catalogue import detector_names, load_detector
-from phys_gan.detectors.detector import Detector
+from phys_gan.detectors.catalogue import detector_names, load_detector, read_binning_xml
+from phys_gan.detectors.detector import Detector, Sampling, Slab
 from phys_gan.detectors.layers import (
     AxisLayer,
     CartesianLayer,
@@ -11,7 +10,6 @@ from phys_gan.detectors.layers import (
     PolarLayer,
     ShowerLayer,
 )
-from phys_gan.detectors.sampling import Sampling, Slab
 
 __all__ = [
     "AxisLayer",

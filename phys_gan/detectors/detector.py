@@ -1,27 +1,137 @@
-"""The detector: ordered layers of cells, unit, threshold, material and symmetries, as data."""
+"""The detector: ordered layers of cells, unit, threshold, material and symmetries, as data.
+
+What a sampling calorimeter is made of: active slabs, absorbers, response and resolution.
+
+Symmetries of a detector, as permutations of its cells.
+"""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal, TypeVar
 
 import numpy as np
 import tomli_w
 from numpy.typing import ArrayLike, NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from phys_gan import toml
-from phys_gan.detectors.layers import AxisLayer, ImageLayer, Layer, PolarLayer, ShowerLayer
-from phys_gan.detectors.limits import require_bounded
+from phys_gan import files
+from phys_gan.detectors.layers import (
+    MOST_GROUP_ENTRIES,
+    AxisLayer,
+    CartesianLayer,
+    ImageLayer,
+    Layer,
+    PolarLayer,
+    ShowerLayer,
+    expanded,
+    require_bounded,
+)
 from phys_gan.detectors.lookup import CellFinder
-from phys_gan.detectors.repeats import expanded
-from phys_gan.detectors.sampling import Sampling
-from phys_gan.detectors.symmetries import Symmetry, symmetry_group
 from phys_gan.errors import DetectorError
 from phys_gan.files import atomic_file
 
-__all__ = ["Detector"]
+__all__ = ["Detector", "Sampling", "Slab", "Symmetry", "symmetry_group"]
+
+
+class Slab(BaseModel):
+    """One slab of material.
+
+    Attributes:
+        material: Name of the material, such as ``"Pb"``.
+        thickness: Depth along the shower axis [mm].
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    material: str
+    thickness: float = Field(gt=0)
+
+
+class Sampling(BaseModel):
+    """What one period of the calorimeter is made of; only simulators without files need it.
+
+    Attributes:
+        active: The slab that is read out.
+        absorber: The slab in front of it; none in a homogeneous calorimeter.
+        response: Mean visible over incident energy of a shower that is contained completely;
+            leakage comes on top.
+        stochastic_term: a in sigma/E = a / sqrt(E/GeV) (+) b; 0 where the absorber is read out too.
+        constant_term: b in the same formula.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    active: Slab
+    absorber: Slab | None = None
+    response: float = Field(default=1.0, gt=0)
+    stochastic_term: float = Field(default=0.0, ge=0)
+    constant_term: float = Field(default=0.0, ge=0)
+
+
+Symmetry = Literal["reflect-x", "reflect-y", "reflect-alpha", "rotate-alpha"]
+_L = TypeVar("_L", CartesianLayer, PolarLayer)
+
+
+def symmetry_group(layers: Sequence[Layer], symmetries: Sequence[Symmetry]) -> NDArray[np.int32]:
+    """Return the group that symmetries generate, shape (n_elements, n_cells); identity comes first.
+
+    Raises:
+        ValueError: The layers have not all of these symmetries, or the table would be too large.
+    """
+    n_cells = sum(layer.n_cells for layer in layers)
+    entries = n_cells * math.prod(_order(layers, symmetry) for symmetry in symmetries)
+    if entries > MOST_GROUP_ENTRIES:
+        raise ValueError(
+            f"the symmetries of {n_cells:,} cells make a table of {entries:,} numbers, "
+            f"and at most {MOST_GROUP_ENTRIES:,} are possible"
+        )
+    identity = np.arange(n_cells)
+    group = [identity]
+    for symmetry in symmetries:
+        powers = [identity, *_powers(layers, symmetry)]
+        group = [element[power] for element in group for power in powers]
+    return np.asarray(group, dtype=np.int32)
+
+
+def _powers(layers: Sequence[Layer], symmetry: Symmetry) -> list[NDArray[np.int64]]:
+    """Return the elements other than identity that one symmetry generates."""
+    if symmetry in ("reflect-x", "reflect-y"):
+        axis: Literal["x", "y"] = "x" if symmetry == "reflect-x" else "y"
+        cartesian = [_require(layer, CartesianLayer, symmetry) for layer in layers]
+        return [_joined([layer.reflected(axis) for layer in cartesian])]
+    polar = [_require(layer, PolarLayer, symmetry) for layer in layers]
+    if symmetry == "reflect-alpha":
+        return [_joined([layer.reflected() for layer in polar])]
+    order = _order(layers, symmetry)
+    return [
+        _joined([layer.rotated(step * layer.n_alpha // order) for layer in polar])
+        for step in range(1, order)
+    ]
+
+
+def _order(layers: Sequence[Layer], symmetry: Symmetry) -> int:
+    """Return the number of elements, with identity, that one symmetry generates."""
+    if symmetry != "rotate-alpha":
+        return 2
+    # A ring of one cell is invariant under any rotation.
+    polar = (layer for layer in layers if isinstance(layer, PolarLayer))
+    return max(1, math.gcd(*(layer.n_alpha for layer in polar if layer.n_alpha > 1)))
+
+
+def _joined(parts: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:
+    """Return the permutation of all cells that is made of one for each layer."""
+    ends = np.cumsum([len(part) for part in parts])
+    return np.concatenate([part + end - len(part) for part, end in zip(parts, ends, strict=True)])
+
+
+def _require(layer: Layer, kind: type[_L], symmetry: str) -> _L:
+    if not isinstance(layer, kind):
+        raise ValueError(f"symmetry '{symmetry}' does not exist for {layer.kind} layers")
+    return layer
 
 
 class Detector(BaseModel):
@@ -204,7 +314,7 @@ class Detector(BaseModel):
                 it in the message.
         """
         try:
-            content = toml.parsed(text)
+            content = files.parsed(text)
         except ValueError as error:
             raise DetectorError(
                 f"'{source}' is not TOML: {error}", remedy="correct the file"
@@ -214,7 +324,7 @@ class Detector(BaseModel):
         except (ValidationError, ArithmeticError) as error:
             problem = "a number is too large"
             if isinstance(error, ValidationError):
-                problem = toml.first_problem(error)
+                problem = files.first_problem(error)
             raise DetectorError(
                 f"'{source}' is not a detector: {problem}",
                 remedy="compare with a built-in one in phys_gan/detectors/catalog",

@@ -7,8 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from phys_gan.detectors.edges import Edges
-from phys_gan.detectors.layers import CartesianLayer, Layer, ShowerLayer
+from phys_gan.detectors.layers import CartesianLayer, Edges, Layer, ShowerLayer
 
 __all__ = ["CellFinder"]
 

@@ -7,11 +7,15 @@ from typing import Annotated
 from pydantic import Field
 
 from phys_gan.detectors import Detector
-from phys_gan.encodings.absolute import AbsoluteEncoding, AbsoluteEncodingConfig
 from phys_gan.encodings.base import Encoding
 from phys_gan.encodings.image import ImageEncoding, ImageEncodingConfig
 from phys_gan.encodings.shower import ShowerEncoding, ShowerEncodingConfig
-from phys_gan.encodings.standard import StandardEncoding, StandardEncodingConfig
+from phys_gan.encodings.standard import (
+    AbsoluteEncoding,
+    AbsoluteEncodingConfig,
+    StandardEncoding,
+    StandardEncodingConfig,
+)
 
 __all__ = [
     "AbsoluteEncoding",

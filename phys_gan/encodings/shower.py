@@ -12,9 +12,7 @@ from torch import Tensor
 
 from phys_gan.detectors import Detector
 from phys_gan.encodings.base import Encoding, EncodingConfig, require_showers, scaled
-from phys_gan.encodings.cells import CellMap, LogarithmicCells
-from phys_gan.encodings.quantiles import ConditionalQuantiles
-from phys_gan.encodings.scores import ScoreCells
+from phys_gan.encodings.cells import CellMap, ConditionalQuantiles, LogarithmicCells, ScoreCells
 from phys_gan.errors import DataError
 from phys_gan.events import Events
 
@@ -57,7 +55,7 @@ class ShowerEncoding(Encoding):
     * sharing: for every layer but the last, the normal score of the logit of
       u_k = E_k / sum_{j >= k} E_j at this E (the recursion of CaloFlow, arXiv:2106.05285, Eq. 6);
     * cells: logarithms or normal scores, see :class:`~phys_gan.encodings.cells.LogarithmicCells`
-      and :class:`~phys_gan.encodings.scores.ScoreCells`.
+      and :class:`~phys_gan.encodings.cells.ScoreCells`.
 
     Decoding makes the cells of each layer add up to E_k exactly, so the energies are right
     whatever the cells are. A network sees the conditions as (ln E scaled to -1 ... 1, E / E_max).

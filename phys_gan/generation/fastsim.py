@@ -1,9 +1,16 @@
-"""FastSim: load a trained model and generate events with it."""
+"""FastSim: load a trained model and generate events with it.
+
+Models by name or path: runs, files, and the pretrained ones that come with phys_gan.
+
+Conditions for events that nobody listed: fixed, in turn, from a range, or as learned.
+"""
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from importlib import resources
 from pathlib import Path
 
 import numpy as np
@@ -11,12 +18,75 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 
 from phys_gan.detectors import Detector
-from phys_gan.errors import ConfigError
+from phys_gan.encodings import Encoding
+from phys_gan.errors import ConfigError, MissingError
 from phys_gan.events import Events, as_weights
-from phys_gan.generation.pretrained import find_model
 from phys_gan.model import Model, Precision
+from phys_gan.randomness import stream
+from phys_gan.units import Values, draw_values, is_logarithmic
 
-__all__ = ["FastSim"]
+__all__ = ["FastSim", "draw_conditions", "find_model", "model_card", "pretrained_names"]
+
+_SUFFIX = ".safetensors"
+
+
+def _folder() -> Path:
+    return Path(str(resources.files("phys_gan") / "generation" / "packaged"))
+
+
+def pretrained_names() -> list[str]:
+    """Return the names of the pretrained models.
+
+    Example:
+        >>> "calogan-eplus" in pretrained_names()
+        True
+    """
+    return sorted(path.name.removesuffix(_SUFFIX) for path in _folder().glob(f"*{_SUFFIX}"))
+
+
+def find_model(model: str | Path) -> Path:
+    """Return the file of a model.
+
+    Arguments:
+        model: A run directory of ``phys-gan train``, a ``.safetensors`` file, or the name of a
+            pretrained model. What lies on the disk goes before a name.
+
+    Raises:
+        MissingError: There is no such model.
+    """
+    path = Path(model)
+    if path.is_dir():
+        path = path / "model.safetensors"
+    if path.is_file():
+        return path
+    names = pretrained_names()
+    if str(model) in names:
+        return _folder() / f"{model}{_SUFFIX}"
+    near = difflib.get_close_matches(str(model), names, 1)
+    raise MissingError(
+        f"there is no model '{path}'" + (f"; nearest pretrained one: {near[0]}" if near else ""),
+        remedy="give a run directory or a .safetensors file that `phys-gan train` wrote, or one of "
+        f"the pretrained models: {', '.join(names)}",
+        value=str(model),
+        constraint=tuple(names),
+    )
+
+
+def model_card(name: str) -> str:
+    """Return the card of a pretrained model, in Markdown: data, recipe, numbers, validity.
+
+    Raises:
+        MissingError: There is no pretrained model of this name.
+    """
+    names = pretrained_names()
+    if name not in names:
+        raise MissingError(
+            f"'{name}' is not a pretrained model; available: {', '.join(names)}",
+            remedy="name one of these",
+            value=name,
+            constraint=tuple(names),
+        )
+    return (_folder() / f"{name}.md").read_text("utf-8")
 
 
 class FastSim:
@@ -203,3 +273,67 @@ class FastSim:
             RangeError: A condition is outside the range of the model.
         """
         return self.model.translate(events, seed, batch_size=batch_size)
+
+
+_STREAMS = {"energy": "energies"}
+
+
+def draw_conditions(
+    encoding: Encoding, n: int, given: Mapping[str, Values] | None = None, seed: int = 0
+) -> dict[str, NDArray[np.float64]]:
+    """Draw the conditions that a model is told, each for itself.
+
+    In a range that does not say how, values are even; logarithms are where the networks are told
+    logarithms. The values of an event depend on its number and the seed alone.
+
+    Arguments:
+        encoding: The encoding of the model.
+        n: Number of events.
+        given: Name to a value for all events, a list of values that they take in turn (event i
+            the entry i modulo its length), or a range (low, high), perhaps with ``"lin"`` or
+            ``"log"``; the others have the range of the training events.
+        seed: Seed of the production.
+
+    Returns:
+        Name to values (n,).
+
+    Raises:
+        MissingError: The model does not know a condition that is given.
+        ConfigError: A range runs from high to low, a list is empty, or a value has no logarithm.
+    """
+    given = dict(given or {})
+    for name in given:
+        if name not in encoding.named:
+            known = ", ".join(encoding.named) or "none"
+            raise MissingError(
+                f"the model does not know the condition '{name}'; it knows {known}",
+                remedy="leave it out",
+                value=name,
+            )
+    drawn = {}
+    for name, learned in zip(encoding.named, encoding.ranges.tolist(), strict=True):
+        wanted: Values = given.get(name, tuple(learned))
+        _require_order(name, wanted, name in encoding.logarithmic)
+        own = stream(seed, _STREAMS.get(name, f"condition {name}"))
+        drawn[name] = draw_values(wanted, n, own, logarithmic=name in encoding.logarithmic)
+    return drawn
+
+
+def _require_order(name: str, wanted: Values, logarithmic: bool) -> None:
+    """Raise unless there are values, a range rises, and what has logarithms is positive."""
+    if isinstance(wanted, list) and not wanted:
+        raise ConfigError(
+            f"the list of '{name}' is empty", remedy="give it values, or leave it out"
+        )
+    smallest = wanted[0] if isinstance(wanted, tuple) else np.min(wanted)
+    if isinstance(wanted, tuple) and not wanted[0] <= wanted[1]:
+        low, high = wanted[:2]
+        raise ConfigError(
+            f"the range {low:g}:{high:g} of '{name}' runs from high to low",
+            remedy="write low:high",
+            value=(low, high),
+        )
+    if (logarithmic or is_logarithmic(wanted)) and smallest <= 0:
+        raise ConfigError(
+            f"'{name}' must be positive, not {smallest:g}", remedy="ask for values above 0"
+        )

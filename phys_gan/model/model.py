@@ -17,9 +17,7 @@ from phys_gan.encodings import AnyEncodingConfig, Encoding
 from phys_gan.errors import ConfigError, DataError
 from phys_gan.events import Events, as_weights
 from phys_gan.model.engine import Draw, Engine, Precision
-from phys_gan.model.header import FORMAT, Header
-from phys_gan.model.reading import ModelFile, read_model_file
-from phys_gan.model.writing import write_model_file
+from phys_gan.model.file import FORMAT, Header, ModelFile, read_model_file, write_model_file
 from phys_gan.networks import Generator, NetworkConfig
 from phys_gan.randomness import noise_on, normal_noise
 

@@ -9,11 +9,17 @@ from phys_gan.networks.architectures import (
     build_generator,
 )
 from phys_gan.networks.autoencoder import AutoencoderConfig, Decoder, Encoder
-from phys_gan.networks.base import Discriminator, Generator, NetworkConfig
+from phys_gan.networks.base import (
+    Assessment,
+    Conditioning,
+    Discriminator,
+    Generator,
+    HeadConfig,
+    NetworkConfig,
+)
 from phys_gan.networks.calogan import CaloganConfig
 from phys_gan.networks.compact import CompactConfig
 from phys_gan.networks.dcgan import DcganConfig
-from phys_gan.networks.head import Assessment, Conditioning, HeadConfig
 from phys_gan.networks.mlp import MlpConfig
 from phys_gan.networks.progressive import ProgressiveConfig
 from phys_gan.networks.sagan import SaganConfig

@@ -11,11 +11,10 @@ from pydantic import BeforeValidator, SerializeAsAny
 from phys_gan.detectors import Detector
 from phys_gan.errors import ConfigError
 from phys_gan.networks.autoencoder import AutoencoderConfig, Decoder, Encoder
-from phys_gan.networks.base import Discriminator, Generator, NetworkConfig
+from phys_gan.networks.base import Discriminator, Generator, HeadConfig, NetworkConfig
 from phys_gan.networks.calogan import CaloganConfig, CaloganDiscriminator, CaloganGenerator
 from phys_gan.networks.compact import CompactConfig, CompactDiscriminator, CompactGenerator
 from phys_gan.networks.dcgan import DcganConfig, DcganDiscriminator, DcganGenerator
-from phys_gan.networks.head import HeadConfig
 from phys_gan.networks.mlp import MlpConfig, MlpDiscriminator, MlpGenerator
 from phys_gan.networks.physics import PhysicsDiscriminator
 from phys_gan.networks.progressive import (

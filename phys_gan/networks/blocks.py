@@ -1,23 +1,99 @@
-"""Layers that several architectures share."""
+"""Layers that several architectures share.
+
+Layers of one shape as the channels of an image, for networks of convolutions.
+
+Spectral normalisation of any network, put on for training and baked in afterwards.
+
+Virtual batch normalisation: every event is normalised by a fixed reference batch and itself.
+"""
 
 from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+from typing import TypeVar, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.nn.utils.parametrizations import spectral_norm
+from torch.nn.utils.parametrize import is_parametrized, type_before_parametrizations
 
-from phys_gan.networks.grid import Size
+from phys_gan.detectors import AxisLayer, Detector, PolarLayer
+from phys_gan.errors import ConfigError
 
 __all__ = [
     "Energies",
+    "Grid",
     "LatentMixture",
     "LocallyConnected2d",
     "MinibatchDiscrimination",
     "Residual",
+    "Size",
     "Standardize",
+    "VirtualBatchNorm",
+    "baked",
     "constant_linear",
     "minibatch_spread",
+    "normalise_spectrally",
 ]
+
+Size = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Grid:
+    """The cells of an event as an image, one channel per layer.
+
+    Attributes:
+        channels: Layers.
+        size: Rows and columns.
+        periodic: Whether the last row is a neighbour of the first, as segments in alpha are.
+
+    Example:
+        >>> from phys_gan.detectors import load_detector
+        >>> Grid.of(load_detector("calochallenge-2")).sizes
+        ((4, 3), (8, 5), (16, 9))
+    """
+
+    channels: int
+    size: Size
+    periodic: bool = False
+
+    @classmethod
+    def of(cls, detector: Detector) -> Grid:
+        """Return the grid of a detector.
+
+        Raises:
+            ConfigError: Its layers differ in shape, or it is no grid of cells at all.
+        """
+        shapes = {layer.shape for layer in detector.layers}
+        if len(shapes) > 1 or isinstance(detector.layers[0], AxisLayer):
+            raise ConfigError(
+                f"convolutions need layers of one shape, which '{detector.name}' has not",
+                remedy="choose network.kind = 'compact' for showers, 'mlp' for toys",
+                value=sorted(shapes),
+            )
+        periodic = all(isinstance(layer, PolarLayer) for layer in detector.layers)
+        return cls(detector.n_layers, shapes.pop(), periodic)
+
+    @property
+    def n_cells(self) -> int:
+        """Cells of an event."""
+        return self.channels * self.size[0] * self.size[1]
+
+    @property
+    def sizes(self) -> tuple[Size, ...]:
+        """Sizes from the coarsest to the full one, each about twice the one before."""
+        sizes = [self.size]
+        while max(sizes[-1]) > 4:
+            rows, columns = sizes[-1]
+            sizes.append((-(-rows // 2), -(-columns // 2)))
+        return tuple(reversed(sizes))
+
+    def widths(self, width: int, most: int) -> tuple[int, ...]:
+        """Return channels for each of the sizes: ``width`` at the full one, doubling downwards."""
+        return tuple(min(width << k, most) for k in reversed(range(len(self.sizes))))
 
 
 class LocallyConnected2d(nn.Module):
@@ -224,3 +300,78 @@ def minibatch_spread(h: Tensor, group: int = 16) -> Tensor:
     spread = spread.repeat_interleave(group)
     # What is left over behind the last whole group gets the mean.
     return torch.cat([spread, spread.mean().expand(len(h) - n)])[:, None]
+
+
+_M = TypeVar("_M", bound=nn.Module)
+_KINDS = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.ConvTranspose2d)
+
+
+def normalise_spectrally(network: nn.Module) -> None:
+    r"""Divide the weight of every linear and convolutional layer by its largest singular value.
+
+    .. math:: \bar W = W / \sigma(W)
+
+    With activations of slope at most 1, a chain of such layers is 1-Lipschitz. The singular
+    value follows by one power iteration at each forward pass in training.
+
+    References:
+        Spectral Normalization for Generative Adversarial Networks (Miyato et al., 2018), Eq. 8
+        and Algorithm 1, https://arxiv.org/abs/1802.05957; for the generator as well, Self-Attention
+        Generative Adversarial Networks (Zhang et al., 2018), Sec. 4.1,
+        https://arxiv.org/abs/1805.08318
+    """
+    for module in network.modules():
+        if isinstance(module, _KINDS):
+            if not module.weight.any():
+                # Zeros have no singular vectors: a layer that starts as nothing starts at random.
+                module.reset_parameters()
+            spectral_norm(module)
+
+
+def baked(network: _M) -> _M:
+    """Return a copy with plain weights that does the same in evaluation."""
+    plain = copy.deepcopy(network).eval()
+    for module in plain.modules():
+        if is_parametrized(module, "weight"):
+            # Not remove_parametrizations, which takes the weight from the class that a copy shares.
+            weight = cast("Tensor", module.weight).detach().clone()
+            module.__class__ = type_before_parametrizations(module)
+            del module.parametrizations
+            module.register_parameter("weight", nn.Parameter(weight))
+    return plain.requires_grad_(False)
+
+
+class VirtualBatchNorm(nn.Module):
+    r"""Normalise each event with statistics of the reference batch and of that event.
+
+    The reference batch is the first ``n_reference`` rows of every input. With R of them,
+
+    .. math:: \mu_i = \frac{R \mu_R + x_i}{R + 1}, \qquad
+        s_i = \frac{R \overline{x^2}_R + x_i^2}{R + 1}, \qquad
+        y_i = \gamma \frac{x_i - \mu_i}{\sqrt{s_i - \mu_i^2 + \epsilon}} + \beta
+
+    so that an event's output does not depend on the others of its batch, unlike with batch
+    normalisation.
+
+    References:
+        Improved Techniques for Training GANs (Salimans et al., 2016), Sec. 3.5,
+        https://arxiv.org/abs/1606.03498
+
+    Arguments:
+        n: Features.
+        n_reference: Rows R of the reference batch.
+    """
+
+    def __init__(self, n: int, n_reference: int) -> None:
+        super().__init__()
+        self.n_reference = n_reference
+        self.gain, self.shift = nn.Parameter(torch.ones(n)), nn.Parameter(torch.zeros(n))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (R + N, n) to (R + N, n)."""
+        reference = x[: self.n_reference]
+        own = 1 / (self.n_reference + 1)
+        mean = (1 - own) * reference.mean(0) + own * x
+        square = (1 - own) * reference.square().mean(0) + own * x.square()
+        spread = (square - mean.square()).clamp_min(0).add(1e-5).sqrt()
+        return self.gain * (x - mean) / spread + self.shift

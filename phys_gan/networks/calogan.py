@@ -16,9 +16,8 @@ from torch.nn import functional
 
 from phys_gan.detectors import Detector, load_detector
 from phys_gan.errors import ConfigError
-from phys_gan.networks.base import Discriminator, Generator, NetworkConfig
+from phys_gan.networks.base import Discriminator, Generator, HeadConfig, NetworkConfig
 from phys_gan.networks.blocks import LocallyConnected2d, MinibatchDiscrimination
-from phys_gan.networks.head import HeadConfig
 
 __all__ = ["CaloganConfig", "CaloganDiscriminator", "CaloganGenerator"]
 

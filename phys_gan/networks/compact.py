@@ -11,9 +11,15 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from phys_gan.detectors import Detector
-from phys_gan.networks.base import DEEPEST, WIDEST, Discriminator, Generator, NetworkConfig
+from phys_gan.networks.base import (
+    DEEPEST,
+    WIDEST,
+    Discriminator,
+    Generator,
+    HeadConfig,
+    NetworkConfig,
+)
 from phys_gan.networks.blocks import Energies, Residual, Standardize, constant_linear
-from phys_gan.networks.head import HeadConfig
 
 __all__ = ["CompactConfig", "CompactDiscriminator", "CompactGenerator"]
 

@@ -10,11 +10,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from phys_gan.detectors import Detector
-from phys_gan.networks.base import WIDEST, NetworkConfig
-from phys_gan.networks.convolutions import GridConv2d, resized
-from phys_gan.networks.grid import Grid
-from phys_gan.networks.grid_pair import GridDiscriminator, GridGenerator
-from phys_gan.networks.head import HeadConfig
+from phys_gan.networks.base import WIDEST, HeadConfig, NetworkConfig
+from phys_gan.networks.blocks import Grid
+from phys_gan.networks.convolutions import GridConv2d, GridDiscriminator, GridGenerator, resized
 
 __all__ = ["DcganConfig", "DcganDiscriminator", "DcganGenerator"]
 

@@ -9,10 +9,15 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from phys_gan.networks.base import DEEPEST, WIDEST, Discriminator, Generator, NetworkConfig
-from phys_gan.networks.blocks import LatentMixture, Standardize
-from phys_gan.networks.head import HeadConfig
-from phys_gan.networks.virtual_batch import VirtualBatchNorm
+from phys_gan.networks.base import (
+    DEEPEST,
+    WIDEST,
+    Discriminator,
+    Generator,
+    HeadConfig,
+    NetworkConfig,
+)
+from phys_gan.networks.blocks import LatentMixture, Standardize, VirtualBatchNorm
 
 __all__ = ["MlpConfig", "MlpDiscriminator", "MlpGenerator"]
 

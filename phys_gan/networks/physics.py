@@ -9,9 +9,8 @@ from torch.nn import functional
 
 from phys_gan.detectors import Detector
 from phys_gan.networks.autoencoder import AutoencoderConfig
-from phys_gan.networks.base import Discriminator
+from phys_gan.networks.base import Discriminator, HeadConfig
 from phys_gan.networks.blocks import Residual, Standardize
-from phys_gan.networks.head import HeadConfig
 
 __all__ = ["PhysicsDiscriminator", "ShowerView"]
 

@@ -12,11 +12,17 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from phys_gan.detectors import Detector
-from phys_gan.networks.base import WIDEST, NetworkConfig
-from phys_gan.networks.convolutions import EqualConv2d, EqualLinear, pixel_norm, resized
-from phys_gan.networks.grid import Grid
-from phys_gan.networks.grid_pair import OUTPUT, GridDiscriminator, GridGenerator
-from phys_gan.networks.head import HeadConfig
+from phys_gan.networks.base import WIDEST, HeadConfig, NetworkConfig
+from phys_gan.networks.blocks import Grid
+from phys_gan.networks.convolutions import (
+    OUTPUT,
+    EqualConv2d,
+    EqualLinear,
+    GridDiscriminator,
+    GridGenerator,
+    pixel_norm,
+    resized,
+)
 
 __all__ = ["ProgressiveConfig", "ProgressiveDiscriminator", "ProgressiveGenerator"]
 

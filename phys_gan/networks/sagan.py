@@ -9,12 +9,16 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from phys_gan.detectors import Detector
-from phys_gan.networks.attention import SelfAttention
-from phys_gan.networks.base import WIDEST, NetworkConfig
-from phys_gan.networks.convolutions import ConditionalNorm, GridConv2d, resized
-from phys_gan.networks.grid import Grid, Size
-from phys_gan.networks.grid_pair import GridDiscriminator, GridGenerator
-from phys_gan.networks.head import HeadConfig
+from phys_gan.networks.base import WIDEST, HeadConfig, NetworkConfig
+from phys_gan.networks.blocks import Grid, Size
+from phys_gan.networks.convolutions import (
+    ConditionalNorm,
+    GridConv2d,
+    GridDiscriminator,
+    GridGenerator,
+    SelfAttention,
+    resized,
+)
 
 __all__ = ["SaganConfig", "SaganDiscriminator", "SaganGenerator"]
 

@@ -9,10 +9,9 @@ from torch import Tensor
 
 from phys_gan.detectors import Detector
 from phys_gan.errors import ConfigError
-from phys_gan.networks.base import Discriminator, Generator, NetworkConfig
+from phys_gan.networks.base import Discriminator, Generator, HeadConfig, NetworkConfig
 from phys_gan.networks.blocks import Energies
 from phys_gan.networks.compact import CompactConfig, CompactDiscriminator, CompactGenerator
-from phys_gan.networks.head import HeadConfig
 from phys_gan.networks.mlp import MlpConfig, MlpDiscriminator, MlpGenerator
 
 __all__ = ["StackedConfig", "StackedGenerator", "stacked_discriminators"]

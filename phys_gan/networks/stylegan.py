@@ -11,17 +11,18 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from phys_gan.detectors import Detector
-from phys_gan.networks.base import DEEPEST, WIDEST, NetworkConfig
+from phys_gan.networks.base import DEEPEST, WIDEST, HeadConfig, NetworkConfig
+from phys_gan.networks.blocks import Grid, Size
 from phys_gan.networks.convolutions import (
+    OUTPUT,
     EqualConv2d,
     EqualLinear,
+    GridDiscriminator,
+    GridGenerator,
     ModulatedConv2d,
     pixel_norm,
     resized,
 )
-from phys_gan.networks.grid import Grid, Size
-from phys_gan.networks.grid_pair import OUTPUT, GridDiscriminator, GridGenerator
-from phys_gan.networks.head import HeadConfig
 
 __all__ = ["StyleGanConfig", "StyleGanDiscriminator", "StyleGanGenerator"]
 

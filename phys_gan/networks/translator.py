@@ -10,10 +10,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from phys_gan.detectors import Detector
-from phys_gan.networks.base import DEEPEST, WIDEST, Generator, NetworkConfig
+from phys_gan.networks.base import DEEPEST, WIDEST, Assessment, Generator, HeadConfig, NetworkConfig
 from phys_gan.networks.blocks import Residual, Standardize, constant_linear
 from phys_gan.networks.compact import CompactConfig, CompactDiscriminator
-from phys_gan.networks.head import Assessment, HeadConfig
 
 __all__ = ["Translator", "TranslatorConfig", "TranslatorDiscriminator"]
 

@@ -1,12 +1,39 @@
-"""Numbers as a reader wants them: as many digits as their error allows."""
+"""Numbers as a reader wants them: as many digits as their error allows.
+
+Traffic lights: what is within its floor, outside of it, or fails a requirement.
+
+The headline of a candidate: what to remember when nothing else is read.
+"""
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+
 import numpy as np
 
-from phys_gan.validation.statistics.result import Result
+from phys_gan.metrics.result import Result
+from phys_gan.validation.comparison import Comparison
+from phys_gan.validation.requirements import Check, Requirement, evaluate
 
-__all__ = ["compact", "floor_text", "p_value_text", "percent", "value_text", "whole", "with_error"]
+__all__ = [
+    "Card",
+    "Light",
+    "compact",
+    "failed_on",
+    "floor_text",
+    "make_card",
+    "observable_light",
+    "p_value_text",
+    "percent",
+    "result_light",
+    "severity",
+    "value_text",
+    "whole",
+    "with_error",
+]
 
 _SMALL = 1e-3
 _SUPERSCRIPT = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
@@ -94,3 +121,126 @@ def _decimals(scale: float) -> int:
     if not np.isfinite(scale) or scale <= 0:
         return 3
     return int(np.clip(1 - np.floor(np.log10(scale)), 0, 8))
+
+
+class Light(Enum):
+    """A verdict that is told by shape and word as well as by colour.
+
+    Attributes:
+        key: Name of the style.
+        symbol: Its shape.
+        word: What it says.
+        rank: Worse is higher, for sorting.
+    """
+
+    GREEN = ("green", "●", "within floor", 0)
+    AMBER = ("amber", "▲", "outside floor", 1)
+    RED = ("red", "■", "requirement failed", 2)
+
+    def __init__(self, key: str, symbol: str, word: str, rank: int) -> None:
+        self.key, self.symbol, self.word, self.rank = key, symbol, word, rank
+
+
+def observable_light(
+    name: str, results: Mapping[str, Result], checks: Sequence[Check] = ()
+) -> Light:
+    """Judge an observable by all its metrics and by the requirements that fail on it."""
+    if any(failed_on(check, name, results) for check in checks):
+        return Light.RED
+    return Light.GREEN if all(r.within_floor for r in results.values()) else Light.AMBER
+
+
+def result_light(name: str, result: Result, checks: Sequence[Check] = ()) -> Light:
+    """Judge a metric that looks at all observables together."""
+    for check in checks:
+        wanted = check.requirement
+        alone = wanted.observable is None and wanted.statistic is None
+        if not check.met and alone and wanted.metric == name:
+            return Light.RED
+    return Light.GREEN if result.within_floor else Light.AMBER
+
+
+def severity(results: Mapping[str, Result]) -> float:
+    """Return the largest ratio of a metric of one observable to its limit."""
+    return max(result.severity for result in results.values())
+
+
+def failed_on(check: Check, name: str, results: Mapping[str, Result]) -> bool:
+    """Return whether a requirement is not met because of this observable.
+
+    Of ``METRIC.max`` and ``METRIC.min`` those observables are to blame that break the bound
+    themselves; of ``METRIC.mean``, of ``outside_floor`` and of what looks at all observables
+    together, none alone. Nor are the results of all events to blame for what fails in a slice.
+    """
+    wanted = check.requirement
+    if check.met or wanted.statistic == "mean":
+        return False
+    if wanted.in_slices and wanted.observable is None:
+        return False
+    if wanted.observable is not None:
+        return wanted.observable == name
+    if wanted.statistic is None:
+        return False
+    return wanted.metric in results and not _met_alone(wanted, name, results)
+
+
+def _met_alone(wanted: Requirement, name: str, results: Mapping[str, Result]) -> bool:
+    alone = dataclasses.replace(wanted, statistic=None, observable=name)
+    found = {metric: result.as_dict() for metric, result in results.items()}
+    return evaluate(alone, {"observables": {name: found}}).met
+
+
+_NAMED = 8
+
+
+@dataclass(frozen=True)
+class Card:
+    """The headline of a candidate.
+
+    Attributes:
+        name: The candidate.
+        light: The overall verdict.
+        verdict: One sentence.
+        lines: What else to know, as sentences.
+        findings: Known failures by name, with what was seen.
+        warnings: What limits the meaning of the comparison.
+    """
+
+    name: str
+    light: Light
+    verdict: str
+    lines: Sequence[str]
+    findings: Sequence[tuple[str, str]]
+    warnings: Sequence[str]
+
+
+def make_card(name: str, comparison: Comparison, checks: Sequence[Check]) -> Card:
+    """Sum up a comparison."""
+    outside, total = comparison.outside, len(comparison.results)
+    n_within = total - len(outside)
+    verdict = f"{n_within} of {total} observables are within the floor."
+    if not outside:
+        verdict = f"All {total} observables are within the floor."
+    first, second = whole(comparison.reference.n), whole(comparison.candidate.n)
+    lines = [
+        "Probability that two samples of one source differ this much in any of them: "
+        f"p {p_value_text(comparison.whole.p_value)}, from {first} reference and {second} "
+        "candidate events."
+    ]
+    if outside:
+        more = f", and {len(outside) - _NAMED} more" if len(outside) > _NAMED else ""
+        lines.append(f"Outside, the worst first: {', '.join(outside[:_NAMED])}{more}.")
+    together = [r.within_floor for r in comparison.multivariate.values()]
+    if together:
+        lines.append(
+            f"{sum(together)} of {len(together)} metrics of whole events are within the floor."
+        )
+    if checks:
+        met = sum(check.met for check in checks)
+        lines.append(f"{met} of {len(checks)} requirements are met.")
+    if not all(check.met for check in checks):
+        light = Light.RED
+    else:
+        light = Light.GREEN if not outside and all(together) else Light.AMBER
+    findings = [(finding.name, finding.text) for finding in comparison.findings]
+    return Card(name, light, verdict, lines, findings, list(comparison.warnings))

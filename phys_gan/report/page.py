@@ -1,15 +1,24 @@
-"""The report: one HTML page with everything inside, readable without a network."""
+"""The report: one HTML page with everything inside, readable without a network.
+
+A figure of some observables alone, for notebooks and talks.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
 from pathlib import Path
 
-from phys_gan.report import joint_tables, sample_tables, tables
-from phys_gan.report.cards import make_card
-from phys_gan.report.sections import make_sections
-from phys_gan.report.tables import Checks
-from phys_gan.report.writing import (
+from matplotlib.figure import Figure
+
+from phys_gan.errors import MissingError
+from phys_gan.metrics.distances import METRICS
+from phys_gan.metrics.result import MODES, MULTIVARIATE
+from phys_gan.metrics.uncertainty import ALPHA
+from phys_gan.report import tables
+from phys_gan.report.histograms import Drawn, Panels, histogram_figure
+from phys_gan.report.numbers import make_card
+from phys_gan.report.pictures import (
     DrawnSection,
     Report,
     draw_sections,
@@ -17,13 +26,13 @@ from phys_gan.report.writing import (
     versions,
     write_files,
 )
+from phys_gan.report.sections import make_sections
+from phys_gan.report.style import as_png, figure_style, make_looks
+from phys_gan.report.tables import Checks
 from phys_gan.validation.comparison import Comparison, Comparisons
-from phys_gan.validation.multivariate.glossary import MODES, MULTIVARIATE
 from phys_gan.validation.requirements import Check
-from phys_gan.validation.statistics.metrics import METRICS
-from phys_gan.validation.statistics.uncertainty import ALPHA
 
-__all__ = ["render", "save_page"]
+__all__ = ["observables_figure", "render", "save_page"]
 
 
 def render(
@@ -99,13 +108,13 @@ def _page(comparisons: Comparisons, checks: Checks, sections: Sequence[DrawnSect
                 (name, tables.observables_table(c, checks[name])) for name, c in comparisons.items()
             ],
             requirements=tables.requirements_table(checks),
-            together=joint_tables.together_table(comparisons, checks),
-            classifiers=joint_tables.classifier_table(comparisons, checks),
+            together=tables.together_table(comparisons, checks),
+            classifiers=tables.classifier_table(comparisons, checks),
             slices=tables.slices_table(comparisons),
-            responses=sample_tables.response_table(comparisons),
+            responses=tables.response_table(comparisons),
             sections={section.key: section for section in sections},
-            samples=sample_tables.samples_table(comparisons),
-            provenance=sample_tables.provenance_table(comparisons),
+            samples=tables.samples_table(comparisons),
+            provenance=tables.provenance_table(comparisons),
             versions=_versions(first),
             metrics=METRICS,
             joint_metrics=[
@@ -123,3 +132,47 @@ def _versions(comparison: Comparison) -> dict[str, str]:
         "seed": str(comparison.seed),
         "probability of a false alarm": f"{ALPHA:g}",
     }
+
+
+class _Shown(Figure):
+    """A figure that notebooks show, also where nobody has used pyplot."""
+
+    def _repr_png_(self) -> bytes:
+        return as_png(self, dpi=80)
+
+
+def observables_figure(comparisons: Mapping[str, Comparison], names: Sequence[str]) -> Figure:
+    """Draw histograms of observables side by side, their ratios to the reference below.
+
+    Arguments:
+        comparisons: Name of a candidate to its comparison with the reference that all share.
+        names: The observables.
+
+    Raises:
+        MissingError: No candidate has one of the observables, or none is named.
+    """
+    every = [_drawn(comparisons, name) for name in names or [""]]
+    width, height = Panels.size(len(comparisons))
+    with figure_style():
+        figure = _Shown(figsize=(len(every) * width, height))
+        frames = figure.subfigures(1, len(every), squeeze=False)[0]
+        for frame, drawn in zip(frames, every, strict=True):
+            histogram_figure(drawn, len(comparisons), frame)
+    return figure
+
+
+def _drawn(comparisons: Mapping[str, Comparison], name: str) -> list[Drawn]:
+    drawn: list[Drawn] = [
+        (look, found.histograms[name], found.results.get(name, {}))
+        for look, found in zip(make_looks(list(comparisons)), comparisons.values(), strict=True)
+        if name in found.histograms
+    ]
+    if not drawn:
+        known = {name: None for found in comparisons.values() for name in found.histograms}
+        nearest = get_close_matches(name, known, 3, 0.4) or list(known)[:8]
+        raise MissingError(
+            f"'{name}' is none of the observables that were compared",
+            remedy=f"nearest: {', '.join(nearest)}",
+            value=name,
+        )
+    return drawn

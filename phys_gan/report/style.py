@@ -1,7 +1,17 @@
-"""How figures look: ticks and type of the field, colours that the colour-blind can tell apart."""
+"""How figures look: ticks and type of the field, colours that the colour-blind can tell apart.
+
+Axes for numbers of either sign that span decades: linear around zero, logarithmic beyond.
+
+Legends that stand above a figure, where they hide nothing.
+
+Figures to bytes: SVG and PNG inside the page, PDF and PNG beside it.
+"""
 
 from __future__ import annotations
 
+import base64
+import io
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -9,8 +19,32 @@ from typing import Any
 
 import matplotlib as mpl
 import mplhep
+import numpy as np
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+from matplotlib.ticker import FixedLocator, FuncFormatter
+from numpy.typing import NDArray
 
-__all__ = ["REFERENCE", "REFERENCE_FILL", "Look", "figure_style", "make_looks"]
+__all__ = [
+    "REFERENCE",
+    "REFERENCE_FILL",
+    "Look",
+    "as_pdf",
+    "as_png",
+    "as_svg",
+    "asinh_axis",
+    "asinh_ticks",
+    "embedded",
+    "figure_style",
+    "legend_above",
+    "legend_height",
+    "line_of",
+    "make_looks",
+    "patch_of_reference",
+]
 
 REFERENCE = "#333333"
 REFERENCE_FILL = "#c9ccd1"
@@ -102,3 +136,119 @@ def figure_style() -> Iterator[None]:
     """Draw and write figures in the style of this package, and leave the user's as it is."""
     with mpl.rc_context(_STYLE):
         yield
+
+
+_MOST_POWERS = 4
+
+
+def asinh_axis(axes: Axes, softening: float, edges: NDArray[np.float64]) -> None:
+    """Make the x axis linear up to the softening, with ticks at zero and at powers of ten.
+
+    Arguments:
+        axes: The axes.
+        softening: Where it turns from linear to logarithmic.
+        edges: Edges of what is drawn, for the ticks.
+    """
+    axes.set_xscale("asinh", linear_width=softening)
+    ticks = asinh_ticks(softening, float(edges[0]), float(edges[-1]))
+    axes.xaxis.set_major_locator(FixedLocator(ticks))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}".replace("-", "−")))
+    powers = [tick for tick in ticks if tick]
+    minor = {factor * power for power in powers for factor in range(2, 10)}
+    axes.xaxis.set_minor_locator(FixedLocator(sorted(minor)))
+
+
+def asinh_ticks(softening: float, low: float, high: float) -> list[float]:
+    """Return zero and the powers of ten beyond the softening, in steps that leave room for labels.
+
+    Example:
+        >>> asinh_ticks(0.05, -0.5, 20.0)
+        [-0.1, 0.0, 0.1, 1.0, 10.0]
+    """
+    first = int(np.ceil(np.log10(softening)))
+    largest = max(abs(low), abs(high), 10.0**first)
+    last = int(np.floor(np.log10(largest)))
+    step = -(-(last - first + 1) // _MOST_POWERS)
+    powers = [float(f"1e{exponent}") for exponent in range(first, last + 1, step)]
+    ticks = [*(-power for power in reversed(powers)), 0.0, *powers]
+    return [tick for tick in ticks if low <= tick <= high]
+
+
+_ROW = 0.25
+_ACROSS = 3
+
+
+def legend_height(n: int) -> float:
+    """Return the height [inch] to add to a figure for a legend of n samples."""
+    return _ROW * -(-n // _ACROSS) + 0.1
+
+
+def legend_above(figure: Figure, handles: Sequence[Artist], names: Sequence[str]) -> None:
+    """Name the samples above all panels of a figure in constrained layout."""
+    room = legend_height(len(names)) / float(figure.get_size_inches()[1])
+    engine = figure.get_layout_engine()
+    if engine is not None:
+        engine.set(rect=(0, 0, 1, 1 - room))  # type: ignore[call-arg]
+    figure.legend(
+        handles, names, loc="upper center", ncols=_ACROSS, bbox_to_anchor=(0.5, 1.0), fontsize=11
+    )
+
+
+def patch_of_reference() -> Patch:
+    """Return the mark of the reference."""
+    return Patch(facecolor=REFERENCE_FILL, edgecolor=REFERENCE)
+
+
+def line_of(look: Look) -> Line2D:
+    """Return the mark of a candidate."""
+    return Line2D([], [], color=look.colour, ls=look.line, marker=look.marker, ms=4)
+
+
+_PATHS = re.compile(r' (?:d|x|y)="[^"]*"')
+_DECIMALS = re.compile(r"(\.\d\d)\d+")
+_SHORTER = (
+    (re.compile(r"<!--.*?-->|<metadata>.*?</metadata>|<\?xml.*?\?>|<!DOCTYPE.*?>", re.DOTALL), ""),
+    # Nothing refers to groups by name.
+    (re.compile(r'<g id="[^"]*"'), "<g"),
+    (re.compile(r" ?\n([LMQCz])"), r"\1"),
+    (re.compile(r"([LMQC]) "), r"\1"),
+    (re.compile(r"\s*\n\s*"), " "),
+    (re.compile(r"> <"), "><"),
+)
+# What an address may not hold; apostrophes do for quotation marks.
+_ESCAPED = str.maketrans({"%": "%25", "#": "%23", "<": "%3C", ">": "%3E", '"': "'"})
+
+
+def as_svg(figure: Figure) -> bytes:
+    """Return the figure as SVG; text becomes outlines and needs no fonts."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
+    # Coordinates are points: two decimals are finer than any screen, and halve the page.
+    text = _PATHS.sub(lambda path: _DECIMALS.sub(r"\1", path[0]), buffer.getvalue().decode())
+    for pattern, shorter in _SHORTER:
+        text = pattern.sub(shorter, text)
+    return text.strip().encode()
+
+
+def as_png(figure: Figure, dpi: int = 150) -> bytes:
+    """Return the figure as pixels, for slides and for maps of thousands of cells."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=dpi, metadata={"Software": None})
+    return buffer.getvalue()
+
+
+def as_pdf(figure: Figure) -> bytes:
+    """Return the figure for papers; equal figures give equal bytes."""
+    buffer = io.BytesIO()
+    figure.savefig(
+        buffer, format="pdf", metadata={"CreationDate": None, "Creator": None, "Producer": None}
+    )
+    return buffer.getvalue()
+
+
+def embedded(content: bytes) -> str:
+    """Return an image as a data URI, which a page shows without any other file."""
+    if content.startswith(b"\x89PNG"):
+        return "data:image/png;base64," + base64.b64encode(content).decode()
+    # Shorter than base64, and it compresses well.
+    return "data:image/svg+xml," + content.decode().translate(_ESCAPED)

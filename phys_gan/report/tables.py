@@ -1,4 +1,9 @@
-"""The tables of the page: what stands in each cell, and by what number a column is sorted."""
+"""The tables of the page: what stands in each cell, and by what number a column is sorted.
+
+Tables of metrics that look at whole events: distances, correlations, classifiers.
+
+Tables of the samples: how many events, of which energies, made by what, with what response.
+"""
 
 from __future__ import annotations
 
@@ -7,22 +12,38 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from phys_gan.report.lights import Light, observable_light, severity
-from phys_gan.report.numbers import compact, floor_text, value_text, whole
-from phys_gan.validation.comparison import Comparison, Comparisons
+from phys_gan.metrics.distances import METRICS
+from phys_gan.metrics.response import ResponseCurve
+from phys_gan.metrics.result import MODES, MULTIVARIATE, Result
+from phys_gan.report.numbers import (
+    Light,
+    compact,
+    floor_text,
+    observable_light,
+    percent,
+    result_light,
+    severity,
+    value_text,
+    whole,
+)
+from phys_gan.validation.comparison import Comparison, Comparisons, Side
 from phys_gan.validation.distributions import Distributions
+from phys_gan.validation.exploration import meaning_of
 from phys_gan.validation.requirements import Check
-from phys_gan.validation.statistics.metrics import METRICS
-from phys_gan.validation.statistics.result import Result
 
 __all__ = [
     "Cell",
     "Checks",
     "Table",
+    "classifier_table",
     "observables_table",
     "overview_table",
+    "provenance_table",
     "requirements_table",
+    "response_table",
+    "samples_table",
     "slices_table",
+    "together_table",
 ]
 
 Checks = Mapping[str, Sequence[Check]]
@@ -206,3 +227,190 @@ def _squeezed(ratio: float) -> float:
 
 def _sortable(value: float) -> float:
     return value if np.isfinite(value) else 1e300
+
+
+_LABELS = {
+    **{name: metric.label for name, metric in (MODES | MULTIVARIATE).items()},
+    "layer_correlations": "layer correlations, rms difference",
+    "cell_correlations": "cell correlations, rms difference",
+}
+_OF_IMAGES = {
+    "layer_correlations": "band correlations, rms difference",
+    "cell_correlations": "pixel correlations, rms difference",
+}
+_CLASSIFIER_LABELS = {
+    "auc": "AUC",
+    "jsd": "JSD",
+    "jsd_calibrated": "JSD, calibrated",
+    "accuracy": "accuracy",
+}
+
+
+def together_table(comparisons: Comparisons, checks: Checks) -> Table | None:
+    """List the metrics of whole events, one column per candidate; None when there are none."""
+    found = {
+        name: {
+            metric: result
+            for metric, result in comparison.multivariate.items()
+            if metric not in _of_classifiers(comparisons)
+        }
+        for name, comparison in comparisons.items()
+    }
+    image = next(iter(comparisons.values())).detector.is_image
+    return _table(found, _LABELS | _OF_IMAGES if image else _LABELS, checks, "metric")
+
+
+def classifier_table(comparisons: Comparisons, checks: Checks) -> Table | None:
+    """List what the classifiers found, one column per candidate; None when there are none."""
+    labels = _of_classifiers(comparisons)
+    found = {
+        name: {
+            f"{metric}_{form}": result
+            for form, judged in comparison.classifiers.items()
+            for metric, result in judged.results.items()
+        }
+        for name, comparison in comparisons.items()
+    }
+    return _table(found, labels, checks, "metric, input")
+
+
+def _of_classifiers(comparisons: Comparisons) -> dict[str, str]:
+    """Return the names of the metrics of classifiers among the multivariate ones, with labels."""
+    return {
+        f"{metric}_{form}": f"{_CLASSIFIER_LABELS.get(metric, metric)}, {form}"
+        for comparison in comparisons.values()
+        for form, judged in comparison.classifiers.items()
+        for metric in judged.results
+    }
+
+
+def _table(
+    found: Mapping[str, Mapping[str, Result]],
+    labels: Mapping[str, str],
+    checks: Checks,
+    head: str,
+) -> Table | None:
+    names = list(dict.fromkeys(name for results in found.values() for name in results))
+    if not names:
+        return None
+    rows = []
+    for name in names:
+        cells = [
+            _cell(name, results.get(name), candidate, checks)
+            for candidate, results in found.items()
+        ]
+        rows.append((labels.get(name, name), cells))
+    return Table([(head, ""), *((name, "") for name in found)], rows, sortable=False)
+
+
+def _cell(name: str, result: Result | None, candidate: str, checks: Checks) -> Cell:
+    if result is None:
+        return Cell("not computed")
+    light = result_light(name, result, checks.get(candidate, ()))
+    small = f"floor {floor_text(result)}, {light.word}"
+    return Cell(value_text(result), small, light=light, loud=light is not Light.GREEN)
+
+
+_LONGEST = 4000
+"""Characters of what is recorded of a sample."""
+
+
+def samples_table(comparisons: Comparisons) -> Table:
+    """List the numbers of events and the incident energies, of images the ranges of conditions."""
+    detector = next(iter(comparisons.values())).detector
+    if detector.is_image:
+        return _galaxies_table(comparisons)
+    if detector.is_toy:
+        counts = [(name, [_events(side)]) for name, side in _sides(comparisons)]
+        return Table([("sample", ""), ("points", "")], counts, sortable=False)
+    rows = [(name, _sample(side)) for name, side in _sides(comparisons)]
+    heads = ("sample", "events", "incident energy [GeV]", "energy outside the cells")
+    return Table([(head, "") for head in heads], rows, sortable=False)
+
+
+def _galaxies_table(comparisons: Comparisons) -> Table:
+    """List the ranges of the conditions as well, in the units that they are known to have."""
+    detector = next(iter(comparisons.values())).detector
+    sides = _sides(comparisons)
+    names = list(dict.fromkeys(name for _, side in sides for name in side.conditions))
+    units = [meaning_of(detector, name).unit for name in names]
+    heads = [
+        "sample",
+        "galaxies",
+        *(f"{name} [{unit}]" if unit else name for name, unit in zip(names, units, strict=True)),
+    ]
+    rows = [
+        (label, [_events(side), *(Cell(_range(side, name)) for name in names)])
+        for label, side in sides
+    ]
+    return Table([(head, "") for head in heads], rows, sortable=False)
+
+
+def provenance_table(comparisons: Comparisons) -> Table:
+    """List what is recorded of how every sample was made."""
+    sides = _sides(comparisons)
+    keys = list(dict.fromkeys(key for _, side in sides for key in side.provenance))
+    rows = [
+        (key[:_LONGEST], [_recorded(side.provenance.get(key, "–")) for _, side in sides])
+        for key in keys
+    ]
+    if not rows:
+        rows = [("made by", [Cell("not recorded", is_text=True) for _ in sides])]
+    return Table([("", ""), *((name, "") for name, _ in sides)], rows, sortable=False)
+
+
+def _recorded(text: str) -> Cell:
+    # Whoever wrote a file may have written a book into it.
+    return Cell(text if len(text) <= _LONGEST else f"{text[:_LONGEST]} …", is_text=True)
+
+
+def response_table(comparisons: Comparisons) -> Table | None:
+    """List the fits of the resolution and the linearity; None without incident energies."""
+    rows = [
+        (name, _fit(side.response))
+        for name, side in _sides(comparisons)
+        if side.response is not None
+    ]
+    heads = ("sample", "stochastic term a", "constant term b", "χ²/ndf of the fit", "non-linearity")
+    return Table([(head, "") for head in heads], rows, sortable=False) if rows else None
+
+
+def _sides(comparisons: Comparisons) -> list[tuple[str, Side]]:
+    references = [c.reference for c in comparisons.values()]
+    # Its response is known beside those candidates alone whose incident energies are.
+    first = next((side for side in references if side.response), references[0])
+    return [("reference", first), *((name, c.candidate) for name, c in comparisons.items())]
+
+
+def _sample(side: Side) -> list[Cell]:
+    energy = "not known"
+    if side.energy is not None:
+        energy = _range_text([value / 1000 for value in side.energy])
+    outside = "not recorded" if side.outside is None else f"{100 * side.outside:.3f} %"
+    return [_events(side), Cell(energy), Cell(outside)]
+
+
+def _events(side: Side) -> Cell:
+    """Say how many events there are, and how many of weight 1 would say as much."""
+    worth = f" (weighted, worth {whole(round(side.n_effective))})" if side.weighted else ""
+    return Cell(f"{whole(side.n)}{worth}")
+
+
+def _range(side: Side, name: str) -> str:
+    return _range_text(side.conditions[name]) if name in side.conditions else "not known"
+
+
+def _range_text(values: Sequence[float]) -> str:
+    low, middle, high = values
+    return f"{low:.3g} to {high:.3g}, median {middle:.3g}"
+
+
+def _fit(curve: ResponseCurve) -> list[Cell]:
+    fit = curve.fit
+    chi2 = f"{fit.chi2_ndf:.2f}" if np.isfinite(fit.chi2_ndf) else "not defined"
+    return [
+        Cell(percent(fit.a, fit.a_error)),
+        Cell(percent(fit.b, fit.b_error)),
+        Cell(chi2),
+        Cell(percent(curve.linearity, curve.linearity_error)),
+    ]

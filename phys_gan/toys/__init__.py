@@ -1,15 +1,18 @@
 """Toys: points of known density, on which a method shows what it can before any shower does."""
 
-from phys_gan.toys.catalogue import TOYS, simulate_toy, truth_of
-from phys_gan.toys.distances import (
+from phys_gan.toys.mixture import (
+    TOYS,
+    Mixture,
+    ModeCount,
+    count_modes,
     gaussian_kl,
     jensen_shannon,
     kullback_leibler,
     optimal_discriminator,
     optimal_value,
+    simulate_toy,
+    truth_of,
 )
-from phys_gan.toys.mixture import Mixture
-from phys_gan.toys.modes import ModeCount, count_modes
 
 __all__ = [
     "TOYS",

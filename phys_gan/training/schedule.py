@@ -8,7 +8,7 @@ from typing import Literal
 from pydantic import Field
 
 from phys_gan.model import Precision
-from phys_gan.training.section import Section
+from phys_gan.training.techniques import Section
 
 __all__ = ["TrainingConfig"]
 

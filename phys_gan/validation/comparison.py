@@ -10,23 +10,21 @@ from typing import TYPE_CHECKING, Any
 from phys_gan._version import __version__
 from phys_gan.detectors import Detector
 from phys_gan.files import numbers_first
-from phys_gan.validation.diagnosis import Finding
-from phys_gan.validation.distributions import Distributions
-from phys_gan.validation.histograms import Histogram
-from phys_gan.validation.profiles import Profiles
+from phys_gan.metrics.response import ResponseCurve
+from phys_gan.metrics.result import Result
+from phys_gan.metrics.uncertainty import ALPHA
+from phys_gan.validation.distributions import Distributions, Histogram
+from phys_gan.validation.pathologies import Finding
 from phys_gan.validation.requirements import Check, Requirement, evaluate
-from phys_gan.validation.statistics.response import ResponseCurve
-from phys_gan.validation.statistics.result import Result
-from phys_gan.validation.statistics.uncertainty import ALPHA
+from phys_gan.validation.sample import Profiles
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from phys_gan.validation.classifier.outcome import ClassifierResult
+    from phys_gan.metrics.classifier.two_sample import ClassifierResult
+    from phys_gan.metrics.correlations import CellCorrelations, Correlations
     from phys_gan.validation.gallery import Gallery
-    from phys_gan.validation.points import Clouds
-    from phys_gan.validation.statistics.cell_correlations import CellCorrelations
-    from phys_gan.validation.statistics.correlations import Correlations
+    from phys_gan.validation.joint import Clouds
 
 __all__ = ["Comparison", "Comparisons", "Side"]
 

@@ -1,4 +1,9 @@
-"""All observables of two samples, or of a slice of them, as histograms and metrics."""
+"""All observables of two samples, or of a slice of them, as histograms and metrics.
+
+The two histograms of one observable, with everything a plot or a later re-plot needs.
+
+Slices of a condition: the same comparison again where, say, the energy is low.
+"""
 
 from __future__ import annotations
 
@@ -6,45 +11,349 @@ import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TypeVar
+from itertools import pairwise
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from phys_gan.validation.histograms import (
-    Histogram,
-    bin_edges,
-    scalar_histogram,
-    spectrum_histogram,
-)
-from phys_gan.validation.measuring import Measured
-from phys_gan.validation.observables import Observable
-from phys_gan.validation.observables.pixels import softening
-from phys_gan.validation.observables.spectrum import plot_edges, spectrum_name
-from phys_gan.validation.slicing import Cut
-from phys_gan.validation.statistics.resampling import Replicas, draw_replicas
-from phys_gan.validation.statistics.result import Result
-from phys_gan.validation.statistics.samples import Sample, Scalars, Spectra
-from phys_gan.validation.statistics.uncertainty import (
+from phys_gan.errors import ConfigError, MissingError
+from phys_gan.metrics.distances import Weights, effective_size, scaled, taken, variance
+from phys_gan.metrics.result import Result
+from phys_gan.metrics.uncertainty import (
     Raw,
+    Replicas,
+    Sample,
+    Scalars,
+    Spectra,
     assess,
+    draw_replicas,
     effective_number,
     global_p_value,
     judge,
     undefined,
 )
-from phys_gan.validation.statistics.weighting import Weights, scaled, taken
+from phys_gan.observables import Observable
+from phys_gan.observables.registry import counts, extended
+from phys_gan.observables.spectrum import plot_edges, softening, spectrum_name
+from phys_gan.validation.sample import Measured
 
 __all__ = [
     "FEW_HITS",
     "MIN_EVENTS",
     "Binnings",
+    "Cut",
     "Distributions",
+    "Histogram",
     "Selection",
+    "Slices",
     "assess_all",
+    "bin_edges",
     "choose_bins",
     "few_events",
+    "make_cuts",
+    "scalar_histogram",
+    "spectrum_histogram",
 ]
+
+Values = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Histogram:
+    """Counts of both samples in common bins.
+
+    Entries with weights are sums of them, where the weights have the mean 1 over the events.
+
+    Attributes:
+        label: LaTeX label with unit.
+        description: One sentence for captions.
+        edges: Bin edges, shape (n_bins + 1,).
+        reference: Entries with under- and overflow, shape (n_bins + 2,).
+        candidate: The same.
+        reference_error: Statistical errors of the entries, same shape.
+        candidate_error: The same.
+        undefined: Events of reference and candidate for which the observable is not defined.
+        n_events: Events of reference and candidate, the defined ones.
+        n_effective: Their effective numbers, where they have weights.
+        layer: Number of the layer that the observable belongs to.
+        family: Name with ``{k}`` for the layer, for plots over all layers.
+        moments: Mean and standard deviation of reference and candidate, shape (2, 2).
+        per_event: Whether there are many entries per event.
+        unit: Unit of the entries, where the height of a bin depends on it.
+        softening: Value around which an asinh axis turns from linear to logarithmic, where entries
+            of both signs span decades; such a histogram is shown over the width of its bins.
+    """
+
+    label: str
+    description: str
+    edges: Values
+    reference: Values
+    candidate: Values
+    reference_error: Values
+    candidate_error: Values
+    undefined: tuple[int, int]
+    n_events: tuple[int, int]
+    layer: int | None = None
+    family: str = ""
+    moments: Values | None = None
+    per_event: bool = False
+    unit: str = ""
+    softening: float | None = None
+    n_effective: tuple[float, float] | None = None
+
+    @property
+    def is_log(self) -> bool:
+        """Whether the bins are regular in the logarithm."""
+        if len(self.edges) < 3 or self.edges[0] <= 0:
+            return False
+        widths = np.diff(self.edges)
+        return bool(widths[-1] > 1.001 * widths[0])
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the histograms for JSON; the first and last entry are under- and overflow."""
+        return {
+            "label": self.label,
+            "edges": self.edges.tolist(),
+            "reference": self.reference.tolist(),
+            "candidate": self.candidate.tolist(),
+            "undefined": {"reference": self.undefined[0], "candidate": self.undefined[1]},
+        }
+
+
+def bin_edges(observable: Observable, reference: Values, candidates: Sequence[Values]) -> Values:
+    """Choose bins from the defined values of the reference, continued to those of all candidates.
+
+    Without a defined reference value the candidates alone can say where the bins belong, and
+    beside a single one they say how wide these are.
+    """
+    guide = next((values for values in (reference, *candidates) if len(values)), None)
+    if guide is not None and guide.min() == guide.max():
+        guide = np.concatenate([reference, *candidates])
+    edges = np.array([0.0, 1.0]) if guide is None else observable.binning.edges(guide)
+    for values in candidates:
+        edges = extended(edges, values)
+    return edges
+
+
+def scalar_histogram(
+    observable: Observable,
+    edges: Values,
+    reference: Values,
+    candidate: Values,
+    weights: tuple[Weights, Weights] = (None, None),
+) -> Histogram:
+    """Fill an observable of both samples, NaN where not defined, shapes (n,) and (m,)."""
+    good = [np.isfinite(values) for values in (reference, candidate)]
+    p, q = reference[good[0]], candidate[good[1]]
+    w, v = (taken(one, rows) for one, rows in zip(weights, good, strict=True))
+    (first, first_error), (second, second_error) = (
+        _filled(values, own, edges) for values, own in ((p, w), (q, v))
+    )
+    moments = np.array([_moments(values, own) for values, own in ((p, w), (q, v))])
+    return Histogram(
+        label=observable.axis_label,
+        description=observable.description,
+        edges=edges,
+        reference=first,
+        candidate=second,
+        reference_error=first_error,
+        candidate_error=second_error,
+        undefined=(len(reference) - len(p), len(candidate) - len(q)),
+        n_events=(len(p), len(q)),
+        layer=observable.layer,
+        family=observable.family,
+        moments=moments,
+        n_effective=_effective((len(p), len(q)), (w, v)),
+    )
+
+
+def _filled(values: Values, weights: Weights, edges: Values) -> tuple[Values, Values]:
+    """Return the entries with under- and overflow, and their statistical errors."""
+    if weights is None:
+        entries = counts(values, edges).astype(np.float64)
+        return entries, np.sqrt(entries)
+    unit = _unit(weights)
+    places = np.searchsorted(edges, values, side="right")
+    sums = [np.bincount(places, w, len(edges) + 1) for w in (unit, unit**2)]
+    return np.asarray(sums[0], np.float64), np.sqrt(sums[1])
+
+
+def _unit(weights: Values) -> Values:
+    """Return weights over their mean; where they cancel, over that of their sizes."""
+    mean = weights.mean() if len(weights) and weights.sum() > 0 else np.abs(weights).mean()
+    return weights / mean if len(weights) and mean > 0 else weights
+
+
+def _moments(values: Values, weights: Weights) -> tuple[float, float]:
+    if not effective_size(len(values), weights) > 0:
+        return np.nan, np.nan
+    return float(np.average(values, weights=weights)), variance(values, weights) ** 0.5
+
+
+def _effective(
+    sizes: tuple[int, int], weights: tuple[Weights, Weights]
+) -> tuple[float, float] | None:
+    if weights[0] is None and weights[1] is None:
+        return None
+    return effective_size(sizes[0], weights[0]), effective_size(sizes[1], weights[1])
+
+
+def spectrum_histogram(
+    unit: str,
+    edges: Values,
+    reference: NDArray[np.unsignedinteger],
+    candidate: NDArray[np.unsignedinteger],
+    softening: float | None = None,
+    weights: tuple[Weights, Weights] = (None, None),
+) -> Histogram:
+    """Add up the hits of all events, given per event and bin, shapes (n, n_bins + 2), (m, ...).
+
+    Arguments:
+        unit: Unit of the cells.
+        edges: Bin edges in this unit.
+        reference: Entries of the reference.
+        candidate: Entries of the candidate.
+        softening: That of pixels; none for energies.
+        weights: Weights of the events of both.
+    """
+    label = rf"$E_\mathrm{{cell}}$ [{unit}]"
+    description = "Energy of every cell above the read-out threshold."
+    if softening is not None:
+        label = f"pixel [{unit}]"
+        description = (
+            "All pixels, per unit of the axis, which is linear in the noise and logarithmic beyond."
+        )
+    entries, errors = [], []
+    for h, own in zip((reference, candidate), weights, strict=True):
+        if own is None:
+            entries.append(h.sum(axis=0, dtype=np.float64))
+            # Cells of one event fluctuate together: the error is the spread over events.
+            spread = h.std(axis=0, dtype=np.float64) if len(h) else np.zeros(h.shape[1])
+            errors.append(np.sqrt(len(h)) * spread)
+            continue
+        w = _unit(own)
+        total, squares = w @ h, w**2 @ h.astype(np.float64) ** 2
+        mean, mixed = total / max(len(h), 1), w**2 @ h
+        entries.append(total)
+        errors.append(np.sqrt(np.maximum(0, squares - 2 * mean * mixed + mean**2 * (w @ w))))
+    return Histogram(
+        label=label,
+        description=description,
+        edges=edges,
+        reference=entries[0],
+        candidate=entries[1],
+        reference_error=errors[0],
+        candidate_error=errors[1],
+        undefined=(0, 0),
+        n_events=(len(reference), len(candidate)),
+        per_event=True,
+        unit=unit,
+        softening=softening,
+        n_effective=_effective((len(reference), len(candidate)), weights),
+    )
+
+
+Slices = Mapping[str, Sequence[float] | None]
+"""Condition name to edges; None to choose them from the reference."""
+
+_N_SLICES = 4
+_MIN_EVENTS = 100
+_MAX_VALUES = 8
+
+
+@dataclass(frozen=True)
+class Cut:
+    """A selection of events by one condition.
+
+    Attributes:
+        condition: Name of the condition.
+        low: Smallest value.
+        high: Values end before this one.
+        single: Whether ``low`` is the only value inside.
+    """
+
+    condition: str
+    low: float
+    high: float
+    single: bool = False
+
+    def rows(self, sample: Measured) -> NDArray[np.int64]:
+        """Return the numbers of the events inside."""
+        values = sample.conditions[self.condition]
+        return np.flatnonzero((values >= self.low) & (values < self.high))
+
+    @property
+    def label(self) -> str:
+        """The selection in words; incident energies in GeV."""
+        if self.condition == "energy":
+            low, high = f"{self.low / 1000:.3g}", f"{self.high / 1000:.3g}"
+            return f"{low} GeV" if self.single else f"{low} to {high} GeV"
+        if self.single:
+            return f"{self.condition} = {self.low:.6g}"
+        return f"{self.condition} from {self.low:.4g} to {self.high:.4g}"
+
+
+def make_cuts(reference: Measured, slices: Slices) -> list[Cut]:
+    """Turn the wanted slices into selections.
+
+    Without given edges a condition of up to 8 different values has one slice for each, and any
+    other one up to 4 slices with equal numbers of reference events; each has at least 100 of them.
+
+    Arguments:
+        reference: The reference.
+        slices: Condition name to edges, or to None.
+
+    Raises:
+        MissingError: The reference has no such condition.
+        ConfigError: The edges of a slice do not rise.
+    """
+    cuts = []
+    for name, given in slices.items():
+        if name not in reference.conditions:
+            raise MissingError(
+                f"there is no condition '{name}' to slice; available: "
+                f"{', '.join(reference.conditions) or 'none'}",
+                value=name,
+            )
+        edges = _chosen(reference.conditions[name]) if given is None else _given(name, given)
+        values = reference.conditions[name]
+        single = given is None and len(np.unique(values)) <= _MAX_VALUES
+        cuts += [Cut(name, float(low), float(high), single) for low, high in pairwise(edges)]
+    return cuts
+
+
+def _given(name: str, edges: Sequence[float]) -> NDArray[np.float64]:
+    result = np.asarray(edges, np.float64)
+    if len(result) < 2 or np.any(np.diff(result) <= 0):
+        raise ConfigError(
+            f"the edges of the slices of '{name}' do not rise: {', '.join(map(str, edges))}",
+            remedy="give at least two rising numbers",
+            value=tuple(edges),
+        )
+    return result
+
+
+def _chosen(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return edges; none, that is a single one, when the events are too few for two slices."""
+    unique = np.unique(values)
+    above = float(np.nextafter(unique[-1], np.inf))
+    if 1 < len(unique) <= _MAX_VALUES:
+        return np.append(unique, above)
+    n_slices = min(_N_SLICES, len(values) // _MIN_EVENTS)
+    if len(unique) == 1 or n_slices < 2:
+        return unique[:1]
+    edges = np.quantile(values, np.linspace(0, 1, n_slices + 1))
+    edges[1:-1] = [_rounded(edge, (edges[-1] - edges[0]) / n_slices) for edge in edges[1:-1]]
+    edges[-1] = above
+    return np.unique(edges)
+
+
+def _rounded(value: float, width: float) -> float:
+    """Round an edge to a twentieth of the typical width of a slice or of its own size."""
+    step = 10.0 ** np.floor(np.log10(min(width, abs(value) or width) / 5))
+    return float(step * np.round(value / step))
+
 
 MIN_EVENTS = 20
 """Fewer events, or fewer for which an observable is defined, are not compared."""

@@ -1,18 +1,364 @@
-"""What a trained model does, to be looked at: events, ramps of conditions, walks, mixed styles."""
+"""What a trained model does, to be looked at: events, ramps of conditions, walks, mixed styles.
+
+What conditions are called, and which measured quantity answers to which of them.
+
+Ramps: one condition over its whole range, the others at their middle, the latents fixed.
+"""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
-from phys_gan.detectors import Detector
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from phys_gan.detectors import Detector, ImageLayer, Layer
+from phys_gan.errors import MissingError
 from phys_gan.events import Events
 from phys_gan.files import numbers_first
-from phys_gan.validation.ramping import Ramp, Response
+from phys_gan.metrics.response import Followed, follow
+from phys_gan.observables import OBSERVABLES, Observable, Showers, measure, select
 
-__all__ = ["Exploration", "Mixed"]
+__all__ = [
+    "MEANINGS",
+    "Exploration",
+    "Meaning",
+    "Mixed",
+    "Ramp",
+    "Range",
+    "Respond",
+    "Response",
+    "counterparts",
+    "meaning_of",
+    "measure_ramp",
+]
+
+
+@dataclass(frozen=True)
+class Meaning:
+    """How a condition is shown, and what is measured of it.
+
+    Attributes:
+        label: LaTeX label.
+        unit: Unit in which it is shown; ``{cell}`` stands for that of the cells.
+        factor: From its own unit to that one.
+        measured: The observable that rises with it: its name in the registry, or the observable.
+        period: Period of what is measured, where it is an angle.
+        equal: Whether an ideal detector measures the condition itself.
+    """
+
+    label: str
+    unit: str = ""
+    factor: float = 1.0
+    measured: str | Observable | None = None
+    period: float | None = None
+    equal: bool = False
+
+    @property
+    def angle(self) -> bool:
+        """Whether it is an angle."""
+        return self.unit == "rad"
+
+    @property
+    def axis_label(self) -> str:
+        """Label with unit."""
+        return f"{self.label} [{self.unit}]" if self.unit else self.label
+
+    def text(self, value: float) -> str:
+        """Write a value of the condition, in its own unit, with the unit in which it is shown."""
+        return f"{value * self.factor:.3g} {self.unit}".rstrip()
+
+
+def _image(layer: Layer) -> bool:
+    return isinstance(layer, ImageLayer)
+
+
+def _total(showers: Showers) -> NDArray[np.float64]:
+    return showers.total / 1000
+
+
+def _angle(showers: Showers) -> NDArray[np.float64]:
+    g1, g2 = (OBSERVABLES[name].compute(showers) for name in ("g1_{k}", "g2_{k}"))
+    return np.asarray(np.arctan2(g2, g1) / 2, np.float64)
+
+
+_E_TOT = Observable(
+    "E_tot",
+    _total,
+    r"$E_\mathrm{tot}$",
+    "GeV",
+    description="Energy in all cells.",
+)
+_ANGLE = Observable(
+    "position_angle_{k}",
+    _angle,
+    r"$\varphi_{k}$",
+    "rad",
+    description="Angle of the major axis of band {k}: adaptive moments.",
+    applies=_image,
+)
+
+MEANINGS: Mapping[str, Meaning] = MappingProxyType(
+    {
+        "energy": Meaning(r"$E_\mathrm{inc}$", "GeV", 1e-3, _E_TOT),
+        "theta": Meaning(r"$\theta$", "rad"),
+        "phi": Meaning(r"$\varphi$", "rad"),
+        "flux": Meaning(r"$F_\mathrm{in}$", "{cell}", measured="flux_{k}", equal=True),
+        "half_light_radius": Meaning(
+            r"$R_\mathrm{in}$", "arcsec", measured="half_light_radius_{k}"
+        ),
+        "sersic_index": Meaning(r"$n_\mathrm{in}$", measured="concentration_{k}"),
+        "axis_ratio": Meaning(r"$q_\mathrm{in}$", measured="axis_ratio_{k}"),
+        "position_angle": Meaning(
+            r"$\varphi_\mathrm{in}$", "rad", measured=_ANGLE, period=math.pi, equal=True
+        ),
+        "noise": Meaning(r"$\sigma_\mathrm{in}$", "{cell}", measured="noise_{k}", equal=True),
+    }
+)
+"""The conditions that are known by name. What is measured of one rises with it."""
+
+
+def meaning_of(detector: Detector, condition: str) -> Meaning:
+    """Return how a condition is shown; one that nobody knows by its name alone.
+
+    Example:
+        >>> from phys_gan.detectors import load_detector
+        >>> meaning_of(load_detector("calogan"), "energy").text(50_000.0)
+        '50 GeV'
+    """
+    known = MEANINGS.get(condition)
+    if known is None:
+        return Meaning(condition.replace("_", " ").replace("$", r"\$"))
+    unit = known.unit.replace("{cell}", detector.cell_unit)
+    return Meaning(known.label, unit, known.factor, known.measured, known.period, known.equal)
+
+
+def counterparts(detector: Detector, condition: str) -> list[Observable]:
+    """Return what answers to a condition in a detector, one per band of an image; may be nothing.
+
+    Example:
+        >>> from phys_gan.detectors import load_detector
+        >>> [o.name for o in counterparts(load_detector("galaxies-32"), "flux")]
+        ['flux_r']
+        >>> counterparts(load_detector("calogan"), "theta")
+        []
+    """
+    wanted = meaning_of(detector, condition).measured
+    if wanted is None:
+        return []
+    try:
+        return select(detector, [condition], [wanted])
+    except MissingError:
+        return []
+
+
+_WIDE = 5.0
+
+Respond = Callable[[Mapping[str, NDArray[np.float64]]], Events]
+"""Conditions (N,) to the events of the same N latents under them."""
+
+
+@dataclass(frozen=True)
+class Range:
+    """The values of a condition among the training events.
+
+    Attributes:
+        name: The condition.
+        low: Its smallest value.
+        high: Its largest.
+        angle: Whether it is an angle, whose values have no ratios.
+
+    Example:
+        >>> Range("flux", 25.0, 400.0).middle, Range("axis_ratio", 0.5, 1.0).middle
+        (100.0, 0.75)
+    """
+
+    name: str
+    low: float
+    high: float
+    angle: bool = False
+
+    @property
+    def geometric(self) -> bool:
+        """Whether steps have equal ratios: positive values over more than a factor of 5."""
+        return not self.angle and self.low > 0 and self.high > _WIDE * self.low
+
+    @property
+    def middle(self) -> float:
+        """The middle, geometric where steps are."""
+        return float(self.at(0.5))
+
+    def at(self, share: ArrayLike) -> NDArray[np.float64]:
+        """Return the values at shares of the way from the low end, 0 ... 1, to the high one."""
+        t = np.asarray(share, np.float64)
+        if self.geometric:
+            values = self.low * (self.high / self.low) ** t
+        else:
+            values = self.low + (self.high - self.low) * t
+        return np.asarray(np.clip(values, self.low, self.high), np.float64)
+
+    def rounded(self, value: float) -> float:
+        """Leave out what is small against the range, where steps are even."""
+        if self.geometric or self.high == self.low:
+            return value
+        places = 2 - math.floor(math.log10(self.high - self.low))
+        return round(value, places) + 0.0
+
+
+@dataclass(frozen=True, eq=False)
+class Response:
+    """How a measured quantity answers to a condition.
+
+    Attributes:
+        observable: What was measured.
+        followed: The numbers along the ramp.
+    """
+
+    observable: Observable
+    followed: Followed
+
+    @property
+    def good(self) -> bool:
+        """Whether it rises with the condition over the whole range."""
+        return self.followed.monotonic and self.followed.responds
+
+
+@dataclass(frozen=True, eq=False)
+class Ramp:
+    """A condition over its whole range.
+
+    Attributes:
+        range: The condition.
+        meaning: How it is shown.
+        values: Its values at each step, (S,).
+        events: One event at each step, all of the same latents.
+        responses: What answers to it; empty where nothing that is measured does.
+    """
+
+    range: Range
+    meaning: Meaning
+    values: NDArray[np.float64]
+    events: Events
+    responses: Sequence[Response]
+
+    @property
+    def name(self) -> str:
+        """The condition."""
+        return self.range.name
+
+    def number(self, value: float) -> str:
+        """Write a value of the condition in the unit in which it is shown, without the unit."""
+        return f"{self.range.rounded(float(value)) * self.meaning.factor:.3g}"
+
+    def text(self, value: float) -> str:
+        """Write a value of the condition with its unit."""
+        return f"{self.number(value)} {self.meaning.unit}".rstrip()
+
+    def verdict(self, response: Response) -> str:
+        """Say in one sentence whether a response follows this condition."""
+        name, o, f = self.name, response.observable, response.followed
+        low, high = self.number(self.values[0]), self.text(self.values[-1])
+        if not f.measured:
+            lost = np.flatnonzero(f.defined < np.minimum(2, f.defined.max()))
+            at = self.text(self.values[lost[0] if len(lost) else 0])
+            return f"{o.name} cannot be followed: hardly any event has one at {name} = {at}."
+        change = _with_error(abs(f.whole), f.whole_error, o.unit)
+        if not f.responds:
+            if f.whole < -2 * f.whole_error:
+                return f"A higher {name} makes {o.name} smaller: from {low} to {high}, by {change}."
+            return f"{o.name} does not follow {name}: from {low} to {high} it changes by {change}."
+        if len(f.falls):
+            worst = int(f.falls[np.argmin(f.rises[f.falls])])
+            first, second = self.number(self.values[worst]), self.text(self.values[worst + 1])
+            fall = _with_error(-f.rises[worst], f.rise_errors[worst], o.unit)
+            return (
+                f"A higher {name} does not always make {o.name} larger: it falls at "
+                f"{len(f.falls)} of {len(f.rises)} steps, most from {first} to {second}, by {fall}."
+            )
+        return f"{o.name} rises with {name} over the whole range, {low} to {high}, by {change}."
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return all numbers for explore.json, conditions in their own unit."""
+        return {
+            "low": self.range.low,
+            "high": self.range.high,
+            "middle": self.range.middle,
+            "geometric": self.range.geometric,
+            "values": self.values.tolist(),
+            "responses": {r.observable.name: self._response(r) for r in self.responses},
+        }
+
+    def _response(self, response: Response) -> dict[str, Any]:
+        f = response.followed
+        return {
+            "unit": response.observable.unit,
+            "mean": _numbers(f.mean),
+            "spread": _numbers(f.spread),
+            "error": _numbers(f.error),
+            "defined": f.defined.tolist(),
+            "rises": _numbers(f.rises),
+            "rise_errors": _numbers(f.rise_errors),
+            "change": _number(f.whole),
+            "change_error": _number(f.whole_error),
+            "spearman": _number(f.spearman),
+            "monotonic": f.monotonic,
+            "responds": f.responds,
+            "verdict": self.verdict(response),
+        }
+
+
+def measure_ramp(
+    respond: Respond, ranges: Sequence[Range], name: str, n: int, *, steps: int = 9
+) -> Ramp:
+    """Let a condition run over its range and measure what answers to it.
+
+    Arguments:
+        respond: Makes events of the same n latents under given conditions.
+        ranges: All conditions of the model; the others stay at their middle.
+        name: Which condition runs.
+        n: Number of latents.
+        steps: Number of values.
+    """
+    wanted = next(one for one in ranges if one.name == name)
+    values = wanted.at(np.linspace(0, 1, steps))
+    middle = {one.name: np.full(n, one.middle) for one in ranges}
+    rows: list[Events] = []
+    measured: list[dict[str, NDArray[np.float64]]] = []
+    observables: list[Observable] = []
+    for value in values:
+        events = respond(middle | {name: np.full(n, value)})
+        observables = observables or counterparts(events.detector, name)
+        measured.append(measure(events, observables))
+        rows.append(events[:1])
+    row = Events.concatenate(rows)
+    meaning = meaning_of(row.detector, name)
+    responses = [
+        Response(
+            o,
+            follow(np.stack([m[o.name] for m in measured]), meaning.period, float(values[0])),
+        )
+        for o in observables
+    ]
+    return Ramp(wanted, meaning, values, row, responses)
+
+
+def _with_error(value: float, error: float, unit: str) -> str:
+    # An error below the last figure says nothing.
+    known = f" ± {error:.1g}" if error > 5e-4 * abs(value) else ""
+    return f"{value:.3g}{known} {unit}".rstrip().replace("-", "−")
+
+
+def _number(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None
+
+
+def _numbers(values: NDArray[np.float64]) -> list[float | None]:
+    return [_number(value) for value in values]
 
 
 @dataclass(frozen=True, eq=False)
@@ -137,6 +483,6 @@ class Exploration:
             OutputError: The folder cannot be written.
         """
         with numbers_first(Path(directory), "explore.json", self.numbers):
-            from phys_gan.report.explore_page import save_exploration
+            from phys_gan.report.exploration import save_exploration
 
             return save_exploration(self, directory, figures=figures, report=report)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from phys_gan.events import Events
 from phys_gan.randomness import stream
-from phys_gan.validation.measuring import Measured
+from phys_gan.validation.sample import Measured
 
 __all__ = ["Gallery", "make_gallery"]
 

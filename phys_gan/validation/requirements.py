@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from phys_gan.errors import ConfigError, MissingError
-from phys_gan.validation.statistics.metrics import METRICS
+from phys_gan.metrics.distances import METRICS
 
 __all__ = ["Check", "Requirement", "evaluate", "parse"]
 

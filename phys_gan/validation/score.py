@@ -6,11 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from phys_gan.events import Events
-from phys_gan.validation.comparable import need_same_cells
-from phys_gan.validation.observables import measure, select
-from phys_gan.validation.observables.spectrum import open_edges, spectrum_per_event
-from phys_gan.validation.statistics.metrics import ks
-from phys_gan.validation.statistics.weighting import effective_size, taken
+from phys_gan.metrics.distances import effective_size, ks, taken
+from phys_gan.metrics.result import need_same_cells
+from phys_gan.observables import measure, select
+from phys_gan.observables.spectrum import open_edges, spectrum_per_event
 
 __all__ = ["physics_score"]
 

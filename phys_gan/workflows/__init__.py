@@ -1,11 +1,10 @@
 """The verbs that join several rooms: train, explore, validate files, cite, the demo."""
 
-from phys_gan.workflows.citing import cite
 from phys_gan.workflows.demo import Demo, demo, demo_sample
-from phys_gan.workflows.exploring import explore
-from phys_gan.workflows.producing import produce
+from phys_gan.workflows.exploration import cite, explore
+from phys_gan.workflows.production import produce
 from phys_gan.workflows.training import resolve, train
-from phys_gan.workflows.validating import Verdict, validate
+from phys_gan.workflows.validation import Verdict, validate
 
 __all__ = [
     "Demo",

@@ -1,18 +1,24 @@
-"""Dask workers, here or on other machines, that do many tasks which must all succeed."""
+"""Dask workers, here or on other machines, that do many tasks which must all succeed.
+
+What a worker must have in common with the client.
+"""
 
 from __future__ import annotations
 
 import logging
 import os
+import socket
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
+from pathlib import Path
 from typing import Any, TypeVar
 
+from phys_gan._version import __version__
 from phys_gan.errors import ConfigError, OutputError, PhysGanError
 
-__all__ = ["Cluster", "LostError", "connect"]
+__all__ = ["Cluster", "LostError", "connect", "require_shared"]
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -229,3 +235,25 @@ def _other_package(name: str, error: Exception) -> ConfigError:
         f"the workers of '{name}' cannot run this phys_gan ({error})",
         remedy="install the same version for all workers",
     )
+
+
+def require_shared(path: Path, version: str) -> None:
+    """Require, on a worker, that it sees a file of the client and runs the same phys_gan.
+
+    Raises:
+        ConfigError: It does not.
+    """
+    host = socket.gethostname()
+    if version != __version__:
+        raise ConfigError(
+            f"the worker on '{host}' runs phys_gan {__version__}, not {version}",
+            remedy="install the same version for all workers",
+            value=__version__,
+            constraint=version,
+        )
+    if not path.exists():
+        raise ConfigError(
+            f"the worker on '{host}' does not see '{path}'",
+            remedy="use a folder that all machines share, under the same path",
+            value=str(path),
+        )

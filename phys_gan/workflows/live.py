@@ -119,13 +119,13 @@ def pictures(held_out: Events, generated: Events) -> dict[str, Figure]:
         held_out: Events of full simulation, called "reference" in the figures.
         generated: Events at the same conditions.
     """
-    from phys_gan.report.event_display import random_figure
-    from phys_gan.report.images import average_figure
-    from phys_gan.report.point_plots import curve_figure, plane_figure
+    from phys_gan.report.averages import average_figure
+    from phys_gan.report.events import random_figure
+    from phys_gan.report.points import curve_figure, plane_figure
     from phys_gan.report.style import make_looks
     from phys_gan.validation.gallery import make_gallery
-    from phys_gan.validation.measuring import measure_sample
-    from phys_gan.validation.points import make_clouds
+    from phys_gan.validation.joint import make_clouds
+    from phys_gan.validation.sample import measure_sample
 
     (look,) = make_looks(["generated"])
     first, second = (

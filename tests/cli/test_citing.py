@@ -3,7 +3,7 @@
 import pytest
 
 from phys_gan.training import recipe_names
-from phys_gan.workflows.citing import cite
+from phys_gan.workflows.exploration import cite
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 import phys_gan as pg
 from phys_gan.cli import app
 from phys_gan.errors import DataError
-from phys_gan.report import writing
+from phys_gan.report import pictures
 from phys_gan.training import Unfinished
 from phys_gan.workflows import demo_sample
 
@@ -35,7 +35,7 @@ def fail_with(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
     def broken(what: str) -> str:
         raise error
 
-    monkeypatch.setattr("phys_gan.workflows.citing.cite", broken)
+    monkeypatch.setattr("phys_gan.workflows.exploration.cite", broken)
 
 
 @pytest.mark.parametrize(
@@ -127,7 +127,7 @@ def test_a_figure_that_fails_costs_no_result(
         raise ZeroDivisionError("division by zero")
 
     with monkeypatch.context() as patch:
-        patch.setattr(writing, "draw", draw)
+        patch.setattr(pictures, "draw", draw)
         code, _, complained = invoke(*command)
     assert code == 70
     assert "ZeroDivisionError: division by zero; this is a fault" in complained
@@ -153,7 +153,7 @@ def child(code: str, *arguments: object, **options: Any) -> subprocess.Popen[str
 
 AS_A_MODULE = """
 import runpy, signal
-import phys_gan.workflows.citing as citing
+import phys_gan.workflows.exploration as citing
 def broken(what):
     {raised}
 citing.cite = broken

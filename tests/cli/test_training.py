@@ -2,9 +2,9 @@
 
 import pytest
 
-from phys_gan.cli.durations import parse_duration
+from phys_gan.cli.app import parse_duration
 from phys_gan.errors import ConfigError
-from phys_gan.training.checkpoint import load_checkpoint
+from phys_gan.training.run import load_checkpoint
 from phys_gan.workflows import demo_sample
 
 SMALL = (

@@ -14,8 +14,8 @@ import pytest
 import uproot
 
 from phys_gan.data import FORMATS, read
+from phys_gan.data.format import Frame, HitMapping
 from phys_gan.data.formats.galaxies import image_detector
-from phys_gan.data.mapping import Frame, HitMapping
 from phys_gan.detectors import Detector
 from phys_gan.errors import ConfigError, MissingError, PhysGanError
 

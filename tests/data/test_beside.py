@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from phys_gan.data.beside import MOST, WIDEST, Gathering, comes_back, is_weight
+from phys_gan.data.columns import MOST, WIDEST, Gathering, comes_back, is_weight
 from phys_gan.errors import DataError
 
 X = np.array([1.0, 2.0, 4.0])

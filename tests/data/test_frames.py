@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from phys_gan.data.frames import ShowerFrame, enter_cylinder
+from phys_gan.data.hits import ShowerFrame, enter_cylinder
 from phys_gan.errors import DataError
 
 ONE = np.array([1])

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from phys_gan.data.mapping import HitMapping, load_mapping
+from phys_gan.data.format import HitMapping, load_mapping
 from phys_gan.errors import ConfigError
 
 TEXT = """

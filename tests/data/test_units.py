@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from phys_gan.data.units import check_units, expected_response, response, scale, to_mev
+from phys_gan.data.metadata import check_units, expected_response, response, scale, to_mev
 from phys_gan.detectors import Detector, load_detector
 from phys_gan.errors import DataError
 from phys_gan.events import Events

@@ -9,7 +9,7 @@ import pytest
 
 from phys_gan.detectors import Detector, load_detector, read_binning_xml
 from phys_gan.errors import DetectorError
-from phys_gan.toml import MOST_TEXT
+from phys_gan.files import MOST_TEXT
 
 HEAD = 'name = "x"\n[[layers]]\n'
 POLAR = HEAD + 'kind = "polar"\nz = [0, 1]\n'

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from scipy.stats import kstest, norm
 
-from phys_gan.encodings.quantiles import ConditionalQuantiles
+from phys_gan.encodings.cells import ConditionalQuantiles
 
 
 def sample(n=40_000):

@@ -6,8 +6,7 @@ import torch
 from scipy.stats import kstest, norm
 
 from phys_gan.detectors import load_detector
-from phys_gan.encodings.cells import LogarithmicCells
-from phys_gan.encodings.scores import ScoreCells
+from phys_gan.encodings.cells import LogarithmicCells, ScoreCells
 from phys_gan.errors import ConfigError
 
 CALOGAN = load_detector("calogan")
@@ -71,7 +70,7 @@ def test_gradients_are_finite():
 def test_the_number_of_events_at_once_does_not_matter(monkeypatch):
     cells, t = torch.from_numpy(CELLS[:20]), torch.from_numpy(T[:20])
     whole = SCORES.encode(cells, t)
-    monkeypatch.setattr("phys_gan.encodings.scores._MOST_COMPARED", 504 * 33 * 3)
+    monkeypatch.setattr("phys_gan.encodings.cells._MOST_COMPARED", 504 * 33 * 3)
     assert torch.equal(SCORES.encode(cells, t), whole)
 
 

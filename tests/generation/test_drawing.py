@@ -7,8 +7,8 @@ from phys_gan.detectors import load_detector
 from phys_gan.encodings import ImageEncoding, ShowerEncoding, build_encoding
 from phys_gan.encodings.image import ImageEncodingConfig
 from phys_gan.errors import ConfigError, MissingError
-from phys_gan.generation.drawing import draw_conditions
-from phys_gan.simulators import simulate
+from phys_gan.generation.fastsim import draw_conditions
+from phys_gan.simulation import simulate
 
 
 @pytest.fixture(scope="module")

@@ -10,12 +10,11 @@ from phys_gan.detectors import load_detector
 from phys_gan.encodings import ImageEncoding
 from phys_gan.encodings.image import ImageEncodingConfig
 from phys_gan.errors import ConfigError, RangeError
-from phys_gan.generation.latents import n_structural
-from phys_gan.generation.styles import mix_styles, n_style_layers
+from phys_gan.generation.latents import mix_styles, n_structural, n_style_layers
 from phys_gan.model import Model
 from phys_gan.networks import DcganConfig, StyleGanConfig, build_generator
 from phys_gan.randomness import normal_noise
-from phys_gan.simulators.galaxies import simulate_galaxies
+from phys_gan.simulation.galaxies import simulate_galaxies
 
 GALAXIES = simulate_galaxies(load_detector("galaxies-32"), 100, seed=0, threads=1)
 TOLD = {"flux": np.full(3, 60.0)}

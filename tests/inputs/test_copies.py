@@ -13,7 +13,7 @@ import phys_gan as pg
 from helpers import geant4
 from phys_gan.data import split_files
 from phys_gan.errors import Notice
-from phys_gan.workflows.loading import load_or_stream
+from phys_gan.workflows.training import load_or_stream
 
 
 def rng() -> np.random.Generator:

@@ -19,7 +19,7 @@ import pytest
 import phys_gan as pg
 from helpers import wrong
 from phys_gan.data import stream
-from phys_gan.data.containers.hdf5_rows import Ahead
+from phys_gan.data.containers.hdf5_chunks import Ahead
 from phys_gan.data.formats.galaxies import image_detector
 from phys_gan.errors import DataError, Notice
 

@@ -21,7 +21,7 @@ import phys_gan as pg
 from helpers import wrong
 from phys_gan.events import Events
 from phys_gan.report import sections
-from phys_gan.report.section import Section
+from phys_gan.report.pictures import Section
 from phys_gan.validation import Comparison, Options
 from phys_gan.workflows import demo_sample, validate
 

@@ -20,8 +20,8 @@ from phys_gan.encodings import build_encoding
 from phys_gan.errors import DataError
 from phys_gan.events import Events
 from phys_gan.toys import simulate_toy
-from phys_gan.training.checkpoint import load_checkpoint
 from phys_gan.training.loop import train
+from phys_gan.training.run import load_checkpoint
 from phys_gan.validation import physics_score
 from phys_gan.workflows import demo_sample
 

@@ -13,7 +13,7 @@ from helpers import geant4
 from phys_gan.errors import RangeError
 from phys_gan.events import Events
 from phys_gan.validation import Comparison, Options, compare
-from phys_gan.validation.measuring import measure_sample
+from phys_gan.validation.sample import measure_sample
 from phys_gan.workflows import validate
 
 OBSERVABLES = ("E_inc", "E_tot/E_inc", "E_1", "depth", "cell_energy")

@@ -124,7 +124,7 @@ def test_a_full_disk_leaves_what_was_there(model, tmp_path):
 import resource, sys, torch
 from phys_gan.errors import OutputError
 from phys_gan.model import Model
-from phys_gan.training.checkpoint import save_checkpoint
+from phys_gan.training.run import save_checkpoint
 source, target = sys.argv[1:]
 model = Model.load(source)
 resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))

@@ -8,16 +8,16 @@ from torch.nn import functional
 from phys_gan.detectors import load_detector
 from phys_gan.errors import ConfigError
 from phys_gan.networks import StyleGanConfig, build_generator
-from phys_gan.networks.attention import SelfAttention
+from phys_gan.networks.blocks import Grid
 from phys_gan.networks.convolutions import (
     ConditionalNorm,
     EqualConv2d,
     EqualLinear,
     GridConv2d,
+    SelfAttention,
     pixel_norm,
     resized,
 )
-from phys_gan.networks.grid import Grid
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import torch
 
 from phys_gan.detectors import CartesianLayer, Detector, PolarLayer, load_detector
 from phys_gan.errors import ConfigError
-from phys_gan.networks.neighbours import Neighbours, arrange
+from phys_gan.networks.autoencoder import Neighbours, arrange
 
 ROW = Detector(
     name="row",

@@ -8,7 +8,7 @@ import phys_gan as pg
 from phys_gan.detectors import load_detector
 from phys_gan.networks import AutoencoderConfig, build_discriminator
 from phys_gan.networks.physics import ShowerView
-from phys_gan.validation.observables import measure, select
+from phys_gan.observables import measure, select
 from phys_gan.workflows import demo_sample
 
 GEANT4 = pg.read(demo_sample())[:200]

@@ -4,6 +4,7 @@ import torch
 from torch import nn
 
 from phys_gan.detectors import load_detector
+from phys_gan.losses import gradient_norms
 from phys_gan.networks import (
     CompactConfig,
     HeadConfig,
@@ -11,8 +12,7 @@ from phys_gan.networks import (
     build_discriminator,
     build_generator,
 )
-from phys_gan.networks.spectral import baked, normalise_spectrally
-from phys_gan.objectives import gradient_norms
+from phys_gan.networks.blocks import baked, normalise_spectrally
 
 
 def test_a_normalised_discriminator_is_1_lipschitz():

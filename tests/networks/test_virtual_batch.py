@@ -5,7 +5,7 @@ import torch
 
 from phys_gan.detectors import load_detector
 from phys_gan.networks import MlpConfig, build_generator
-from phys_gan.networks.virtual_batch import VirtualBatchNorm
+from phys_gan.networks.blocks import VirtualBatchNorm
 
 
 def test_by_hand():

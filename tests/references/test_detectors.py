@@ -6,7 +6,7 @@ import pytest
 
 from phys_gan.detectors import detector_names, load_detector
 from phys_gan.references import bibtex, detector_keys, known
-from phys_gan.references.detectors import _KEYS
+from phys_gan.references.lookup import _KEYS
 
 
 @pytest.mark.parametrize("name", detector_names())

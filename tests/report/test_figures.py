@@ -13,20 +13,17 @@ from matplotlib.figure import Figure
 from phys_gan.detectors import load_detector
 from phys_gan.errors import MissingError
 from phys_gan.events import Events
-from phys_gan.report import images, profile_plots, slice_plots
-from phys_gan.report.classifier_plots import calibration_figure, roc_figure
-from phys_gan.report.correlation_plots import cell_figure, matrix_figure
-from phys_gan.report.encode import as_pdf, as_png, as_svg, embedded
-from phys_gan.report.event_display import nearest_figure, random_figure
-from phys_gan.report.histogram_plots import histogram_figure
-from phys_gan.report.response_plot import response_figure
-from phys_gan.report.style import figure_style, make_looks
-from phys_gan.validation.comparing import Options, compare_all
+from phys_gan.metrics.correlations import compare_cell_correlations, compare_correlations
+from phys_gan.report import averages, slices
+from phys_gan.report.correlations import calibration_figure, cell_figure, matrix_figure, roc_figure
+from phys_gan.report.events import nearest_figure, random_figure
+from phys_gan.report.histograms import histogram_figure
+from phys_gan.report.slices import response_figure
+from phys_gan.report.style import as_pdf, as_png, as_svg, embedded, figure_style, make_looks
 from phys_gan.validation.comparison import Comparisons
 from phys_gan.validation.gallery import make_gallery
-from phys_gan.validation.measuring import measure_sample
-from phys_gan.validation.statistics.cell_correlations import compare_cell_correlations
-from phys_gan.validation.statistics.correlations import compare_correlations
+from phys_gan.validation.protocol import Options, compare_all
+from phys_gan.validation.sample import measure_sample
 
 
 def toy(name: str, seed: int, n: int = 400) -> Events:
@@ -110,7 +107,7 @@ def test_what_lies_outside_the_axis_is_named() -> None:
 def test_the_depth_profile_holds_the_energy() -> None:
     first = comparisons()["candidate 2"]
     with figure_style():
-        figure = profile_plots.longitudinal_figure(
+        figure = averages.longitudinal_figure(
             first.detector,
             first.reference.profiles,
             [(make_looks(["c"])[0], first.candidate.profiles)],
@@ -125,7 +122,7 @@ def test_average_showers_have_a_row_per_map(n: int) -> None:
     found = list(comparisons().values())[:n]
     looks = make_looks([c.candidate.name for c in found])
     with figure_style():
-        figure = images.average_figure(
+        figure = averages.average_figure(
             found[0].detector,
             found[0].reference.profiles,
             [(look, c.candidate.profiles) for look, c in zip(looks, found, strict=True)],
@@ -136,7 +133,7 @@ def test_average_showers_have_a_row_per_map(n: int) -> None:
 
 def test_six_layers_are_drawn_of_many() -> None:
     profiles = measure_sample(toy("calochallenge-2", 1, 20), "x", observables=["depth"]).profiles
-    layers = images.chosen_layers(load_detector("calochallenge-2"), profiles)
+    layers = averages.chosen_layers(load_detector("calochallenge-2"), profiles)
     assert layers == sorted(set(layers))
     assert 4 <= len(layers) <= 6
 
@@ -145,13 +142,13 @@ def test_slices_are_mapped_and_drawn() -> None:
     found = comparisons()
     looks = make_looks(list(found))
     sliced = [(look, c.slices) for look, c in zip(looks, found.values(), strict=True)]
-    names = slice_plots.worst_in_slices(sliced)
+    names = slices.worst_in_slices(sliced)
     assert sorted(names) == sorted(found["candidate 2"].results)
     n_slices = len(sliced[0][1])
     assert n_slices > 1
     with figure_style():
-        map_ = slice_plots.slice_map(sliced, names)
-        small = slice_plots.slice_figure(sliced, "E_tot/E_inc")
+        map_ = slices.slice_map(sliced, names)
+        small = slices.slice_figure(sliced, "E_tot/E_inc")
     assert len(map_.axes) == 3 + 1
     assert len(map_.axes[0].texts) == n_slices * len(names)
     titles = [a.get_title() for a in small.axes if a.get_title()]
@@ -180,18 +177,18 @@ def sliced(found: Comparisons) -> Any:
 
 
 def test_rows_of_the_map_are_those_of_any_slice() -> None:
-    names = slice_plots.worst_in_slices(sliced(thin()))
+    names = slices.worst_in_slices(sliced(thin()))
     assert sorted(names) == sorted(thin()["none"].histograms)
-    assert all(slice_plots.compared(sliced(thin()), name) for name in names)
-    assert not slice_plots.compared([(k, parts[:1]) for k, parts in sliced(thin())], names[0])
+    assert all(slices.compared(sliced(thin()), name) for name in names)
+    assert not slices.compared([(k, parts[:1]) for k, parts in sliced(thin())], names[0])
 
 
 def test_an_empty_slice_is_grey_and_says_how_few_events_it_has() -> None:
-    names = slice_plots.worst_in_slices(sliced(thin()))
+    names = slices.worst_in_slices(sliced(thin()))
     assert len(names) == 14
     with figure_style():
-        short = slice_plots.slice_map(sliced(thin()), names)
-        tall = slice_plots.slice_map(sliced(thin()), [*names, "E_inc"])
+        short = slices.slice_map(sliced(thin()), names)
+        tall = slices.slice_map(sliced(thin()), [*names, "E_inc"])
     labels = [[tick.get_text() for tick in axes.get_xticklabels()] for axes in short.axes[:2]]
     assert labels == [
         ["1 to 50 GeV\nno candidate events", "50 to 100 GeV"],
@@ -210,7 +207,7 @@ def test_an_empty_slice_is_grey_and_says_how_few_events_it_has() -> None:
 
 def test_what_has_no_event_in_a_slice_is_named_and_not_drawn() -> None:
     with figure_style():
-        figure = slice_plots.slice_figure(sliced(thin()), "depth")
+        figure = slices.slice_figure(sliced(thin()), "depth")
     low, high = figure.axes
     said = [(text.get_text(), text.get_color()) for text in low.texts if "%" not in text.get_text()]
     looks = make_looks(list(thin()))
@@ -226,7 +223,7 @@ def test_a_slice_without_any_event_is_an_empty_panel() -> None:
     options = Options(observables=["depth"], multivariate=False, slices={"energy": [1.0, 2.0, 1e5]})
     found = compare_all(toy("calogan", 1), {"c": toy("calogan", 2)}, options=options)
     with figure_style():
-        empty = slice_plots.slice_figure(sliced(found), "depth").axes[0]
+        empty = slices.slice_figure(sliced(found), "depth").axes[0]
     assert [text.get_text() for text in empty.texts] == ["no entries"]
     assert not empty.patches
 

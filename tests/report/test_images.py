@@ -9,15 +9,13 @@ from matplotlib.figure import Figure
 
 from phys_gan.detectors import Detector, load_detector
 from phys_gan.events import Events
-from phys_gan.report.asinh_axis import asinh_axis, asinh_ticks
-from phys_gan.report.correlation_plots import cell_figure
-from phys_gan.report.event_display import nearest_figure, random_figure
-from phys_gan.report.mean_images import mean_image_figure
-from phys_gan.report.style import figure_style, make_looks
+from phys_gan.metrics.correlations import compare_cell_correlations
+from phys_gan.report.averages import mean_image_figure
+from phys_gan.report.correlations import cell_figure
+from phys_gan.report.events import nearest_figure, random_figure
+from phys_gan.report.style import asinh_axis, asinh_ticks, figure_style, make_looks
 from phys_gan.validation.gallery import Gallery, make_gallery
-from phys_gan.validation.measuring import measure_sample
-from phys_gan.validation.profiles import make_profiles
-from phys_gan.validation.statistics.cell_correlations import compare_cell_correlations
+from phys_gan.validation.sample import make_profiles, measure_sample
 
 DETECTOR = load_detector("galaxies-32")
 LAYER = DETECTOR.layers[0].model_dump() | {"rows": 16, "columns": 16}

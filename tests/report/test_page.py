@@ -10,10 +10,10 @@ import pytest
 
 from phys_gan.detectors import Detector, load_detector
 from phys_gan.events import Events
-from phys_gan.report import render, save_page, writing
+from phys_gan.report import pictures, render, save_page
 from phys_gan.report.pictures import Drawing, Picture
-from phys_gan.validation.comparing import Options, compare_all
 from phys_gan.validation.comparison import Comparison, Comparisons
+from phys_gan.validation.protocol import Options, compare_all
 from phys_gan.validation.requirements import evaluate
 
 DETECTORS = ["calogan", "calochallenge-1-photons", "calochallenge-2"]
@@ -78,7 +78,7 @@ def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
     def draw(drawing: Drawing, stem: str, *, files: bool) -> Picture:
         return Picture(drawing, "data:image/none", 1, 1, stem, {"pdf": b""} if files else {})
 
-    monkeypatch.setattr(writing, "draw", draw)
+    monkeypatch.setattr(pictures, "draw", draw)
 
 
 class Reader(HTMLParser):

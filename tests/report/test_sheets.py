@@ -9,10 +9,10 @@ from matplotlib.colors import AsinhNorm, LogNorm
 
 from phys_gan.detectors import Detector, ImageLayer, load_detector
 from phys_gan.events import Events
-from phys_gan.report.ramp_plot import ramp_figure
-from phys_gan.report.sheets import Sheet, make_palette, n_panels, sheet_figure
-from phys_gan.simulators.galaxies import simulate_galaxies
-from phys_gan.validation.ramping import Range, measure_ramp
+from phys_gan.report.events import ramp_figure
+from phys_gan.report.maps import Sheet, make_palette, n_panels, sheet_figure
+from phys_gan.simulation.galaxies import simulate_galaxies
+from phys_gan.validation.exploration import Range, measure_ramp
 
 GALAXIES = load_detector("galaxies-32")
 STAMPS = simulate_galaxies(GALAXIES, 12, conditions={"noise": 0.05}, seed=1, threads=1)

@@ -8,15 +8,14 @@ import pytest
 
 from phys_gan.detectors import load_detector
 from phys_gan.events import Events
-from phys_gan.report import sample_tables, tables
-from phys_gan.report.cards import make_card
-from phys_gan.report.joint_tables import together_table
-from phys_gan.report.lights import Light, observable_light, result_light, severity
+from phys_gan.metrics.result import Result
+from phys_gan.report import tables
+from phys_gan.report.numbers import Light, make_card, observable_light, result_light, severity
 from phys_gan.report.pictures import file_names
-from phys_gan.validation.comparing import Options, compare_all
+from phys_gan.report.tables import together_table
 from phys_gan.validation.comparison import Comparisons
+from phys_gan.validation.protocol import Options, compare_all
 from phys_gan.validation.requirements import Check, evaluate
-from phys_gan.validation.statistics.result import Result
 
 GOOD = Result(0.1, 0.01, 0.1, 0.02, 0.2, 50, 50, True, 0.5, 40.0)
 BAD = dataclasses.replace(GOOD, value=0.4, within_floor=False, p_value=1e-9, n_equivalent=3.0)
@@ -134,15 +133,15 @@ def test_joint_metrics_need_not_exist_for_all() -> None:
 
 
 def test_samples_and_their_making_are_listed() -> None:
-    assert [n for n, _ in sample_tables.samples_table(comparisons()).rows] == [
+    assert [n for n, _ in tables.samples_table(comparisons()).rows] == [
         "reference",
         "same",
         "twice",
     ]
-    (row,) = sample_tables.provenance_table(comparisons()).rows
+    (row,) = tables.provenance_table(comparisons()).rows
     assert row[0] == "seed"
     assert [cell.text for cell in row[1]] == ["1.0", "1.0", "2.0"]
-    response = sample_tables.response_table(comparisons())
+    response = tables.response_table(comparisons())
     assert response is not None
     assert len(response.rows) == 3
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from phys_gan.errors import DataError
 from phys_gan.toys import TOYS, Mixture, ModeCount, count_modes
-from phys_gan.toys.modes import summarise, tally_modes
+from phys_gan.toys.mixture import summarise, tally_modes
 
 RING, GRID = TOYS["toy-ring"], TOYS["toy-grid"]
 

@@ -5,7 +5,7 @@ import torch
 
 from phys_gan.detectors import load_detector
 from phys_gan.networks import CompactConfig, build_generator
-from phys_gan.training.average import GeneratorAverage
+from phys_gan.training.methods.base import GeneratorAverage
 
 
 def generator(value):

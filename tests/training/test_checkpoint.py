@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from phys_gan.errors import DataError
-from phys_gan.training.checkpoint import load_checkpoint, save_checkpoint
+from phys_gan.training.run import load_checkpoint, save_checkpoint
 
 
 def test_there_and_back(tmp_path):

@@ -9,9 +9,8 @@ import torch
 import phys_gan as pg
 from helpers import SMALL_SHOWERS, lines
 from phys_gan.errors import ConfigError, DataError
-from phys_gan.training.checkpoint import load_checkpoint
-from phys_gan.training.loop import train
-from phys_gan.training.means import Means
+from phys_gan.training.loop import Means, train
+from phys_gan.training.run import load_checkpoint
 from phys_gan.training.schedule import TrainingConfig
 from phys_gan.validation import physics_score
 from phys_gan.workflows import demo_sample

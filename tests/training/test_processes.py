@@ -11,8 +11,8 @@ from types import SimpleNamespace
 import pytest
 
 from phys_gan.errors import PhysGanError
-from phys_gan.training.checkpoint import load_checkpoint
 from phys_gan.training.processes import loss_of_process_explained
+from phys_gan.training.run import load_checkpoint
 from phys_gan.workflows import demo_sample
 
 # Nothing that sees other events of the batch: each process sees its own part only.

@@ -5,7 +5,7 @@ import tomllib
 import pytest
 
 from phys_gan.errors import ConfigError, MissingError
-from phys_gan.objectives import LOSSES
+from phys_gan.losses import LOSSES
 from phys_gan.training import load_recipe, recipe_names
 
 

@@ -10,15 +10,13 @@ import pytest
 import torch
 
 import phys_gan as pg
+from benchmarks.killing import same
 from helpers import SMALL_SHOWERS, lines
-from phys_gan.benchmark.killing import same
 from phys_gan.errors import ConfigError, DataError, RangeError
 from phys_gan.training import Unfinished
-from phys_gan.training.checkpoint import load_checkpoint, save_checkpoint
-from phys_gan.training.failures import ShortageError, shortage_explained
-from phys_gan.training.loop import train
+from phys_gan.training.loop import ShortageError, shortage_explained, train
 from phys_gan.training.methods.adversarial import Adversarial
-from phys_gan.training.run import Damaged, Run
+from phys_gan.training.run import Damaged, Run, load_checkpoint, save_checkpoint
 from phys_gan.training.stopping import Stopping
 from phys_gan.validation import physics_score
 from phys_gan.workflows import demo_sample
@@ -304,7 +302,7 @@ def test_a_second_training_in_the_same_directory_is_refused(tmp_path):
 
 @pytest.mark.slow
 def test_killed_again_and_again(tmp_path):
-    from phys_gan.benchmark.killing import _RECIPE, killed
+    from benchmarks.killing import _RECIPE, killed
 
     recipe = [*_RECIPE, "training.events=150000", "training.report_every=3200"]
     sample = str(demo_sample())

@@ -6,8 +6,8 @@ import pytest
 from pydantic import ValidationError
 
 from phys_gan.errors import ConfigError
+from phys_gan.losses import LOSSES
 from phys_gan.networks import CompactConfig
-from phys_gan.objectives import LOSSES
 from phys_gan.training import Recipe, load_recipe
 
 CLIP, GRADIENT = "method.penalties.clipping.limit=0.01", "method.penalties.gradient.weight=10"

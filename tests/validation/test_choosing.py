@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from phys_gan.randomness import stream
-from phys_gan.validation.choosing import Choice, draws
+from phys_gan.validation.sample import Choice, draws
 
 
 def choice(most: int, first: int, last: int, step: int) -> Choice[np.ndarray]:

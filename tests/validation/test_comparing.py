@@ -12,8 +12,8 @@ import helpers
 from phys_gan.detectors import load_detector
 from phys_gan.errors import DetectorError, OutputError, RangeError
 from phys_gan.events import Events
+from phys_gan.metrics.distances import METRICS
 from phys_gan.validation import Observable, Options, compare, evaluate, physics_score
-from phys_gan.validation.statistics.metrics import METRICS
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMITTED = ROOT / "datasets" / "geant4_calogan_eplus.h5"

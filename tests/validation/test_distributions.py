@@ -10,12 +10,10 @@ import pytest
 import phys_gan as pg
 from phys_gan.detectors import load_detector
 from phys_gan.events import Events
-from phys_gan.validation.caveats import empty_slices
-from phys_gan.validation.comparing import Options, compare
-from phys_gan.validation.distributions import choose_bins
-from phys_gan.validation.histograms import bin_edges, spectrum_histogram
-from phys_gan.validation.measuring import measure_sample
-from phys_gan.validation.observables import OBSERVABLES
+from phys_gan.observables import OBSERVABLES
+from phys_gan.validation.distributions import bin_edges, choose_bins, spectrum_histogram
+from phys_gan.validation.protocol import Options, compare, empty_slices
+from phys_gan.validation.sample import measure_sample
 from phys_gan.workflows import demo_sample
 
 LOW = {"energy": [1e3, 25e3, 1e5]}

@@ -6,7 +6,7 @@ import pytest
 from phys_gan.detectors import load_detector
 from phys_gan.events import Events
 from phys_gan.validation.gallery import make_gallery
-from phys_gan.validation.measuring import Measured, measure_sample
+from phys_gan.validation.sample import Measured, measure_sample
 
 DETECTOR = load_detector("calogan")
 
@@ -83,6 +83,6 @@ def test_images_and_events_without_energy_have_neighbours() -> None:
 
 
 def _total() -> object:
-    from phys_gan.validation.observables import Observable
+    from phys_gan.observables import Observable
 
     return Observable("total", lambda s: s.events.cells.sum(axis=1), "total", applies=bool)

@@ -12,13 +12,13 @@ import phys_gan as pg
 from phys_gan.detectors import Detector, load_detector
 from phys_gan.errors import DetectorError, MissingError
 from phys_gan.events import Events
-from phys_gan.report.histogram_plots import histogram_figure
+from phys_gan.metrics.correlations import compare_correlations
+from phys_gan.report.histograms import histogram_figure
+from phys_gan.report.sections import correlations_section
 from phys_gan.report.style import figure_style, make_looks
-from phys_gan.report.whole_sections import correlations_section
-from phys_gan.simulators import simulate
+from phys_gan.simulation import simulate
 from phys_gan.validation import Options, compare
 from phys_gan.validation.score import physics_score
-from phys_gan.validation.statistics.correlations import compare_correlations
 from phys_gan.workflows import validate
 
 DETECTOR = load_detector("galaxies-32")
@@ -129,7 +129,7 @@ def test_what_describes_showers_is_refused_before_anything_is_compared(
     def never(*_: object) -> None:
         raise AssertionError
 
-    monkeypatch.setattr("phys_gan.validation.comparing.choose_bins", never)
+    monkeypatch.setattr("phys_gan.validation.protocol.choose_bins", never)
     for form in ("high", "low-normalised"):
         with pytest.raises(DetectorError, match=rf"'{form}' describes showers.*use the form low"):
             compare(*pair, options=Options(classifiers=[form], observables=["flux_r"]))

@@ -8,8 +8,8 @@ import pytest
 
 import phys_gan as pg
 from phys_gan.events import Events
+from phys_gan.metrics import EXTRACTORS, MULTIVARIATE
 from phys_gan.validation import Options, compare
-from phys_gan.validation.multivariate import EXTRACTORS, MULTIVARIATE
 from phys_gan.workflows import demo_sample
 
 GEANT4 = pg.read(demo_sample())[:1800]

@@ -8,7 +8,7 @@ import pytest
 from phys_gan.detectors import load_detector
 from phys_gan.errors import DataError, DetectorError
 from phys_gan.events import Events
-from phys_gan.validation.measuring import Measured, Measurement, measure_sample
+from phys_gan.validation.sample import Measured, Measurement, measure_sample
 
 CALOGAN = load_detector("calogan")
 

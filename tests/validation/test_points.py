@@ -9,11 +9,11 @@ import phys_gan as pg
 from phys_gan.detectors import Detector, load_detector
 from phys_gan.errors import DetectorError, MissingError
 from phys_gan.events import Events
+from phys_gan.observables import measure, select
 from phys_gan.toys import TOYS, simulate_toy
 from phys_gan.validation import Options, compare, evaluate, physics_score
-from phys_gan.validation.measuring import measure_sample
-from phys_gan.validation.observables import measure, select
-from phys_gan.validation.points import judge_modes
+from phys_gan.validation.joint import judge_modes
+from phys_gan.validation.sample import measure_sample
 
 GRID = TOYS["toy-grid"]
 TRUTH = simulate_toy("toy-grid", 4000, seed=1)

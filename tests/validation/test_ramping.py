@@ -11,9 +11,8 @@ import pytest
 
 from phys_gan.detectors import load_detector
 from phys_gan.events import Events
-from phys_gan.simulators.galaxies import CONDITIONS, simulate_galaxies
-from phys_gan.validation.counterparts import counterparts, meaning_of
-from phys_gan.validation.ramping import Range, measure_ramp
+from phys_gan.simulation.galaxies import CONDITIONS, simulate_galaxies
+from phys_gan.validation.exploration import Range, counterparts, meaning_of, measure_ramp
 
 GALAXIES = load_detector("galaxies-32")
 N = 20

@@ -6,8 +6,8 @@ import pytest
 from phys_gan.detectors import load_detector
 from phys_gan.errors import ConfigError, MissingError
 from phys_gan.events import Events
-from phys_gan.validation.measuring import Measured, measure_sample
-from phys_gan.validation.slicing import Cut, make_cuts
+from phys_gan.validation.distributions import Cut, make_cuts
+from phys_gan.validation.sample import Measured, measure_sample
 
 
 def sample(**conditions: np.ndarray) -> Measured:

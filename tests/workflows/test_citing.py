@@ -12,7 +12,7 @@ from phys_gan.model import Model
 from phys_gan.networks import build_generator
 from phys_gan.references import bibtex, recipe_references
 from phys_gan.training import load_recipe, recipe_names
-from phys_gan.workflows.citing import cite
+from phys_gan.workflows.exploration import cite
 
 EVENTS = pg.simulate(pg.load_detector("calogan"), 50)
 

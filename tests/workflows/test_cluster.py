@@ -15,14 +15,10 @@ import phys_gan as pg
 from phys_gan import cli
 from phys_gan.errors import ConfigError, OutputError
 from phys_gan.validation import Options
-from phys_gan.validation.measuring import measure_sample
-from phys_gan.workflows.cluster import Cluster, connect
-from phys_gan.workflows.distributing import _Part, _write, spread
-from phys_gan.workflows.measuring import measure_on
-from phys_gan.workflows.producing import produce
-from phys_gan.workflows.production import Production
-from phys_gan.workflows.sharing import require_shared
-from phys_gan.workflows.validating import validate
+from phys_gan.validation.sample import measure_sample
+from phys_gan.workflows.cluster import Cluster, connect, require_shared
+from phys_gan.workflows.production import Production, _Part, _write, produce, spread
+from phys_gan.workflows.validation import measure_on, validate
 
 pytest.importorskip("distributed")
 

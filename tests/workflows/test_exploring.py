@@ -16,9 +16,9 @@ from phys_gan.errors import ConfigError, RangeError
 from phys_gan.events import Events
 from phys_gan.model import Model
 from phys_gan.networks import build_generator
-from phys_gan.report import writing
+from phys_gan.report import pictures
 from phys_gan.report.pictures import Drawing, Picture
-from phys_gan.simulators.galaxies import simulate_galaxies
+from phys_gan.simulation.galaxies import simulate_galaxies
 from phys_gan.toys import simulate_toy
 from phys_gan.workflows import demo_sample
 
@@ -58,7 +58,7 @@ def undrawn(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         names.append(drawing.name)
         return Picture(drawing, "data:image/none", 1, 1, stem, {"pdf": b""} if files else {})
 
-    monkeypatch.setattr(writing, "draw", draw)
+    monkeypatch.setattr(pictures, "draw", draw)
     return names
 
 

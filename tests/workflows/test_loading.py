@@ -14,8 +14,8 @@ import phys_gan as pg
 from helpers import SMALL_SHOWERS
 from phys_gan.data import read, split, streaming, write
 from phys_gan.errors import DataError
-from phys_gan.workflows import demo_sample, loading
-from phys_gan.workflows.loading import load_or_stream
+from phys_gan.workflows import demo_sample, training
+from phys_gan.workflows.training import load_or_stream
 
 # Less than the 600 showers need, so that they are streamed.
 LITTLE = 4 * 504 * 600
@@ -93,12 +93,12 @@ def weigh(files: list[Path], monkeypatch: pytest.MonkeyPatch) -> Callable[[np.nd
     """Return a function that gives the events of the first file weights, wherever it is read."""
 
     def give(weights: np.ndarray) -> None:
-        survey = loading.survey
+        survey = training.survey
         monkeypatch.setattr(
-            loading, "survey", lambda *given: replace(survey(*given), weights=weights)
+            training, "survey", lambda *given: replace(survey(*given), weights=weights)
         )
         monkeypatch.setattr(
-            loading, "read", lambda *given, **how: replace(read(*given, **how), weights=weights)
+            training, "read", lambda *given, **how: replace(read(*given, **how), weights=weights)
         )
 
     return give
@@ -150,7 +150,7 @@ def test_weights_that_nothing_can_be_drawn_by_are_refused_before_anything_is_rea
     files: list[Path], weigh: Callable[[np.ndarray], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     weigh(np.full(350, -1.0))
-    monkeypatch.setattr(loading, "read", None)
+    monkeypatch.setattr(training, "read", None)
     monkeypatch.setattr(streaming, "Pieces", None)
     for memory in (None, LITTLE // 2):
         with pytest.raises(DataError, match="negative in 350 of 350 events"):

@@ -5,8 +5,7 @@ import pytest
 
 import phys_gan as pg
 from phys_gan.errors import ConfigError, DataError, MissingError, RangeError
-from phys_gan.workflows.producing import produce
-from phys_gan.workflows.production import Production
+from phys_gan.workflows.production import Production, produce
 
 FAST = pg.FastSim.load("calogan-eplus")
 ENERGY = np.linspace(2e3, 9e4, 50)

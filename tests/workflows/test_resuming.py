@@ -14,9 +14,7 @@ import pytest
 import phys_gan as pg
 from helpers import full_disk
 from phys_gan.errors import ConfigError, DataError, OutputError
-from phys_gan.workflows.parts import alone
-from phys_gan.workflows.producing import produce
-from phys_gan.workflows.production import Production
+from phys_gan.workflows.production import Production, alone, produce
 
 FAST = pg.FastSim.load("calogan-eplus", "cpu")
 ENERGY = np.linspace(2e3, 9e4, 500)
@@ -26,7 +24,7 @@ CHILD = """
 import os, signal, sys
 import numpy as np
 from phys_gan.workflows import producing, production
-from phys_gan.workflows.parts import standing
+from phys_gan.workflows.production import standing
 
 def die(*_):
     os.kill(os.getpid(), signal.SIGKILL)

@@ -10,7 +10,7 @@ from phys_gan.errors import ConfigError, MissingError
 from phys_gan.events import Events
 from phys_gan.validation import Options
 from phys_gan.workflows import demo_sample, validate
-from phys_gan.workflows.validating import _named
+from phys_gan.workflows.validation import _named
 
 QUICK = Options(observables=["E_tot/E_inc", "depth"], multivariate=False)
 

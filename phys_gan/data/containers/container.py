@@ -1,15 +1,37 @@
-"""Which container a file is, from its first bytes, or what else it is."""
+"""Which container a file is, from its first bytes, or what else it is.
+
+What libraries raise on damaged files, in one sentence.
+
+What uproot learns from a file stays in the process: forget what a damaged one taught.
+
+A file that HDF5 can always close, also when the disk is full.
+"""
 
 from __future__ import annotations
 
 import codecs
+import io
+import re
 import shlex
+import struct
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
-from phys_gan.errors import DataError, MissingError
+from phys_gan.errors import DataError, MissingError, PhysGanError
 
-__all__ = ["container_of", "writer_mark"]
+__all__ = [
+    "Storage",
+    "container_of",
+    "damage_reported",
+    "damaged",
+    "forget_classes",
+    "remember_classes",
+    "writer_mark",
+]
 
 _HDF5 = b"\x89HDF\r\n\x1a\n"
 _ROOT = b"root"
@@ -149,3 +171,202 @@ def writer_mark(path: Path) -> int:
     if any(flags):
         return version or 1
     return 1 if int.from_bytes(end, "little") < size else 0
+
+
+# Where what a library says turns from what it met to how it came there.
+_ASIDE = re.compile(
+    r"\.\s|, fix it|,? received \d+ bytes|\s(?:in file|for file path|because|version)\s"
+)
+
+# What h5py and uproot raise when they decode bytes that are not what the writer wrote.
+_FAILURES: tuple[type[Exception], ...] = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    LookupError,
+    NotImplementedError,
+    OSError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+    struct.error,
+    zlib.error,
+)
+
+
+@contextmanager
+def damage_reported(container: str) -> Iterator[None]:
+    """Turn what libraries raise on damaged bytes into one sentence; wrap their calls alone.
+
+    Raises:
+        DataError: The library could not decode the file.
+    """
+    try:
+        yield
+    except PhysGanError:
+        raise
+    except Exception as error:
+        if not isinstance(error, _failures(container)):
+            raise
+        raise damaged(container, _detail(error)) from error
+
+
+def damaged(container: str, detail: str = "") -> DataError:
+    """Return an error that says that the file is damaged."""
+    return DataError(
+        f"the {container} file is damaged or cut short{detail}", remedy="copy or make it again"
+    )
+
+
+def _detail(error: Exception) -> str:
+    """Return what a library says as a clause, or nothing where it says no more than a word."""
+    text = " ".join(_ASIDE.split(str(error).strip(), maxsplit=1)[0].split())
+    text = text.strip(" .,:;")[:160]
+    return f" ({text})" if " " in text else ""
+
+
+def _failures(container: str) -> tuple[type[Exception], ...]:
+    """Return what a library raises on damaged bytes, once it has raised something."""
+    if container == "ROOT":
+        import cramjam
+        import uproot
+
+        damages = (uproot.deserialization.DeserializationError, cramjam.DecompressionError)
+        return (*_FAILURES, *damages)
+    if container == "FITS":
+        from astropy.io.fits.verify import VerifyError
+
+        return (*_FAILURES, VerifyError)
+    return _FAILURES
+
+
+@cache
+def remember_classes() -> dict[str, tuple[Any, dict[Any, Any] | None]]:
+    """Return uproot's classes by name, with their versions, as they are at the first call."""
+    import uproot
+
+    found = {}
+    for name, cls in uproot.classes.items():
+        versions = getattr(cls, "known_versions", None)
+        found[name] = (cls, None if versions is None else dict(versions))
+    return found
+
+
+def forget_classes() -> None:
+    """Take back what uproot has learned since :func:`remember_classes`.
+
+    A file describes its classes itself, and uproot keeps the descriptions for all files that come
+    after it. Those of a damaged file would make it fail on sound ones. What is forgotten of sound
+    files is learned again when it is needed.
+    """
+    import uproot
+
+    known = remember_classes()
+    for name in uproot.classes.keys() - known.keys():
+        del uproot.classes[name]
+    for name, (cls, versions) in known.items():
+        uproot.classes[name] = cls
+        if versions is not None:
+            for version in cls.known_versions.keys() - versions.keys():
+                del cls.known_versions[version]
+            cls.known_versions.update(versions)
+
+
+class Storage(io.RawIOBase):
+    """A file on disk that remembers its first failure instead of raising it.
+
+    On a full disk the HDF5 library can neither write nor close, and takes the process down when
+    it tries again at exit. From the first failure on, what is written stays in memory: HDF5 can
+    close, :meth:`check` raises, and the file is thrown away.
+
+    Arguments:
+        path: The file.
+        mode: ``"w+b"`` for a new one, ``"r+b"`` to go on with one.
+    """
+
+    def __init__(self, path: Path, mode: str) -> None:
+        super().__init__()
+        self._file: Any = path.open(mode, buffering=0)
+        self._kept: list[tuple[int, bytes]] = []
+        self._failure: OSError | None = None
+        self._position = 0
+        self._end = self._file.seek(0, io.SEEK_END)
+
+    def check(self) -> None:
+        """Raise what went wrong so far.
+
+        Raises:
+            OSError: The disk is full or broken.
+        """
+        if self._failure is not None:
+            raise self._failure
+
+    def write(self, data: Any) -> int:
+        """Write at the current position; in memory after a failure."""
+        content = memoryview(data).cast("B")
+        written = 0
+        try:
+            self._file.seek(self._position)
+            while self._failure is None and written < len(content):
+                written += self._file.write(content[written:])
+        except OSError as error:
+            self._failure = error
+        if self._failure is not None:
+            self._kept.append((self._position + written, bytes(content[written:])))
+        self._position += len(content)
+        self._end = max(self._end, self._position)
+        return len(content)
+
+    def readinto(self, buffer: Any) -> int:
+        """Read what was written, wherever it is."""
+        target = memoryview(buffer).cast("B")
+        begin, size = self._position, max(0, min(len(target), self._end - self._position))
+        self._file.seek(begin)
+        got = self._file.readinto(target[:size])
+        target[got:size] = bytes(size - got)
+        for position, content in self._kept:
+            first, last = max(begin, position), min(begin + size, position + len(content))
+            if first < last:
+                target[first - begin : last - begin] = content[first - position : last - position]
+        self._position += size
+        return size
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        """Move the position."""
+        start = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._end}
+        self._position = start[whence] + offset
+        return self._position
+
+    def tell(self) -> int:
+        """Return the position."""
+        return self._position
+
+    def truncate(self, size: int | None = None) -> int:
+        """Set the length of the file."""
+        self._end = self._position if size is None else size
+        try:
+            self._file.truncate(self._end)
+        except OSError as error:
+            self._failure = self._failure or error
+        return self._end
+
+    def readable(self) -> bool:
+        """Return True."""
+        return True
+
+    def writable(self) -> bool:
+        """Return True."""
+        return True
+
+    def seekable(self) -> bool:
+        """Return True."""
+        return True
+
+    def close(self) -> None:
+        """Close the file on disk."""
+        if not self.closed:
+            try:
+                self._file.close()
+            except OSError as error:
+                self._failure = self._failure or error
+            super().close()

@@ -11,11 +11,16 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from phys_gan.data.containers.container import container_of, writer_mark
-from phys_gan.data.containers.damage import damage_reported, damaged
-from phys_gan.data.containers.hdf5_heaps import sound_heaps
-from phys_gan.data.containers.hdf5_rows import Ahead
-from phys_gan.data.containers.root_classes import forget_classes, remember_classes
+from phys_gan.data.containers.container import (
+    container_of,
+    damage_reported,
+    damaged,
+    forget_classes,
+    remember_classes,
+    writer_mark,
+)
+from phys_gan.data.containers.hdf5_chunks import Ahead
+from phys_gan.data.containers.hdf5_probe import sound_heaps
 from phys_gan.data.source import Source
 from phys_gan.errors import DataError, MissingError, PhysGanError
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from phys_gan.data.beside import Beside, Gathering, is_weight
+from phys_gan.data.columns import Beside, Gathering, is_weight
 from phys_gan.data.containers import root
 from phys_gan.data.containers.opening import OpenFile, listing
 from phys_gan.events import Events

@@ -1,4 +1,9 @@
-"""The verb: a trained model to a file that production programs load."""
+"""The verb: a trained model to a file that production programs load.
+
+What an exported model says about itself, for people and programs that cannot ask it.
+
+The files of an export: all of them, or none.
+"""
 
 from __future__ import annotations
 
@@ -6,30 +11,101 @@ import hashlib
 import json
 import math
 import tempfile
+from collections.abc import Iterable, Mapping
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from phys_gan._version import __version__
-from phys_gan.errors import ConfigError
+from phys_gan.errors import ConfigError, OutputError
+from phys_gan.files import atomic_file
 from phys_gan.generation.export.ddml_grid import DdmlGrid
 from phys_gan.generation.export.fastcalosim import FastCaloSim
 from phys_gan.generation.export.galsim import GalSim
 from phys_gan.generation.export.generic import Generic
 from phys_gan.generation.export.par04 import Par04
-from phys_gan.generation.export.parity import Parity, compare
-from phys_gan.generation.export.sidecar import describe
-from phys_gan.generation.export.target import Options, Target
-from phys_gan.generation.export.translation import one_event, require_onnx, translate
-from phys_gan.generation.export.writing import MARK, require_free, write_together
-from phys_gan.generation.fastsim import FastSim
-from phys_gan.generation.pretrained import find_model
+from phys_gan.generation.export.target import Options, Port, Target
+from phys_gan.generation.export.translation import (
+    OPSET,
+    Parity,
+    compare,
+    one_event,
+    require_onnx,
+    translate,
+)
+from phys_gan.generation.fastsim import FastSim, find_model
 from phys_gan.model import Model
 
 if TYPE_CHECKING:
     import onnx
 
-__all__ = ["TARGETS", "Export", "export"]
+__all__ = ["MARK", "TARGETS", "Export", "describe", "export", "require_free", "write_together"]
+
+_FORMAT = "phys_gan export 1"
+
+
+def describe(model: Model, target: Target) -> dict[str, Any]:
+    """Return the description of a model for a target, ready for JSON."""
+    encoding = model.encoding
+    ranges = dict(zip(encoding.named, encoding.ranges.tolist(), strict=True))
+    return {
+        "format": _FORMAT,
+        "phys_gan": __version__,
+        "target": target.name,
+        "detector": model.detector.model_dump(mode="json", exclude_none=True),
+        "cells": {"unit": target.unit, "order": target.order},
+        "inputs": [_port(port, target.single) for port in target.inputs],
+        "outputs": [_port(target.output, target.single)],
+        "conditions": ranges,
+        "energy_range": ranges.get("energy"),
+        "outside_the_range": "the event at the edge of the range is generated",
+        "energy_scale": target.options.energy_scale,
+        "settings": target.settings(),
+        "opset": OPSET,
+        "references": model.provenance.get("references", "").split(),
+        "provenance": dict(model.provenance),
+    }
+
+
+def _port(port: Port, single: bool) -> dict[str, Any]:
+    shape = [1 if single and size == "N" else size for size in port.shape]
+    return {"name": port.name, "shape": shape, "type": "float32", "meaning": port.meaning}
+
+
+MARK = "written by phys_gan"
+"""What tells a file of this package from one that somebody else made."""
+
+
+def require_free(paths: Iterable[Path]) -> None:
+    """Raise unless files may be written, or written again.
+
+    Raises:
+        OutputError: A folder is in the place of a file, or somebody else's binning.xml.
+    """
+    for path in paths:
+        if path.is_dir():
+            raise OutputError(
+                f"cannot write '{path}': it is a folder", remedy="choose another name"
+            )
+        # It has a name that is not the user's choice, and may describe other networks as well.
+        if path.name == "binning.xml" and path.exists() and MARK.encode() not in path.read_bytes():
+            raise OutputError(
+                f"'{path}' is there already, and phys_gan did not write it",
+                remedy="export into another folder, and join the two by hand",
+            )
+
+
+def write_together(contents: Mapping[Path, bytes]) -> None:
+    """Write all files under temporary names, and then give them theirs.
+
+    Raises:
+        OutputError: A file cannot be written; nothing is changed then.
+    """
+    with ExitStack() as stack:
+        for path, content in contents.items():
+            stack.enter_context(atomic_file(path)).write_bytes(content)
+
 
 TARGETS: dict[str, type[Target]] = {
     target.name: target for target in (Generic, Par04, DdmlGrid, FastCaloSim, GalSim)

@@ -17,7 +17,7 @@ from phys_gan.detectors import Detector, PolarLayer
 from phys_gan.errors import DetectorError, RangeError
 from phys_gan.generation.export.target import Arrays, Options, Port, Target, require_showers
 from phys_gan.model import Model
-from phys_gan.particles import Particle, find_particle
+from phys_gan.units import Particle, find_particle
 
 __all__ = ["FastCaloSim"]
 

@@ -11,9 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from phys_gan.errors import ConfigError, MissingError, RangeError
-from phys_gan.generation.fastsim import FastSim
-from phys_gan.generation.pretrained import model_card, pretrained_names
-from phys_gan.particles import find_particle
+from phys_gan.generation.fastsim import FastSim, model_card, pretrained_names
+from phys_gan.units import find_particle
 
 __all__ = ["NORMAL_INCIDENCE", "Coverage"]
 

@@ -13,11 +13,10 @@ from numpy.typing import NDArray
 
 from phys_gan.detectors import Detector
 from phys_gan.errors import ConfigError, DetectorError
-from phys_gan.generation.fastsim import FastSim
+from phys_gan.generation.fastsim import FastSim, find_model
 from phys_gan.generation.plugins.coverage import NORMAL_INCIDENCE, Coverage
 from phys_gan.generation.plugins.incident import Incident
-from phys_gan.generation.pretrained import find_model
-from phys_gan.particles import PARTICLES
+from phys_gan.units import PARTICLES
 
 __all__ = ["FastDetector"]
 

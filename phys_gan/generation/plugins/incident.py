@@ -9,8 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from phys_gan.errors import ConfigError, DataError, MissingError
-from phys_gan.particles import find_particle
-from phys_gan.units import MEV
+from phys_gan.units import MEV, find_particle
 
 __all__ = ["Incident", "read_particles"]
 

@@ -6,14 +6,17 @@ from typing import Annotated
 
 from pydantic import Field
 
-from phys_gan.training.methods.adversarial import Adversarial, AdversarialConfig
+from phys_gan.training.methods.adversarial import Adversarial, AdversarialConfig, GameConfig
 from phys_gan.training.methods.base import Method, Setup, Sources
 from phys_gan.training.methods.cycle import Cycle, CycleConfig
-from phys_gan.training.methods.game import GameConfig
 from phys_gan.training.methods.moments import MomentMatching, MomentMatchingConfig
 from phys_gan.training.methods.stacked import Stacked, StackedMethodConfig
-from phys_gan.training.methods.vaegan import VaeGan, VaeGanConfig
-from phys_gan.training.methods.variational import Variational, VariationalConfig
+from phys_gan.training.methods.variational import (
+    VaeGan,
+    VaeGanConfig,
+    Variational,
+    VariationalConfig,
+)
 
 __all__ = [
     "AdversarialConfig",

@@ -1,4 +1,11 @@
-"""What the loop knows of a method."""
+"""What the loop knows of a method.
+
+The exponential moving average of a generator, with its half-life in events shown.
+
+How different generated events are from each other.
+
+A network with its optimiser: what every method improves.
+"""
 
 from __future__ import annotations
 
@@ -17,12 +24,47 @@ from phys_gan.encodings import Encoding
 from phys_gan.events import Events
 from phys_gan.model import Model
 from phys_gan.networks import Generator, NetworkConfig
-from phys_gan.training.average import GeneratorAverage
 from phys_gan.training.batches import Batches
-from phys_gan.training.processes import gather
+from phys_gan.training.processes import average_gradients, gather, share
 from phys_gan.training.schedule import TrainingConfig
+from phys_gan.training.techniques import History
 
-__all__ = ["Method", "Setup", "Sources", "Stateful"]
+__all__ = ["GeneratorAverage", "Learner", "Method", "Setup", "Sources", "Stateful", "diversity"]
+
+
+class GeneratorAverage:
+    """Average a generator's weights over training.
+
+    The average starts with a short memory, a twentieth of the events shown, so that the first
+    weights are soon forgotten.
+
+    References:
+        The Unusual Effectiveness of Averaging in GAN Training (Yazıcı et al., 2018),
+        https://arxiv.org/abs/1806.04498; for the half-life in events and its start, Training
+        Generative Adversarial Networks with Limited Data (Karras et al., 2020),
+        https://arxiv.org/abs/2006.06676
+
+    Arguments:
+        generator: A copy of the generator, which becomes the average.
+        half_life: Events shown after which a weight counts half; 0 follows the latest weights.
+    """
+
+    def __init__(self, generator: Generator, half_life: float) -> None:
+        self.generator = generator.eval().requires_grad_(False)
+        self.half_life = half_life
+        self._parameters: list[Tensor] = list(generator.parameters())
+        self._buffers = list(generator.buffers())
+
+    @torch.no_grad()
+    def update(self, generator: nn.Module, batch: int, shown: int) -> None:
+        """Move towards ``generator`` after ``batch`` events, ``shown`` in all."""
+        weight = 1.0
+        if self.half_life:
+            weight -= 0.5 ** (batch / min(self.half_life, max(0.05 * shown, batch)))
+        current = [p.detach() for p in generator.parameters()]
+        torch._foreach_lerp_(self._parameters, current, weight)
+        for own, latest in zip(self._buffers, generator.buffers(), strict=True):
+            own.copy_(latest)
 
 
 class Stateful(Protocol):
@@ -209,3 +251,109 @@ def _set_random_state(device: torch.device, state: Tensor) -> None:
         torch.cuda.set_rng_state(state, device)
     else:
         torch.set_rng_state(state)
+
+
+def diversity(real: Tensor, fake: Tensor) -> float:
+    """Return the mean distance of two generated events over that of two real ones.
+
+    Far below 1, the generator repeats itself.
+
+    Arguments:
+        real: Encoded real events, (N, n_numbers).
+        fake: Encoded generated events, (M, n_numbers).
+
+    Example:
+        >>> diversity(torch.tensor([[0.0], [4.0]]), torch.tensor([[1.0], [2.0]]))
+        0.25
+    """
+    return float(torch.pdist(fake).mean() / torch.pdist(real).mean().clamp_min(1e-12))
+
+
+class Learner:
+    """Improve a network with Adam, on whatever device it runs.
+
+    Arguments:
+        network: The network.
+        lr: Its learning rate.
+        schedule: The schedule, for Adam's decays and the clipping of gradients.
+        fabric: Where it runs.
+        historical: Weight of historical averaging; 0 for none.
+
+    Attributes:
+        network: What to call in training.
+        plain: The same network without what distributes it over devices.
+        optimizer: Adam.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        lr: float,
+        schedule: TrainingConfig,
+        fabric: Fabric,
+        historical: float = 0.0,
+    ) -> None:
+        self.plain, self.lr, self.fabric, self.historical = network, lr, fabric, historical
+        self.clip_norm, self.accumulate, self._pending = schedule.clip_norm, schedule.accumulate, 0
+        adam = torch.optim.Adam(network.parameters(), lr, (schedule.beta1, schedule.beta2))
+        self.network, self.optimizer = fabric.setup(network, adam)
+        self.adam = adam
+        share(fabric, network)
+        self.history = History(network) if historical else None
+
+    def update(self, loss: Tensor, rate: float) -> Tensor:
+        """Take one step down a loss, and return the norm of its gradient.
+
+        The gradient is the mean over all processes, and over as many calls as are accumulated;
+        only the last of these takes a step. The norm of the others is that of the sum so far.
+
+        Arguments:
+            loss: The loss.
+            rate: Factor on the learning rate.
+        """
+        if self.history is not None:
+            loss = loss + self.historical * self.history.distance()
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.lr * rate
+        if not self._pending:
+            self.optimizer.zero_grad()
+        self.fabric.backward(loss if self.accumulate == 1 else loss / self.accumulate)
+        self._pending = (self._pending + 1) % self.accumulate
+        gradients = [p.grad for p in self.plain.parameters() if p.grad is not None]
+        if self._pending:
+            return torch.nn.utils.get_total_norm(gradients)
+        average_gradients(self.fabric, gradients)
+        norm = torch.nn.utils.get_total_norm(gradients)
+        if self.clip_norm:
+            torch.nn.utils.clip_grads_with_norm_(self.plain.parameters(), self.clip_norm, norm)
+        self.optimizer.step()
+        if self.history is not None:
+            self.history.update()
+        return norm
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return weights, moments and history."""
+        state = {"network": self.plain.state_dict(), "optimizer": self.optimizer.state_dict()}
+        if self.history is not None:
+            state["history"] = self.history.state_dict()
+        if self._pending:
+            state |= {"pending": self._pending, "gradients": self._gradients()}
+        return state
+
+    def _gradients(self) -> dict[str, Tensor]:
+        """Return copies of the gradients that wait for more, averaged over all processes."""
+        named = self.plain.named_parameters()
+        copies = {name: p.grad.clone() for name, p in named if p.grad is not None}
+        average_gradients(self.fabric, copies.values())
+        return copies
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from what :meth:`state_dict` returned."""
+        self.plain.load_state_dict(state["network"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self._pending = state.get("pending", 0)
+        parameters = dict(self.plain.named_parameters())
+        for name, gradient in state.get("gradients", {}).items():
+            parameters[name].grad = gradient.to(parameters[name].device)
+        if self.history is not None:
+            self.history.load_state_dict(state["history"])

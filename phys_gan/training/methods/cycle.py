@@ -11,15 +11,12 @@ from torch import Tensor, nn
 
 from phys_gan.errors import ConfigError
 from phys_gan.events import Events
+from phys_gan.losses import cycle_consistency, identity
 from phys_gan.model import Model
 from phys_gan.networks import TranslatorConfig
 from phys_gan.networks.translator import Translator, TranslatorDiscriminator
-from phys_gan.objectives import cycle_consistency, identity
-from phys_gan.training.methods.base import Method, Setup, Sources, Stateful
-from phys_gan.training.methods.critic import Critic
-from phys_gan.training.methods.diversity import diversity
-from phys_gan.training.methods.game import GameConfig
-from phys_gan.training.methods.learner import Learner
+from phys_gan.training.methods.adversarial import Critic, GameConfig
+from phys_gan.training.methods.base import Learner, Method, Setup, Sources, Stateful, diversity
 
 __all__ = ["Cycle", "CycleConfig"]
 

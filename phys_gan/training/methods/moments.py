@@ -9,12 +9,10 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
+from phys_gan.losses import median_distance, mmd2
 from phys_gan.networks import build_discriminator, build_generator
-from phys_gan.objectives import median_distance, mmd2
-from phys_gan.training.methods.base import Method, Setup, Stateful
-from phys_gan.training.methods.diversity import diversity
-from phys_gan.training.methods.learner import Learner
-from phys_gan.training.section import Section
+from phys_gan.training.methods.base import Learner, Method, Setup, Stateful, diversity
+from phys_gan.training.techniques import Section
 
 __all__ = ["MomentMatching", "MomentMatchingConfig", "View"]
 

@@ -11,11 +11,8 @@ from torch import Tensor
 from phys_gan.errors import ConfigError
 from phys_gan.networks import Discriminator, Generator, StackedConfig
 from phys_gan.networks.stacked import StackedGenerator, stacked_discriminators
-from phys_gan.training.methods.base import Method, Setup, Stateful
-from phys_gan.training.methods.critic import Critic
-from phys_gan.training.methods.diversity import diversity
-from phys_gan.training.methods.game import GameConfig
-from phys_gan.training.methods.learner import Learner
+from phys_gan.training.methods.adversarial import Critic, GameConfig
+from phys_gan.training.methods.base import Learner, Method, Setup, Stateful, diversity
 
 __all__ = ["Stacked", "StackedMethodConfig"]
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from phys_gan.data.containers.damage import damage_reported
+from phys_gan.data.containers.container import damage_reported
 from phys_gan.errors import DataError
 
 

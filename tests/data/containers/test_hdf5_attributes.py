@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from phys_gan.data.containers import hdf5_attributes
-from phys_gan.data.containers.hdf5_attributes import attributes, put_attributes
+from phys_gan.data.containers import hdf5_probe
+from phys_gan.data.containers.hdf5_probe import attributes, put_attributes
 
 TEXTS = st.dictionaries(
     st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1),
@@ -55,7 +55,7 @@ def test_a_crash_of_the_other_process_is_an_error(
 ) -> None:
     script = tmp_path / "crash.py"
     script.write_text("import os, signal; os.kill(os.getpid(), signal.SIGSEGV)")
-    monkeypatch.setattr(hdf5_attributes, "__file__", str(script))
+    monkeypatch.setattr(hdf5_probe, "__file__", str(script))
     path = tmp_path / "a.h5"
     with h5py.File(path, "w") as file:
         file.attrs["text"] = "a"

@@ -8,8 +8,8 @@ from pathlib import Path
 import h5py
 import pytest
 
-from phys_gan.data.containers import hdf5_heaps
-from phys_gan.data.containers.hdf5_heaps import sound_heaps
+from phys_gan.data.containers import hdf5_probe
+from phys_gan.data.containers.hdf5_probe import sound_heaps
 
 
 def heap(*objects: tuple[int, int], size: int | None = None) -> bytes:
@@ -45,7 +45,7 @@ def test_heaps(tmp_path: Path, content: bytes, sound: bool) -> None:
 def test_both_ends_of_a_large_file_are_walked(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(hdf5_heaps, "_LOOKED_AT", 256)
+    monkeypatch.setattr(hdf5_probe, "_LOOKED_AT", 256)
     path, broken = tmp_path / "a", heap((1, 5), size=8)
     # A heap that reaches beyond what is looked at says nothing.
     for content, sound in (

@@ -7,7 +7,7 @@ import h5py
 import numpy as np
 import pytest
 
-from phys_gan.data.containers.hdf5_rows import Ahead, Chunks, chunks_of, physical_memory
+from phys_gan.data.containers.hdf5_chunks import Ahead, Chunks, chunks_of, physical_memory
 
 
 @pytest.mark.parametrize("rows", [1, 3, 8, 30, 31, 60, 100, 500])

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import uproot
 
-from phys_gan.data.containers import root_trees
-from phys_gan.data.containers.root_trees import created
+from phys_gan.data.containers import root
+from phys_gan.data.containers.root import created
 
 N = 20_000
 NUMBERS = np.arange(N, dtype=np.float64)
@@ -35,7 +35,7 @@ def test_the_blocks_leave_no_trace(tmp_path: Path, size: int) -> None:
 
 
 def test_large_events_make_small_baskets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(root_trees, "_BYTES", 8000)
+    monkeypatch.setattr(root, "_BYTES", 8000)
     with created(tmp_path / "a.root", {}) as trees:
         trees.put("flat", {"x": NUMBERS[:2500]})
     with uproot.open(tmp_path / "a.root") as file:

@@ -9,7 +9,7 @@ import pytest
 
 from helpers import assert_same, complain
 from phys_gan.data import read, write
-from phys_gan.data.mapping import HitMapping
+from phys_gan.data.format import HitMapping
 from phys_gan.data.writing import choose_format, writing
 from phys_gan.detectors import Detector, load_detector
 from phys_gan.errors import DataError, DetectorError

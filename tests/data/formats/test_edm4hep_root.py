@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 
 from helpers import assert_same
 from phys_gan.data import HitMapping, inspect, read, write
-from phys_gan.data.formats.edm4hep_particles import from_conditions
+from phys_gan.data.formats.edm4hep import from_conditions
 from phys_gan.detectors import Detector, load_detector
 from phys_gan.errors import ConfigError, DataError, DetectorError, MissingError, PhysGanError
 from phys_gan.events import Events
-from phys_gan.particles import PARTICLES
+from phys_gan.units import PARTICLES
 
 SHARED = Path(__file__).resolve().parents[4] / "shared" / "data"
 BOX = Detector.from_toml(

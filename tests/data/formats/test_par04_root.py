@@ -113,8 +113,8 @@ def test_which_tree(tmp_path: Path) -> None:
 @pytest.mark.parametrize("events_per_block", [1, 2, 2000])
 def test_blocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, events_per_block: int) -> None:
     whole = read(make(tmp_path / "a.root"))
-    monkeypatch.setattr("phys_gan.data.formats.par04_root._BLOCK_EVENTS", events_per_block)
-    monkeypatch.setattr("phys_gan.data.formats.par04_root._BLOCK_CELLS", 6480)
+    monkeypatch.setattr("phys_gan.data.formats.par04._BLOCK_EVENTS", events_per_block)
+    monkeypatch.setattr("phys_gan.data.formats.par04._BLOCK_CELLS", 6480)
     parts = read(tmp_path / "a.root")
     np.testing.assert_array_equal(parts.cells, whole.cells)
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from helpers import assert_same, complain
 from phys_gan.data import inspect, read, write
-from phys_gan.data.mapping import HitMapping
+from phys_gan.data.format import HitMapping
 from phys_gan.data.writing import choose_format
 from phys_gan.detectors import Detector, load_detector
 from phys_gan.errors import ConfigError, DataError, DetectorError, MissingError

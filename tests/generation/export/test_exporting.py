@@ -11,11 +11,10 @@ import torch
 
 import phys_gan as pg
 from phys_gan.generation.export import exporting
+from phys_gan.generation.export.exporting import write_together
 from phys_gan.generation.export.generic import Generic
-from phys_gan.generation.export.parity import _flips, compare, probes
 from phys_gan.generation.export.target import Options
-from phys_gan.generation.export.translation import translate
-from phys_gan.generation.export.writing import write_together
+from phys_gan.generation.export.translation import _flips, compare, probes, translate
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from scipy.special import ndtri
 from scipy.stats import kstest
 
-from phys_gan.generation.export.noise import LatentsOfUniforms, normal_quantile
+from phys_gan.generation.export.ddml_grid import LatentsOfUniforms, normal_quantile
 from phys_gan.randomness import stream
 
 N, WANTED = 4000, 400

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from phys_gan.generation.export.noise import LatentsOfUniforms
+from phys_gan.generation.export.ddml_grid import LatentsOfUniforms
 from phys_gan.randomness import stream
 
 from .conftest import answer, close, opened

@@ -8,13 +8,13 @@ import pytest
 import torch
 
 import phys_gan as pg
-from phys_gan.detectors.binning_xml import read_binning_xml
+from phys_gan.detectors.catalogue import read_binning_xml
+from phys_gan.generation.export.ddml_grid import LatentsOfUniforms, normal_quantile
 from phys_gan.generation.export.generic import Generic
-from phys_gan.generation.export.noise import LatentsOfUniforms, normal_quantile
 from phys_gan.generation.export.par04 import Par04
 from phys_gan.generation.export.target import Options
-from phys_gan.particles import find_particle
 from phys_gan.randomness import stream
+from phys_gan.units import find_particle
 
 from .conftest import answer, close, grid, polar, shapes, shower_model
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 import phys_gan as pg
-from phys_gan.training.checkpoint import load_checkpoint
+from phys_gan.training.run import load_checkpoint
 
 
 class Killed(Exception):

@@ -10,9 +10,9 @@ from phys_gan.encodings import StandardEncoding, build_encoding
 from phys_gan.errors import ConfigError
 from phys_gan.networks import MlpConfig, build_discriminator
 from phys_gan.toys import Mixture, optimal_discriminator, optimal_value
-from phys_gan.training.checkpoint import load_checkpoint, save_checkpoint
 from phys_gan.training.methods import AdversarialConfig, Setup, build_method
-from phys_gan.training.methods.critic import Critic
+from phys_gan.training.methods.adversarial import Critic
+from phys_gan.training.run import load_checkpoint, save_checkpoint
 from phys_gan.training.schedule import TrainingConfig
 from phys_gan.workflows import demo_sample
 

@@ -8,7 +8,7 @@ from lightning_fabric import Fabric
 import phys_gan as pg
 from phys_gan.encodings import build_encoding
 from phys_gan.errors import ConfigError
-from phys_gan.objectives import median_distance, mmd2
+from phys_gan.losses import median_distance, mmd2
 from phys_gan.toys import TOYS, count_modes, simulate_toy
 from phys_gan.training.loop import train
 from phys_gan.training.methods import MomentMatchingConfig, Setup, build_method

@@ -8,12 +8,12 @@ import torch
 
 import phys_gan as pg
 from helpers import lines
-from phys_gan.encodings.absolute import AbsoluteEncodingConfig
+from phys_gan.encodings.standard import AbsoluteEncodingConfig
 from phys_gan.errors import ConfigError
 from phys_gan.networks import CompactConfig
-from phys_gan.training.checkpoint import load_checkpoint
 from phys_gan.training.loop import train
 from phys_gan.training.methods import AdversarialConfig
+from phys_gan.training.run import load_checkpoint
 from phys_gan.validation import physics_score
 from phys_gan.workflows import demo_sample
 

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torch.func import functional_call
 
-from phys_gan.training.techniques.unrolling import unroll
+from phys_gan.training.techniques import unroll
 
 
 class Line(nn.Module):

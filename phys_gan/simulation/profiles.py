@@ -1,0 +1,406 @@
+"""Materials, and the effective medium that a period of a calorimeter makes for a shower.
+
+Longitudinal profiles: gamma distributions whose parameters fluctuate from shower to shower.
+
+Radial profiles: a narrow core and a broad tail whose sizes grow with depth.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+import numpy as np
+from numpy.typing import NDArray
+
+from phys_gan.detectors import Detector, Slab
+from phys_gan.errors import DetectorError
+
+__all__ = [
+    "LARGEST_RADIUS",
+    "MATERIALS",
+    "EffectiveMedium",
+    "LongitudinalModel",
+    "Material",
+    "Profiles",
+    "RadialProfile",
+    "draw_profiles",
+    "effective_medium",
+    "longitudinal_model",
+    "radial_profile",
+]
+
+SCALE_ENERGY = 21.2
+"""E_s = m_e c^2 sqrt(4 pi / alpha) [MeV], the scale energy of multiple scattering."""
+
+
+@dataclass(frozen=True)
+class Material:
+    """Hold the properties of one material; mixtures are averaged by weight.
+
+    Attributes:
+        z: Atomic number.
+        density: Density [g/cm^3].
+        radiation_length: X_0 [g/cm^2].
+        critical_energy: E_c of electrons after Rossi [MeV].
+    """
+
+    z: float
+    density: float
+    radiation_length: float
+    critical_energy: float
+
+    @property
+    def moliere_radius(self) -> float:
+        """Moliere radius R_M = E_s X_0 / E_c [g/cm^2]."""
+        return SCALE_ENERGY * self.radiation_length / self.critical_energy
+
+
+MATERIALS: Mapping[str, Material] = MappingProxyType(
+    {
+        "Al": Material(13, 2.699, 24.01, 42.70),
+        "BGO": Material(62.5, 7.130, 7.97, 10.50),
+        "C": Material(6, 2.210, 42.70, 81.74),
+        "CsI": Material(54.0, 4.510, 8.39, 11.17),
+        "Cu": Material(29, 8.960, 12.86, 19.42),
+        "Fe": Material(26, 7.874, 13.84, 21.68),
+        "LAr": Material(18, 1.396, 19.55, 32.84),
+        "LKr": Material(36, 2.418, 11.37, 17.03),
+        "LXe": Material(54, 2.953, 8.48, 11.66),
+        "Pb": Material(82, 11.35, 6.37, 7.43),
+        "PbWO4": Material(68.4, 8.300, 7.39, 9.64),
+        "Si": Material(14, 2.329, 21.82, 40.19),
+        "U": Material(92, 18.95, 6.00, 6.65),
+        "W": Material(74, 19.30, 6.76, 7.97),
+        "air": Material(7.37, 1.205e-3, 36.62, 87.92),
+        "polystyrene": Material(5.61, 1.060, 43.79, 93.11),
+        "scintillator": Material(5.57, 1.032, 43.90, 94.11),
+        "water": Material(7.22, 1.000, 36.08, 78.33),
+    }
+)
+"""Materials by name: Particle Data Group, Atomic and Nuclear Properties of Materials (2024)."""
+
+
+@dataclass(frozen=True)
+class EffectiveMedium:
+    """Hold what a shower feels of a calorimeter (Grindhammer and Peters, hep-ex/0001020, sec. 3).
+
+    Attributes:
+        z: Effective atomic number.
+        radiation_length: X_0 [mm].
+        critical_energy: E_c [MeV].
+        moliere_radius: R_M [mm].
+        inverse_frequency: 1 / F_S, periods' depth in radiation lengths; 0 when all is read out.
+        e_over_mip: Response to electrons over that to minimum ionising particles; 1 when all is
+            read out.
+        sampling: Whether only the active slabs are read out.
+    """
+
+    z: float
+    radiation_length: float
+    critical_energy: float
+    moliere_radius: float
+    inverse_frequency: float = 0.0
+    e_over_mip: float = 1.0
+    sampling: bool = False
+
+
+def effective_medium(detector: Detector) -> EffectiveMedium:
+    r"""Return the effective medium of a detector.
+
+    With the share of weight :math:`w_i = \rho_i d_i / \sum_j \rho_j d_j` of each slab,
+
+    .. math:: Z = \sum w_i Z_i, \quad 1 / X_0 = \sum w_i / X_{0,i}, \quad
+        E_c = X_0 \sum w_i E_{c,i} / X_{0,i}, \quad R_M = E_s X_0 / E_c
+
+    and, when only the active slabs are read out, :math:`F_S = X_0 / (d_a + d_p)` and
+    :math:`e/mip = 1 / (1 + 0.007 (Z_p - Z_a))`.
+
+    A detector without absorber, or one without a stochastic term (the deposits in the absorber
+    are read out too), does not sample: it behaves as a homogeneous block of the mixture.
+
+    Raises:
+        DetectorError: The detector is an image or a toy, has no ``[sampling]`` table, or is made
+            of a material that is not known.
+    """
+    sampling = detector.sampling
+    if detector.signed:
+        kind = "an image" if detector.is_image else "a toy"
+        raise DetectorError(
+            f"detector '{detector.name}' is {kind}, in which no shower can be simulated",
+            remedy="name a detector with Cartesian or polar layers",
+            value=detector.name,
+        )
+    if sampling is None:
+        raise DetectorError(
+            f"detector '{detector.name}' has no [sampling] table, so its material is unknown",
+            remedy="add [sampling] with the active slab and, where there is one, the absorber",
+            value=detector.name,
+        )
+    slabs = [sampling.active] if sampling.absorber is None else [sampling.active, sampling.absorber]
+    materials = [_material(slab) for slab in slabs]
+    depth = sum(slab.thickness for slab in slabs)
+    # The densities are in g/cm^3 and the slabs in mm: the factor 10 appears with X_0 below.
+    grams = [m.density * s.thickness for m, s in zip(materials, slabs, strict=True)]
+    shares = [gram / sum(grams) for gram in grams]
+    mixture = list(zip(shares, materials, strict=True))
+    grams_per_x0 = 1 / sum(w / m.radiation_length for w, m in mixture)
+    radiation_length = 10 * grams_per_x0 * depth / sum(grams)
+    critical_energy = grams_per_x0 * sum(
+        w * m.critical_energy / m.radiation_length for w, m in mixture
+    )
+    reads_all = len(slabs) == 1 or sampling.stochastic_term == 0
+    return EffectiveMedium(
+        z=sum(w * m.z for w, m in mixture),
+        radiation_length=radiation_length,
+        critical_energy=critical_energy,
+        moliere_radius=SCALE_ENERGY * radiation_length / critical_energy,
+        inverse_frequency=0.0 if reads_all else depth / radiation_length,
+        e_over_mip=1.0 if reads_all else 1 / (1 + 0.007 * (materials[1].z - materials[0].z)),
+        sampling=not reads_all,
+    )
+
+
+def _material(slab: Slab) -> Material:
+    try:
+        return MATERIALS[slab.material]
+    except KeyError:
+        raise DetectorError(
+            f"material '{slab.material}' is not known; available: {', '.join(MATERIALS)}",
+            remedy="name one of these that is close in atomic number, and scale its thickness",
+            value=slab.material,
+        ) from None
+
+
+_LARGEST_SIGMA = 0.5
+"""The fitted widths diverge at low energy; no width of a logarithm is taken above this."""
+_SMALLEST_ALPHA = 1.1
+"""Below 1 the profile would fall from the very front."""
+_SMALLEST_T = 0.3
+_SMALLEST_LOG_Y = 1.5
+"""Below this ln(E/E_c), reached only by the softer half of a pair, the formulas are held."""
+
+
+@dataclass(frozen=True)
+class LongitudinalModel:
+    """Hold the distribution of (ln T, ln alpha) for given energies, each of shape (N,).
+
+    Attributes:
+        mean_log_t: Mean of ln T; T is the depth of the maximum [X_0].
+        mean_log_alpha: Mean of ln alpha.
+        sigma_log_t: Standard deviation of ln T.
+        sigma_log_alpha: Standard deviation of ln alpha.
+        rho: Correlation of both.
+    """
+
+    mean_log_t: NDArray[np.float64]
+    mean_log_alpha: NDArray[np.float64]
+    sigma_log_t: NDArray[np.float64]
+    sigma_log_alpha: NDArray[np.float64]
+    rho: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Profiles:
+    r"""Hold the longitudinal profiles of single showers, each of shape (N,).
+
+    .. math:: \frac{1}{E} \frac{dE}{dt} = \frac{\beta (\beta t)^{\alpha - 1} e^{-\beta t}}
+        {\Gamma(\alpha)}, \quad \beta = (\alpha - 1) / T
+
+    Attributes:
+        alpha: Shape parameter.
+        beta: Scale parameter [1/X_0].
+        tau_per_depth: Factor from the depth t [X_0] to the variable tau of the radial profiles.
+    """
+
+    alpha: NDArray[np.float64]
+    beta: NDArray[np.float64]
+    tau_per_depth: NDArray[np.float64]
+
+
+def longitudinal_model(medium: EffectiveMedium, energy: NDArray[np.float64]) -> LongitudinalModel:
+    r"""Return the distribution of the profile's parameters at some energies.
+
+    With :math:`y = E / E_c`, for a homogeneous medium
+
+    .. math::
+        \langle\ln T\rangle &= \ln(\ln y - 0.812) &
+        \sigma(\ln T) &= (-1.4 + 1.26 \ln y)^{-1} \\
+        \langle\ln\alpha\rangle &= \ln(0.81 + (0.458 + 2.26 / Z) \ln y) &
+        \sigma(\ln\alpha) &= (-0.58 + 0.86 \ln y)^{-1}
+
+    and :math:`\rho = 0.705 - 0.023 \ln y`. For a sampling calorimeter T changes by
+    :math:`-0.55 / F_S - 0.69 (1 - e/mip)`, alpha by :math:`-0.476 / F_S`, and the widths and
+    the correlation are :math:`(-2.5 + 1.25 \ln y)^{-1}`, :math:`(-0.82 + 0.79 \ln y)^{-1}` and
+    :math:`0.784 - 0.023 \ln y`.
+
+    References:
+        Grindhammer and Peters, hep-ex/0001020, Eq. (2), appendices A.1.2 and A.2.2.
+
+    Arguments:
+        medium: The medium.
+        energy: Energies of the electrons [MeV], shape (N,).
+    """
+    log_y = np.maximum(np.log(energy / medium.critical_energy), _SMALLEST_LOG_Y)
+    t = log_y - 0.812 - 0.55 * medium.inverse_frequency - 0.69 * (1 - medium.e_over_mip)
+    alpha = 0.81 + (0.458 + 2.26 / medium.z) * log_y - 0.476 * medium.inverse_frequency
+    if medium.sampling:
+        width_t, width_alpha = -2.5 + 1.25 * log_y, -0.82 + 0.79 * log_y
+        rho = 0.784 - 0.023 * log_y
+    else:
+        width_t, width_alpha = -1.4 + 1.26 * log_y, -0.58 + 0.86 * log_y
+        rho = 0.705 - 0.023 * log_y
+    return LongitudinalModel(
+        mean_log_t=np.log(np.maximum(t, _SMALLEST_T)),
+        mean_log_alpha=np.log(np.maximum(alpha, _SMALLEST_ALPHA)),
+        sigma_log_t=1 / np.maximum(width_t, 1 / _LARGEST_SIGMA),
+        sigma_log_alpha=1 / np.maximum(width_alpha, 1 / _LARGEST_SIGMA),
+        rho=rho,
+    )
+
+
+def draw_profiles(model: LongitudinalModel, rng: np.random.Generator) -> Profiles:
+    """Draw the profile of each shower: (ln T, ln alpha) from a correlated normal distribution.
+
+    Returns:
+        One profile per energy of the model. Its ``tau_per_depth`` scales depths so that tau is 1
+        at the maximum of the mean shower and follows each shower's own centre of gravity
+        (hep-ex/0001020, appendix A.1.4).
+    """
+    common, apart = rng.standard_normal((2, len(model.rho)))
+    common *= np.sqrt((1 + model.rho) / 2)
+    apart *= np.sqrt((1 - model.rho) / 2)
+    t = np.exp(model.mean_log_t + model.sigma_log_t * (common + apart))
+    alpha = np.exp(model.mean_log_alpha + model.sigma_log_alpha * (common - apart))
+    t, alpha = np.maximum(t, _SMALLEST_T), np.maximum(alpha, _SMALLEST_ALPHA)
+    beta = (alpha - 1) / t
+    mean_alpha = np.exp(model.mean_log_alpha)
+    return Profiles(alpha, beta, beta / alpha * mean_alpha / (mean_alpha - 1))
+
+
+LARGEST_RADIUS = 6.5
+"""Cut of the profile [R_M]: its tail falls as 1/r^3 for ever, that of real showers does not."""
+
+_FLOAT = np.float32
+
+
+@dataclass(frozen=True)
+class RadialProfile:
+    r"""Hold radial profiles at some depths, each of shape (N,).
+
+    .. math:: f(r) = p \frac{2 r R_C^2}{(r^2 + R_C^2)^2}
+        + (1 - p) \frac{2 r R_T^2}{(r^2 + R_T^2)^2}, \quad r < r_{max}
+
+    where each component is normalised within the cut.
+
+    References:
+        Grindhammer and Peters, hep-ex/0001020, Eq. (23).
+
+    Attributes:
+        core: R_C [mm].
+        tail: R_T [mm].
+        weight: Weight p of the core.
+        limit: The cut r_max [mm].
+    """
+
+    core: NDArray[np.float32]
+    tail: NDArray[np.float32]
+    weight: NDArray[np.float32]
+    limit: float
+
+    def contained(self, radius: float) -> NDArray[np.float32]:
+        """Return the share of the energy within ``radius`` [mm] of the axis, shape (N,)."""
+        r = _FLOAT(min(radius, self.limit))
+        core = _inside(r, self.core) / _inside(self.limit, self.core)
+        tail = _inside(r, self.tail) / _inside(self.limit, self.tail)
+        share: NDArray[np.float32] = self.weight * core + (1 - self.weight) * tail
+        return share
+
+    def draw(
+        self, rng: np.random.Generator, boost: float = 1.0, stretch: float = 1.0
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Draw one radius [mm] from each profile by the inverse of its distribution function.
+
+        The tail can be drawn more often and from a broader profile than its energy asks for:
+        the halo of a real shower consists of many soft particles. The weights undo the change.
+
+        Arguments:
+            rng: The random stream.
+            boost: How many times more often than its energy says the tail is chosen.
+            stretch: Factor on R_T in the drawing of tail radii.
+
+        Returns:
+            The radii and the weights, each of shape (N,); the profile is that of the weighted
+            radii.
+        """
+        n = len(self.core)
+        boosted = self.weight + _FLOAT(boost) * (1 - self.weight)
+        in_core = rng.random(n, dtype=_FLOAT) * boosted < self.weight
+        size = np.where(in_core, self.core, self.tail)
+        drawn = np.where(in_core, size, _FLOAT(stretch) * size)
+        inside = rng.random(n, dtype=_FLOAT) * _inside(self.limit, drawn)
+        square = drawn**2 * (inside / (1 - inside))
+        weight = np.where(in_core, boosted, boosted / _FLOAT(boost))
+        if stretch != 1.0:
+            weight *= (size / drawn * (square + drawn**2) / (square + size**2)) ** 2
+            weight *= _inside(self.limit, drawn) / _inside(self.limit, size)
+        return np.sqrt(square), weight
+
+
+def radial_profile(
+    medium: EffectiveMedium, log_energy: NDArray[np.float32], tau: NDArray[np.float32]
+) -> RadialProfile:
+    r"""Return the radial profiles of showers of some energies at some depths.
+
+    In units of R_M, with E in GeV,
+
+    .. math::
+        R_C &= 0.0251 + 0.00319 \ln E + (0.1162 - 0.000381 Z) \tau \\
+        R_T &= (0.659 - 0.00309 Z) (e^{-2.59 (\tau - 0.645)}
+            + e^{(0.3585 + 0.0421 \ln E)(\tau - 0.645)}) \\
+        p &= (2.632 - 0.00094 Z) \exp(u - e^u), \quad
+            u = (0.401 + 0.00187 Z - \tau) / (1.313 - 0.0686 \ln E)
+
+    and for a sampling calorimeter, with :math:`\hat e = e/mip`, R_C changes by
+    :math:`-0.0203 (1 - \hat e) + 0.0397 e^{-\tau} / F_S`, R_T by
+    :math:`-0.14 (1 - \hat e) - 0.495 e^{-\tau} / F_S` and p by
+    :math:`(1 - \hat e) (0.348 - 0.642 e^{-(\tau - 1)^2} / F_S)`.
+
+    References:
+        Grindhammer and Peters, hep-ex/0001020, Eqs. (24)-(26), appendices A.1.3 and A.2.3.
+
+    Arguments:
+        medium: The medium.
+        log_energy: ln(E / GeV) of each shower, shape (N,).
+        tau: Depth in units of the shower's maximum, shape (N,).
+    """
+    z = medium.z
+    core = _FLOAT(0.0251) + _FLOAT(0.00319) * log_energy + _FLOAT(0.1162 - 0.000381 * z) * tau
+    behind = tau - _FLOAT(0.645)
+    slope = _FLOAT(0.3585) + _FLOAT(0.0421) * log_energy
+    tail = _FLOAT(0.659 - 0.00309 * z) * (np.exp(_FLOAT(-2.59) * behind) + np.exp(slope * behind))
+    u = (_FLOAT(0.401 + 0.00187 * z) - tau) / (_FLOAT(1.313) - _FLOAT(0.0686) * log_energy)
+    weight = _FLOAT(2.632 - 0.00094 * z) * np.exp(u - np.exp(u))
+    if medium.sampling:
+        missing = _FLOAT(1 - medium.e_over_mip)
+        coarse = _FLOAT(medium.inverse_frequency)
+        early = coarse * np.exp(-tau)
+        core += _FLOAT(-0.0203) * missing + _FLOAT(0.0397) * early
+        tail += _FLOAT(-0.14) * missing - _FLOAT(0.495) * early
+        near_maximum = coarse * np.exp(-((tau - 1) ** 2))
+        weight += missing * (_FLOAT(0.348) - _FLOAT(0.642) * near_maximum)
+    # At the very front the corrections can turn sizes negative: the core keeps a minimal one.
+    core = np.maximum(core, _FLOAT(0.01))
+    scale = _FLOAT(medium.moliere_radius)
+    return RadialProfile(
+        core=core * scale,
+        tail=np.maximum(tail, core) * scale,
+        weight=np.clip(weight, 0, 1),
+        limit=LARGEST_RADIUS * medium.moliere_radius,
+    )
+
+
+def _inside(radius: float | np.float32, size: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the share of one component, cut nowhere, within a radius."""
+    return _FLOAT(radius) ** 2 / (_FLOAT(radius) ** 2 + size**2)

@@ -1,1 +1,0 @@
-"""Numbers that can be judged: distances, errors, floors, response."""
