@@ -16,6 +16,7 @@ BASE = (
     "_version",
     "errors",
     "files",
+    "work",
     "randomness",
     "units",
     "detectors",

@@ -20,6 +20,7 @@ MAY = {
     "_version": set(),
     "errors": set(),
     "files": {"errors"},
+    "work": set(),
     "randomness": set(),
     "units": {"errors"},
     "detectors": {"errors", "files"},

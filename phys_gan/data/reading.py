@@ -262,7 +262,7 @@ def open_events(source: Source, how: How, ahead: int = 0) -> Iterator[tuple[Read
             if not len(reader):
                 raise DataError("it holds no events", remedy="check the job that made it")
             if file.container == "HDF5":
-                chunks = partial(compressed, file, len(reader))
+                chunks = partial(compressed, file.handle, len(reader))
                 reader = replace(reader, compressed=chunks)
             yield reader, layout
         except MemoryError as error:

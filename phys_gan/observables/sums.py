@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
-from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from functools import cached_property
 from typing import Any, Literal, TypeVar
 
@@ -15,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from phys_gan.detectors import Detector, PolarLayer
 from phys_gan.events import Events
 from phys_gan.units import MEV
+from phys_gan.work import parallel_map
 
 __all__ = ["Direction", "Showers", "blocks", "map_blocks", "ratio", "spread"]
 
@@ -25,7 +24,6 @@ _COLUMNS = {"x": 0, "y": 1, "r": 2}
 _BLOCK_VALUES = 2**19
 """Cells in a block: in double precision they fill four megabytes and stay in the cache."""
 _MIN_EVENTS = 16
-_MOST_THREADS = 4
 _PRODUCT = 2**17
 """Multiplications at which BLAS still works in one thread; more would fight with ours."""
 _ROUNDING = 1e-13
@@ -204,28 +202,13 @@ def map_blocks(
         work: Pure function of a block of showers.
         threads: Number of threads; by default one per CPU core, but at most 4.
     """
-    threads = threads or min(os.cpu_count() or 1, _MOST_THREADS)
-    cuts = _cuts(events)
-    if min(threads, len(cuts)) < 2:
-        for rows, showers in blocks(events):
-            yield rows, work(showers)
-        return
-    powers = _Powers(events.detector)
-    waiting: deque[tuple[slice, Future[T]]] = deque()
-    with ThreadPoolExecutor(threads) as pool:
-        try:
-            for rows in cuts:
-                task = pool.submit(lambda part: work(Showers(events[part], powers)), rows)
-                waiting.append((rows, task))
-                if len(waiting) > 2 * threads:
-                    first, done = waiting.popleft()
-                    yield first, done.result()
-            while waiting:
-                first, done = waiting.popleft()
-                yield first, done.result()
-        finally:
-            for _, task in waiting:
-                task.cancel()
+    cuts, powers = _cuts(events), _Powers(events.detector)
+    done = parallel_map(
+        lambda rows: work(Showers(events[rows], powers)), cuts, 1 if len(cuts) < 2 else threads
+    )
+    # Closed at once where the caller stops early.
+    with closing(done):
+        yield from zip(cuts, done, strict=True)
 
 
 def _cuts(events: Events) -> list[slice]:

@@ -13,7 +13,6 @@ from phys_gan.report.maps import Sheet, n_panels, sheet_figure
 from phys_gan.report.numbers import Card, Light, whole, with_error
 from phys_gan.report.pictures import (
     Drawing,
-    Report,
     Section,
     draw_sections,
     templates,
@@ -22,6 +21,7 @@ from phys_gan.report.pictures import (
 )
 from phys_gan.report.tables import Cell, Table
 from phys_gan.validation.exploration import Exploration, Mixed, Ramp, Response, meaning_of
+from phys_gan.work import Progress
 
 __all__ = ["save_exploration"]
 
@@ -35,7 +35,7 @@ def save_exploration(
     directory: str | Path,
     *,
     figures: bool = True,
-    report: Report | None = None,
+    report: Progress | None = None,
 ) -> Path:
     """Write ``index.html``, and every figure as PDF and PNG in the folder ``figures`` beside it.
 

@@ -20,7 +20,6 @@ from phys_gan.report.histograms import Drawn, Panels, histogram_figure
 from phys_gan.report.numbers import make_card
 from phys_gan.report.pictures import (
     DrawnSection,
-    Report,
     draw_sections,
     templates,
     versions,
@@ -31,6 +30,7 @@ from phys_gan.report.style import as_png, figure_style, make_looks
 from phys_gan.report.tables import Checks
 from phys_gan.validation.comparison import Comparison, Comparisons
 from phys_gan.validation.requirements import Check
+from phys_gan.work import Progress
 
 __all__ = ["observables_figure", "render", "save_page"]
 
@@ -39,7 +39,7 @@ def render(
     comparisons: Comparison | Comparisons,
     checks: Checks | Sequence[Check] = (),
     *,
-    report: Report | None = None,
+    report: Progress | None = None,
 ) -> str:
     """Return the report as one HTML page with images, style and script inside.
 
@@ -59,7 +59,7 @@ def save_page(
     checks: Checks | Sequence[Check] = (),
     *,
     figures: bool = True,
-    report: Report | None = None,
+    report: Progress | None = None,
 ) -> Path:
     """Write ``index.html``, and every figure as PDF and PNG in the folder ``figures`` beside it.
 

@@ -25,12 +25,12 @@ from phys_gan.files import atomic_file
 from phys_gan.report.numbers import Light
 from phys_gan.report.style import Look, as_pdf, as_png, as_svg, embedded, figure_style
 from phys_gan.validation.comparison import Comparison
+from phys_gan.work import Progress
 
 __all__ = [
     "Drawing",
     "DrawnSection",
     "Picture",
-    "Report",
     "Section",
     "Shown",
     "draw",
@@ -156,10 +156,6 @@ class Section:
     drawings: Sequence[Drawing]
 
 
-Report = Callable[[str, int], None]
-"""Called with what is being done, and how many parts of it are done."""
-
-
 @dataclass(frozen=True)
 class DrawnSection:
     """A section with its figures drawn; see :class:`Section`."""
@@ -171,7 +167,7 @@ class DrawnSection:
 
 
 def draw_sections(
-    sections: Sequence[Section], *, files: bool, report: Report | None
+    sections: Sequence[Section], *, files: bool, report: Progress | None
 ) -> list[DrawnSection]:
     """Draw all figures.
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from types import MappingProxyType
@@ -25,6 +24,7 @@ from phys_gan.errors import ConfigError, DataError, DetectorError, MissingError,
 from phys_gan.events import Events
 from phys_gan.randomness import normal_noise, stream
 from phys_gan.simulation.galaxy_profiles import BETA, FWHM, LARGEST_INDEX, SMALLEST_INDEX, Stamps
+from phys_gan.work import MOST_THREADS, parallel_map
 
 __all__ = [
     "CONDITIONS",
@@ -254,7 +254,6 @@ def render(layer: ImageLayer, galaxies: Mapping[str, NDArray[np.float64]]) -> ND
 Engine = Literal["numpy", "galsim"]
 _Render = Callable[[Mapping[str, NDArray[np.float64]]], NDArray[np.float64]]
 
-_MOST_THREADS = 4
 _MODEL = "Sersic profiles seen through a Moffat point spread function"
 
 
@@ -325,8 +324,7 @@ def simulate_galaxies(
             )
 
     workers = min(threads or os.cpu_count() or 1, most_threads)
-    with ThreadPoolExecutor(workers) as pool:
-        list(pool.map(fill, range(0, n, block)))
+    list(parallel_map(fill, range(0, n, block), workers))
     provenance = {
         "simulator": f"phys_gan galaxies: {_MODEL}",
         "engine": engine,
@@ -371,7 +369,7 @@ def _engine(engine: str, layer: ImageLayer) -> tuple[_Render, int, int]:
     """Return how stamps are made, how many at once, and in how many threads at most."""
     if engine == "numpy":
         stamps = Stamps(layer)
-        return stamps.render, stamps.block, _MOST_THREADS
+        return stamps.render, stamps.block, MOST_THREADS
     if engine == "galsim":
         return partial(render, layer), 1, 1
     raise ConfigError(

@@ -9,8 +9,6 @@ Spots to cells: find the cell of every spot and add up the energies.
 
 from __future__ import annotations
 
-import os
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Literal
 
@@ -30,6 +28,7 @@ from phys_gan.simulation.profiles import (
     radial_profile,
 )
 from phys_gan.units import MEV
+from phys_gan.work import parallel_map
 
 __all__ = [
     "Cascades",
@@ -356,7 +355,6 @@ Spectrum = Literal["uniform", "log-uniform"]
 
 _BLOCK = 64
 """Events that share a random stream and are worked on together; it bounds the memory."""
-_MOST_THREADS = 4
 _ENERGY_RANGE = (50.0, 1e7)
 """Incident energies [MeV] outside which the fitted formulas say nothing."""
 _SMALLEST_Y = 5.0
@@ -433,9 +431,7 @@ def simulate(
         overflow[block] = deposits.overflow * unit
 
     # Each block writes its own rows and owns its stream, so the order of blocks is irrelevant.
-    workers = threads or min(os.cpu_count() or 1, _MOST_THREADS)
-    with ThreadPoolExecutor(workers) as pool:
-        list(pool.map(fill, range(0, n, _BLOCK)))
+    list(parallel_map(fill, range(0, n, _BLOCK), threads))
     cells[cells < detector.threshold] = 0
     return Events(
         cells,

@@ -3,9 +3,10 @@
 from phys_gan.metrics.result import Result
 from phys_gan.observables import OBSERVABLES, Observable, measure, observable, select
 from phys_gan.validation.comparison import Comparison, Comparisons
-from phys_gan.validation.protocol import Options, Report, compare, compare_all
+from phys_gan.validation.protocol import Options, compare, compare_all
 from phys_gan.validation.requirements import Check, Requirement, evaluate, parse
 from phys_gan.validation.score import physics_score
+from phys_gan.work import Progress
 
 __all__ = [
     "OBSERVABLES",
@@ -14,7 +15,7 @@ __all__ = [
     "Comparisons",
     "Observable",
     "Options",
-    "Report",
+    "Progress",
     "Requirement",
     "Result",
     "compare",

@@ -7,10 +7,9 @@ Slices of a condition: the same comparison again where, say, the energy is low.
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 from typing import Any, TypeVar
 
@@ -37,6 +36,7 @@ from phys_gan.observables import Observable
 from phys_gan.observables.registry import counts, extended
 from phys_gan.observables.spectrum import plot_edges, softening, spectrum_name
 from phys_gan.validation.sample import Measured
+from phys_gan.work import parallel_map
 
 __all__ = [
     "FEW_HITS",
@@ -361,7 +361,6 @@ MIN_EVENTS = 20
 FEW_HITS = "too few events with a hit"
 """Why a spectrum of cells is not compared."""
 
-_THREADS = min(os.cpu_count() or 1, 4)
 
 Scalar = TypeVar("Scalar", bound=np.generic)
 Rows = NDArray[np.int64]
@@ -474,9 +473,8 @@ def choose_bins(
         )
         return bin_edges(o, first, others)
 
-    with ThreadPoolExecutor(_THREADS) as pool:
-        edges = pool.map(one, reference.observables)
-        chosen = {o.name: e for o, e in zip(reference.observables, edges, strict=True)}
+    edges = parallel_map(one, reference.observables)
+    chosen = {o.name: e for o, e in zip(reference.observables, edges, strict=True)}
     name = spectrum_name(reference.detector)
     if spectrum and name is not None:
         spectra = [
@@ -559,18 +557,17 @@ def _assess(
         values = reference.values[o.name], candidate.values[o.name]
         return _assess_values(o, binnings[o.name], values, weights, rows, replicas)
 
-    with ThreadPoolExecutor(_THREADS) as pool:
-        tasks = {}
-        spectrum = spectrum_name(reference.detector)
-        if spectrum in binnings:
-            edges = binnings[spectrum]
-            # The longest one begins first.
-            tasks[spectrum] = pool.submit(
-                _assess_spectrum, reference, candidate, edges, weights, rows, replicas
-            )
-        tasks |= {o.name: pool.submit(one, o) for o in observables}
-        done = {name: task.result() for name, task in tasks.items()}
-    # The spectrum is shown behind the others.
+    tasks: dict[str, Callable[[], tuple[Histogram, Mapping[str, Raw]]]] = {}
+    spectrum = spectrum_name(reference.detector)
+    if spectrum in binnings:
+        edges = binnings[spectrum]
+        # The longest one begins first.
+        tasks[spectrum] = partial(
+            _assess_spectrum, reference, candidate, edges, weights, rows, replicas
+        )
+    tasks |= {o.name: partial(one, o) for o in observables}
+    done = dict(zip(tasks, parallel_map(lambda task: task(), tasks.values()), strict=True))
+    # The spectrum is shown after the others.
     names = [*(o.name for o in observables), *(name for name in tasks if name == spectrum)]
     histograms = {name: done[name][0] for name in names}
     raws = {name: done[name][1] for name in names if done[name][1]}

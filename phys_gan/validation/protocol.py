@@ -41,10 +41,10 @@ from phys_gan.validation.joint import (
 )
 from phys_gan.validation.pathologies import Evidence, diagnose
 from phys_gan.validation.sample import KEPT_BYTES, MAX_EVENTS, Measured, Source, measure_sample
+from phys_gan.work import Progress
 
 __all__ = [
     "Options",
-    "Report",
     "caveats",
     "compare",
     "compare_all",
@@ -211,10 +211,6 @@ def _of_images(reference: Measured, candidate: Measured) -> list[str]:
     return found
 
 
-Report = Callable[[str, int], None]
-"""Called with what is being done, and how many events or parts of it are done."""
-
-
 @dataclass(frozen=True)
 class Options:
     """What is compared, and how.
@@ -295,7 +291,7 @@ def compare_all(
     *,
     training: Source | None = None,
     options: Options | None = None,
-    report: Report | None = None,
+    report: Progress | None = None,
     measure: Callable[..., Measured] = measure_sample,
 ) -> Comparisons:
     """Compare several candidates with one reference, which is measured once.
@@ -324,7 +320,7 @@ def _compare_all(
     candidates: Mapping[str, Source],
     training: Source | None,
     options: Options,
-    report: Report | None,
+    report: Progress | None,
     measure: Callable[..., Measured],
 ) -> Comparisons:
     wanted = options.observables

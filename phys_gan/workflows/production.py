@@ -15,7 +15,6 @@ import hashlib
 import json
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
@@ -35,6 +34,7 @@ from phys_gan.errors import ConfigError, DataError, OutputError, PhysGanError
 from phys_gan.events import Events, as_weights
 from phys_gan.files import atomic_file, locked
 from phys_gan.generation import FastSim, Precision
+from phys_gan.work import read_ahead
 from phys_gan.workflows.cluster import Cluster, LostError, require_shared
 
 __all__ = [
@@ -364,12 +364,7 @@ class Production:
             block=manifest.block,
             weights=None if self.weights is None else self.weights[begin:end],
         )
-        with ThreadPoolExecutor(1) as thread:
-            current = next(blocks, None)
-            while current is not None:
-                coming = thread.submit(next, blocks, None)
-                yield current
-                current = coming.result()
+        yield from read_ahead(blocks)
 
     def write_part(
         self,

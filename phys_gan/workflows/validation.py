@@ -18,7 +18,7 @@ from phys_gan.data import Blocks, HitMapping, blocks
 from phys_gan.data.source import Paths
 from phys_gan.detectors import Detector
 from phys_gan.errors import ConfigError
-from phys_gan.validation import Check, Comparisons, Options, Report, compare_all, parse
+from phys_gan.validation import Check, Comparisons, Options, Progress, compare_all, parse
 from phys_gan.validation.sample import Measured, Measurement, measure_sample
 from phys_gan.workflows.cluster import Cluster, require_shared
 
@@ -110,7 +110,7 @@ def validate(
     detector: str | Path | Detector | None = None,
     format: str | None = None,
     mapping: str | Path | HitMapping | None = None,
-    report: Report | None = None,
+    report: Progress | None = None,
     cluster: Cluster | None = None,
 ) -> Verdict:
     """Compare files of events with those of a reference, and write the report.

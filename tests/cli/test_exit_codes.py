@@ -153,10 +153,10 @@ def child(code: str, *arguments: object, **options: Any) -> subprocess.Popen[str
 
 AS_A_MODULE = """
 import runpy, signal
-import phys_gan.workflows.exploration as citing
+import phys_gan.workflows.exploration as exploration
 def broken(what):
     {raised}
-citing.cite = broken
+exploration.cite = broken
 runpy.run_module("phys_gan", run_name="__main__", alter_sys=True)
 """
 

@@ -14,7 +14,7 @@ from phys_gan.events import Events
 from phys_gan.metrics import MULTIVARIATE, UNWEIGHTED, ObservableFeatures, judge_features
 from phys_gan.metrics.result import Result
 
-ROOT = Path(__file__).resolve().parents[3]
+ROOT = Path(__file__).resolve().parents[2]
 COMMITTED = ROOT / "datasets" / "geant4_calogan_eplus.h5"
 SHARED = ROOT.parent / "shared" / "data" / "geant4" / "calogan_eplus.h5"
 MEMORISATION = {"closer_to_training", "training_distance", "training_copies"}

@@ -9,7 +9,7 @@ from phys_gan.errors import RangeError
 from phys_gan.metrics import kernel
 from phys_gan.metrics.kernel import kernel_sums, kpd, mmd2, mmd2_of_groups
 
-ORACLE = Path(__file__).resolve().parents[4] / "shared" / "data" / "oracle" / "fpd_kpd.npz"
+ORACLE = Path(__file__).resolve().parents[3] / "shared" / "data" / "oracle" / "fpd_kpd.npz"
 
 
 def brute_force_weighted(x: np.ndarray, y: np.ndarray, u: np.ndarray, v: np.ndarray) -> float:

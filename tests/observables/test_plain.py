@@ -14,7 +14,7 @@ from phys_gan.observables.spectrum import spectrum_per_event
 from phys_gan.simulation import simulate
 from phys_gan.validation.sample import make_profiles
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")

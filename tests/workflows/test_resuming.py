@@ -23,7 +23,7 @@ SIZES = {"block": 100, "part": 200}
 CHILD = """
 import os, signal, sys
 import numpy as np
-from phys_gan.workflows import producing, production
+from phys_gan.workflows import production
 from phys_gan.workflows.production import standing
 
 def die(*_):
@@ -34,9 +34,9 @@ def run(out, moment):
     if moment == "joined":
         production.join = lambda *given: (joining(*given), die())
     if moment == "renamed":
-        producing.remove = die
+        production.remove = die
     energy = np.linspace(2e3, 9e4, 500)
-    producing.produce(
+    production.produce(
         "calogan-eplus", out, {"energy": energy}, seed=5, block=100, part=200, resume=True,
         report=lambda done: die() if str(done) == moment else None,
     )

@@ -13,7 +13,7 @@ from phys_gan.data import read
 from phys_gan.observables.moments import adaptive_moments, plain_moments
 
 COSMOS = (
-    Path(__file__).parents[5] / "shared/data/cosmos/real_galaxy_catalog_26_extension_example.fits"
+    Path(__file__).parents[4] / "shared/data/cosmos/real_galaxy_catalog_26_extension_example.fits"
 )
 Make = Callable[..., NDArray[np.float64]]
 

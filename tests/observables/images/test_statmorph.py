@@ -11,7 +11,7 @@ from scipy import ndimage
 
 from phys_gan.observables.stamps import Stamps
 
-IMAGE = Path(__file__).parents[5] / "shared/data/statmorph/slice.fits"
+IMAGE = Path(__file__).parents[4] / "shared/data/statmorph/slice.fits"
 pytestmark = pytest.mark.skipif(not IMAGE.exists(), reason="statmorph's test image is not here")
 
 
