@@ -130,7 +130,8 @@ class Events:
                 remedy="find out what the simulation did there, or remove these events",
                 value=float("nan"),
             )
-        if what in ("cells", "overflow") and low < 0 and not self.detector.signed:
+        energies = what in ("cells", "overflow") and self.detector.kind == "calorimeter"
+        if energies and low < 0:
             events = np.flatnonzero((array < 0).any(axis=1))
             raise DataError(
                 f"{what} hold negative energies in {len(events)} of {len(array)} events "

@@ -188,8 +188,8 @@ def scale(declared: str | None, layout: str, detector: Detector) -> float:
 
 def response(events: Events) -> NDArray[np.float64] | None:
     """Return E_tot/E_inc of each event, shape (N,); None where there is no such ratio."""
-    unit = events.detector.cell_unit
-    if "energy" not in events.conditions or unit not in MEV or events.detector.signed:
+    unit, calorimeter = events.detector.cell_unit, events.detector.kind == "calorimeter"
+    if "energy" not in events.conditions or unit not in MEV or not calorimeter:
         return None
     ratio: NDArray[np.float64] = events.total_energy() * MEV[unit] / events.energy
     return ratio

@@ -201,19 +201,24 @@ class Detector(BaseModel):
     # Cells
 
     @property
+    def kind(self) -> Literal["calorimeter", "image", "points"]:
+        """What the cells are: energies, pixels (a layer for each band), or coordinates.
+
+        Energies are not negative; pixels without the sky and coordinates of points may be.
+        """
+        if isinstance(self.layers[0], ShowerLayer):
+            return "calorimeter"
+        return "image" if isinstance(self.layers[0], ImageLayer) else "points"
+
+    @property
     def is_image(self) -> bool:
-        """Whether this is an image: a layer of pixels, or one for each band."""
-        return isinstance(self.layers[0], ImageLayer)
+        """Whether this is an image."""
+        return self.kind == "image"
 
     @property
     def is_toy(self) -> bool:
-        """Whether this is no detector but a space of points: each layer is one coordinate."""
-        return isinstance(self.layers[0], AxisLayer)
-
-    @property
-    def signed(self) -> bool:
-        """Whether cells may be negative: pixels after subtraction of the sky, and coordinates."""
-        return self.is_image or self.is_toy
+        """Whether this is a space of points, whose coordinates are the layers."""
+        return self.kind == "points"
 
     @cached_property
     def n_cells(self) -> int:

@@ -255,7 +255,7 @@ def scaled(values: Tensor, low: Tensor, high: Tensor, least: float = 1e-12) -> T
 
 def require_showers(detector: Detector) -> None:
     """Raise DetectorError unless the detector has layers along a shower."""
-    if detector.signed:
+    if detector.kind != "calorimeter":
         raise DetectorError(
             f"'{detector.name}' is no calorimeter, but this encoding is for showers",
             remedy="choose encoding.kind = 'standard'",

@@ -105,7 +105,7 @@ def _ramp_caption(ramp: Ramp) -> str:
 
 def _events(exploration: Exploration) -> Section:
     events = exploration.events
-    columns = _COLUMNS if events.detector.signed else _SHOWER_COLUMNS
+    columns = _SHOWER_COLUMNS if events.detector.kind == "calorimeter" else _COLUMNS
     cuts = [slice(begin, begin + columns) for begin in range(0, len(events), columns)]
     titles = _energies(events)
     sheet = Sheet(
@@ -167,7 +167,8 @@ def _panels(events: Events) -> str:
         return ": depth from left to right, summed around the axis (or along y)"
     if detector.n_layers == 1:
         return ""
-    return f": from top to bottom, {'bands' if detector.signed else 'layers'} {names}"
+    parts = "layers" if detector.kind == "calorimeter" else "bands"
+    return f": from top to bottom, {parts} {names}"
 
 
 def _card(exploration: Exploration) -> Card:

@@ -125,7 +125,7 @@ def effective_medium(detector: Detector) -> EffectiveMedium:
             of a material that is not known.
     """
     sampling = detector.sampling
-    if detector.signed:
+    if detector.kind != "calorimeter":
         kind = "an image" if detector.is_image else "a toy"
         raise DetectorError(
             f"detector '{detector.name}' is {kind}, in which no shower can be simulated",

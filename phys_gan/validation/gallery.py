@@ -180,7 +180,7 @@ def _scale(events: Events) -> NDArray[np.float64]:
 
 
 def _is_shower(events: Events) -> bool:
-    return not events.detector.signed and "energy" in events.conditions
+    return events.detector.kind == "calorimeter" and "energy" in events.conditions
 
 
 def _few(events: Events) -> Events:

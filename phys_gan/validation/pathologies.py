@@ -396,6 +396,6 @@ _OF_SHOWERS = ("dead cells", "layer order", "low-energy tail")
 
 def diagnose(evidence: Evidence) -> list[Finding]:
     """Return the known failures that the candidate shows; each is rare between equal samples."""
-    without = _OF_SHOWERS if evidence.reference.detector.signed else ()
+    without = () if evidence.reference.detector.kind == "calorimeter" else _OF_SHOWERS
     texts = ((name, find(evidence)) for name, find in DIAGNOSES.items() if name not in without)
     return [Finding(name, text) for name, text in texts if text is not None]

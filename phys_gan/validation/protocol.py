@@ -471,7 +471,7 @@ def _check(reference: Measured, candidate: Measured) -> None:
 
 
 def _curves(reference: Measured, candidate: Measured) -> tuple[ResponseCurve, ResponseCurve] | None:
-    if reference.detector.signed:
+    if reference.detector.kind != "calorimeter":
         return None
     if "energy" not in reference.conditions or "energy" not in candidate.conditions:
         return None

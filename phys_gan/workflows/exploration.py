@@ -125,7 +125,7 @@ def _middle(ranges: list[Range], n: int) -> Conditions:
 
 
 def _random_events(fast: FastSim, ranges: list[Range], seed: int) -> Events:
-    n = _IMAGES if fast.detector.signed else _SHOWERS
+    n = _SHOWERS if fast.detector.kind == "calorimeter" else _IMAGES
     draws = stream(seed, "explore conditions")
     conditions = {one.name: one.at(draws.random(n)) for one in ranges}
     return fast.model.respond(_latents(fast, "events", n, seed), conditions)

@@ -19,8 +19,8 @@ def test_an_axis_is_one_number_without_a_place() -> None:
 
 def test_a_toy_is_a_detector_of_axes() -> None:
     assert [layer.name for layer in PLANE.layers] == ["x", "y"]
-    assert (PLANE.is_toy, PLANE.is_image, PLANE.signed, PLANE.n_cells) == (True, False, True, 2)
-    assert [load_detector(n).signed for n in ("calogan", "galaxies-32")] == [False, True]
+    assert (PLANE.kind, PLANE.is_toy, PLANE.is_image, PLANE.n_cells) == ("points", True, False, 2)
+    assert [load_detector(n).kind for n in ("calogan", "galaxies-32")] == ["calorimeter", "image"]
     assert [load_detector(n).is_toy for n in ("calogan", "galaxies-32")] == [False, False]
     np.testing.assert_array_equal(PLANE.depths, 0)
     np.testing.assert_array_equal(PLANE.find([0.0, 1.0], 0.0), -1)

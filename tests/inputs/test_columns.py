@@ -709,7 +709,7 @@ def test_convert_keeps_or_says(make: Maker, tmp_path: Path) -> None:
     path, how = make(tmp_path, beside)
     events, notes = read(path, **how), list[str]()
     out = tmp_path / "out.h5"
-    if not events.detector.signed:
+    if events.detector.kind == "calorimeter":
         # Names with points are names of branches, too.
         convert(path, tmp_path / "out.root", to="hits-root", **how)
         in_root = read(tmp_path / "out.root")

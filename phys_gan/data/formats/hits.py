@@ -228,7 +228,7 @@ class HitsROOT(Format):
     def obstacles(self, events: Events) -> dict[str, str]:
         """Return why this layout cannot hold the events; pixels and coordinates are no hits."""
         odd = own_branches.unfit_conditions(events)
-        if events.detector.signed:
+        if events.detector.kind != "calorimeter":
             what = "pixels of an image" if events.detector.is_image else "coordinates"
             return {"cells": f"must be those of a calorimeter, not {what}", **odd}
         return odd

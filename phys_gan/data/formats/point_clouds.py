@@ -208,7 +208,7 @@ def points_of(
 def point_obstacles(events: Events) -> dict[str, str]:
     """Return why layouts of point clouds cannot hold the events."""
     found, detector = {}, events.detector
-    if detector.signed:
+    if detector.kind != "calorimeter":
         what = "pixels" if detector.is_image else "coordinates"
         found["cells"] = f"are {what} of '{detector.name}', not points of a shower"
     else:

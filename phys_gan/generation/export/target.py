@@ -78,7 +78,7 @@ class Pipeline(nn.Module):
         inside = {name: self.clamped(name, named[name]) for name in self.encoding.named}
         c = self.encoding._encode_conditions(inside) if inside else z[:, :0]
         cells = self.encoding.decode(self.generator(z, c), c)
-        if not self.detector.signed:
+        if self.detector.kind == "calorimeter":
             hit = (cells >= self.detector.threshold) & (cells > 0)
             cells = torch.where(hit, cells, torch.zeros_like(cells))
         return cells if self.energy_scale == 1 else cells * self.energy_scale
@@ -177,7 +177,7 @@ def require_showers(target: Target) -> None:
         DetectorError: The detector is no calorimeter.
         ConfigError: The model is told something else than the incident energy.
     """
-    if target.detector.signed:
+    if target.detector.kind != "calorimeter":
         raise DetectorError(
             f"'{target.name}' takes showers, but '{target.detector.name}' is no calorimeter",
             remedy="choose --target generic, or galsim for images",

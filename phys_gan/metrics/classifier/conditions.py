@@ -288,7 +288,7 @@ def log_cells(events: Events, scale: float) -> NDArray[np.float32]:
     """
     detector = events.detector
     cells = events.cells
-    if not detector.signed:
+    if detector.kind == "calorimeter":
         cells = np.where(cells > detector.threshold, cells, np.float32(0))
     starts = np.array(detector.offsets[:-1])
     inputs = np.concatenate([cells, np.add.reduceat(cells, starts, axis=1)], axis=1)

@@ -173,7 +173,7 @@ def _to_mev(detector: Detector) -> float:
 
 
 def _need_showers(detector: Detector, form: str) -> None:
-    if detector.signed:
+    if detector.kind != "calorimeter":
         kind = "an image" if detector.is_image else "a toy"
         raise DetectorError(
             f"the input form '{form}' describes showers, but '{detector.name}' is {kind}",
