@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +33,7 @@ from phys_gan.files import first_problem, parsed, read_text
 from phys_gan.units import MEV
 
 __all__ = [
+    "FORMATS",
     "LENGTHS",
     "Append",
     "Branch",
@@ -48,6 +49,7 @@ __all__ = [
     "allocating",
     "block_rows",
     "load_mapping",
+    "register_format",
 ]
 
 LENGTHS = {"um": 1e-3, "mm": 1.0, "cm": 10.0, "m": 1000.0}
@@ -341,7 +343,7 @@ def allocating(fill: Fill, n_cells: int) -> Load:
 
 
 class Format(ABC):
-    """Read and write one file layout. A new one is one such class and one entry of ``FORMATS``.
+    """Read and write one file layout; :func:`register_format` makes it known.
 
     Attributes:
         name: Name of the layout.
@@ -414,3 +416,25 @@ class Format(ABC):
         Raises:
             OutputError: The file cannot be written; what stood there is untouched.
         """
+
+
+_Layout = TypeVar("_Layout", bound=Format)
+
+FORMATS: dict[str, Format] = {}
+"""The layouts by name, in the order in which they are asked whether they recognise a file."""
+
+
+def register_format(kind: type[_Layout]) -> type[_Layout]:
+    """Put a layout into ``FORMATS``, as the last one that is asked.
+
+    Raises:
+        ConfigError: There is one of this name.
+    """
+    if kind.name in FORMATS:
+        raise ConfigError(
+            f"the format '{kind.name}' exists already",
+            remedy="choose another name",
+            value=kind.name,
+        )
+    FORMATS[kind.name] = kind()
+    return kind

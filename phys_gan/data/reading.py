@@ -18,15 +18,7 @@ from phys_gan.data.containers import hdf5, root
 from phys_gan.data.containers.hdf5_chunks import compressed
 from phys_gan.data.containers.opening import OpenFile, listing, nearest, opened
 from phys_gan.data.format import Format, HitMapping, Reader, load_mapping
-from phys_gan.data.formats.calochallenge import CaloChallengeHDF5
-from phys_gan.data.formats.calogan import CaloGanHDF5, CaloGanROOT
-from phys_gan.data.formats.cosmos import CosmosFITS
-from phys_gan.data.formats.edm4hep import EDM4hepROOT
-from phys_gan.data.formats.galaxies import GalaxiesMLHDF5, Galaxy10HDF5
-from phys_gan.data.formats.hits import HitsROOT
-from phys_gan.data.formats.par04 import Par04HDF5, Par04ROOT
-from phys_gan.data.formats.point_clouds import CaloCloudsHDF5, ShowerDataHDF5
-from phys_gan.data.formats.toys import ToysHDF5
+from phys_gan.data.formats import FORMATS
 from phys_gan.data.metadata import check_units
 from phys_gan.data.source import Paths, Source, find_sources
 from phys_gan.detectors import Detector, load_detector
@@ -35,7 +27,6 @@ from phys_gan.events import Events
 from phys_gan.units import find_particle
 
 __all__ = [
-    "FORMATS",
     "How",
     "check",
     "find_format",
@@ -46,27 +37,6 @@ __all__ = [
     "shared",
     "with_pdg",
 ]
-
-FORMATS: dict[str, Format] = {
-    format_.name: format_
-    # Of several layouts that can hold the same events, the first is written.
-    for format_ in (
-        CaloGanHDF5(),
-        CaloGanROOT(),
-        HitsROOT(),
-        EDM4hepROOT(),
-        ToysHDF5(),
-        CaloChallengeHDF5(),
-        Galaxy10HDF5(),
-        GalaxiesMLHDF5(),
-        CosmosFITS(),
-        Par04ROOT(),
-        Par04HDF5(),
-        ShowerDataHDF5(),
-        CaloCloudsHDF5(),
-    )
-}
-"""The layouts by name."""
 
 
 def find_format(name: str) -> Format:

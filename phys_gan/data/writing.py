@@ -11,7 +11,8 @@ from pathlib import Path
 from phys_gan.data.containers import hdf5
 from phys_gan.data.containers.hdf5_chunks import spare_memory
 from phys_gan.data.format import Append, Format
-from phys_gan.data.reading import FORMATS, How, find_format, open_events
+from phys_gan.data.formats import FORMATS
+from phys_gan.data.reading import How, find_format, open_events
 from phys_gan.data.source import Source
 from phys_gan.errors import ConfigError, DataError, DetectorError, MissingError, OutputError
 from phys_gan.events import Events

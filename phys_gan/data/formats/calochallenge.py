@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from phys_gan.data.containers import hdf5
 from phys_gan.data.containers.opening import OpenFile
-from phys_gan.data.format import Append, Format, HitMapping, Reader, allocating
+from phys_gan.data.format import Append, Format, HitMapping, Reader, allocating, register_format
 from phys_gan.data.formats import own_data_sets
 from phys_gan.data.metadata import choose_detector, scale, to_mev
 from phys_gan.detectors import Detector, load_detector
@@ -31,6 +31,7 @@ _BY_VOXELS = {
 }
 
 
+@register_format
 class CaloChallengeHDF5(Format):
     """Read and write ``incident_energies`` (N, 1) [MeV] and ``showers`` (N, n_voxels) [MeV].
 

@@ -16,7 +16,15 @@ from numpy.typing import NDArray
 
 from phys_gan.data.containers import hdf5, root
 from phys_gan.data.containers.opening import OpenFile, listing
-from phys_gan.data.format import Append, Cells, Format, HitMapping, Reader, allocating
+from phys_gan.data.format import (
+    Append,
+    Cells,
+    Format,
+    HitMapping,
+    Reader,
+    allocating,
+    register_format,
+)
 from phys_gan.data.formats import own_branches, own_data_sets
 from phys_gan.data.metadata import choose_detector, scale, to_mev
 from phys_gan.detectors import Detector, load_detector
@@ -28,6 +36,7 @@ __all__ = ["CaloGanHDF5", "CaloGanROOT", "calogan_obstacles"]
 _LAYER = re.compile(r"layer_\d+")
 
 
+@register_format
 class CaloGanHDF5(Format):
     """Read and write ``energy`` (N, 1) [GeV] and ``layer_k`` (N, *shape) [MeV].
 
@@ -143,6 +152,7 @@ _ENERGY = "TotalEnergy"
 _CELL = re.compile(r"cell_\d+")
 
 
+@register_format
 class CaloGanROOT(Format):
     """Read and write ``cell_0`` ... ``cell_503`` [MeV] and ``TotalEnergy`` [GeV], one per event.
 

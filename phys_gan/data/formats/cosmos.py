@@ -22,7 +22,7 @@ from phys_gan.data.containers import fits
 from phys_gan.data.containers.container import damage_reported
 from phys_gan.data.containers.fits import Image, Images, find_images
 from phys_gan.data.containers.opening import OpenFile, astropy_fits, opened
-from phys_gan.data.format import Append, Format, HitMapping, Reader, allocating
+from phys_gan.data.format import Append, Format, HitMapping, Reader, allocating, register_format
 from phys_gan.data.formats import galaxies
 from phys_gan.data.metadata import Metadata, choose_detector
 from phys_gan.data.source import Source
@@ -285,6 +285,7 @@ _NAME = re.compile(r"[A-Za-z0-9_]+(\.[A-Za-z0-9_]+)*")
 _LONGEST_NAME = 58
 
 
+@register_format
 class CosmosFITS(Format):
     """Read and write a catalogue whose rows name a stamp each: ``GAL_FILENAME``, ``GAL_HDU``.
 

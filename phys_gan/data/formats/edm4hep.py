@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from phys_gan.data.columns import Gathering
 from phys_gan.data.containers import root
 from phys_gan.data.containers.opening import OpenFile, listing, nearest
-from phys_gan.data.format import Append, Format, Frame, HitMapping, Reader
+from phys_gan.data.format import Append, Format, Frame, HitMapping, Reader, register_format
 from phys_gan.data.formats import hits, own_branches
 from phys_gan.data.hits import (
     Hits,
@@ -190,6 +190,7 @@ _VARIATIONS = "EventHeader.weights_end"
 _HEADER = [f"EventHeader.{name}" for name in ("eventNumber", "runNumber", "timeStamp", "weight")]
 
 
+@register_format
 class EDM4hepROOT(Format):
     """Read calorimeter hits and the incident particle of EDM4hep, and write what resembles them.
 

@@ -17,7 +17,16 @@ from numpy.typing import NDArray
 from phys_gan.data.containers import root
 from phys_gan.data.containers.container import damage_reported
 from phys_gan.data.containers.opening import OpenFile, listing, nearest
-from phys_gan.data.format import LENGTHS, Append, Cells, Format, HitMapping, Load, Reader
+from phys_gan.data.format import (
+    LENGTHS,
+    Append,
+    Cells,
+    Format,
+    HitMapping,
+    Load,
+    Reader,
+    register_format,
+)
 from phys_gan.data.formats import own_branches
 from phys_gan.data.hits import Hits, ShowerFrame, enter_cylinder, hits_of, require_detector, summing
 from phys_gan.data.metadata import Metadata, choose_detector, scale
@@ -152,6 +161,7 @@ _HITS = (*_AXES, "energy")
 _INCIDENT = "incident_energy"
 
 
+@register_format
 class HitsROOT(Format):
     """Read a tree with a list of hits per event, from branches of any name; write our own.
 

@@ -16,7 +16,15 @@ from numpy.typing import NDArray
 
 from phys_gan.data.containers import hdf5, root
 from phys_gan.data.containers.opening import OpenFile
-from phys_gan.data.format import Append, Cells, Format, HitMapping, Reader, allocating
+from phys_gan.data.format import (
+    Append,
+    Cells,
+    Format,
+    HitMapping,
+    Reader,
+    allocating,
+    register_format,
+)
 from phys_gan.data.formats import own_branches, own_data_sets
 from phys_gan.data.metadata import choose_detector, scale, to_mev
 from phys_gan.detectors import Detector, PolarLayer, load_detector
@@ -27,99 +35,6 @@ __all__ = ["PAR04", "Par04HDF5", "Par04ROOT", "polar_grid", "polar_obstacles"]
 
 PAR04 = {(9, 16, 45): "par04-9x16x45", (18, 50, 45): "par04-18x50x45"}
 """The built-in detectors by their bins in r, phi and z."""
-
-_ENERGY = "incident_energy"
-_SHOWERS = "showers"
-
-
-class Par04HDF5(Format):
-    """Read and write ``incident_energy`` (N,) [MeV] and ``showers`` (N, R, Phi, Z) [MeV].
-
-    This is the form in which the showers of Geant4's example Par04 are used to train networks.
-    It holds any detector whose layers are one behind the other in one polar grid. Overflow,
-    weights and further conditions stand beside, as ``incident_theta`` and ``incident_phi`` (N,) do
-    in LEMURS (arXiv:2509.05108): ``theta`` to the beam and ``phi`` [rad].
-    """
-
-    name: ClassVar[str] = "par04-hdf5"
-    description: ClassVar[str] = (
-        "Geant4 Par04 HDF5: incident_energy [MeV], showers (N, R, Phi, Z) [MeV]"
-    )
-    extensions: ClassVar[tuple[str, ...]] = (".h5", ".hdf5")
-    container: ClassVar[str] = "HDF5"
-    needs: ClassVar[tuple[str, ...]] = (_ENERGY, _SHOWERS)
-    grows: ClassVar[bool] = True
-
-    def recognises(self, file: OpenFile) -> bool:
-        """Return whether the file has an incident energy and showers."""
-        return file.container == self.container and hdf5.has(file, *self.needs)
-
-    def reader(
-        self, file: OpenFile, detector: Detector | None, mapping: HitMapping | None
-    ) -> Reader:
-        """Prepare to read events."""
-        meta = hdf5.metadata(file)
-        shape = hdf5.shape_of(file, _SHOWERS)
-        if len(shape) != 4:
-            raise hdf5.wrong_shape(
-                _SHOWERS, shape, ("N", "R", "Phi", "Z"), "store the cells of each event as a grid"
-            )
-        n_events, grid = shape[0], (shape[1], shape[2], shape[3])
-        detector = choose_detector(detector, meta.detector) or _by_grid(grid)
-        if polar_grid(detector) != grid:
-            raise DetectorError(
-                f"data set '{_SHOWERS}' has {_sizes(grid)} bins in r, phi and z, but detector "
-                f"'{detector.name}' has {_described(detector)}",
-                remedy="name the detector that the data were made with",
-                value=grid,
-                constraint=polar_grid(detector),
-            )
-        energy = hdf5.column(file, _ENERGY) * to_mev(meta.energy_unit or self.energy_unit)
-        found = own_data_sets.read_beside(file, n_events, {"energy": energy}, self.needs)
-        factor = scale(meta.cell_unit, "MeV", detector)
-        overflow = own_data_sets.Overflow(file, n_events, detector.n_layers, factor)
-
-        def fill(start: int, stop: int, out: NDArray[np.float32]) -> NDArray[np.float32] | None:
-            cells = out.reshape(len(out), *grid[::-1])
-            for part, block in hdf5.row_blocks(file, _SHOWERS, start, stop):
-                cells[part] = block.transpose(0, 3, 2, 1)
-            if factor != 1:
-                out *= np.float32(factor)
-            return overflow.read(start, stop)
-
-        load = allocating(fill, detector.n_cells)
-        block = hdf5.rows_per_chunk(file, _SHOWERS)
-        return Reader(
-            detector,
-            n_events,
-            found.conditions,
-            load,
-            meta.provenance,
-            block,
-            found.notes,
-            fill,
-            weights=found.weights,
-            optional=found.optional,
-        )
-
-    def obstacles(self, events: Events) -> dict[str, str]:
-        """Return why this layout cannot hold the events; it needs one polar grid."""
-        return {**polar_obstacles(events), **own_data_sets.unfit_conditions(events)}
-
-    @contextmanager
-    def writer(self, path: Path, sample: Events, grow: bool = False) -> Iterator[Append]:
-        """Write events; energies as float64, so that they come back as they were."""
-        grid = polar_grid(sample.detector)
-        assert grid is not None
-        with hdf5.created(path, self.texts(sample), grow) as tables:
-
-            def append(events: Events) -> None:
-                tables.put(_ENERGY, events.energy)
-                showers = events.cells.reshape(len(events), *grid[::-1])
-                tables.put(_SHOWERS, showers.transpose(0, 3, 2, 1))
-                own_data_sets.put(tables, events)
-
-            yield append
 
 
 def polar_grid(detector: Detector) -> tuple[int, int, int] | None:
@@ -179,6 +94,7 @@ _BLOCK_CELLS = 1 << 21
 _LARGEST_BIN = 1 << 31
 
 
+@register_format
 class Par04ROOT(Format):
     """Read and write the cells with a signal of Geant4's example Par04, by their bin numbers.
 
@@ -393,3 +309,98 @@ def _whole(name: str, values: NDArray[Any]) -> NDArray[np.int64]:
                 value=float(values[wrong][0]),
             )
     return values.astype(np.int64)
+
+
+_ENERGY = "incident_energy"
+_SHOWERS = "showers"
+
+
+@register_format
+class Par04HDF5(Format):
+    """Read and write ``incident_energy`` (N,) [MeV] and ``showers`` (N, R, Phi, Z) [MeV].
+
+    This is the form in which the showers of Geant4's example Par04 are used to train networks.
+    It holds any detector whose layers are one behind the other in one polar grid. Overflow,
+    weights and further conditions stand beside, as ``incident_theta`` and ``incident_phi`` (N,) do
+    in LEMURS (arXiv:2509.05108): ``theta`` to the beam and ``phi`` [rad].
+    """
+
+    name: ClassVar[str] = "par04-hdf5"
+    description: ClassVar[str] = (
+        "Geant4 Par04 HDF5: incident_energy [MeV], showers (N, R, Phi, Z) [MeV]"
+    )
+    extensions: ClassVar[tuple[str, ...]] = (".h5", ".hdf5")
+    container: ClassVar[str] = "HDF5"
+    needs: ClassVar[tuple[str, ...]] = (_ENERGY, _SHOWERS)
+    grows: ClassVar[bool] = True
+
+    def recognises(self, file: OpenFile) -> bool:
+        """Return whether the file has an incident energy and showers."""
+        return file.container == self.container and hdf5.has(file, *self.needs)
+
+    def reader(
+        self, file: OpenFile, detector: Detector | None, mapping: HitMapping | None
+    ) -> Reader:
+        """Prepare to read events."""
+        meta = hdf5.metadata(file)
+        shape = hdf5.shape_of(file, _SHOWERS)
+        if len(shape) != 4:
+            raise hdf5.wrong_shape(
+                _SHOWERS, shape, ("N", "R", "Phi", "Z"), "store the cells of each event as a grid"
+            )
+        n_events, grid = shape[0], (shape[1], shape[2], shape[3])
+        detector = choose_detector(detector, meta.detector) or _by_grid(grid)
+        if polar_grid(detector) != grid:
+            raise DetectorError(
+                f"data set '{_SHOWERS}' has {_sizes(grid)} bins in r, phi and z, but detector "
+                f"'{detector.name}' has {_described(detector)}",
+                remedy="name the detector that the data were made with",
+                value=grid,
+                constraint=polar_grid(detector),
+            )
+        energy = hdf5.column(file, _ENERGY) * to_mev(meta.energy_unit or self.energy_unit)
+        found = own_data_sets.read_beside(file, n_events, {"energy": energy}, self.needs)
+        factor = scale(meta.cell_unit, "MeV", detector)
+        overflow = own_data_sets.Overflow(file, n_events, detector.n_layers, factor)
+
+        def fill(start: int, stop: int, out: NDArray[np.float32]) -> NDArray[np.float32] | None:
+            cells = out.reshape(len(out), *grid[::-1])
+            for part, block in hdf5.row_blocks(file, _SHOWERS, start, stop):
+                cells[part] = block.transpose(0, 3, 2, 1)
+            if factor != 1:
+                out *= np.float32(factor)
+            return overflow.read(start, stop)
+
+        load = allocating(fill, detector.n_cells)
+        block = hdf5.rows_per_chunk(file, _SHOWERS)
+        return Reader(
+            detector,
+            n_events,
+            found.conditions,
+            load,
+            meta.provenance,
+            block,
+            found.notes,
+            fill,
+            weights=found.weights,
+            optional=found.optional,
+        )
+
+    def obstacles(self, events: Events) -> dict[str, str]:
+        """Return why this layout cannot hold the events; it needs one polar grid."""
+        return {**polar_obstacles(events), **own_data_sets.unfit_conditions(events)}
+
+    @contextmanager
+    def writer(self, path: Path, sample: Events, grow: bool = False) -> Iterator[Append]:
+        """Write events; energies as float64, so that they come back as they were."""
+        grid = polar_grid(sample.detector)
+        assert grid is not None
+        with hdf5.created(path, self.texts(sample), grow) as tables:
+
+            def append(events: Events) -> None:
+                tables.put(_ENERGY, events.energy)
+                showers = events.cells.reshape(len(events), *grid[::-1])
+                tables.put(_SHOWERS, showers.transpose(0, 3, 2, 1))
+                own_data_sets.put(tables, events)
+
+            yield append

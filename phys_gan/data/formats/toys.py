@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from phys_gan.data.containers import hdf5
 from phys_gan.data.containers.opening import OpenFile
-from phys_gan.data.format import Append, Format, HitMapping, Reader, allocating
+from phys_gan.data.format import Append, Format, HitMapping, Reader, allocating, register_format
 from phys_gan.data.formats import own_data_sets
 from phys_gan.data.metadata import choose_detector, scale
 from phys_gan.detectors import Detector
@@ -24,6 +24,7 @@ __all__ = ["ToysHDF5"]
 _POINTS = "points"
 
 
+@register_format
 class ToysHDF5(Format):
     """Read and write ``points`` (N, d), the coordinates of N points.
 
