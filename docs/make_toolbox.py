@@ -296,7 +296,7 @@ def trained_discriminator(p: Mixture, q: Mixture, seed: int) -> tuple[float, flo
         critic.improve(real[rows[0]], fake[rows[1]], nothing, step=step, rate=rate, shown=0)
     points = np.linspace(-8, 8, 4001)[:, None]
     with torch.no_grad():
-        logits = network.judge(torch.from_numpy(points).float(), torch.zeros(len(points), 0))
+        logits = network.logits(torch.from_numpy(points).float(), torch.zeros(len(points), 0))
     densities = [np.exp(m.log_density(points)) for m in (p, q)]
     seen = sum(densities) > 0.01 * sum(densities).max()
     errors = np.abs(torch.sigmoid(logits).numpy() - optimal_discriminator(p, q, points))

@@ -10,9 +10,9 @@ from phys_gan.networks.architectures import (
 )
 from phys_gan.networks.autoencoder import AutoencoderConfig, Decoder, Encoder
 from phys_gan.networks.base import (
-    Assessment,
     Conditioning,
     Discriminator,
+    DiscriminatorOutput,
     Generator,
     HeadConfig,
     NetworkConfig,
@@ -31,7 +31,6 @@ __all__ = [
     "ARCHITECTURES",
     "AnyNetworkConfig",
     "Architecture",
-    "Assessment",
     "AutoencoderConfig",
     "CaloganConfig",
     "CompactConfig",
@@ -39,6 +38,7 @@ __all__ = [
     "DcganConfig",
     "Decoder",
     "Discriminator",
+    "DiscriminatorOutput",
     "Encoder",
     "Generator",
     "HeadConfig",

@@ -18,9 +18,9 @@ from phys_gan.networks.blocks import MinibatchDiscrimination, minibatch_spread
 __all__ = [
     "DEEPEST",
     "WIDEST",
-    "Assessment",
     "Conditioning",
     "Discriminator",
+    "DiscriminatorOutput",
     "Generator",
     "Head",
     "HeadConfig",
@@ -30,7 +30,7 @@ __all__ = [
 Conditioning = Literal["concatenation", "projection", "auxiliary"]
 
 
-class Assessment(NamedTuple):
+class DiscriminatorOutput(NamedTuple):
     """What a discriminator finds.
 
     Attributes:
@@ -102,7 +102,7 @@ class Head(nn.Module):
         if "auxiliary" in config.conditioning:
             self.regression = nn.Linear(n_features, n_conditions)
 
-    def forward(self, h: Tensor, c: Tensor) -> Assessment:
+    def forward(self, h: Tensor, c: Tensor) -> DiscriminatorOutput:
         """Judge features h (N, H) under conditions c (N, C)."""
         told = h
         if self.variety is not None:
@@ -114,7 +114,7 @@ class Head(nn.Module):
             logits = logits + (self.projection(c) * h).mean(1)
         logits = self.gain * logits
         read = h[:, :0] if self.regression is None else self.regression(h)
-        return Assessment(logits, h, read)
+        return DiscriminatorOutput(logits, h, read)
 
 
 DEEPEST = 1_000
@@ -184,7 +184,7 @@ class Discriminator(nn.Module, ABC):
         """Take the form that belongs to so many events shown; most networks have one form."""
         return
 
-    def look(self, x: Tensor) -> Tensor:
+    def preprocess(self, x: Tensor) -> Tensor:
         """Return what is seen of encoded events x (N, n_numbers), shape (N, F)."""
         return x
 
@@ -195,7 +195,7 @@ class Discriminator(nn.Module, ABC):
         whole = len(rows) // self.pack
         return rows[: whole * self.pack].reshape(whole, -1)
 
-    def told(self, seen: Tensor, c: Tensor) -> Tensor:
+    def with_conditions(self, seen: Tensor, c: Tensor) -> Tensor:
         """Return what the body sees (N, F), with conditions c behind it where those enter there."""
         return torch.cat([seen, c], dim=1) if self.n_concatenated else seen
 
@@ -203,17 +203,17 @@ class Discriminator(nn.Module, ABC):
     def features(self, seen: Tensor, c: Tensor) -> Tensor:
         """Map what is seen (N, pack * F) and conditions (N, pack * C) to features.
 
-        The body takes the conditions at its input only as :meth:`told` says.
+        The body takes the conditions at its input only as :meth:`with_conditions` says.
         """
 
-    def forward(self, seen: Tensor, c: Tensor) -> Assessment:
+    def forward(self, seen: Tensor, c: Tensor) -> DiscriminatorOutput:
         """Judge packed events as they are seen (N, pack * F) and conditions (N, pack * C)."""
-        assessment: Assessment = self.head(self.features(seen, c), c)
+        assessment: DiscriminatorOutput = self.head(self.features(seen, c), c)
         return assessment
 
-    def judge(self, x: Tensor, c: Tensor) -> Tensor:
+    def logits(self, x: Tensor, c: Tensor) -> Tensor:
         """Map encoded events x (N, n_numbers) and c (N, C) to logits (N // pack,)."""
-        assessment: Assessment = self(self.packed(self.look(x)), self.packed(c))
+        assessment: DiscriminatorOutput = self(self.packed(self.preprocess(x)), self.packed(c))
         return assessment.logits
 
     def adapt(self, x: Tensor, c: Tensor) -> None:

@@ -157,12 +157,12 @@ class CompactDiscriminator(Discriminator):
         """Standardise by the spread of real events."""
         self.scale.adapt(self._shapes(x))
 
-    def look(self, x: Tensor) -> Tensor:
+    def preprocess(self, x: Tensor) -> Tensor:
         """Return the standardised event and the shape of each layer, (N, n_seen)."""
         seen: Tensor = self.scale(self._shapes(x))
         return seen
 
     def features(self, seen: Tensor, c: Tensor) -> Tensor:
         """Map what is seen and the conditions to features (N, d_width)."""
-        h = self.entry(self.told(seen, c))
+        h = self.entry(self.with_conditions(seen, c))
         return functional.leaky_relu(self.blocks(h), 0.2)

@@ -359,7 +359,7 @@ class GridDiscriminator(Discriminator):
         self.faint.copy_(cells.abs().transpose(0, 1).flatten(1).median(1).values)
         self.faint.clamp_(min=_FAINTEST * self.scale.scale)
 
-    def look(self, x: Tensor) -> Tensor:
+    def preprocess(self, x: Tensor) -> Tensor:
         """Return the standardised event, and its faint cells made large."""
         layers = x[:, self.n_globals :].unflatten(1, (self.grid.channels, -1))
         bright = self.scale(layers.transpose(1, 2)).transpose(1, 2)
@@ -375,7 +375,7 @@ class GridDiscriminator(Discriminator):
         """Map what is seen and the conditions to features (N, n_features)."""
         events = seen.unflatten(1, (self.pack, -1))
         whole, cells = events[:, :, : self.n_globals], events[:, :, self.n_globals :]
-        numbers = self.told(whole.flatten(1), c)
+        numbers = self.with_conditions(whole.flatten(1), c)
         constant = numbers[:, :, None, None].expand(-1, -1, *self.grid.size)
         image = cells.unflatten(2, (2 * self.grid.channels, *self.grid.size)).flatten(1, 2)
         return self.body(torch.cat([image, constant], dim=1))

@@ -165,17 +165,17 @@ class MlpDiscriminator(Discriminator):
     def adapt(self, x: Tensor, c: Tensor) -> None:
         """Learn mean and spread of real events, and take some as the reference batch."""
         self.scale.adapt(x)
-        rows = self.told(self.packed(self.look(x)), self.packed(c))
+        rows = self.with_conditions(self.packed(self.preprocess(x)), self.packed(c))
         _refer(self.hidden, torch.arange(rows.shape[1]), rows)
 
-    def look(self, x: Tensor) -> Tensor:
+    def preprocess(self, x: Tensor) -> Tensor:
         """Return the standardised event."""
         seen: Tensor = self.scale(x)
         return seen
 
     def features(self, seen: Tensor, c: Tensor) -> Tensor:
         """Map what is seen and the conditions to features (N, d_width)."""
-        h: Tensor = self.hidden(self.told(seen, c))
+        h: Tensor = self.hidden(self.with_conditions(seen, c))
         return h
 
 

@@ -128,12 +128,12 @@ class PhysicsDiscriminator(Discriminator):
     def _rows(self, x: Tensor) -> Tensor:
         return torch.cat([x[:, : self.n_globals], self.view(x[:, self.n_globals :])], dim=1)
 
-    def look(self, x: Tensor) -> Tensor:
+    def preprocess(self, x: Tensor) -> Tensor:
         """Return what is seen in units of its spread, (N, n_seen)."""
         seen: Tensor = self.scale(self._rows(x))
         return seen.clamp(-_FARTHEST, _FARTHEST)
 
     def features(self, seen: Tensor, c: Tensor) -> Tensor:
         """Map what is seen and the conditions to features (N, d_width)."""
-        h = self.entry(self.told(seen, c))
+        h = self.entry(self.with_conditions(seen, c))
         return functional.leaky_relu(self.blocks(self.drop(h)), 0.2)

@@ -175,14 +175,14 @@ class ProgressiveDiscriminator(_Grown, GridDiscriminator):
         rows, columns = grid.sizes[0]
         self.dense = EqualLinear(widths[0] * rows * columns, widths[0])
 
-    def look(self, x: Tensor) -> Tensor:
+    def preprocess(self, x: Tensor) -> Tensor:
         """Return what is seen of the event at the size that it has grown to."""
         cells = x[:, self.n_globals :].unflatten(1, (self.grid.channels, *self.grid.size))
         top = math.ceil(self.level)
         coarse, share = self._coarse(cells, top), self.level - (top - 1)
         if share < 1:
             coarse = torch.lerp(self._coarse(cells, top - 1), coarse, share)
-        return super().look(torch.cat([x[:, : self.n_globals], coarse.flatten(1)], dim=1))
+        return super().preprocess(torch.cat([x[:, : self.n_globals], coarse.flatten(1)], dim=1))
 
     def _coarse(self, cells: Tensor, k: int) -> Tensor:
         return resized(resized(cells, self.grid.sizes[k]), self.grid.size)

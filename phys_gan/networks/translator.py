@@ -10,7 +10,14 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from phys_gan.detectors import Detector
-from phys_gan.networks.base import DEEPEST, WIDEST, Assessment, Generator, HeadConfig, NetworkConfig
+from phys_gan.networks.base import (
+    DEEPEST,
+    WIDEST,
+    DiscriminatorOutput,
+    Generator,
+    HeadConfig,
+    NetworkConfig,
+)
 from phys_gan.networks.blocks import Residual, Standardize, constant_linear
 from phys_gan.networks.compact import CompactConfig, CompactDiscriminator
 
@@ -131,17 +138,17 @@ class TranslatorDiscriminator(CompactDiscriminator):
         """Put conditions c (N, C) behind encoded events x (N, n_numbers)."""
         return torch.cat([x, c], dim=1)
 
-    def look(self, x: Tensor) -> Tensor:
+    def preprocess(self, x: Tensor) -> Tensor:
         """Return what is seen of rows (N, n_numbers + C), with the conditions behind it."""
         events, c = x.split([x.shape[1] - self.n_conditions, self.n_conditions], dim=1)
-        return torch.cat([super().look(events), c], dim=1)
+        return torch.cat([super().preprocess(events), c], dim=1)
 
-    def forward(self, seen: Tensor, c: Tensor) -> Assessment:
+    def forward(self, seen: Tensor, c: Tensor) -> DiscriminatorOutput:
         """Judge packed rows as they are seen; the conditions are those in the rows."""
         each = seen.unflatten(1, (self.pack, -1))
         events, own = each.split([each.shape[2] - self.n_conditions, self.n_conditions], dim=2)
         return super().forward(events.flatten(1), own.flatten(1))
 
-    def judge(self, x: Tensor, c: Tensor) -> Tensor:
+    def logits(self, x: Tensor, c: Tensor) -> Tensor:
         """Map encoded events x (N, n_numbers) and c (N, C) to logits (N // pack,)."""
-        return super().judge(self.rows(x, c), c)
+        return super().logits(self.rows(x, c), c)

@@ -59,7 +59,7 @@ class LinearDiscriminator(Discriminator):
         )
 
     def features(self, seen: torch.Tensor, c: torch.Tensor) -> torch.Tensor:
-        found: torch.Tensor = self.map(self.told(seen, c))
+        found: torch.Tensor = self.map(self.with_conditions(seen, c))
         return found
 
 

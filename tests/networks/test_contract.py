@@ -100,7 +100,7 @@ def test_shapes(pair):
     discriminator.adapt(x, c)
     generated = generator(torch.randn(6, generator.latent), c)
     assert generated.shape == x.shape
-    assert discriminator.judge(generated, c).shape == (6,)
+    assert discriminator.logits(generated, c).shape == (6,)
 
 
 def test_gradients_reach_every_parameter(pair):
@@ -114,7 +114,7 @@ def test_gradients_reach_every_parameter(pair):
     for shown in GROWING if hasattr(generator, "grown") else (0,):
         generator.grow(shown)
         discriminator.grow(shown)
-        discriminator.judge(generator(z, c), c).square().sum().backward()
+        discriminator.logits(generator(z, c), c).square().sum().backward()
     for network in (generator, discriminator):
         for name, parameter in network.named_parameters():
             assert parameter.grad is not None, name
@@ -128,7 +128,7 @@ def test_conditions_matter(pair):
     z = torch.randn(6, generator.latent)
     generator.eval()
     assert not torch.equal(generator(z, c), generator(z, c / 2))
-    assert not torch.equal(discriminator.judge(x, c), discriminator.judge(x, c / 2))
+    assert not torch.equal(discriminator.logits(x, c), discriminator.logits(x, c / 2))
 
 
 def test_evaluation_treats_each_event_alone(pair):

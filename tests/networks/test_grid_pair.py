@@ -51,10 +51,10 @@ def test_faint_cells_are_seen_as_large_as_bright_ones():
     discriminator.adapt(x, torch.zeros(200, 2))
     q = float(discriminator.faint)
     assert q == pytest.approx(0.69, abs=0.05)
-    standard, faint = discriminator.look(torch.full((1, 1024), q)).chunk(2, dim=1)
+    standard, faint = discriminator.preprocess(torch.full((1, 1024), q)).chunk(2, dim=1)
     np.testing.assert_allclose(faint, 0.5**0.5, rtol=1e-5)
     assert standard.std() < 1e-6
-    bright = discriminator.look(torch.full((1, 1024), 100.0))[:, 1024:]
+    bright = discriminator.preprocess(torch.full((1, 1024), 100.0))[:, 1024:]
     np.testing.assert_allclose(bright, 1, atol=1e-3)
 
 
@@ -63,7 +63,7 @@ def test_layers_that_are_mostly_empty_have_a_scale():
     x = torch.rand(50, 45 + 6480) * (torch.rand(50, 45 + 6480) > 0.9)
     discriminator.adapt(x, torch.zeros(50, 2))
     assert (discriminator.faint > 0).all()
-    seen = discriminator.look(x)
+    seen = discriminator.preprocess(x)
     assert seen.shape == (50, 45 + 2 * 6480)
     assert torch.isfinite(seen).all()
     # Layer by layer, each with its own scale.
@@ -80,5 +80,5 @@ def test_an_image_may_be_as_small_as_the_coarsest_size(config, side):
     generator = build_generator(config, image, 0, 1)
     events = generator(torch.randn(3, generator.latent), torch.randn(3, 1))
     assert events.shape == (3, side**2)
-    logits = build_discriminator(config, image, 0, 1).judge(events, torch.randn(3, 1))
+    logits = build_discriminator(config, image, 0, 1).logits(events, torch.randn(3, 1))
     assert logits.shape == (3,)

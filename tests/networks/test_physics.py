@@ -62,5 +62,5 @@ def test_it_judges_showers_of_any_detector(name):
     judge = build_discriminator(config, detector, detector.n_layers, 2)
     x = 100 * torch.rand(8, detector.n_layers + detector.n_cells)
     judge.adapt(x, torch.rand(8, 2))
-    assert judge.judge(x, torch.rand(8, 2)).shape == (8,)
-    assert judge.look(x).abs().max() <= 12
+    assert judge.logits(x, torch.rand(8, 2)).shape == (8,)
+    assert judge.preprocess(x).abs().max() <= 12

@@ -56,9 +56,9 @@ def test_a_young_discriminator_sees_no_details():
     coarse = x.view(3, 1, 32, 32)
     coarse = resized(resized(coarse, (8, 8)), (32, 32)).flatten(1)
     discriminator.grow(200)
-    torch.testing.assert_close(discriminator.judge(x, c), discriminator.judge(coarse, c))
+    torch.testing.assert_close(discriminator.logits(x, c), discriminator.logits(coarse, c))
     discriminator.grow(10**6)
-    assert not torch.allclose(discriminator.judge(x, c), discriminator.judge(coarse, c))
+    assert not torch.allclose(discriminator.logits(x, c), discriminator.logits(coarse, c))
 
 
 def test_what_is_saved_knows_how_far_it_has_grown():

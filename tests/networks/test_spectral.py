@@ -39,7 +39,7 @@ def test_layers_that_start_at_zero_are_normalised_too():
     detector = load_detector("calogan")
     network = build_discriminator(CompactConfig(d_width=16, d_depth=1), detector, 3, 2)
     normalise_spectrally(network)
-    out = network.judge(torch.rand(4, 507), torch.rand(4, 2))
+    out = network.logits(torch.rand(4, 507), torch.rand(4, 2))
     assert torch.isfinite(out).all()
 
 

@@ -70,7 +70,7 @@ def test_gradients_reach_every_parameter(chain):
     y = generator(torch.randn(6, generator.latent), c)
     on_energies, on_cells = map(stirred, stacked_discriminators(SMALL, *sizes, HeadConfig()))
     told = torch.cat([c, x[:, :n]], dim=1)
-    energies, cells = on_energies.judge(y[:, :n], c), on_cells.judge(y[:, n:], told)
+    energies, cells = on_energies.logits(y[:, :n], c), on_cells.logits(y[:, n:], told)
     assert energies.shape == cells.shape == (6,)
     (energies.square().sum() + cells.square().sum()).backward()
     for network in (generator, on_energies, on_cells):
@@ -88,7 +88,7 @@ def test_conditions_and_energies_matter_to_the_cells(chain):
     _, on_cells = map(stirred, stacked_discriminators(SMALL, *sizes, HeadConfig()))
     told = torch.cat([c, x[:, : sizes[1]]], dim=1)
     cells = x[:, sizes[1] :]
-    assert not torch.equal(on_cells.judge(cells, told), on_cells.judge(cells, -told))
+    assert not torch.equal(on_cells.logits(cells, told), on_cells.logits(cells, -told))
 
 
 def test_no_part_is_empty():

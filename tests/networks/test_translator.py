@@ -63,7 +63,7 @@ def test_gradients_reach_every_parameter(config):
         for parameter in discriminator.parameters():
             parameter.add_(0.05 * torch.randn_like(parameter))
     y = generator(latents(x, generator), c)
-    discriminator.judge(y.clamp(-3, 1.2), c).square().sum().backward()
+    discriminator.logits(y.clamp(-3, 1.2), c).square().sum().backward()
     for network in (generator, discriminator):
         for name, parameter in network.named_parameters():
             assert parameter.grad is not None, name
@@ -88,13 +88,13 @@ def test_the_discriminator_takes_conditions_from_the_rows(pack):
     x, c = events(8)
     discriminator.adapt(*events(200))
     rows = discriminator.rows(x, c)
-    seen = discriminator.packed(discriminator.look(rows))
+    seen = discriminator.packed(discriminator.preprocess(rows))
     logits = discriminator(seen, discriminator.packed(c)).logits
     assert logits.shape == (8 // pack,)
-    torch.testing.assert_close(discriminator.judge(x, c), logits)
+    torch.testing.assert_close(discriminator.logits(x, c), logits)
     # What is handed over beside the rows belongs to the other side and is not looked at.
     assert torch.equal(discriminator(seen, discriminator.packed(1 - c)).logits, logits)
-    assert not torch.equal(discriminator.judge(x, 1 - c), logits)
+    assert not torch.equal(discriminator.logits(x, 1 - c), logits)
 
 
 def test_the_discriminator_sees_what_the_compact_one_sees():
@@ -108,7 +108,7 @@ def test_the_discriminator_sees_what_the_compact_one_sees():
     for discriminator in (mine, compact):
         discriminator.adapt(x, c)
     np.testing.assert_allclose(
-        mine.judge(x, c).detach(), compact.judge(x, c).detach(), rtol=1e-5, atol=1e-6
+        mine.logits(x, c).detach(), compact.logits(x, c).detach(), rtol=1e-5, atol=1e-6
     )
 
 

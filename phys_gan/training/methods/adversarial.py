@@ -19,9 +19,9 @@ from torch.nn.functional import mse_loss
 from phys_gan.losses import LOSSES, clip_weights, feature_matching, gradient_norms, value
 from phys_gan.losses.penalties import interpolates
 from phys_gan.networks import (
-    Assessment,
     Conditioning,
     Discriminator,
+    DiscriminatorOutput,
     HeadConfig,
     build_discriminator,
     build_generator,
@@ -146,8 +146,8 @@ class Critic:
         on_fake = penalties.r2 is not None and penalties.r2.due(step)
         seen_real = self.see(real, shown).detach().requires_grad_(on_real)
         seen_fake = self.see(fake, shown).detach().requires_grad_(on_fake)
-        judged: Assessment = self.learner.network(seen_real, packed)
-        doubted: Assessment = self.learner.network(seen_fake, packed)
+        judged: DiscriminatorOutput = self.learner.network(seen_real, packed)
+        doubted: DiscriminatorOutput = self.learner.network(seen_fake, packed)
         loss = self._loss(judged, doubted, packed)
         with torch.no_grad():
             scalars = {
@@ -187,9 +187,9 @@ class Critic:
         seen_real = self.see(real, shown) if compared or self.techniques.unrolling else None
         unrolled = None if seen_real is None else self._unrolled(seen_real, seen_fake, packed)
 
-        def assess(seen: Tensor) -> Assessment:
+        def assess(seen: Tensor) -> DiscriminatorOutput:
             if unrolled is None:
-                found: Assessment = self.learner.network(seen, packed)
+                found: DiscriminatorOutput = self.learner.network(seen, packed)
             else:
                 found = functional_call(self.plain, unrolled, (seen, packed))
             return found
@@ -207,7 +207,7 @@ class Critic:
 
     def see(self, x: Tensor, shown: int) -> Tensor:
         """Return packed events as they are seen, with instance noise where there is any."""
-        seen, noise = self.plain.look(x), self.techniques.instance_noise
+        seen, noise = self.plain.preprocess(x), self.techniques.instance_noise
         if noise is not None and (level := noise.level(shown)) > 0:
             drawn = torch.randn(seen.shape, generator=self.random, device=seen.device)
             seen = seen + level * drawn
@@ -220,12 +220,14 @@ class Critic:
         """
         packed = self.plain.packed(c)
         with torch.no_grad():
-            ends = [self.plain.packed(self.plain.look(x)) for x in (real, fake)]
+            ends = [self.plain.packed(self.plain.preprocess(x)) for x in (real, fake)]
         points = interpolates(ends[0], ends[1], self.random).requires_grad_()
         norms = gradient_norms(points, self.plain(points, packed).logits)
         return float(norms.detach().max())
 
-    def _loss(self, judged: Assessment, doubted: Assessment, packed: Tensor) -> Tensor:
+    def _loss(
+        self, judged: DiscriminatorOutput, doubted: DiscriminatorOutput, packed: Tensor
+    ) -> Tensor:
         smoothing = self.techniques.label_smoothing
         label = 1.0 if smoothing is None else smoothing.real
         loss = self.loss.discriminator(judged.logits, doubted.logits, label)

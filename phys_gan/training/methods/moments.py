@@ -61,7 +61,7 @@ class View:
     def __init__(self, setup: Setup, weight: float) -> None:
         discriminator = build_discriminator(setup.network, *setup.sizes)
         discriminator.adapt(setup.x.to("cpu"), setup.c.to("cpu"))
-        self.look = discriminator.to(setup.fabric.device).look
+        self.look = discriminator.to(setup.fabric.device).preprocess
         n_seen, n_conditions = self.look(setup.x[:1]).shape[1], setup.c.shape[1]
         spread = (setup.c - setup.c.mean(0)).square().mean(0).sqrt().clamp_min(1e-6)
         self._state = dict(discriminator.named_buffers())

@@ -171,7 +171,7 @@ def test_the_discriminator_of_two_fixed_gaussians_ends_where_theory_says():
         critic.improve(real, fake, nothing, step=step, rate=schedule.rate(step / 800), shown=0)
     points = np.linspace(-8, 9, 2001)[:, None]
     with torch.no_grad():
-        logits = network.judge(torch.from_numpy(points).float(), torch.zeros(2001, 0)).numpy()
+        logits = network.logits(torch.from_numpy(points).float(), torch.zeros(2001, 0)).numpy()
     densities = [np.exp(m.log_density(points)) for m in (p, q)]
     seen = sum(densities) > 0.01 * sum(densities).max()
     judged = 1 / (1 + np.exp(-logits))
