@@ -13,8 +13,6 @@ from phys_gan.data.containers.opening import listing
 from phys_gan.errors import DataError
 from phys_gan.events import WEIGHT_NAMES
 
-__all__ = ["MOST", "WIDEST", "Beside", "Gathering", "comes_back", "is_weight"]
-
 WIDEST = 16
 """Numbers per event that a column may have to become conditions."""
 

@@ -16,8 +16,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from phys_gan.data.containers import hdf5
-from phys_gan.data.containers.hdf5_chunks import CHUNK_ROWS, spare_memory
+from phys_gan.data.containers import hdf5_tables
+from phys_gan.data.containers.hdf5_chunks import spare_memory
+from phys_gan.data.containers.hdf5_tables import CHUNK_ROWS
 from phys_gan.data.format import Format, HitMapping
 from phys_gan.data.reading import How, open_events
 from phys_gan.data.source import Paths, find_sources
@@ -27,8 +28,6 @@ from phys_gan.detectors import Detector
 from phys_gan.errors import DataError, Notice
 from phys_gan.events import Events, first_copies
 from phys_gan.randomness import stream
-
-__all__ = ["ALIGNED", "convert", "copies_among", "join", "split", "split_files", "split_indices"]
 
 ALIGNED = CHUNK_ROWS
 """HDF5 files of ours of a multiple of so many events are joined without decompression."""
@@ -85,8 +84,8 @@ def join(
         )
     chosen = choose_format(target, sample, format or _common(layouts, target))
     same = {layout.name for layout in layouts} == {chosen.name}
-    if same and chosen.container == "HDF5" and hdf5.alike(sources, counts, chosen.name):
-        hdf5.join_tables(sources, target)
+    if same and chosen.container == "HDF5" and hdf5_tables.alike(sources, counts, chosen.name):
+        hdf5_tables.join_tables(sources, target)
         return sum(counts)
     with writing(target, sample, chosen.name) as add:
         for source in sources:

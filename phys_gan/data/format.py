@@ -32,26 +32,6 @@ from phys_gan.events import WEIGHT_NAMES, Events
 from phys_gan.files import first_problem, parsed, read_text
 from phys_gan.units import MEV
 
-__all__ = [
-    "FORMATS",
-    "LENGTHS",
-    "Append",
-    "Branch",
-    "Cells",
-    "Conditions",
-    "Fill",
-    "Format",
-    "Frame",
-    "HitMapping",
-    "Hits",
-    "Load",
-    "Reader",
-    "allocating",
-    "block_rows",
-    "load_mapping",
-    "register_format",
-]
-
 LENGTHS = {"um": 1e-3, "mm": 1.0, "cm": 10.0, "m": 1000.0}
 """How many mm each unit is."""
 

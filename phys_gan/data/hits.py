@@ -15,18 +15,6 @@ from phys_gan.detectors import Detector
 from phys_gan.errors import DataError, DetectorError
 from phys_gan.events import Events
 
-__all__ = [
-    "Hits",
-    "ShowerFrame",
-    "angles_of",
-    "enter_cylinder",
-    "hits_of",
-    "require_detector",
-    "summing",
-    "unit_vectors",
-    "voxelise",
-]
-
 _BLOCK_CELLS = 1 << 19
 _BLOCK_HITS = 1 << 16
 _EVENTS = 1000

@@ -21,8 +21,6 @@ from phys_gan.errors import DataError
 from phys_gan.events import Events, effective_number, first_copies
 from phys_gan.units import format_energy
 
-__all__ = ["Inspection", "Weights", "inspect", "shown"]
-
 _STRANGE_FACTOR = 3.0
 _MUCH_OVERFLOW = 0.1
 

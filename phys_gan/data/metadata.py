@@ -20,18 +20,6 @@ from phys_gan.errors import DataError, DetectorError
 from phys_gan.events import Events
 from phys_gan.units import MEV
 
-__all__ = [
-    "Metadata",
-    "check_units",
-    "choose_detector",
-    "expected_response",
-    "from_texts",
-    "response",
-    "scale",
-    "to_mev",
-    "to_texts",
-]
-
 _DETECTOR = "phys_gan_detector"
 _FORMAT = "phys_gan_format"
 _VERSION = "phys_gan_version"

@@ -26,18 +26,6 @@ from phys_gan.errors import ConfigError, DataError, MissingError
 from phys_gan.events import Events
 from phys_gan.units import find_particle
 
-__all__ = [
-    "How",
-    "check",
-    "find_format",
-    "open_events",
-    "particle_numbers",
-    "read",
-    "recognise",
-    "shared",
-    "with_pdg",
-]
-
 
 def find_format(name: str) -> Format:
     """Return the layout of this name.

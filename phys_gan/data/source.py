@@ -10,8 +10,6 @@ from pathlib import Path
 from phys_gan.errors import DataError, MissingError
 from phys_gan.units import find_particle
 
-__all__ = ["Paths", "Source", "ends_in_particle", "find_sources"]
-
 Paths = str | Path | Sequence[str | Path]
 """One file or several, each maybe a pattern (``runs/*.h5``), with a tree (``file.root:tree``), with
 the particle that all its events began with (``photons.h5@gamma``)."""

@@ -15,7 +15,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from phys_gan.data.containers.hdf5_chunks import CHUNK_BYTES, Chunks
+from phys_gan.data.containers.hdf5_chunks import Chunks
+from phys_gan.data.containers.hdf5_tables import CHUNK_BYTES
 from phys_gan.data.converting import copies_among
 from phys_gan.data.format import HitMapping
 from phys_gan.data.reading import How
@@ -26,8 +27,6 @@ from phys_gan.errors import Notice, RangeError
 from phys_gan.events import Events, require_drawable
 from phys_gan.randomness import draw_by_weight
 from phys_gan.randomness import stream as random_stream
-
-__all__ = ["Stream", "slowness", "stream"]
 
 _MEMORY = 1 << 27
 _PIECES_PER_GROUP = 16

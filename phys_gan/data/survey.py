@@ -29,19 +29,6 @@ from phys_gan.detectors import Detector
 from phys_gan.errors import DataError
 from phys_gan.events import Events
 
-__all__ = [
-    "Blocks",
-    "Group",
-    "Piece",
-    "Pieces",
-    "Survey",
-    "blocks",
-    "cut",
-    "restricted",
-    "step_of",
-    "survey",
-]
-
 _SAMPLE, _SAMPLE_CELLS = 1000, 1 << 22
 
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from phys_gan.data.containers import hdf5
+from phys_gan.data.containers import hdf5_tables
 from phys_gan.data.containers.hdf5_chunks import spare_memory
 from phys_gan.data.format import Append, Format
 from phys_gan.data.formats import FORMATS
@@ -16,8 +16,6 @@ from phys_gan.data.reading import How, find_format, open_events
 from phys_gan.data.source import Source
 from phys_gan.errors import ConfigError, DataError, DetectorError, MissingError, OutputError
 from phys_gan.events import Events
-
-__all__ = ["KEPT", "choose_format", "leave_out", "write", "writing"]
 
 KEPT = ("cells", "energy")
 """What can never be left out of a file."""
@@ -115,7 +113,7 @@ def writing(
         # Texts that differ are joined, as those of several files are.
         both = Events.concatenate([old, sample[:1]])
         # Columns of another program would not grow with the others.
-        if layout.grows and hdf5.resizable(target) and not reader.optional:
+        if layout.grows and hdf5_tables.resizable(target) and not reader.optional:
             with layout.writer(target, both, grow=True) as add:
                 yield add
             return

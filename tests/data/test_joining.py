@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from phys_gan.data import FORMATS, inspect, join, read, write
-from phys_gan.data.containers import hdf5
-from phys_gan.data.containers.hdf5_chunks import Piece, Stored, encode
+from phys_gan.data.containers import hdf5_tables
+from phys_gan.data.containers.hdf5_tables import Piece, Stored, encode
 from phys_gan.data.converting import ALIGNED
 from phys_gan.errors import DataError, DetectorError, MissingError
 from phys_gan.events import Events
@@ -58,7 +58,7 @@ def test_chunks_are_copied_as_they_are(tmp_path: Path, monkeypatch: pytest.Monke
         copied.append(isinstance(piece, Stored) and piece.chunk(shape) is not None)
         return encode(pieces, shape, dtype)
 
-    monkeypatch.setattr(hdf5, "encode", counting)
+    monkeypatch.setattr(hdf5_tables, "encode", counting)
     join(paths, tmp_path / "all.h5")
     assert copied == [True, True, False]
     write(tmp_path / "once.h5", events)
@@ -70,7 +70,7 @@ def test_files_that_are_not_alike(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     one, two = parts(tmp_path, events, "toys-hdf5", 8)
     other = Events(events.cells[8:], {}, events.detector, provenance={"made": "there"})
     write(two, other)
-    monkeypatch.setattr(hdf5, "join_tables", None)
+    monkeypatch.setattr(hdf5_tables, "join_tables", None)
     join([one, two], tmp_path / "all.h5")
     same(read(tmp_path / "all.h5"), read([one, two]))
 

@@ -24,8 +24,6 @@ from phys_gan.data.containers.opening import OpenFile, listing, nearest
 from phys_gan.data.metadata import Metadata, from_texts
 from phys_gan.errors import DataError, MissingError
 
-__all__ = ["Image", "Images", "Table", "find_images", "metadata", "table", "write_table"]
-
 _TEXTS = "PHYS_GAN"
 _BLOCK = 2880
 

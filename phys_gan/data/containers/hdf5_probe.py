@@ -32,8 +32,6 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["attributes", "put_attributes", "sound_heaps"]
-
 _SECONDS = 30.0
 _MOST_FIXED = 60_000
 """Bytes of a text; an attribute beside its object has at most 64 kiB."""

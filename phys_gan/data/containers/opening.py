@@ -24,14 +24,6 @@ from phys_gan.data.containers.hdf5_probe import sound_heaps
 from phys_gan.data.source import Source
 from phys_gan.errors import DataError, MissingError, PhysGanError
 
-__all__ = [
-    "OpenFile",
-    "astropy_fits",
-    "listing",
-    "naming",
-    "nearest",
-    "opened",
-]
 _MARKS_BIND = 3
 """The first version of HDF5's superblock in which a mark of a writer keeps readers out."""
 

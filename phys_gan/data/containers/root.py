@@ -22,27 +22,6 @@ from phys_gan.errors import DataError, MissingError
 from phys_gan.files import atomic_file
 from phys_gan.units import find_particle
 
-__all__ = [
-    "METADATA",
-    "Trees",
-    "basket_size",
-    "branches",
-    "created",
-    "entries",
-    "leaves",
-    "metadata",
-    "one_each",
-    "open_tree",
-    "read_entries",
-    "read_jagged",
-    "read_numbers",
-    "read_scalars",
-    "require_branches",
-    "several_trees",
-    "trees",
-    "without_counts",
-]
-
 _TREES = ("TTree", "TNtuple", "TNtupleD", "TChain", "ROOT::RNTuple")
 METADATA = "phys_gan"
 _BLOCK = 5000

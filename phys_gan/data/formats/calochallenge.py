@@ -10,7 +10,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from phys_gan.data.containers import hdf5
+from phys_gan.data.containers import hdf5, hdf5_tables
 from phys_gan.data.containers.opening import OpenFile
 from phys_gan.data.format import Append, Format, HitMapping, Reader, allocating, register_format
 from phys_gan.data.formats import own_data_sets
@@ -112,7 +112,7 @@ class CaloChallengeHDF5(Format):
     @contextmanager
     def writer(self, path: Path, sample: Events, grow: bool = False) -> Iterator[Append]:
         """Write events; energies as float64, so that they come back as they were."""
-        with hdf5.created(path, self.texts(sample), grow) as tables:
+        with hdf5_tables.created(path, self.texts(sample), grow) as tables:
 
             def append(events: Events) -> None:
                 if "energy" in events.conditions:

@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from phys_gan.data.containers import hdf5, root
+from phys_gan.data.containers import hdf5, hdf5_tables, root
 from phys_gan.data.containers.opening import OpenFile, listing
 from phys_gan.data.format import (
     Append,
@@ -112,7 +112,7 @@ class CaloGanHDF5(Format):
     @contextmanager
     def writer(self, path: Path, sample: Events, grow: bool = False) -> Iterator[Append]:
         """Write events; energies as float64, so that they come back as they were."""
-        with hdf5.created(path, self.texts(sample), grow) as tables:
+        with hdf5_tables.created(path, self.texts(sample), grow) as tables:
 
             def append(events: Events) -> None:
                 energy = events.energy / to_mev(self.energy_unit)

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from phys_gan.data.columns import comes_back
-from phys_gan.data.containers import hdf5
+from phys_gan.data.containers import hdf5, hdf5_tables
 from phys_gan.data.containers.container import damage_reported
 from phys_gan.data.containers.opening import OpenFile
 from phys_gan.data.format import Append, Format, HitMapping, Reader, allocating, register_format
@@ -218,7 +218,7 @@ class Galaxy10HDF5(Format):
     @contextmanager
     def writer(self, path: Path, sample: Events, grow: bool = False) -> Iterator[Append]:
         """Write events; their images as bytes."""
-        with hdf5.created(path, self.texts(sample), grow) as tables:
+        with hdf5_tables.created(path, self.texts(sample), grow) as tables:
 
             def append(events: Events) -> None:
                 for what, why in self.obstacles(events).items():
@@ -388,7 +388,7 @@ class GalaxiesMLHDF5(Format):
     def writer(self, path: Path, sample: Events, grow: bool = False) -> Iterator[Append]:
         """Write events; conditions as float64, so that they come back as they were."""
         native = [name for name in sample.conditions if _is_column(name)]
-        with hdf5.created(path, self.texts(sample), grow) as tables:
+        with hdf5_tables.created(path, self.texts(sample), grow) as tables:
 
             def append(events: Events) -> None:
                 shape = events.detector.layers[0].shape

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from phys_gan.data.columns import Beside, Gathering
 from phys_gan.data.containers import hdf5
 from phys_gan.data.containers.container import damage_reported
-from phys_gan.data.containers.hdf5 import Tables
+from phys_gan.data.containers.hdf5_tables import Tables
 from phys_gan.data.containers.opening import OpenFile
 from phys_gan.errors import DataError
 from phys_gan.events import Events

@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from phys_gan.data.containers import hdf5, root
+from phys_gan.data.containers import hdf5, hdf5_tables, root
 from phys_gan.data.containers.opening import OpenFile
 from phys_gan.data.format import (
     Append,
@@ -395,7 +395,7 @@ class Par04HDF5(Format):
         """Write events; energies as float64, so that they come back as they were."""
         grid = polar_grid(sample.detector)
         assert grid is not None
-        with hdf5.created(path, self.texts(sample), grow) as tables:
+        with hdf5_tables.created(path, self.texts(sample), grow) as tables:
 
             def append(events: Events) -> None:
                 tables.put(_ENERGY, events.energy)

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from phys_gan.data.columns import Beside
-from phys_gan.data.containers import hdf5
+from phys_gan.data.containers import hdf5, hdf5_tables
 from phys_gan.data.containers.container import damage_reported
 from phys_gan.data.containers.opening import OpenFile
 from phys_gan.data.format import LENGTHS, Append, Cells, Format, HitMapping, Reader, register_format
@@ -331,7 +331,7 @@ class ShowerDataHDF5(Format):
         import h5py
 
         lists = h5py.vlen_dtype(np.float32)
-        with hdf5.created(path, self.texts(sample), grow) as tables:
+        with hdf5_tables.created(path, self.texts(sample), grow) as tables:
 
             def append(events: Events) -> None:
                 shape = tables.get("shape")
@@ -532,7 +532,7 @@ class CaloCloudsHDF5(Format):
     @contextmanager
     def writer(self, path: Path, sample: Events, grow: bool = False) -> Iterator[Append]:
         """Write events; energies as float64, so that they come back as they were."""
-        with hdf5.created(path, self.texts(sample), grow) as tables:
+        with hdf5_tables.created(path, self.texts(sample), grow) as tables:
 
             def append(events: Events) -> None:
                 counts, points = points_of(events, _AXES, _MIDDLE)

@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from phys_gan.data.containers import hdf5, hdf5_chunks
-from phys_gan.data.containers.hdf5_chunks import CHUNK_ROWS, Stored, encode, rows_of
+from phys_gan.data.containers import hdf5_tables
+from phys_gan.data.containers.hdf5_tables import CHUNK_ROWS, Stored, encode, rows_of
 
 RNG = np.random.default_rng(3)
 N = 2 * CHUNK_ROWS + 100
@@ -28,7 +28,7 @@ LISTS[:] = [np.arange(i % 5, dtype=np.float32) for i in range(N)]
 
 
 def fill(path: Path, sizes: Sequence[int], start: int = 0, grow: bool = False) -> bytes:
-    with hdf5.created(path, {"made": "here"}, grow) as tables:
+    with hdf5_tables.created(path, {"made": "here"}, grow) as tables:
         for size in sizes:
             rows = slice(start, start + size)
             for name, values in TABLES.items():
@@ -85,7 +85,7 @@ def test_a_file_of_another_program_grows(tmp_path: Path, options: dict[str, obje
     values = TABLES["wide"][:100, :10]
     with h5py.File(tmp_path / "a.h5", "w") as file:
         file.create_dataset("wide", data=values[:40], maxshape=(None, None), **options)
-    with hdf5.created(tmp_path / "a.h5", {}, grow=True) as tables:
+    with hdf5_tables.created(tmp_path / "a.h5", {}, grow=True) as tables:
         tables.put("wide", values[40:60])
         tables.put("wide", values[60:])
     with h5py.File(tmp_path / "a.h5") as file:
@@ -97,7 +97,7 @@ def test_a_file_of_another_program_grows(tmp_path: Path, options: dict[str, obje
 def test_room_is_made_in_front(tmp_path: Path, before: list[int]) -> None:
     n = sum(before)
     values = RNG.random((n + 9, 2, 1)).astype(np.float32) + 1
-    with hdf5.created(tmp_path / "a.h5", {}) as tables:
+    with hdf5_tables.created(tmp_path / "a.h5", {}) as tables:
         for start, size in zip([0, *np.cumsum(before)], before, strict=False):
             tables.put("points", values[start : start + size])
         tables.widen("points", 5)
@@ -112,7 +112,7 @@ def test_room_is_made_in_front(tmp_path: Path, before: list[int]) -> None:
 
 def test_small_arrays_are_replaced(tmp_path: Path) -> None:
     for grow, total in ((False, 3), (True, 7)):
-        with hdf5.created(tmp_path / "a.h5", {}, grow) as tables:
+        with hdf5_tables.created(tmp_path / "a.h5", {}, grow) as tables:
             assert (tables.get("shape") is not None) == grow
             tables.set("shape", np.array([1, 1]))
             tables.set("shape", np.array([total, 2]))
@@ -132,7 +132,7 @@ def test_a_chunk_is_what_hdf5_decodes(dtype: str, rows: int, filled: int, seed: 
     shape, kind = (rows, 3), np.dtype(dtype)
     values: NDArray = np.random.default_rng(seed).integers(0, 9, (min(filled, rows), 3))
     with h5py.File(f"{dtype}{seed}", "w", driver="core", backing_store=False) as file:
-        table = hdf5_chunks.create(file, "a", rows, (3,), kind)
+        table = hdf5_tables.create(file, "a", rows, (3,), kind)
         table.resize(len(values), axis=0)
         table.id.write_direct_chunk((0, 0), encode([values], shape, kind))
         np.testing.assert_array_equal(table[()], values)

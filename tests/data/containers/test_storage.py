@@ -10,7 +10,7 @@ import h5py
 import numpy as np
 import pytest
 
-from phys_gan.data.containers.container import Storage
+from phys_gan.data.containers.hdf5_tables import Storage
 
 
 class FullDisk(io.FileIO):
