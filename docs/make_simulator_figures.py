@@ -89,7 +89,7 @@ def draw(pairs: list[Pair]) -> Figure:
     )
     for column, (pair, (_, name, _, title)) in enumerate(zip(pairs, COLUMNS, strict=True)):
         rows = (
-            (layer_shares, side_profiles, response)
+            (layer_fractions, side_profiles, response)
             if name == "calogan"
             else (layer_profiles, ring_profiles, response)
         )
@@ -112,8 +112,8 @@ def draw(pairs: list[Pair]) -> Figure:
     return figure
 
 
-def layer_shares(top: Axes, ratio: Axes, pair: Pair) -> None:
-    """Draw the mean share of the three layers against the incident energy."""
+def layer_fractions(top: Axes, ratio: Axes, pair: Pair) -> None:
+    """Draw the mean fraction of the energy in the three layers against the incident energy."""
     edges = np.array([1, 3, 6, 10, 15, 20, 30, 40, 50, 60, 70, 80, 90, 100.0])
     for k, colour in enumerate(COLOURS):
         means, errors = [], []
@@ -137,11 +137,11 @@ def layer_profiles(top: Axes, ratio: Axes, pair: Pair) -> None:
     """Draw the mean energy per layer in three energy bins."""
     edges = np.arange(46.0)
     for (low, high), colour, label in zip(ENERGY_BINS, COLOURS, BIN_NAMES, strict=True):
-        shares = []
+        fractions = []
         for events in pair:
             chosen = events[(events.energy >= low) & (events.energy < high)]
-            shares.append(100 * chosen.layer_energies() / chosen.energy[:, None])
-        compare(top, ratio, edges, *moments(shares), colour, label)
+            fractions.append(100 * chosen.layer_energies() / chosen.energy[:, None])
+        compare(top, ratio, edges, *moments(fractions), colour, label)
     top.set_ylabel(r"$\langle E_{\mathrm{layer}} / E_{\mathrm{inc}} \rangle$ [%]")
     top.set_ylim(0, 14)
     top.legend(loc="upper right")
@@ -288,20 +288,20 @@ def observables(name: str, parts: list[Events]) -> dict[str, list[str]]:
     digits = 5 if name == "calogan" else 4
     rows["mean E_tot/E_inc"] = [mean(r, digits) for r in ratios]
     if name == "calogan":
-        shares = [e.layer_energies() / e.energy[:, None] for e in parts]
-        rows["mean share of layer 0"] = [mean(s[:, 0], 4) for s in shares]
-        rows["spread of the share of layer 0"] = [spread(s[:, 0], 4) for s in shares]
-        rows["mean share of layer 2"] = [mean(s[:, 2], 5) for s in shares]
+        fractions = [e.layer_energies() / e.energy[:, None] for e in parts]
+        rows["mean fraction in layer 0"] = [mean(s[:, 0], 4) for s in fractions]
+        rows["std of the fraction in layer 0"] = [spread(s[:, 0], 4) for s in fractions]
+        rows["mean fraction in layer 2"] = [mean(s[:, 2], 5) for s in fractions]
         centres = []
         for e in parts:
             part = e.detector.slice(1)
             cells = e.cells[:, part].astype(float)
             centres.append(cells @ e.detector.positions[part, 0] / cells.sum(axis=1))
-        rows["spread of the centre in layer 1 [mm]"] = [spread(c, 2) for c in centres]
+        rows["std of the centre in layer 1 [mm]"] = [spread(c, 2) for c in centres]
     else:
         depths = [e.layer_energies() @ e.detector.depths / e.total_energy() for e in parts]
         rows["mean depth [mm]"] = [mean(d, 2) for d in depths]
-        rows["spread of the depth [mm]"] = [spread(d, 2) for d in depths]
+        rows["std of the depth [mm]"] = [spread(d, 2) for d in depths]
         radii = []
         for e in parts:
             rings = e.cells.reshape(len(e), -1, 9).sum(axis=1, dtype=float)

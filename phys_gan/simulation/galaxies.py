@@ -1,15 +1,15 @@
-"""The galaxy simulator: conditions to stamps with noise.
+"""The galaxy simulator: :func:`simulate_galaxies`, from conditions to stamps with noise.
 
-The conditions of a galaxy: what each means, and how its values are fixed, drawn or given.
-
-The same galaxies with GalSim, an independent program, instead of our own Fourier transforms.
+Each of the :data:`CONDITIONS` of a galaxy has a value for all, values one by one, or a range to
+draw from. The pixels come from :mod:`phys_gan.simulation.stamps`, by our own Fourier transforms
+or by GalSim. The model and its accuracy are described in docs/galaxies.md.
 """
 
 from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from types import MappingProxyType
@@ -20,29 +20,20 @@ from numpy.typing import NDArray
 
 from phys_gan._version import __version__
 from phys_gan.detectors import Detector, ImageLayer
-from phys_gan.errors import ConfigError, DataError, DetectorError, MissingError, RangeError
+from phys_gan.errors import ConfigError, DataError, DetectorError, RangeError
 from phys_gan.events import Events
 from phys_gan.randomness import normal_noise, stream
-from phys_gan.simulation.galaxy_profiles import BETA, FWHM, LARGEST_INDEX, SMALLEST_INDEX, Stamps
+from phys_gan.simulation.stamps import LARGEST_INDEX, SMALLEST_INDEX, Stamps, galsim_pixels
 from phys_gan.work import MOST_THREADS, parallel_map
 
-__all__ = [
-    "CONDITIONS",
-    "Condition",
-    "Engine",
-    "Given",
-    "draw_conditions",
-    "render",
-    "simulate_galaxies",
-]
-
+Engine = Literal["numpy", "galsim"]
 Given = float | tuple[float, float] | NDArray[np.float64]
 """One value for all galaxies, a range to draw from, or the values, shape (n,)."""
 
 
 @dataclass(frozen=True)
 class Condition:
-    """Describe one condition.
+    """A property of a galaxy: where it is drawn from, and which values have a meaning.
 
     Attributes:
         unit: Its unit; empty where it has none. A count is the unit of a pixel.
@@ -62,17 +53,22 @@ class Condition:
     logarithmic: bool = False
     positive: bool = False
 
-    def holds(self, values: NDArray[np.float64]) -> NDArray[np.bool_]:
-        """Return which values have a meaning, of the same shape; infinity has none."""
+    def require_meaning(self, name: str, values: NDArray[np.float64]) -> None:
+        """Raise RangeError unless all values have a meaning; infinity has none."""
         above = values > self.smallest if self.positive else values >= self.smallest
-        return above & (values <= self.largest) & np.isfinite(values)
-
-    @property
-    def allowed(self) -> str:
-        """What the values must be, as words."""
+        bad = values[~(above & (values <= self.largest) & np.isfinite(values))]
+        if not bad.size:
+            return
+        allowed = f"{'above' if self.positive else 'at least'} {self.smallest:g}"
         if math.isfinite(self.largest):
-            return f"from {self.smallest:g} to {self.largest:.6g}"
-        return f"above {self.smallest:g}" if self.positive else f"at least {self.smallest:g}"
+            allowed = f"from {self.smallest:g} to {self.largest:.6g}"
+        unit = f" {self.unit}" if self.unit else ""
+        raise RangeError(
+            f"{name} is {bad[0]:g}{unit}, but must be {allowed}{unit}",
+            remedy="change it",
+            value=float(bad[0]),
+            constraint=(self.smallest, self.largest),
+        )
 
 
 CONDITIONS: Mapping[str, Condition] = MappingProxyType(
@@ -125,7 +121,18 @@ def draw_conditions(
                 constraint=tuple(CONDITIONS),
             )
     drawn = {name: _values(name, given.get(name), n, seed) for name in CONDITIONS}
-    _require_fit(layer, drawn["half_light_radius"] / np.sqrt(drawn["axis_ratio"]))
+    # A half-light ellipse must fit the stamp: outside nothing is learnt.
+    semi_major = float((drawn["half_light_radius"] / np.sqrt(drawn["axis_ratio"])).max(initial=0))
+    reach = min(layer.shape) * layer.pixel_scale / 2
+    if semi_major > reach:
+        raise RangeError(
+            f"a galaxy has its half-light ellipse reach {semi_major:.3g} arcsec "
+            f"(half_light_radius / sqrt(axis_ratio)), but the stamp ends {reach:.3g} arcsec from "
+            f"its centre",
+            remedy="give smaller half-light radii, or a detector of more pixels",
+            value=semi_major,
+            constraint=reach,
+        )
     return drawn
 
 
@@ -133,128 +140,35 @@ def _values(name: str, given: Given | None, n: int, seed: int) -> NDArray[np.flo
     condition = CONDITIONS[name]
     if given is None:
         given = (condition.low, condition.high)
-    if isinstance(given, tuple):
-        return _drawn(name, given, stream(seed, f"galaxies {name}").random(n))
-    values = np.asarray(given, np.float64)
-    if values.shape not in ((), (n,)):
-        raise DataError(
-            f"{name} has shape {values.shape}, but n = {n}",
-            remedy="give one value per galaxy, a number, or a range as a tuple of two numbers",
-            value=values.shape,
-            constraint=(n,),
-        )
-    _require_meaning(name, np.atleast_1d(values))
-    return np.broadcast_to(values, (n,)).copy()
-
-
-def _drawn(
-    name: str, bounds: tuple[float, float], uniform: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    condition = CONDITIONS[name]
-    if len(bounds) != 2 or not bounds[0] <= bounds[1]:
+    if not isinstance(given, tuple):
+        values = np.asarray(given, np.float64)
+        if values.shape not in ((), (n,)):
+            raise DataError(
+                f"{name} has shape {values.shape}, but n = {n}",
+                remedy="give one value per galaxy, a number, or a range as a tuple of two numbers",
+                value=values.shape,
+                constraint=(n,),
+            )
+        condition.require_meaning(name, np.atleast_1d(values))
+        return np.broadcast_to(values, (n,)).copy()
+    if len(given) != 2 or not given[0] <= given[1]:
         raise RangeError(
-            f"the range {bounds} of {name} does not rise",
+            f"the range {given} of {name} does not rise",
             remedy="give the smaller of two numbers first",
-            value=bounds,
+            value=given,
         )
-    low, high = bounds
-    _require_meaning(name, np.array([low, high], np.float64))
+    low, high = given
+    condition.require_meaning(name, np.array([low, high], np.float64))
+    uniform = stream(seed, f"galaxies {name}").random(n)
     if not condition.logarithmic:
         return low + (high - low) * uniform
     if low <= 0:
         raise RangeError(
             f"the logarithm of {name} is drawn, but its range begins at {low:g}",
             remedy="begin above 0, or give the values themselves",
-            value=bounds,
+            value=given,
         )
     return np.asarray(low * (high / low) ** uniform, np.float64)
-
-
-def _require_meaning(name: str, values: NDArray[np.float64]) -> None:
-    condition = CONDITIONS[name]
-    bad = values[~condition.holds(values)]
-    if bad.size:
-        unit = f" {condition.unit}" if condition.unit else ""
-        raise RangeError(
-            f"{name} is {bad[0]:g}{unit}, but must be {condition.allowed}{unit}",
-            remedy="change it",
-            value=float(bad[0]),
-            constraint=(condition.smallest, condition.largest),
-        )
-
-
-def _require_fit(layer: ImageLayer, semi_major: NDArray[np.float64]) -> None:
-    """Require half-light ellipses that fit the stamp, outside of which nothing is learnt.
-
-    Raises:
-        RangeError: One does not.
-    """
-    reach = min(layer.shape) * layer.pixel_scale / 2
-    if np.any(semi_major > reach):
-        raise RangeError(
-            f"a galaxy has its half-light ellipse reach {semi_major.max():.3g} arcsec "
-            f"(half_light_radius / sqrt(axis_ratio)), but the stamp ends {reach:.3g} arcsec from "
-            f"its centre",
-            remedy="give smaller half-light radii, or a detector of more pixels",
-            value=float(semi_major.max()),
-            constraint=reach,
-        )
-
-
-_FOLDING = 1e-3
-"""Share of the flux that may be folded back; GalSim's own 5e-3 is too much for a reference."""
-_LARGEST_TRANSFORM = 1 << 14
-
-
-def render(layer: ImageLayer, galaxies: Mapping[str, NDArray[np.float64]]) -> NDArray[np.float64]:
-    """Return the pixels of galaxies without noise, shape (N, rows, columns).
-
-    References:
-        Rowe et al., GalSim: The modular galaxy image simulation toolkit, Astronomy and Computing
-        10 (2015) 121, arXiv:1407.7676.
-
-    Arguments:
-        layer: The pixels.
-        galaxies: The conditions of the galaxies but the noise, (N,) each.
-
-    Raises:
-        MissingError: GalSim is not installed.
-    """
-    try:
-        import galsim
-    except ImportError:
-        raise MissingError(
-            "the engine 'galsim' needs GalSim, which is not installed",
-            remedy="pip install 'phys_gan[galaxies]', or use the engine 'numpy'",
-            value="galsim",
-        ) from None
-    accuracy = galsim.GSParams(
-        folding_threshold=_FOLDING, maximum_fft_size=_LARGEST_TRANSFORM, maxk_threshold=1e-4
-    )
-    psf = galsim.Moffat(beta=BETA, fwhm=FWHM, gsparams=accuracy)
-    rows, columns = layer.shape
-    pixels = np.empty((len(galaxies["flux"]), rows, columns))
-    for number, stamp in enumerate(pixels):
-        one = {name: float(values[number]) for name, values in galaxies.items()}
-        profile = galsim.Sersic(
-            n=one["sersic_index"],
-            half_light_radius=one["half_light_radius"],
-            flux=one["flux"],
-            gsparams=accuracy,
-        )
-        # A shear keeps the area, and so the circularised radius.
-        turned = profile.shear(q=one["axis_ratio"], beta=one["position_angle"] * galsim.radians)
-        image = galsim.Convolve(turned, psf).drawImage(
-            nx=columns, ny=rows, scale=layer.pixel_scale, dtype=float
-        )
-        stamp[:] = image.array
-    return pixels
-
-
-Engine = Literal["numpy", "galsim"]
-_Render = Callable[[Mapping[str, NDArray[np.float64]]], NDArray[np.float64]]
-
-_MODEL = "Sersic profiles seen through a Moffat point spread function"
 
 
 def simulate_galaxies(
@@ -269,9 +183,9 @@ def simulate_galaxies(
 ) -> Events:
     """Simulate stamps of single galaxies in the middle of an image, on a sky without background.
 
-    The model and its accuracy are described in docs/galaxies.md. The same arguments give the
-    same events, whatever the number of threads, and the first events of a larger sample are those
-    of a smaller one. Both engines get the same conditions and the same noise.
+    The same arguments give the same events, whatever the number of threads, and the first events
+    of a larger sample are those of a smaller one. Both engines get the same conditions and the
+    same noise.
 
     Arguments:
         detector: An image of one band.
@@ -290,9 +204,9 @@ def simulate_galaxies(
         ``axis_ratio``, ``position_angle`` and ``noise``.
 
     Raises:
-        DetectorError: The detector is no image of one band.
+        DetectorError: The detector is not an image of one band.
         RangeError: A number or a condition has no meaning, or a galaxy is too large.
-        ConfigError: There is no such condition or engine, or there is to be noise and none.
+        ConfigError: There is no such condition or engine, or ``noise`` is given and switched off.
         DataError: An array of conditions does not have the shape (n,).
         MissingError: GalSim is not installed.
 
@@ -304,9 +218,28 @@ def simulate_galaxies(
     """
     layer = _one_band(detector)
     if n < 1:
-        raise RangeError(f"n = {n} is no number of events", remedy="ask for at least one", value=n)
-    galaxies = draw_conditions(layer, n, _with_noise(conditions or {}, noise), seed)
-    render, block, most_threads = _engine(engine, layer)
+        raise RangeError(f"n = {n} is less than 1", remedy="ask for at least one event", value=n)
+    given = dict(conditions or {})
+    if not noise:
+        if "noise" in given:
+            raise ConfigError(
+                "there is to be no noise, but the condition 'noise' is given",
+                remedy="leave one of them out",
+                value=given["noise"],
+            )
+        given["noise"] = 0.0
+    galaxies = draw_conditions(layer, n, given, seed)
+    if engine == "numpy":
+        stamps = Stamps(layer)
+        render, block, most_threads = stamps.render, stamps.block, MOST_THREADS
+    elif engine == "galsim":
+        render, block, most_threads = partial(galsim_pixels, layer), 1, 1
+    else:
+        raise ConfigError(
+            f"'{engine}' is not an engine; available: numpy, galsim",
+            remedy="name one of these",
+            value=engine,
+        )
     cells = np.empty((n, layer.n_cells), np.float32)
     # Apart from the latents that a generator of the same seed would draw.
     noise_seed = int(stream(seed, "galaxies noise").integers(2**63))
@@ -316,17 +249,17 @@ def simulate_galaxies(
         rows = np.minimum(np.arange(first, first + block), n - 1)
         pixels = render({name: values[rows] for name, values in galaxies.items()})
         count = min(block, n - first)
-        cells[first : first + count] = pixels[:count].reshape(count, -1)
+        part = cells[first : first + count]
+        part[:] = pixels[:count].reshape(count, -1)
         rms = galaxies["noise"][first : first + count, np.newaxis]
         if rms.any():
-            cells[first : first + count] += rms * normal_noise(
-                noise_seed, first, count, layer.n_cells
-            )
+            part += rms * normal_noise(noise_seed, first, count, layer.n_cells)
 
     workers = min(threads or os.cpu_count() or 1, most_threads)
     list(parallel_map(fill, range(0, n, block), workers))
     provenance = {
-        "simulator": f"phys_gan galaxies: {_MODEL}",
+        "simulator": "phys_gan galaxies: Sersic profiles seen through a Moffat point spread "
+        "function",
         "engine": engine,
         "seed": str(seed),
         "version": __version__,
@@ -338,7 +271,7 @@ def _one_band(detector: Detector) -> ImageLayer:
     layer = detector.layers[0]
     if not isinstance(layer, ImageLayer):
         raise DetectorError(
-            f"detector '{detector.name}' is no image, so no galaxy can be simulated in it",
+            f"detector '{detector.name}' is not an image, so no galaxy can be simulated in it",
             remedy="name an image, such as galaxies-32",
             value=detector.name,
         )
@@ -351,29 +284,3 @@ def _one_band(detector: Detector) -> ImageLayer:
             constraint=1,
         )
     return layer
-
-
-def _with_noise(conditions: Mapping[str, Given], noise: bool) -> Mapping[str, Given]:
-    if noise:
-        return conditions
-    if "noise" in conditions:
-        raise ConfigError(
-            "there is to be no noise, but the condition 'noise' is given",
-            remedy="leave one of them out",
-            value=conditions["noise"],
-        )
-    return {**conditions, "noise": 0.0}
-
-
-def _engine(engine: str, layer: ImageLayer) -> tuple[_Render, int, int]:
-    """Return how stamps are made, how many at once, and in how many threads at most."""
-    if engine == "numpy":
-        stamps = Stamps(layer)
-        return stamps.render, stamps.block, MOST_THREADS
-    if engine == "galsim":
-        return partial(render, layer), 1, 1
-    raise ConfigError(
-        f"'{engine}' is not an engine; available: numpy, galsim",
-        remedy="name one of these",
-        value=engine,
-    )

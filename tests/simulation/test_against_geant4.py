@@ -32,7 +32,7 @@ def in_bins(events: Events, edges: tuple[float, ...]) -> list[Events]:
     return [events[number == k] for k in range(1, len(edges))]
 
 
-def layer_shares(events: Events) -> np.ndarray:
+def layer_fractions(events: Events) -> np.ndarray:
     return events.layer_energies() / events.energy[:, None]
 
 
@@ -45,12 +45,12 @@ def positrons() -> tuple[Events, Events]:
 BINS = (1e3, 5e3, 1e4, 3e4, 6e4, 1e5)
 
 
-def test_layer_shares_of_positrons(positrons: tuple[Events, Events]) -> None:
+def test_layer_fractions_of_positrons(positrons: tuple[Events, Events]) -> None:
     for full, fast in zip(*(in_bins(events, BINS) for events in positrons), strict=True):
-        wanted, got = layer_shares(full), layer_shares(fast)
+        wanted, got = layer_fractions(full), layer_fractions(fast)
         # Measured: 0.010 at most; the statistical error of the lowest bin is 0.009.
         assert got.mean(axis=0) == pytest.approx(wanted.mean(axis=0), abs=0.03)
-        # Measured: the spread of layers 0 and 1 agrees to 5 %.
+        # Measured: the standard deviations of layers 0 and 1 agree to 5 %.
         ratio = got.std(axis=0)[:2] / wanted.std(axis=0)[:2]
         assert np.all(np.abs(ratio - 1) < 0.25)
 
@@ -75,7 +75,7 @@ def test_widths_and_centres_of_positrons(positrons: tuple[Events, Events]) -> No
             centre = cells @ x / cells.sum(axis=1)
             width = np.sqrt(np.maximum(cells @ x**2 / cells.sum(axis=1) - centre**2, 0))
             moments.append((width.mean(), centre.std()))
-        # Measured: widths to 8 %, the spread of the centre to 11 %.
+        # Measured: widths to 8 %, the standard deviation of the centre to 11 %.
         assert moments[1][0] == pytest.approx(moments[0][0], rel=0.15)
         assert moments[1][1] == pytest.approx(moments[0][1], rel=0.3)
 
@@ -88,14 +88,14 @@ def test_hits_of_positrons(positrons: tuple[Events, Events]) -> None:
             assert 0.65 < hits[1] / hits[0] < 1.2
 
 
-def test_layer_shares_of_photons() -> None:
+def test_layer_fractions_of_photons() -> None:
     path = SHARED / "calogan_photon.h5"
     if not path.exists():
         pytest.skip("the photon sample is not here")
     full = read_calogan(path)
     fast = simulate(full.detector, len(full), particle="gamma", energy=full.energy, seed=2)
     for wanted, got in zip(
-        *(map(layer_shares, in_bins(e, BINS)) for e in (full, fast)), strict=True
+        *(map(layer_fractions, in_bins(e, BINS)) for e in (full, fast)), strict=True
     ):
         error = np.hypot(wanted.std(axis=0), got.std(axis=0)) / np.sqrt(len(wanted))
         assert np.all(np.abs(got.mean(axis=0) - wanted.mean(axis=0)) < 0.03 + 2.5 * error)
@@ -123,8 +123,8 @@ def test_electrons_in_silicon_and_tungsten() -> None:
         rings = [
             e.cells.reshape(len(e), 720, 9).sum(axis=(0, 1), dtype=float) for e in (wanted, got)
         ]
-        shares = [ring / ring.sum() for ring in rings]
-        assert shares[1] == pytest.approx(shares[0], abs=0.04)
+        fractions = [ring / ring.sum() for ring in rings]
+        assert fractions[1] == pytest.approx(fractions[0], abs=0.04)
         hits = [(e.cells > detector.threshold).sum(axis=1).mean() for e in (wanted, got)]
         # Measured: 88 to 94 % of Geant4's.
         assert 0.8 < hits[1] / hits[0] < 1.1

@@ -1,17 +1,31 @@
+"""The shower simulator: cascades, spots, read-out, and whole events against what must hold."""
+
 from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scipy.special import gammainc
+from scipy.stats import kstest
 
-from phys_gan.detectors import Detector, load_detector
+from phys_gan.detectors import CartesianLayer, Detector, PolarLayer, load_detector
 from phys_gan.errors import ConfigError, DataError, DetectorError, MissingError, RangeError
-from phys_gan.simulation import showers, simulate
-from phys_gan.simulation.profiles import (
+from phys_gan.simulation import simulate
+from phys_gan.simulation.parametrisation import (
+    SpotModel,
     draw_profiles,
     effective_medium,
     longitudinal_model,
     radial_profile,
+)
+from phys_gan.simulation.showers import (
+    Readout,
+    Spots,
+    draw_spots,
+    pair_fraction,
+    simulate_showers,
+    start_cascades,
 )
 
 CALOGAN = load_detector("calogan")
@@ -202,8 +216,8 @@ def test_other_mistakes_are_named() -> None:
     with pytest.raises(MissingError, match=r"'pi\+'"):
         simulate(CALOGAN, 2, particle="pi+")
     with pytest.raises(DetectorError, match="is an image"):
-        showers.simulate(load_detector("galaxies-32"), 2)
-    with pytest.raises(DetectorError, match="'electron', which is no energy"):
+        simulate_showers(load_detector("galaxies-32"), 2)
+    with pytest.raises(DetectorError, match="'electron', not an energy"):
         simulate(CALOGAN.model_copy(update={"cell_unit": "electron"}), 2)
     with pytest.raises(DataError, match=r"shape \(3,\), but n = 2"):
         simulate(CALOGAN, 2, energy=np.full(3, 1e3))
@@ -211,3 +225,170 @@ def test_other_mistakes_are_named() -> None:
         simulate(CALOGAN, 0)
     with pytest.raises(ConfigError, match="'flat' is not a spectrum"):
         simulate(CALOGAN, 2, spectrum="flat")
+
+
+@pytest.mark.parametrize("particle", ["e+", "e-"])
+def test_an_electron_is_one_cascade_from_the_front(particle: str) -> None:
+    cascades = start_cascades(particle, 5, np.random.default_rng(0))
+    assert cascades.event.tolist() == [0, 1, 2, 3, 4]
+    assert np.all(cascades.fraction == 1)
+    assert np.all(cascades.start == 0)
+
+
+def test_a_photon_is_two_cascades_from_one_point() -> None:
+    n = 50_000
+    cascades = start_cascades("gamma", n, np.random.default_rng(0))
+    start, fraction = cascades.start.reshape(n, 2), cascades.fraction.reshape(n, 2)
+    assert np.all(start[:, 0] == start[:, 1])
+    assert fraction.sum(axis=1) == pytest.approx(np.ones(n))
+    assert kstest(start[:, 0], "expon", args=(0, 9 / 7)).pvalue > 1e-3
+
+
+def test_the_pair_divides_the_energy_after_bethe_and_heitler() -> None:
+    fraction = pair_fraction(50_000, np.random.default_rng(1))
+
+    def distribution(x: np.ndarray) -> np.ndarray:
+        return (x - 2 / 3 * x**2 + 4 / 9 * x**3) * 9 / 7
+
+    assert kstest(fraction, distribution).pvalue > 1e-3
+
+
+@pytest.mark.parametrize("particle", ["pi+", "mu-", "photon", ""])
+def test_other_particles_are_refused(particle: str) -> None:
+    with pytest.raises(MissingError, match=r"available: e\+, e-, gamma"):
+        start_cascades(particle, 1, np.random.default_rng(0))
+
+
+def spots_of(name: str, particle: str, energy: float, n: int, seed: int = 0) -> Spots:
+    rng = np.random.default_rng(seed)
+    incident = np.full(n, energy)
+    medium = effective_medium(load_detector(name))
+    return draw_spots(medium, start_cascades(particle, n, rng), incident, 0.9 * incident, rng)
+
+
+@pytest.mark.parametrize("particle", ["e-", "gamma"])
+@pytest.mark.parametrize("name", ["calogan", "calochallenge-2"])
+@pytest.mark.parametrize("energy", [100.0, 3e3, 1e6])
+def test_spots_share_the_deposited_energy(name: str, particle: str, energy: float) -> None:
+    spots = spots_of(name, particle, energy, 20)
+    assert np.all(spots.energy >= 0)
+    assert np.all(np.diff(spots.event) >= 0)
+    assert np.all((spots.turn >= 0) & (spots.turn < 1))
+    sums = np.bincount(spots.event, spots.energy, 20)
+    assert sums == pytest.approx(np.full(20, 0.9 * energy), rel=1e-12)
+
+
+@pytest.mark.parametrize("name", ["calogan", "calochallenge-2"])
+def test_the_mean_profile_is_the_mean_of_the_gamma_functions(name: str) -> None:
+    n, energy = 4000, 3e4
+    medium = effective_medium(load_detector(name))
+    depths = np.array([2.0, 4, 6, 8, 10, 13, 17, 22])
+    spots = spots_of(name, "e-", energy, n)
+    t = spots.depth / medium.radiation_length
+    drawn = np.array([np.bincount(spots.event, spots.energy * (t < d), n) for d in depths])
+    drawn /= 0.9 * energy
+    model = longitudinal_model(medium, np.full(200_000, energy))
+    profiles = draw_profiles(model, np.random.default_rng(1))
+    for depth, mean, spread in zip(depths, drawn.mean(axis=1), drawn.std(axis=1), strict=True):
+        expected = gammainc(profiles.alpha, profiles.beta * depth)
+        # 4.5 standard errors, and 0.1 % for the shares being a ratio of two fluctuating sums.
+        assert mean == pytest.approx(expected.mean(), abs=4.5 * spread / np.sqrt(n) + 0.001)
+        # The spots add their own fluctuations to those of the parameters.
+        assert 0.95 < spread / expected.std() < 1.6
+
+
+def test_the_number_of_spots_is_bounded() -> None:
+    model = SpotModel(number=100, power=0.5, largest=1000)
+    assert model.mean_number(np.array([1e3, 4e3, 1e9])).tolist() == [100, 200, 1000]
+    assert len(spots_of("calogan", "e-", 1e7, 5).depth) < 5 * 11_000
+
+
+def random_spots(seed: int, n: int, n_events: int, reach: float, depth: float) -> Spots:
+    rng = np.random.default_rng(seed)
+    return Spots(
+        event=np.sort(rng.integers(0, n_events, n)),
+        depth=rng.uniform(0, depth, n).astype(np.float32),
+        radius=rng.uniform(0, reach, n).astype(np.float32),
+        turn=rng.random(n, dtype=np.float32),
+        energy=rng.exponential(1, n),
+    )
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["calogan", "calochallenge-1-photons", "calochallenge-1-pions", "calochallenge-2"],
+)
+def test_slots_are_the_cells_that_the_detector_finds(name: str) -> None:
+    detector = load_detector(name)
+    back = 1.1 * detector.layers[-1].z[1]
+    spots = random_spots(0, 50_000, 1, 600.0 if name != "calochallenge-2" else 50.0, back)
+    angle = 2 * np.pi * spots.turn.astype(float) - np.pi
+    found = detector.find(spots.radius * np.cos(angle), spots.radius * np.sin(angle), spots.depth)
+    slots = Readout(detector).slots(spots)
+    # Points on a border to within the precision of float32 may go to either side.
+    same = np.where(found >= 0, slots == found, slots >= detector.n_cells)
+    assert same.mean() > 0.9999
+    beside = slots[(found < 0) & (slots < detector.n_cells + detector.n_layers)]
+    assert len(beside) > 0
+
+
+layer_edges = st.lists(st.integers(-60, 60), min_size=2, max_size=6, unique=True).map(sorted)
+
+
+@st.composite
+def detectors(draw: st.DrawFn) -> Detector:
+    layers: list[CartesianLayer | PolarLayer] = []
+    front = 0.0
+    for _ in range(draw(st.integers(1, 4))):
+        front += draw(st.sampled_from([0.0, 5.0]))
+        z = (front, front + draw(st.integers(1, 40)))
+        front = z[1]
+        if draw(st.booleans()):
+            layers.append(CartesianLayer(z=z, x=draw(layer_edges), y=draw(layer_edges)))
+        else:
+            radii = sorted({abs(r) for r in draw(layer_edges)} | {61})
+            layers.append(PolarLayer(z=z, r=radii, n_alpha=draw(st.integers(1, 7))))
+    return Detector(name="random", layers=tuple(layers))
+
+
+@settings(max_examples=60)
+@given(detectors(), st.integers(0, 1000), st.integers(1, 5))
+def test_no_energy_appears_or_vanishes(detector: Detector, seed: int, n_events: int) -> None:
+    spots = random_spots(seed, 300, n_events, 80.0, 120.0)
+    deposits = Readout(detector).deposit(spots, n_events)
+    assert deposits.cells.shape == (n_events, detector.n_cells)
+    assert deposits.overflow.shape == (n_events, detector.n_layers)
+    total = deposits.cells.sum(axis=1) + deposits.overflow.sum(axis=1) + deposits.lost
+    assert total == pytest.approx(np.bincount(spots.event, spots.energy, n_events), rel=1e-12)
+
+
+def test_overflow_and_loss_are_told_apart() -> None:
+    detector = Detector(
+        name="two",
+        layers=(
+            PolarLayer(z=(0, 10), r=(0, 5), n_alpha=1),
+            PolarLayer(z=(20, 30), r=(0, 50), n_alpha=2),
+        ),
+    )
+    spots = Spots(
+        event=np.zeros(5, np.int64),
+        depth=np.array([5, 5, 15, 25, 35], np.float32),
+        radius=np.array([1, 9, 1, 9, 1], np.float32),
+        turn=np.array([0, 0, 0, 0.75, 0], np.float32),
+        energy=np.array([1.0, 2, 4, 8, 16]),
+    )
+    deposits = Readout(detector).deposit(spots, 1)
+    assert deposits.cells.tolist() == [[1, 0, 8]]
+    assert deposits.overflow.tolist() == [[2, 0]]
+    assert deposits.lost.tolist() == [20]
+
+
+def test_every_layer_may_have_a_grid_of_its_own() -> None:
+    layers = [
+        {"kind": "polar", "z": (k, k + 1.0), "r": [0.0, 5.0 + k], "n_alpha": 1} for k in range(200)
+    ]
+    readout = Readout(Detector.model_validate({"name": "many", "layers": layers}))
+    depth, one = np.array([0.5, 199.5], np.float32), np.ones(2)
+    radius = np.full(2, 100, np.float32)
+    spots = Spots(np.zeros(2, np.int64), depth, radius, np.zeros(2, np.float32), one)
+    assert readout.slots(spots).tolist() == [200, 199]

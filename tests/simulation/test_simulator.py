@@ -1,3 +1,5 @@
+"""One function for showers, galaxies and the points of toys."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -7,8 +9,7 @@ import phys_gan as pg
 from phys_gan.detectors import Detector
 from phys_gan.errors import ConfigError, DetectorError, RangeError
 from phys_gan.simulation.galaxies import simulate_galaxies
-from phys_gan.simulation.profiles import effective_medium
-from phys_gan.simulation.showers import simulate as simulate_showers
+from phys_gan.simulation.showers import simulate_showers
 from phys_gan.toys import simulate_toy
 
 OWN = Detector.from_toml('name = "own"\n[[layers]]\nkind = "axis"\n')
@@ -30,11 +31,6 @@ def test_showers_are_those_of_the_shower_simulator() -> None:
 def test_a_toy_without_density() -> None:
     with pytest.raises(DetectorError, match="density of 'own' is not known; available: toy-gau"):
         pg.simulate(OWN, 5)
-
-
-def test_a_toy_has_no_material() -> None:
-    with pytest.raises(DetectorError, match="'own' is a toy, in which no shower"):
-        effective_medium(OWN)
 
 
 def test_galaxies_are_those_of_the_galaxy_simulator() -> None:
@@ -68,5 +64,5 @@ def test_names_of_detectors_and_aliases_of_particles():
 
 
 def test_no_thread_is_refused():
-    with pytest.raises(RangeError, match="threads = -1 is no number of threads"):
+    with pytest.raises(RangeError, match="threads = -1 is less than 1"):
         pg.simulate("calogan", 20, threads=-1)

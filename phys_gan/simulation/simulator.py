@@ -1,10 +1,13 @@
-"""One function for all that is simulated here: showers, galaxies, points of a toy."""
+"""Events without files: :func:`simulate` makes what a detector measures.
+
+A calorimeter measures showers (:mod:`phys_gan.simulation.showers`), an image galaxies
+(:mod:`phys_gan.simulation.galaxies`), and a toy points of known density (:mod:`phys_gan.toys`).
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -13,22 +16,17 @@ from numpy.typing import NDArray
 from phys_gan.detectors import Detector, load_detector
 from phys_gan.errors import ConfigError, DetectorError, RangeError
 from phys_gan.events import Events
-from phys_gan.simulation import showers
 from phys_gan.simulation.galaxies import Engine, Given, simulate_galaxies
-from phys_gan.simulation.showers import Spectrum
+from phys_gan.simulation.showers import Spectrum, simulate_showers
 from phys_gan.toys import TOYS, simulate_toy, truth_of
 from phys_gan.units import find_particle
 
-__all__ = ["require_meaning", "simulate"]
-
-_OWN: Mapping[str, tuple[str, ...]] = MappingProxyType(
-    {
-        "a toy, whose points": (),
-        "an image, whose galaxies": ("conditions", "engine"),
-        "a calorimeter, whose showers": ("particle", "energy", "spectrum"),
-    }
-)
-"""What each kind of detector is simulated with, beside the number of events and the seed."""
+# What is simulated in each kind of detector, and its arguments beside number, seed and threads.
+_CONTENT = {
+    "calorimeter": ("a calorimeter, whose showers", ("particle", "energy", "spectrum")),
+    "image": ("an image, whose galaxies", ("conditions", "engine")),
+    "points": ("a toy, whose points", ()),
+}
 
 
 def simulate(
@@ -47,7 +45,7 @@ def simulate(
 
     Arguments:
         detector: A detector, the name of a built-in one or the path of a file: a calorimeter, as
-            for :func:`phys_gan.simulation.showers.simulate`, an image of one band, as for
+            for :func:`phys_gan.simulation.showers.simulate_showers`, an image of one band, as for
             :func:`phys_gan.simulation.galaxies.simulate_galaxies`, or a toy, one of
             ``toy-gaussian``, ``toy-ring`` and ``toy-grid``.
         n: How many events.
@@ -75,67 +73,51 @@ def simulate(
     """
     detector = load_detector(detector)
     if threads is not None and threads < 1:
-        raise RangeError(
-            f"threads = {threads} is no number of threads", remedy="ask for at least one"
-        )
-    given = {
-        "particle": particle,
-        "energy": energy,
-        "spectrum": spectrum,
-        "conditions": conditions,
-        "engine": engine,
-    }
-    require_meaning(detector, given)
-    if detector.is_image:
-        return simulate_galaxies(
+        raise RangeError(f"threads = {threads} is less than 1", remedy="ask for at least one")
+    showers = {"particle": particle, "energy": energy, "spectrum": spectrum}
+    require_meaning(detector, {**showers, "conditions": conditions, "engine": engine})
+    if detector.kind == "calorimeter":
+        return simulate_showers(
             detector,
             n,
-            conditions=conditions,
+            particle=find_particle(particle or "e+").name,
+            energy=(1e3, 1e5) if energy is None else energy,
             seed=seed,
-            engine=engine or "numpy",
+            spectrum=spectrum or "uniform",
             threads=threads,
         )
-    if detector.is_toy:
-        if truth_of(detector) is None:
-            raise DetectorError(
-                f"the density of '{detector.name}' is not known; available: {', '.join(TOYS)}",
-                remedy="name one of these",
-                value=detector.name,
-                constraint=tuple(TOYS),
-            )
-        return simulate_toy(detector.name, n, seed)
-    return showers.simulate(
-        detector,
-        n,
-        particle=find_particle(particle or "e+").name,
-        energy=(1e3, 1e5) if energy is None else energy,
-        seed=seed,
-        spectrum=spectrum or "uniform",
-        threads=threads,
-    )
+    if detector.kind == "image":
+        return simulate_galaxies(
+            detector, n, conditions=conditions, seed=seed, engine=engine or "numpy", threads=threads
+        )
+    if truth_of(detector) is None:
+        raise DetectorError(
+            f"the density of '{detector.name}' is not known; available: {', '.join(TOYS)}",
+            remedy="name one of these",
+            value=detector.name,
+            constraint=tuple(TOYS),
+        )
+    return simulate_toy(detector.name, n, seed)
 
 
 def require_meaning(
     detector: Detector, given: Mapping[str, Any], options: Mapping[str, str] | None = None
 ) -> None:
-    """Require that everything that is given (is not None) says something about such a detector.
+    """Require that every argument that is given (is not None) has a meaning for the detector.
 
     Arguments:
         detector: The detector.
         given: Arguments of :func:`simulate` by name.
-        options: How those are spelt where their user wrote them, if not by these names.
+        options: How they are spelt where the user wrote them, if not by these names.
 
     Raises:
-        ConfigError: Something means nothing for this kind of detector.
+        ConfigError: One means nothing for this kind of detector.
     """
-    if detector.is_toy:
-        kind = "a toy, whose points"
-    else:
-        kind = "an image, whose galaxies" if detector.is_image else "a calorimeter, whose showers"
+    content, arguments = _CONTENT[detector.kind]
     for name, value in given.items():
-        if value is not None and name not in _OWN[kind]:
+        if value is not None and name not in arguments:
             raise ConfigError(
-                f"'{detector.name}' is {kind} have no {name}",
+                f"'{detector.name}' is {content} have no {name}",
                 remedy=f"leave {options[name] if options else name} out",
                 value=value,
             )
