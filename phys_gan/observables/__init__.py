@@ -1,6 +1,6 @@
-"""What is compared: observables of events with labels, units and binning rules."""
+"""Observables of events, with labels, units and binning rules."""
 
-# Whoever asks for the registry finds it filled.
+# Importing these modules fills the registry.
 from phys_gan.observables import builtin as _builtin  # noqa: F401
 from phys_gan.observables import images as _images  # noqa: F401
 from phys_gan.observables.registry import (

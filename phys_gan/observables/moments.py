@@ -1,23 +1,28 @@
-"""Adaptive moments: the elliptical Gaussian that matches an image best."""
+"""Moments of images: :class:`Adaptive`, those of the best matching elliptical Gaussian; plain ones.
+
+References:
+    Shapes and Shears, Stars and Smears: Optimal Measurements for Weak Lensing
+    (Bernstein, Jarvis, 2002), section 3.1, https://arxiv.org/abs/astro-ph/0107431
+    Shear calibration biases in weak-lensing surveys (Hirata, Seljak, 2003), appendix B,
+    https://arxiv.org/abs/astro-ph/0301054
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from phys_gan.observables.photometry import Floats
-
-__all__ = ["Adaptive", "adaptive_moments", "plain_moments"]
+from phys_gan.observables.sums import Numbers
 
 _MOST_STEPS = 100
 _LARGEST_STEP = 0.25
 """Change of the shape in one step, in units of the minor axis squared, and of the centre."""
 _START = 1 / 16
-"""First guess of sigma, as a part of the side of the image."""
+"""First guess of sigma, in sides of the image."""
 _NEGLIGIBLE = -60.0
-"""Exponent below which a weight is as good as zero, and smaller ones only slow exp down."""
+"""Exponent below which a weight is negligible; smaller ones only slow exp down."""
 
 
 @dataclass(frozen=True)
@@ -32,20 +37,20 @@ class Adaptive:
         weight_square: Sum of the squared weight, shape (N,).
     """
 
-    centres: NDArray[np.float64]
-    covariance: NDArray[np.float64]
-    rho4: NDArray[np.float64]
-    amplitude: NDArray[np.float64]
-    weight_square: NDArray[np.float64]
+    centres: Numbers
+    covariance: Numbers
+    rho4: Numbers
+    amplitude: Numbers
+    weight_square: Numbers
 
     @property
-    def sigma(self) -> NDArray[np.float64]:
+    def sigma(self) -> Numbers:
         """Size det(M)^(1/4) in pixels, shape (N,)."""
         xx, xy, yy = self.covariance.T
         return np.asarray((xx * yy - xy**2) ** 0.25)
 
     @property
-    def shear(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def shear(self) -> tuple[Numbers, Numbers]:
         r"""Reduced shear :math:`g = e / (1 + \sqrt{1 - |e|^2})`, |g| = (1 - q) / (1 + q)."""
         xx, xy, yy = self.covariance.T
         e1, e2 = (xx - yy) / (xx + yy), 2 * xy / (xx + yy)
@@ -61,23 +66,20 @@ def adaptive_moments(images: Floats, *, tolerance: float = 1e-4) -> Adaptive:
     the difference, for a Gaussian straight to the solution; large steps are cut.
     :math:`\rho_4 = \sum w I \rho^4 / \sum w I`.
 
-    References:
-        Shapes and Shears, Stars and Smears: Optimal Measurements for Weak Lensing
-        (Bernstein, Jarvis, 2002), section 3.1, https://arxiv.org/abs/astro-ph/0107431
-        Shear calibration biases in weak-lensing surveys (Hirata, Seljak, 2003), appendix B,
-        https://arxiv.org/abs/astro-ph/0301054
-
     Arguments:
         images: Shape (N, rows, columns); computed in their precision.
         tolerance: Size of the last step, in units of the minor axis and of its square.
     """
     n, rows, columns = images.shape
     middle = np.array([(columns - 1) / 2, (rows - 1) / 2])
-    basis = _basis(rows, columns, middle, images.dtype)
+    # 1, x, y, x^2, xy and y^2 of the pixels from the middle, shape (6, n_pixels).
+    y, x = np.mgrid[:rows, :columns].reshape(2, -1) - middle[::-1, None]
+    basis = np.stack([np.ones_like(x), x, y, x**2, x * y, y**2]).astype(images.dtype)
     flat = images.reshape(n, rows * columns)
-    # (x, y, xx, xy, yy) from the middle of the image.
+    # The state of an image is (x, y, xx, xy, yy), from its middle.
     state = np.zeros((n, 5))
     state[:, 2] = state[:, 4] = (min(rows, columns) * _START) ** 2
+    # Step until each image is matched or lost: centre outside, no light, or an impossible shape.
     active, pixels = np.arange(n), flat
     done = np.zeros(n, bool)
     bound = np.array([columns, rows]) / 2
@@ -96,42 +98,49 @@ def adaptive_moments(images: Floats, *, tolerance: float = 1e-4) -> Adaptive:
         going = ~(matched | lost)
         if not going.all():
             active, pixels = active[going], pixels[going]
+    # Compute what needs the final weight only.
     state[~done] = np.nan
-    return _finished(flat, state, basis, np.flatnonzero(done), middle)
+    amplitude, rho4, square = (np.full(n, np.nan) for _ in range(3))
+    sums, exponent = _weighted(flat[done], state[done], basis)
+    weight = np.exp(exponent)
+    square[done] = np.einsum("np,np->n", weight, weight)
+    weight *= flat[done]
+    exponent *= exponent
+    amplitude[done] = sums[:, 0]
+    rho4[done] = 4 * np.einsum("np,np->n", weight, exponent) / sums[:, 0]
+    return Adaptive(state[:, :2] + middle, state[:, 2:], rho4, amplitude, square)
 
 
-def plain_moments(
-    images: Floats, centres: Floats | None = None
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def margins(images: Floats) -> tuple[Numbers, Numbers]:
+    """Return the sums of the columns (N, columns) and of the rows (N, rows)."""
+    return images.sum(axis=1, dtype=np.float64), images.sum(axis=2, dtype=np.float64)
+
+
+def centroids(images: Floats) -> Numbers:
+    """Return the centroids (x, y), shape (N, 2)."""
+    along_x, along_y = margins(images)
+    rows, columns = images.shape[1:]
+    x, y = np.arange(columns, dtype=np.float64), np.arange(rows, dtype=np.float64)
+    return np.asarray(np.stack([along_x @ x, along_y @ y], axis=1) / along_x.sum(axis=1)[:, None])
+
+
+def plain_moments(images: Floats, centres: Numbers | None = None) -> tuple[Numbers, Numbers]:
     """Return centroids (N, 2) and second moments (xx, xy, yy) (N, 3) without any weight.
 
     Arguments:
         images: Shape (N, rows, columns), zero outside the object.
         centres: About which second moments are taken; by default the centroid.
     """
-    rows, columns = images.shape[1:]
-    x, y = np.arange(columns, dtype=np.float64), np.arange(rows, dtype=np.float64)
-    along_x, along_y = images.sum(axis=1, dtype=np.float64), images.sum(axis=2, dtype=np.float64)
-    flux = along_x.sum(axis=1)
-    centroid = np.stack([along_x @ x, along_y @ y], axis=1) / flux[:, None]
+    centroid, (along_x, along_y) = centroids(images), margins(images)
     about = centroid if centres is None else centres
-    dx, dy = x - about[:, :1], y - about[:, 1:]
+    dx = np.arange(images.shape[2]) - about[:, :1]
+    dy = np.arange(images.shape[1]) - about[:, 1:]
     mixed = np.einsum("nij,ni,nj->n", images, dy, dx)
     second = [(along_x * dx**2).sum(axis=1), mixed, (along_y * dy**2).sum(axis=1)]
-    return centroid, np.stack(second, axis=1) / flux[:, None]
+    return centroid, np.stack(second, axis=1) / along_x.sum(axis=1)[:, None]
 
 
-def _basis(
-    rows: int, columns: int, middle: NDArray[np.float64], dtype: np.dtype[np.floating]
-) -> Floats:
-    """Return 1, x, y, x^2, xy and y^2 of the pixels from the middle, shape (6, n_pixels)."""
-    y, x = np.mgrid[:rows, :columns].reshape(2, -1) - middle[::-1, None]
-    return np.stack([np.ones_like(x), x, y, x**2, x * y, y**2]).astype(dtype)
-
-
-def _weighted(
-    pixels: Floats, state: NDArray[np.float64], basis: Floats
-) -> tuple[NDArray[np.float64], Floats]:
+def _weighted(pixels: Floats, state: Numbers, basis: Floats) -> tuple[Numbers, Floats]:
     """Return the sums of w I (1, x, y, xx, xy, yy), shape (n, 6), and the exponents of w."""
     x, y, xx, xy, yy = state.T
     determinant = xx * yy - xy**2
@@ -155,9 +164,7 @@ def _weighted(
     return np.asarray(weighted @ basis.T, np.float64), exponent
 
 
-def _moved(
-    state: NDArray[np.float64], sums: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _moved(state: Numbers, sums: Numbers) -> tuple[Numbers, Numbers]:
     """Return the state after one step, and the size of that step."""
     with np.errstate(divide="ignore", invalid="ignore"):
         m = sums[:, 1:] / sums[:, :1]
@@ -175,22 +182,3 @@ def _moved(
         size = np.abs(steps).max(axis=1)
         scale = np.stack([root, root, minor, minor, minor], axis=1)
     return state + steps * scale, size
-
-
-def _finished(
-    flat: Floats,
-    state: NDArray[np.float64],
-    basis: Floats,
-    done: NDArray[np.intp],
-    middle: NDArray[np.float64],
-) -> Adaptive:
-    """Add what needs the final weight only."""
-    amplitude, rho4, square = (np.full(len(flat), np.nan) for _ in range(3))
-    sums, exponent = _weighted(flat[done], state[done], basis)
-    weight = np.exp(exponent)
-    square[done] = np.einsum("np,np->n", weight, weight)
-    weight *= flat[done]
-    exponent *= exponent
-    amplitude[done] = sums[:, 0]
-    rho4[done] = 4 * np.einsum("np,np->n", weight, exponent) / sums[:, 0]
-    return Adaptive(state[:, :2] + middle, state[:, 2:], rho4, amplitude, square)

@@ -1,8 +1,7 @@
-"""The registry of observables: what one is, how a user adds one, how they are computed.
+""":class:`Observable`: one number per event, how it is computed and binned, and who registers it.
 
-Bins for a histogram, chosen from the reference alone; what lies outside stays countable.
-
-Which observables are compared: those that exist for a detector, and those of the user.
+:func:`observable` registers a function of :class:`~phys_gan.observables.sums.Showers`;
+:func:`select` chooses those that exist for a detector; :func:`measure` computes them.
 """
 
 from __future__ import annotations
@@ -18,32 +17,17 @@ from threadpoolctl import threadpool_limits
 from phys_gan.detectors import Detector, Layer, ShowerLayer
 from phys_gan.errors import ConfigError, DataError, DetectorError, MissingError
 from phys_gan.events import Events
-from phys_gan.observables.sums import Showers, map_blocks
+from phys_gan.observables.sums import Numbers, Showers, map_blocks
 
-__all__ = [
-    "MANY_LAYERS",
-    "OBSERVABLES",
-    "Binning",
-    "Compute",
-    "Observable",
-    "Wanted",
-    "counts",
-    "extended",
-    "measure",
-    "measure_block",
-    "observable",
-    "select",
-]
-
-_STEPS = np.array([1.0, 2.0, 2.5, 4.0, 5.0, 10.0])
+# Bins
 
 
 @dataclass(frozen=True)
 class Binning:
     """A rule that turns reference values into bin edges.
 
-    The range covers all but a fraction ``outside`` of the reference at either end, so that one
-    wild value does not stretch it; the number of bins follows Rice's rule 2 n^(1/3) between 10
+    The range covers all but a fraction ``outside`` of the reference at either end, so that an
+    outlier does not stretch it; the number of bins follows Rice's rule 2 n^(1/3) between 10
     and 50. Values on a lattice (numbers of cells) get bins of whole lattice steps.
 
     Arguments:
@@ -59,37 +43,37 @@ class Binning:
     high: float | None = None
     outside: float = 0.002
 
-    def edges(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+    def edges(self, values: Numbers) -> Numbers:
         """Return bin edges for finite reference values, shape (n_bins + 1,)."""
         n_bins = int(np.clip(round(2 * len(values) ** (1 / 3)), 10, 50))
-        # All that follows asks for quantiles and neighbours.
         values = np.sort(values)
         positive = values[np.searchsorted(values, 0.0, side="right") :]
+        # Logarithmic bins.
         if self._is_log(values, positive):
             low, high = self._range(positive)
             high = max(high, low * 1.1)
-            return np.geomspace(low, high + _room(values, low, high), n_bins + 1)
+            return np.geomspace(low, high + _margin(values, low, high), n_bins + 1)
         low, high = self._range(values)
-        step = _lattice(values)
-        if step:
-            # Quantiles fall between lattice points; bins must begin half a step before one.
+        # Whole lattice steps: quantiles fall between lattice points, bins start half a step below.
+        if step := _lattice_step(values):
             low = float(values[0] + step * np.floor((low - values[0]) / step))
             width = step * max(1, np.ceil((high - low) / step / n_bins))
             return _regular(low - step / 2, high + step / 2, width)
+        # A single value in the middle of its bin.
         if high <= low:
-            # A single value in the middle of its bin.
             width = 1.0 if low.is_integer() else abs(low) / 10
             return np.array([low - width / 2, low + width / 2])
+        # Bins of a round width.
         width = _round_up((high - low) / n_bins)
-        return _regular(width * np.floor(low / width), high + _room(values, low, high), width)
+        return _regular(width * np.floor(low / width), high + _margin(values, low, high), width)
 
-    def _is_log(self, values: NDArray[np.float64], positive: NDArray[np.float64]) -> bool:
+    def _is_log(self, values: Numbers, positive: Numbers) -> bool:
         if self.scale != "auto" or len(positive) < len(values) / 2:
             return self.scale == "log" and len(positive) > 0
         return _quantile(positive, 0.9) > 30 * _quantile(positive, 0.1)
 
-    def _range(self, values: NDArray[np.float64]) -> tuple[float, float]:
-        # A tail bin that holds too few reference entries would tell n from m, not p from q.
+    def _range(self, values: Numbers) -> tuple[float, float]:
+        # A tail bin with too few reference entries compares sample sizes, not distributions.
         outside = min(0.1, max(self.outside, 5 / len(values)))
         return (
             _quantile(values, outside) if self.low is None else self.low,
@@ -97,18 +81,18 @@ class Binning:
         )
 
 
-def counts(values: NDArray[np.float64], edges: NDArray[np.float64]) -> NDArray[np.int64]:
+def counts(values: Numbers, edges: Numbers) -> NDArray[np.int64]:
     """Count values in bins [low, high) with under- and overflow, shape (n_bins + 2,).
 
-    As in every room, the last bin is half-open too: a value at the last edge is overflow.
+    The last bin is half-open too: a value at the last edge is overflow.
     """
     return np.bincount(np.searchsorted(edges, values, side="right"), minlength=len(edges) + 1)
 
 
-def extended(edges: NDArray[np.float64], values: NDArray[np.float64]) -> NDArray[np.float64]:
+def extended(edges: Numbers, values: Numbers) -> Numbers:
     """Continue regular bins until they cover 99 % of ``values``, half their number at most.
 
-    A candidate that lies beside the reference is then seen, not only counted as overflow.
+    A candidate beside the reference is then visible, not only counted as overflow.
     """
     if len(edges) < 3 or not len(values):
         return edges
@@ -119,30 +103,30 @@ def extended(edges: NDArray[np.float64], values: NDArray[np.float64]) -> NDArray
     if log:
         low, high = np.log(max(low, edges[0] * 1e-9)), np.log(max(high, edges[0] * 1e-9))
     most = len(edges) // 2
-    before = int(np.clip(np.ceil((scale[0] - low) / width), 0, most))
-    behind = int(np.clip(np.ceil((high - scale[-1]) / width), 0, most))
-    front = scale[0] - width * np.arange(before, 0, -1)
-    back = scale[-1] + width * np.arange(1, behind + 1)
+    n_below = int(np.clip(np.ceil((scale[0] - low) / width), 0, most))
+    n_above = int(np.clip(np.ceil((high - scale[-1]) / width), 0, most))
+    below = scale[0] - width * np.arange(n_below, 0, -1)
+    above = scale[-1] + width * np.arange(1, n_above + 1)
     if log:
-        front, back = np.exp(front), np.exp(back)
-    return np.concatenate([front, edges, back])
+        below, above = np.exp(below), np.exp(above)
+    return np.concatenate([below, edges, above])
 
 
-def _room(ordered: NDArray[np.float64], low: float, high: float) -> float:
-    """Return what to add to the upper end: bins end before it, and many events may share it."""
+def _margin(ordered: Numbers, low: float, high: float) -> float:
+    """Return what to add to the upper end, which bins exclude, where several values share it."""
     many = np.searchsorted(ordered, high, side="right") - np.searchsorted(ordered, high) > 1
     return 1e-6 * (high - low) if many else 0.0
 
 
-def _quantile(ordered: NDArray[np.float64], part: float) -> float:
+def _quantile(ordered: Numbers, fraction: float) -> float:
     """Return a quantile of sorted values, interpolated between neighbours."""
-    below, share = divmod(part * (len(ordered) - 1), 1)
+    below, rest = divmod(fraction * (len(ordered) - 1), 1)
     low, high = ordered[[int(below), min(int(below) + 1, len(ordered) - 1)]]
-    return float(low + share * (high - low))
+    return float(low + rest * (high - low))
 
 
-def _lattice(ordered: NDArray[np.float64]) -> float:
-    """Return the step of the lattice that sorted values lie on, or 0 when they lie on none."""
+def _lattice_step(ordered: Numbers) -> float:
+    """Return the step of the lattice of sorted values; 0 if they are not on one."""
     gaps = np.diff(ordered)
     gaps = gaps[gaps > 0]
     if not 1 <= len(gaps) < max(20, len(ordered) // 4):
@@ -153,24 +137,27 @@ def _lattice(ordered: NDArray[np.float64]) -> float:
 
 
 def _round_up(width: float) -> float:
-    """Return the next width that reads well: 1, 2, 2.5, 4 or 5 times a power of ten."""
+    """Return the next round width: 1, 2, 2.5, 4 or 5 times a power of ten."""
+    steps = np.array([1.0, 2.0, 2.5, 4.0, 5.0, 10.0])
     power = 10.0 ** np.floor(np.log10(width))
-    return float(power * _STEPS[np.searchsorted(_STEPS, width / power - 1e-9)])
+    return float(power * steps[np.searchsorted(steps, width / power - 1e-9)])
 
 
-def _regular(low: float, high: float, width: float) -> NDArray[np.float64]:
+def _regular(low: float, high: float, width: float) -> Numbers:
     n_bins = max(1, int(np.ceil((high - low) / width - 1e-9)))
     return np.asarray(low + width * np.arange(n_bins + 1), np.float64)
 
 
-Compute = Callable[[Showers], NDArray[np.float64]]
+# Observables
+
+Compute = Callable[[Showers], Numbers]
 
 
 def _is_shower(layer: Layer) -> bool:
     return isinstance(layer, ShowerLayer)
 
 
-def _any(detector: Detector) -> bool:
+def _any_detector(detector: Detector) -> bool:
     return True
 
 
@@ -181,17 +168,17 @@ class Observable:
     Attributes:
         name: Name; ``{k}`` stands for the name of the layer in one that exists per layer.
         compute: Showers to values of shape (N,), or (N, n_layers) when per layer; NaN where the
-            observable is not defined, such as the centre of an empty layer. Blocks of events are
-            computed in several threads: a pure function.
+            observable is not defined, such as the centre of an empty layer. Must be pure, because
+            blocks of events are computed in several threads.
         label: LaTeX label for axes, with ``{k}`` as in the name.
         unit: Unit of the values; empty for pure numbers. ``{cell}`` stands for that of the cells.
         binning: Rule that turns reference values into bin edges.
         description: One sentence for captions.
         applies: Which layers it exists for.
-        exists: Which detectors it exists for, where their layers alone do not tell.
+        exists: Which detectors it exists for, where that does not follow from their layers.
         conditions: Conditions that it needs.
         essential: Whether it is compared also in a detector with many layers.
-        min_layers: Number of layers that a detector must have for it to mean anything.
+        min_layers: Smallest number of layers for which it is defined.
         layer: Number of the layer, once chosen.
         family: Name with ``{k}``, once chosen.
     """
@@ -203,7 +190,7 @@ class Observable:
     binning: Binning = field(default_factory=Binning)
     description: str = ""
     applies: Callable[[Layer], bool] = _is_shower
-    exists: Callable[[Detector], bool] = _any
+    exists: Callable[[Detector], bool] = _any_detector
     conditions: tuple[str, ...] = ()
     essential: bool = True
     min_layers: int = 1
@@ -249,7 +236,7 @@ class Observable:
                 remedy="give Observable(name, function, label)",
                 value=compute,
             )
-        label, text = name.replace("_", " "), _first_line(compute)
+        label, text = name.replace("_", " "), first_line(compute)
         return cls(name, compute, label, description=text or label, applies=lambda layer: True)
 
 
@@ -263,15 +250,17 @@ def observable(
     label: str,
     unit: str = "",
     binning: Binning | None = None,
-    applies: Callable[[Layer], bool] | None = None,
-    exists: Callable[[Detector], bool] | None = None,
+    description: str = "",
+    applies: Callable[[Layer], bool] = _is_shower,
+    exists: Callable[[Detector], bool] = _any_detector,
     conditions: tuple[str, ...] = (),
     essential: bool = True,
     min_layers: int = 1,
 ) -> Callable[[Compute], Compute]:
-    r"""Register a function of :class:`Showers` as an observable; its docstring describes it.
+    r"""Register a function of :class:`Showers` as an observable; options as in its attributes.
 
     A name with ``{k}`` declares one observable per layer: the function returns (N, n_layers).
+    Without a ``description`` it is the first line of the function's docstring.
 
     Raises:
         ConfigError: The name is taken.
@@ -297,9 +286,9 @@ def observable(
             label=label,
             unit=unit,
             binning=binning or Binning(),
-            description=_first_line(compute),
-            applies=applies or _is_shower,
-            exists=exists or _any,
+            description=description or first_line(compute),
+            applies=applies,
+            exists=exists,
             conditions=conditions,
             essential=essential,
             min_layers=min_layers,
@@ -309,75 +298,18 @@ def observable(
     return register
 
 
-def measure(
-    events: Events, observables: Sequence[Observable], *, threads: int | None = None
-) -> dict[str, NDArray[np.float64]]:
-    """Compute observables in blocks of events with bounded temporary memory.
-
-    The values do not depend on the number of threads.
-
-    Arguments:
-        events: The events.
-        observables: What to compute, from :func:`select`.
-        threads: As in :func:`phys_gan.observables.sums.map_blocks`.
-
-    Returns:
-        Name to values of shape (N,); NaN where not defined.
-
-    Raises:
-        DataError: The function of an observable returns an array of a wrong shape.
-        MissingError: The events lack a condition that an observable needs.
-    """
-    values = {o.name: np.empty(len(events)) for o in observables}
-    # Blocks have threads of their own, which those of BLAS would only stand in the way of.
-    with threadpool_limits(1, user_api="blas"):
-        for rows, block in map_blocks(events, lambda s: measure_block(s, observables), threads):
-            for name, column in block.items():
-                values[name][rows] = column
-    return values
+def first_line(function: Callable[..., object]) -> str:
+    """Return the first line of a function's docstring."""
+    return (function.__doc__ or "").strip().split("\n")[0]
 
 
-def measure_block(
-    showers: Showers, observables: Sequence[Observable]
-) -> dict[str, NDArray[np.float64]]:
-    """Compute observables of one block of showers: name to values of shape (N,)."""
-    done: dict[Compute, NDArray[np.float64]] = {}
-    values = {}
-    for o in observables:
-        if o.compute not in done:
-            done[o.compute] = _computed(o, showers)
-        result = done[o.compute]
-        # A copy, because a view would keep the values of all layers in memory.
-        values[o.name] = result if o.layer is None else result[:, o.layer].copy()
-    return values
-
-
-def _computed(o: Observable, showers: Showers) -> NDArray[np.float64]:
-    # NaN is how an observable says that it is not defined.
-    with np.errstate(divide="ignore", invalid="ignore"):
-        values = np.asarray(o.compute(showers), np.float64)
-    n = len(showers)
-    shape = (n,) if o.layer is None else (n, showers.detector.n_layers)
-    if values.shape != shape:
-        raise DataError(
-            f"the observable '{o.name}' has values of shape {values.shape} for {n} showers, "
-            f"not {shape}",
-            remedy="return one value per event, and one per event and layer where the name has {k}",
-            value=values.shape,
-            constraint=shape,
-        )
-    return values
-
-
-def _first_line(compute: Compute) -> str:
-    return (compute.__doc__ or "").strip().split("\n")[0]
-
+# Which of them are compared
 
 MANY_LAYERS = 7
 """Above this number of layers only the essential observables are compared."""
 
 Wanted = str | Observable | Compute
-"""How a user asks for an observable: by name, as an own one, as a plain function of showers."""
+"""A chosen observable: a name, an :class:`Observable`, or a plain function of showers."""
 
 
 def select(
@@ -387,9 +319,9 @@ def select(
 ) -> list[Observable]:
     """Choose the observables that exist for a detector, one entry per layer where they have one.
 
-    By default all of the registry; of a detector with more than 7 layers only the essential ones
-    (per layer the energy fraction, the width and the sparsity, which every known failure of a
-    generator reaches), because ten observables in 45 layers are a report that nobody reads.
+    By default all that are registered; for a detector with more than 7 layers only the essential
+    ones (per layer the energy fraction, the width and the sparsity, one of which every known
+    failure of a generator changes), because ten observables in 45 layers make no readable report.
 
     Arguments:
         detector: The detector.
@@ -410,10 +342,7 @@ def select(
         >>> [o.name for o in select(load_detector("calogan"), names=["depth", front])]
         ['depth', 'front']
     """
-    known = {
-        definition.name: _expand(definition, detector, conditions)
-        for definition in OBSERVABLES.values()
-    }
+    known = {o.name: _expand(o, detector, conditions) for o in OBSERVABLES.values()}
     if names is None:
         many = detector.n_layers > MANY_LAYERS
         chosen = [o for found in known.values() for o in found if o.essential or not many]
@@ -424,7 +353,7 @@ def select(
             )
         return chosen
     single = {o.name: [o] for found in known.values() for o in found}
-    chosen = []
+    result: dict[str, Observable] = {}
     for name in names:
         if isinstance(name, str):
             found = single.get(name) or known.get(name)
@@ -437,37 +366,90 @@ def select(
         else:
             own = name if isinstance(name, Observable) else Observable.from_function(name)
             found = _expand(own, detector, conditions)
-        chosen += found
-    return _distinct(chosen)
+        for o in found:
+            if result.setdefault(o.name, o).compute is not o.compute:
+                raise ConfigError(
+                    f"two different observables are called '{o.name}'",
+                    remedy="give one of them another name",
+                    value=o.name,
+                )
+    return list(result.values())
 
 
-def _expand(
-    definition: Observable, detector: Detector, conditions: Sequence[str]
-) -> list[Observable]:
-    if not set(definition.conditions) <= set(conditions):
+def _expand(o: Observable, detector: Detector, conditions: Sequence[str]) -> list[Observable]:
+    """Return an observable of each layer that it applies to, or the one of the whole detector."""
+    if not set(o.conditions) <= set(conditions):
         return []
-    if detector.n_layers < definition.min_layers or not definition.exists(detector):
+    if detector.n_layers < o.min_layers or not o.exists(detector):
         return []
-    definition = replace(definition, unit=definition.unit.replace("{cell}", detector.cell_unit))
-    if "{k}" not in definition.name:
-        return [definition] if all(map(definition.applies, detector.layers)) else []
+    o = replace(o, unit=o.unit.replace("{cell}", detector.cell_unit))
+    if "{k}" not in o.name:
+        return [o] if all(map(o.applies, detector.layers)) else []
     names = [layer.name for layer in detector.layers]
     unique = all(names) and len(set(names)) == len(names)
     return [
-        definition.in_layer(k, layer.name if unique else str(k))
+        o.in_layer(k, layer.name if unique else str(k))
         for k, layer in enumerate(detector.layers)
-        if definition.applies(layer)
+        if o.applies(layer)
     ]
 
 
-def _distinct(chosen: Sequence[Observable]) -> list[Observable]:
-    """Leave out what was asked for twice."""
-    result: dict[str, Observable] = {}
-    for o in chosen:
-        if result.setdefault(o.name, o).compute is not o.compute:
-            raise ConfigError(
-                f"two different observables are called '{o.name}'",
-                remedy="give one of them another name",
-                value=o.name,
-            )
-    return list(result.values())
+# Their values
+
+
+def measure(
+    events: Events, observables: Sequence[Observable], *, threads: int | None = None
+) -> dict[str, Numbers]:
+    """Compute observables in blocks of events with bounded temporary memory.
+
+    The values do not depend on the number of threads.
+
+    Arguments:
+        events: The events.
+        observables: What to compute, from :func:`select`.
+        threads: As in :func:`phys_gan.observables.sums.map_blocks`.
+
+    Returns:
+        Name to values of shape (N,); NaN where not defined.
+
+    Raises:
+        DataError: The function of an observable returns an array of a wrong shape.
+        MissingError: The events lack a condition that an observable needs.
+    """
+    values = {o.name: np.empty(len(events)) for o in observables}
+    # Blocks have threads of their own, with which those of BLAS would compete.
+    with threadpool_limits(1, user_api="blas"):
+        for rows, block in map_blocks(events, lambda s: measure_block(s, observables), threads):
+            for name, column in block.items():
+                values[name][rows] = column
+    return values
+
+
+def measure_block(showers: Showers, observables: Sequence[Observable]) -> dict[str, Numbers]:
+    """Compute observables of one block of showers: name to values of shape (N,)."""
+    computed: dict[Compute, Numbers] = {}
+    values = {}
+    for o in observables:
+        if o.compute not in computed:
+            computed[o.compute] = _computed(o, showers)
+        result = computed[o.compute]
+        # A copy, because a view would keep the values of all layers in memory.
+        values[o.name] = result if o.layer is None else result[:, o.layer].copy()
+    return values
+
+
+def _computed(o: Observable, showers: Showers) -> Numbers:
+    # Undefined values are NaN, without a warning.
+    with np.errstate(divide="ignore", invalid="ignore"):
+        values = np.asarray(o.compute(showers), np.float64)
+    n = len(showers)
+    shape = (n,) if o.layer is None else (n, showers.detector.n_layers)
+    if values.shape != shape:
+        raise DataError(
+            f"the observable '{o.name}' has values of shape {values.shape} for {n} showers, "
+            f"not {shape}",
+            remedy="return one value per event, and one per event and layer where the name has {k}",
+            value=values.shape,
+            constraint=shape,
+        )
+    return values

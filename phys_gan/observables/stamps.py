@@ -1,49 +1,27 @@
-"""Stamps: many images of galaxies, and the quantities that several observables share."""
+""":class:`Stamps`: many images of galaxies, and the quantities that several observables share."""
 
 from __future__ import annotations
 
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
 
-from phys_gan.observables import photometry
+from phys_gan.observables import morphology, photometry
 from phys_gan.observables.moments import Adaptive, adaptive_moments, plain_moments
-from phys_gan.observables.morphology import (
-    Asymmetry,
-    asymmetry,
-    gini,
-    m20,
-    petrosian_segment,
-    sky_asymmetry,
-    smoothness,
-)
-from phys_gan.observables.photometry import (
-    Distances,
-    Floats,
-    Growth,
-    corner_boxes,
-    distances,
-    round_shape,
-    sky_level_noise,
-)
+from phys_gan.observables.photometry import Distances, Flags, Floats, Growth
+from phys_gan.observables.sums import Numbers
 
-__all__ = ["Stamps"]
-
-_EXTENT = 1.5
 _LEAST_SIGNAL = 5.0
 _CENTRE = 0.05
 
-Numbers = NDArray[np.float64]
-
 
 class Stamps:
-    """Measure N images of one galaxy each; everything in pixels, once, when first asked for.
+    """Measure N images of one galaxy each; all quantities are in pixels, and computed once.
 
-    Where the galaxy is and what shape it has is known from its adaptive moments. Where a
-    segmentation map is given it is known from the plain moments within instead, as in statmorph.
-    What follows from the shape of a galaxy is NaN where none is found: where the adaptive moments
-    do not converge or the signal is below 5 times its noise.
+    The position and the shape of a galaxy are those of its adaptive moments; with a segmentation
+    map those of the plain moments within it instead, as in statmorph. What follows from the shape
+    is NaN where there is no galaxy: where the adaptive moments do not converge or the signal is
+    below 5 times its noise.
 
     Arguments:
         images: Shape (N, rows, columns), sky subtracted; computed in their precision.
@@ -59,31 +37,37 @@ class Stamps:
         self,
         images: Floats,
         *,
-        segment: NDArray[np.bool_] | None = None,
-        valid: NDArray[np.bool_] | None = None,
+        segment: Flags | None = None,
+        valid: Flags | None = None,
         sky: Floats | None = None,
         tolerance: float = _CENTRE,
         exact: bool = False,
     ) -> None:
         self.images = images if valid is None else np.where(valid, images, 0)
-        self.valid = valid
-        self.segment = segment
-        self.sky = corner_boxes(images) if sky is None else sky
-        self._tolerance = tolerance
-        self._exact = exact
+        self.valid, self.segment = valid, segment
+        self.sky = photometry.corner_boxes(images) if sky is None else sky
+        self._tolerance, self._exact = tolerance, exact
+        rows, columns = images.shape[1:]
+        self.middle = (columns - 1) / 2, (rows - 1) / 2
 
     def __len__(self) -> int:
         return len(self.images)
 
-    @cached_property
-    def noise(self) -> Numbers:
-        """Standard deviation of the sky, from the median absolute deviation, shape (N,)."""
-        return sky_level_noise(self.sky)[1]
+    # Light
 
     @cached_property
+    def _sky_level_noise(self) -> tuple[Numbers, Numbers]:
+        return photometry.sky_level_noise(self.sky)
+
+    @property
     def level(self) -> Numbers:
         """Median of the sky, shape (N,)."""
-        return sky_level_noise(self.sky)[0]
+        return self._sky_level_noise[0]
+
+    @property
+    def noise(self) -> Numbers:
+        """Standard deviation of the sky, from the median absolute deviation, shape (N,)."""
+        return self._sky_level_noise[1]
 
     @cached_property
     def flux(self) -> Numbers:
@@ -95,7 +79,24 @@ class Stamps:
         """The pixels of each image in rising order, shape (N, n_pixels)."""
         return np.sort(self.images.reshape(len(self), -1), axis=1)
 
-    # Where the galaxy is, and its shape
+    def pixel_quantile(self, percent: int) -> Floats:
+        """Pixel that this percentage of the pixels of an image does not exceed, shape (N,)."""
+        return self.sorted[:, round(percent / 100 * (self.sorted.shape[1] - 1))]
+
+    def brightness(self, inner: float, outer: float) -> Numbers:
+        """Mean pixel between two radii, in units of half the side of the image, shape (N,)."""
+        half = min(self.images.shape[1:]) / 2
+        return self.growth.brightness(half * inner, half * outer)
+
+    @cached_property
+    def _power(self) -> Numbers:
+        return photometry.band_power(self.images)
+
+    def power_in(self, band: int) -> Numbers:
+        """Log10 of the power in a band of wave numbers, shape (N,)."""
+        return self._power[:, band]
+
+    # Position and shape
 
     @cached_property
     def adaptive(self) -> Adaptive:
@@ -109,20 +110,22 @@ class Stamps:
             return self.adaptive.amplitude / (self.noise * np.sqrt(self.adaptive.weight_square))
 
     @cached_property
-    def found(self) -> NDArray[np.bool_]:
+    def found(self) -> Flags:
         """Whether there is a galaxy, shape (N,)."""
         if self.segment is not None:
             return np.ones(len(self), bool)
         return np.asarray(self.signal_to_noise >= _LEAST_SIGNAL)
+
+    def where_found(self, values: Numbers) -> Numbers:
+        """Return values (N,) of the galaxies; NaN without one."""
+        return np.where(self.found, values, np.nan)
 
     @cached_property
     def centres(self) -> Numbers:
         """First centre (x, y) of the galaxies; the middle of the image without one, (N, 2)."""
         if self.segment is not None:
             return plain_moments(np.where(self.segment, self.images, 0))[0]
-        rows, columns = self.images.shape[1:]
-        middle = [(columns - 1) / 2, (rows - 1) / 2]
-        return np.where(self.found[:, None], self.adaptive.centres, middle)
+        return np.where(self.found[:, None], self.adaptive.centres, self.middle)
 
     @cached_property
     def covariance(self) -> Numbers:
@@ -130,8 +133,7 @@ class Stamps:
         if self.segment is not None:
             within = np.where(self.segment, self.images, 0)
             return plain_moments(within, self.asymmetry.centres)[1]
-        circles = round_shape(len(self))
-        return np.where(self.found[:, None], self.adaptive.covariance, circles)
+        return np.where(self.found[:, None], self.adaptive.covariance, photometry.CIRCLE)
 
     @cached_property
     def axis_ratio(self) -> Numbers:
@@ -143,15 +145,15 @@ class Stamps:
     # Radii
 
     @cached_property
-    def asymmetry(self) -> Asymmetry:
+    def asymmetry(self) -> morphology.Asymmetry:
         """Centre of least asymmetry, and the asymmetry."""
         around = self._distances(self.centres)
-        petrosian = self._known(self._petrosian(around, Growth(self.images, around, self.valid)))
-        return asymmetry(
+        petrosian = self._petrosian(around, Growth(self.images, around, self.valid))
+        return morphology.asymmetry(
             self.images,
             self.centres,
-            petrosian,
-            sky_asymmetry(self.sky),
+            self._or_two(petrosian),
+            morphology.sky_asymmetry(self.sky),
             self.valid,
             tolerance=self._tolerance,
             exact=self._exact,
@@ -170,58 +172,63 @@ class Stamps:
     @cached_property
     def petrosian(self) -> Numbers:
         """Circular Petrosian radius [pixel], shape (N,)."""
-        return np.where(self.found, self._petrosian(self.distance, self.growth), np.nan)
+        return self.where_found(self._petrosian(self.distance, self.growth))
 
     def radius_of(self, fraction: float) -> Numbers:
         """Radius [pixel] with a fraction of the light within 1.5 Petrosian radii, shape (N,)."""
-        total = self.growth.at(_EXTENT * self.petrosian)
+        total = self.growth.at(morphology.EXTENT * self.petrosian)
         return photometry.fraction_radius(self.growth, total, fraction)
-
-    @cached_property
-    def concentration(self) -> Numbers:
-        """5 log10(r_80 / r_20), shape (N,)."""
-        return photometry.concentration(self.radius_of(0.2), self.radius_of(0.8))
 
     # Morphology
 
     @cached_property
+    def concentration(self) -> Numbers:
+        r"""Concentration :math:`C = 5 \log_{10}(r_{80} / r_{20})`, shape (N,).
+
+        References:
+            The Relationship between Stellar Light Distributions of Galaxies and Their Formation
+            Histories (Conselice, 2003), section 3.1, https://arxiv.org/abs/astro-ph/0303065
+        """
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.asarray(5 * np.log10(self.radius_of(0.8) / self.radius_of(0.2)))
+
+    @cached_property
     def smoothness(self) -> Numbers:
         """Clumpiness, shape (N,)."""
-        petrosian = self._known(self.petrosian)
-        result = smoothness(self.images, self.distance, petrosian, self.sky)
+        radius = self._or_two(self.petrosian)
+        result = morphology.smoothness(self.images, self.distance, radius, self.sky)
         return np.where(np.isfinite(self.petrosian), result, np.nan)
 
     @cached_property
-    def bright(self) -> NDArray[np.bool_]:
+    def bright(self) -> Flags:
         """Pixels above the Petrosian isophote, like the images; none where there is none."""
         around = self._distances(self.asymmetry.centres, self.covariance)
         petrosian = self._petrosian(around, Growth(self.images, around, self.valid))
-        exists = self.found & np.isfinite(petrosian)
         ring = self._distances(self.centres, self.covariance)
-        radius = self._known(petrosian)
-        pixels = petrosian_segment(self.images, ring, radius, self.axis_ratio)
-        pixels &= exists[:, None, None]
+        radius = self._or_two(petrosian)
+        pixels = morphology.petrosian_segment(self.images, ring, radius, self.axis_ratio)
+        pixels &= (self.found & np.isfinite(petrosian))[:, None, None]
         return pixels
 
     @cached_property
     def gini(self) -> Numbers:
         """Gini coefficient, shape (N,)."""
-        return gini(self.images, self.bright)
+        return morphology.gini(self.images, self.bright)
 
     @cached_property
     def m20(self) -> Numbers:
         """Second moment of the brightest pixels, shape (N,)."""
-        return m20(self.images, self.bright)
+        return morphology.m20(self.images, self.bright)
 
     def _distances(self, centres: Numbers, shape: Numbers | None = None) -> Distances:
-        return distances(self.images, centres, shape, exact=self._exact)
+        return photometry.distances(self.images, centres, shape, exact=self._exact)
 
     def _petrosian(self, distance: Distances, growth: Growth) -> Numbers:
-        found = photometry.petrosian_radius(growth)
+        radius = photometry.petrosian_radius(growth)
         if not self._exact:
-            return found
-        return photometry.exact_petrosian(self.images, distance, self.valid, found)
+            return radius
+        return photometry.exact_petrosian(self.images, distance, self.valid, radius)
 
-    def _known(self, radius: Numbers) -> Numbers:
-        """Put a harmless number where there is no radius: what follows is NaN there anyway."""
+    def _or_two(self, radius: Numbers) -> Numbers:
+        """Put 2 pixels where there is no radius; what follows is discarded there."""
         return np.where(self.found & np.isfinite(radius), radius, 2.0)
