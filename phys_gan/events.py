@@ -303,8 +303,15 @@ class Events:
         )
 
 
-def as_weights(weights: ArrayLike | None, n: int) -> NDArray[np.float64] | None:
+def as_weights(
+    weights: ArrayLike | None, n: int, what: str = "weights"
+) -> NDArray[np.float64] | None:
     """Return weights for n events as float64, (n,); None where there are none.
+
+    Arguments:
+        weights: The weights.
+        n: Number of events.
+        what: What errors call the weights.
 
     Raises:
         DataError: There is not one finite weight per event.
@@ -314,13 +321,13 @@ def as_weights(weights: ArrayLike | None, n: int) -> NDArray[np.float64] | None:
     values = np.asarray(weights, np.float64)
     if values.shape != (n,):
         raise DataError(
-            f"weights have shape {values.shape}, but there are {n} events",
+            f"{what} have shape {values.shape}, but there are {n} events",
             remedy="give one weight per event, or none at all",
             value=values.shape,
         )
     if not np.isfinite(values).all():
         raise DataError(
-            f"weights are NaN or infinite in {(~np.isfinite(values)).sum()} of {n} events",
+            f"{what} are NaN or infinite in {(~np.isfinite(values)).sum()} of {n} events",
             remedy="find out what the simulation did there, or remove these events",
             value=float("nan"),
         )

@@ -1,6 +1,5 @@
 """Distances between samples in many dimensions at once, on features of any kind."""
 
-from phys_gan.metrics.estimate import Estimate
 from phys_gan.metrics.features import EXTRACTORS, Extractor, ObservableFeatures, feature_matrix
 from phys_gan.metrics.frechet import fpd, frechet_distance
 from phys_gan.metrics.inception import inception_score
@@ -8,6 +7,7 @@ from phys_gan.metrics.judging import judge_features
 from phys_gan.metrics.kernel import kpd, mmd2
 from phys_gan.metrics.neighbours import collapse, memorisation, prdc
 from phys_gan.metrics.result import MULTIVARIATE, UNWEIGHTED, JointMetric
+from phys_gan.metrics.statistics import Estimate
 
 __all__ = [
     "EXTRACTORS",

@@ -15,26 +15,10 @@ from numpy.typing import NDArray
 
 from phys_gan.errors import DataError
 from phys_gan.events import Events
-from phys_gan.metrics.distances import Weights, effective_size
-from phys_gan.metrics.result import Result, against_floor, need_same_cells
+from phys_gan.metrics.result import Result, against_floor
+from phys_gan.metrics.samples import need_same_cells
+from phys_gan.metrics.statistics import Weights, effective_size
 from phys_gan.randomness import stream
-
-__all__ = [
-    "CellCorrelation",
-    "CellCorrelations",
-    "Correlations",
-    "GroupedMoments",
-    "Parts",
-    "Replicated",
-    "compare_cell_correlations",
-    "compare_correlations",
-    "deal",
-    "judge_difference",
-    "largest",
-    "make_parts",
-    "pearson",
-    "rms",
-]
 
 _N_HALVES = 50
 

@@ -14,15 +14,6 @@ from phys_gan.events import Events
 from phys_gan.metrics.inception import InceptionFeatures
 from phys_gan.observables import Observable, measure, select
 
-__all__ = [
-    "EXTRACTORS",
-    "Classifying",
-    "Extractor",
-    "ObservableFeatures",
-    "feature_matrix",
-    "undefined_values",
-]
-
 _LOGARITHMIC = frozenset({"E_inc"})
 _LOW = 0.001
 

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from phys_gan.metrics.estimate import Estimate, Weighted, as_weighted, normalised
+from phys_gan.metrics.samples import Weighted, as_weighted, normalised
+from phys_gan.metrics.statistics import Estimate
 from phys_gan.randomness import stream
-
-__all__ = ["Moments", "fpd", "fpd_of_groups", "frechet_distance", "group_moments"]
 
 _MAX_SIZE = 50_000
 _SMALLEST = 0.4

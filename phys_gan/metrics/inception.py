@@ -18,10 +18,9 @@ from scipy.special import entr
 
 from phys_gan.errors import DataError, DetectorError, MissingError
 from phys_gan.events import Events
-from phys_gan.metrics.estimate import Estimate, as_weighted
+from phys_gan.metrics.samples import as_weighted
+from phys_gan.metrics.statistics import Estimate
 from phys_gan.randomness import stream
-
-__all__ = ["WEIGHTS", "InceptionFeatures", "find_weights", "inception_score"]
 
 WEIGHTS = "weights-inception-2015-12-05-6726825d.pth"
 """Name of the file of weights that torch-fidelity converted from the original network."""

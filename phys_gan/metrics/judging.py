@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from phys_gan.errors import RangeError
-from phys_gan.metrics.estimate import Weighted, as_weighted, equal_parts, normalised, share
 from phys_gan.metrics.frechet import fpd_of_groups, group_moments
 from phys_gan.metrics.kernel import kernel_sums, kpd_of_groups
 from phys_gan.metrics.neighbours import (
@@ -26,12 +25,11 @@ from phys_gan.metrics.neighbours import (
     nearest,
     neighbour_scale,
     prdc_within,
-    standardised,
 )
 from phys_gan.metrics.result import MULTIVARIATE, Result, against_floor
+from phys_gan.metrics.samples import Weighted, as_weighted, equal_parts, normalised, standardised
+from phys_gan.metrics.statistics import fraction
 from phys_gan.randomness import stream
-
-__all__ = ["Rounds", "frechet_rounds", "judge_features", "kernel_rounds", "neighbour_rounds"]
 
 _MAX_FRECHET = 100_000
 _MAX_KERNEL = 20_000
@@ -175,7 +173,7 @@ def neighbour_rounds(
 
 def _binomial(metric: Rounds, n: int) -> float:
     """Return the error of a share of n events, which no number of rounds without one shows."""
-    return share(float(np.mean(metric.values)) * n, n).error
+    return fraction(float(np.mean(metric.values)) * n, n).error
 
 
 def _events(groups: Groups, size: int) -> Groups:

@@ -8,10 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from phys_gan.metrics.estimate import Estimate, as_weighted, equal_parts, normalised
+from phys_gan.metrics.samples import as_weighted, equal_parts, normalised
+from phys_gan.metrics.statistics import Estimate
 from phys_gan.randomness import stream
-
-__all__ = ["KernelSums", "kernel_sums", "kpd", "kpd_of_groups", "mmd2", "mmd2_of_groups"]
 
 _BATCH_SIZE = 5000
 _N_GROUPS = 20

@@ -16,44 +16,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from phys_gan.metrics.estimate import Estimate, as_features, positive_scale, share
 from phys_gan.metrics.result import MULTIVARIATE, Result, against_floor
+from phys_gan.metrics.samples import as_features, standardised
+from phys_gan.metrics.statistics import Estimate, fraction
 from phys_gan.randomness import stream
 
-__all__ = [
-    "NEIGHBOURS",
-    "Collapse",
-    "Prdc",
-    "close_counts",
-    "collapse",
-    "distance_blocks",
-    "distance_ratio",
-    "distinct_events",
-    "diversity",
-    "duplicates_share",
-    "mean_distance",
-    "memorisation",
-    "nearest",
-    "neighbour_scale",
-    "prdc",
-    "prdc_within",
-    "rounding",
-    "standardised",
-]
-
 _BLOCK_VALUES = 2**19
-
-
-def standardised(
-    reference: NDArray[np.float64], *others: NDArray[np.float64]
-) -> list[NDArray[np.float64]]:
-    """Shift and divide all samples by mean and standard deviation of the reference.
-
-    Else a length in mm would outweigh a fraction. A feature that is constant in the reference
-    keeps its unit.
-    """
-    centre, scale = reference.mean(axis=0), positive_scale(reference.std(axis=0))
-    return [(features - centre) / scale for features in (reference, *others)]
 
 
 def distance_blocks(
@@ -286,7 +254,7 @@ def duplicates_share(squared: NDArray[np.float64], tolerance: float) -> Estimate
         squared: Squared distances to the nearest neighbour in the own sample, shape (n,).
         tolerance: Distance within which events are the same.
     """
-    return share(float(np.sum(squared <= tolerance**2)), len(squared))
+    return fraction(float(np.sum(squared <= tolerance**2)), len(squared))
 
 
 def distinct_events(n_pairs: float, n: int) -> float:
@@ -444,5 +412,5 @@ def _judged(name: str, value: float, null: Floats, sizes: tuple[int, int]) -> Re
     error = judged.floor_error
     if name == "training_copies":
         # Exchanges without a copy all give 0, but the number of copies has an error.
-        error = max(error, share(value * sizes[1], sizes[1]).error)
+        error = max(error, fraction(value * sizes[1], sizes[1]).error)
     return replace(judged, error=error, p_value=p_value)

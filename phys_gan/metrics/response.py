@@ -15,21 +15,7 @@ from numpy.typing import NDArray
 from scipy.stats import rankdata
 
 from phys_gan.files import finite
-from phys_gan.metrics.distances import Weights, effective_size, mean_and_error, taken, variance
-
-__all__ = [
-    "EnergyBin",
-    "Fit",
-    "Followed",
-    "ResponseCurve",
-    "energy_edges",
-    "fit_resolution",
-    "follow",
-    "response_curve",
-    "rms90",
-    "rms90_error",
-    "spearman",
-]
+from phys_gan.metrics.statistics import Weights, effective_size, mean_and_error, taken, variance
 
 _MAX_BINS = 12
 _MOST_DISCRETE = 16

@@ -16,18 +16,6 @@ from numpy.typing import ArrayLike
 from phys_gan.detectors import Detector
 from phys_gan.errors import DetectorError
 
-__all__ = [
-    "LIMIT_SIGMAS",
-    "MODES",
-    "MULTIVARIATE",
-    "UNWEIGHTED",
-    "JointMetric",
-    "Result",
-    "Worse",
-    "against_floor",
-    "need_same_cells",
-]
-
 Worse = Literal["higher", "lower"]
 
 LIMIT_SIGMAS = 3.0

@@ -1,74 +1,65 @@
-"""The error of a metric, its floor (reference against reference) and the verdict on it.
+r"""Assess a two-sample metric: its error, its floor (reference against reference), its verdict.
 
-Which events make up each replica: drawn once, and shared by all observables.
+:func:`assess` measures every metric of one observable between reference and candidate and between
+replicas of them. Which events make up each replica is drawn once (:func:`draw_replicas`) and shared
+by all observables. :func:`judge` gives the verdict, for which the number of independent metrics
+(:func:`independent_number`) must be known.
 
-One observable of both samples, measurable between any replicas of them.
+* The **error** is the standard deviation over bootstrap replicas of both samples.
+* The **floor** is the metric between random halves of the reference, scaled to the sizes n and m at
+  hand by :math:`((1/n + 1/m) / (4/n))^{power}` with power 1/2 for KS and Wasserstein-1, 1 for the
+  divergences, 0 for chi2/ndf. The same law gives the **equivalent number** of showers: the N at
+  which two samples of the reference of N events each differ as much on average.
+* The **null distribution** is that of the metric between random splits of the pooled events into n
+  and m: could both samples be random parts of one? Such splits hold for any sizes and tails, where
+  scaled halves do not.
+
+Events with weights cannot be exchanged between samples whose weights differ. Their null is that of
+the metric between bootstrap replicas of either sample, each shifted so that both fluctuate around
+the pool of both (Efron and Tibshirani, An Introduction to the Bootstrap, 1993, sec. 16.4): the
+fluctuations are those of each sample's own weights, wherever these are large or small. Its mean is
+the floor, too.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 from scipy.special import gammaincc, gammainccinv
 
-from phys_gan.metrics.distances import (
-    METRICS,
-    Pooled,
+from phys_gan.metrics.distances import METRICS, Pooled, binned, fractions, two_samples
+from phys_gan.metrics.result import Result
+from phys_gan.metrics.statistics import (
+    Floats,
     Weights,
-    binned,
     effective_size,
     mean_and_error,
-    two_samples,
     variance,
 )
-from phys_gan.metrics.result import Result
 from phys_gan.randomness import stream
 
-__all__ = [
-    "ALPHA",
-    "Columns",
-    "Counts",
-    "Null",
-    "Raw",
-    "Replicas",
-    "Sample",
-    "Scalars",
-    "Spectra",
-    "assess",
-    "draw_replicas",
-    "effective_number",
-    "global_p_value",
-    "judge",
-    "undefined",
-]
+ALPHA = 0.01
+"""Probability that equal samples differ in any metric of a whole comparison."""
 
-_GROUPS = 2_000
+_MAX_GROUPS = 2_000
 _MIN_GROUPS = 100
-_RATIO = 100
+_LARGEST_RATIO = 100
 """Of a sample that is larger by more, the replicas hold a random choice."""
 
+_MAX_BINS = 1024
+_FILLED = 5
+_FOLDS = 5
 
-@dataclass(frozen=True)
-class Columns:
-    """Where each kind of replica stands among the columns of the weights.
+Counts = Floats
+"""Entries per bin of R replicas, shape (R, n_bins).
 
-    Attributes:
-        whole: The sample itself.
-        bootstrap: Replicas of the sample, drawn with replacement.
-        splits: First parts of random splits of both samples together; of weighted events, the
-            bootstrap replicas.
-        halves: First halves of random splits of the reference (empty for the candidate).
-    """
-
-    whole: slice
-    bootstrap: slice
-    splits: slice
-    halves: slice
+Entries with weights have the sums of their squares beside them, as n_bins further columns.
+"""
 
 
 @dataclass(frozen=True)
@@ -81,22 +72,25 @@ class Replicas:
     times the events of the other a random choice is enough: its own fluctuations hardly count. The
     last group then holds all others, and occurs in no replica.
 
+    The first replica is the sample itself; of the others, slices tell the kinds.
+
     Attributes:
-        reference_groups: Group of each reference event, shape (n,).
-        candidate_groups: Group of each candidate event, shape (m,).
-        share: Which part of the reference the replicas hold.
-        reference: Weights of the groups of the reference, shape (G_n, R_n).
-        candidate: Weights of the groups of the candidate, shape (G_m, R_m).
-        columns: The kinds of replicas among the columns; those of the candidate end before
-            the halves.
+        groups: Group of each event of the reference and of the candidate, shapes (n,) and (m,).
+        weights: Weights of the groups of both samples in each replica, shapes (G_n, R_n) and
+            (G_m, R_m).
+        bootstrap: Replicas of each sample, drawn with replacement.
+        splits: First parts of random splits of both samples together; of weighted events, the
+            bootstrap replicas.
+        halves: First halves of random splits of the reference; the candidate has none.
+        held: Fraction of the reference that the replicas hold.
     """
 
-    reference_groups: NDArray[np.int32]
-    candidate_groups: NDArray[np.int32]
-    reference: NDArray[np.float32]
-    candidate: NDArray[np.float32]
-    columns: Columns
-    share: float = 1.0
+    groups: tuple[NDArray[np.int32], NDArray[np.int32]]
+    weights: tuple[NDArray[np.float32], NDArray[np.float32]]
+    bootstrap: slice
+    splits: slice
+    halves: slice
+    held: float
 
 
 def draw_replicas(
@@ -113,34 +107,41 @@ def draw_replicas(
         weighted: Whether events have weights. Exchanging events then exchanges weights too, so
             that nothing is split: there are twice as many bootstrap replicas, which serve both.
     """
-    n_held, m_held = min(n, _RATIO * m), min(m, _RATIO * n)
-    size = max(1, min(-(-(n_held + m_held) // _GROUPS), min(n, m) // _MIN_GROUPS))
-    n_groups, m_groups = -(-n_held // size), -(-m_held // size)
-    n_boot = 2 * number if weighted else number
-    boot = [
-        _bootstrap(groups, n_boot, stream(seed, f"validation/bootstrap-{name}"))
-        for groups, name in ((n_groups, "reference"), (m_groups, "candidate"))
-    ]
-    n_splits = 0 if weighted else 2 * number
-    splits = _parts(n_groups, n_groups + m_groups, n_splits, stream(seed, "validation/splits"))
-    halves = _parts(n_groups // 2, n_groups, number, stream(seed, "validation/halves"))
-    bootstrap = slice(1, 1 + n_boot)
+    sizes = n, m
+    held = min(n, _LARGEST_RATIO * m), min(m, _LARGEST_RATIO * n)
+    size = max(1, min(-(-sum(held) // _MAX_GROUPS), min(n, m) // _MIN_GROUPS))
+    n_groups = [-(-events // size) for events in held]
+    n_boot, n_splits = (2 * number, 0) if weighted else (number, 2 * number)
+    splits = _parts(n_groups[0], sum(n_groups), n_splits, stream(seed, "validation/splits"))
+    halves = _parts(n_groups[0] // 2, n_groups[0], number, stream(seed, "validation/halves"))
+    further = [splits[: n_groups[0]], halves], [splits[n_groups[0] :]]
+    groups, weights = [], []
+    for side, name in enumerate(("reference", "candidate")):
+        g = n_groups[side]
+        groups.append(
+            _random_groups(sizes[side], held[side], g, stream(seed, f"validation/groups-{name}"))
+        )
+        bootstrap = stream(seed, f"validation/bootstrap-{name}")
+        draws = [np.bincount(bootstrap.integers(0, g, g), minlength=g) for _ in range(n_boot)]
+        own = np.stack([np.ones(g), *draws], axis=1).astype(np.float32)
+        replicas = np.concatenate([own, *further[side]], axis=1)
+        left_over = int(held[side] < sizes[side])
+        weights.append(np.pad(replicas, ((0, left_over), (0, 0))))
+    starts = np.cumsum([1, n_boot, n_splits, number]).tolist()
+    boot, split, half = (slice(*pair) for pair in pairwise(starts))
     return Replicas(
-        _groups(n, n_held, n_groups, stream(seed, "validation/groups-reference")),
-        _groups(m, m_held, m_groups, stream(seed, "validation/groups-candidate")),
-        _weights([_whole(n_groups), boot[0], splits[:n_groups], halves], n_held < n),
-        _weights([_whole(m_groups), boot[1], splits[n_groups:]], m_held < m),
-        Columns(
-            whole=slice(0, 1),
-            bootstrap=bootstrap,
-            splits=bootstrap if weighted else slice(1 + number, 1 + 3 * number),
-            halves=slice(1 + n_boot + n_splits, 1 + n_boot + n_splits + number),
-        ),
-        n_held / n,
+        groups=(groups[0], groups[1]),
+        weights=(weights[0], weights[1]),
+        bootstrap=boot,
+        splits=boot if weighted else split,
+        halves=half,
+        held=held[0] / n,
     )
 
 
-def _groups(n: int, held: int, n_groups: int, generator: np.random.Generator) -> NDArray[np.int32]:
+def _random_groups(
+    n: int, held: int, n_groups: int, generator: np.random.Generator
+) -> NDArray[np.int32]:
     if n == n_groups:
         return np.arange(n, dtype=np.int32)
     # Files are often in the order of energy: neighbours must not be resampled together.
@@ -148,54 +149,18 @@ def _groups(n: int, held: int, n_groups: int, generator: np.random.Generator) ->
     return np.asarray(np.where(order < held, order % n_groups, n_groups), np.int32)
 
 
-def _weights(kinds: Sequence[NDArray[np.float32]], with_others: bool) -> NDArray[np.float32]:
-    weights = np.concatenate(kinds, axis=1)
-    return np.pad(weights, ((0, 1), (0, 0))) if with_others else weights
-
-
-def _whole(n_groups: int) -> NDArray[np.float32]:
-    return np.ones((n_groups, 1), np.float32)
-
-
-def _bootstrap(n: int, number: int, generator: np.random.Generator) -> NDArray[np.float32]:
-    draws = [np.bincount(generator.integers(0, n, n), minlength=n) for _ in range(number)]
-    return np.stack(draws, axis=1).astype(np.float32)
-
-
 def _parts(
     part: int, total: int, number: int, generator: np.random.Generator
 ) -> NDArray[np.float32]:
+    """Return random choices of ``part`` of ``total`` groups, shape (total, number)."""
     result = np.zeros((total, number), np.float32)
     for column in range(number):
         result[generator.permutation(total)[:part], column] = 1
     return result
 
 
-Counts = NDArray[np.float64]
-"""Entries per bin of R replicas, shape (R, n_bins)."""
-
-_MAX_BINS = 1024
-_FILLED = 5
-
-
-class Sample(Protocol):
-    """One observable of n reference and m candidate events on a fixed binning.
-
-    Entries with weights have the sums of their squares beside them, as n_bins further columns.
-    """
-
-    def measure(self) -> dict[str, float]:
-        """Return every metric between both samples by name."""
-
-    def replicas(self, replicas: Replicas) -> tuple[Counts, Counts]:
-        """Return the entries per bin of the replicas of the reference and of the candidate."""
-
-    def distances(self, first: Counts, second: Counts) -> dict[str, NDArray[np.float64]]:
-        """Return every metric between R pairs of replicas by name, shape (R,)."""
-
-
 class Scalars:
-    """One number per event.
+    """One number per event of both samples, on a fixed binning.
 
     Both samples themselves are compared without binning. Their replicas are compared on up to
     1,024 bins with equal numbers of entries, which refine the bins of the histogram: fine enough
@@ -208,28 +173,26 @@ class Scalars:
         edges: Bin edges of the histogram.
         reference_rows: Numbers of these events among all of the reference; all when None.
         candidate_rows: The same for the candidate.
-        weights: Weights of both, with the sums of weights as effective numbers; see
-            :func:`~phys_gan.metrics.distances.scaled`.
+        weights: Weights of both, with effective numbers as sums (``effective_weights``).
     """
 
     def __init__(
         self,
-        reference: NDArray[np.float64],
-        candidate: NDArray[np.float64],
-        edges: NDArray[np.float64],
+        reference: Floats,
+        candidate: Floats,
+        edges: Floats,
         reference_rows: NDArray[np.int64] | None = None,
         candidate_rows: NDArray[np.int64] | None = None,
-        weights: tuple[NDArray[np.float64], NDArray[np.float64]] | None = None,
+        weights: tuple[Floats, Floats] | None = None,
     ) -> None:
-        self.edges = edges
-        self._sizes = len(reference), len(candidate)
+        self._n = len(reference)
         self._rows = reference_rows, candidate_rows
         self._weights = weights
         values, *self._picks = two_samples(reference, candidate, weights or (None, None))
         self._pool = Pooled(values)
         # A constant reference has no scale of its own.
-        spread = variance(reference, None if weights is None else weights[0]) ** 0.5
-        self._spread = spread or float(values.std()) or 1.0
+        sigma = variance(reference, None if weights is None else weights[0]) ** 0.5
+        self._sigma = sigma or float(values.std()) or 1.0
         ordered = self._pool.ordered
         self._starts = _fine_starts(ordered, edges)
         ends = np.append(self._starts[1:], len(ordered)) - 1
@@ -237,167 +200,71 @@ class Scalars:
         self._coarse = np.searchsorted(edges, ordered[self._starts], side="right")
         self._n_bins = len(edges) + 1
         if weights is not None:
-            filled = [_join(sums, self._coarse, self._n_bins)[0] for sums in self._sums()]
-            place = _filled_bins(np.array(filled))
-            self._coarse, self._n_bins = place[self._coarse], int(place[-1]) + 1
-
-    def _sums(self) -> list[Counts]:
-        """Add up the weights of both samples in each fine bin, and then their squares."""
-        picks = [pick[0, self._pool.order].astype(np.float64) for pick in self._picks]
-        squares = [] if self._weights is None else [pick**2 for pick in picks]
-        return [np.add.reduceat(pick, self._starts)[None] for pick in (*picks, *squares)]
+            sums = np.concatenate([self._sum(0), self._sum(1)]).reshape(4, -1)
+            # The sums of both samples, and then those of their squares.
+            filled = _filled_bins(self._join(sums[[0, 2, 1, 3]]))
+            self._coarse, self._n_bins = filled[self._coarse], int(filled[-1]) + 1
 
     def measure(self) -> dict[str, float]:
         """Return every metric between both samples by name."""
-        largest, area = self._pool.distances(*self._picks)
-        sums = self._sums()
-        first, second = (np.concatenate(sums[side::2], axis=1) for side in (0, 1))
+        ks, w1 = self._pool.distances(*self._picks)
         # Rounding may add 1e-16 where the samples do not overlap.
-        found = self._all(np.minimum(largest, 1.0), area, first, second)
+        found = self._all(np.minimum(ks, 1.0), w1, self._sum(0), self._sum(1))
         return {name: float(values[0]) for name, values in found.items()}
 
     def replicas(self, replicas: Replicas) -> tuple[Counts, Counts]:
         """Return the entries per fine bin of the replicas of the reference and the candidate."""
-        n = self._sizes[0]
-        order = self._pool.order
-        first, second = replicas.reference_groups, replicas.candidate_groups
-        if self._rows[0] is not None:
-            first = first[self._rows[0]]
-        if self._rows[1] is not None:
-            second = second[self._rows[1]]
+        order, n_bins = self._pool.order, len(self._starts)
         bins = np.empty(len(order), np.int32)
         bins[order] = np.repeat(
-            np.arange(len(self._starts), dtype=np.int32), np.diff(self._starts, append=len(order))
+            np.arange(n_bins, dtype=np.int32), np.diff(self._starts, append=len(order))
         )
-        weights = self._weights or (None, None)
-        return (
-            self._entries(bins[:n], first, replicas.reference, weights[0]),
-            self._entries(bins[n:], second, replicas.candidate, weights[1]),
-        )
-
-    def distances(self, first: Counts, second: Counts) -> dict[str, NDArray[np.float64]]:
-        """Return every metric between R pairs of replicas by name, shape (R,)."""
-        n_fine = len(self._starts)
-        difference = np.cumsum(_unit(first[:, :n_fine]) - _unit(second[:, :n_fine]), axis=1)
-        np.abs(difference, out=difference)
-        area = np.einsum("ij,j->i", difference[:, :-1], self._gaps)
-        return self._all(difference.max(axis=1), area, first, second)
-
-    def _entries(
-        self,
-        bins: NDArray[np.int32],
-        groups: NDArray[np.int32],
-        replicas: NDArray[np.float32],
-        weights: Weights,
-    ) -> Counts:
-        """Add up how often, or with which weight, each replica has the entries of each bin."""
-        shape = len(replicas), len(self._starts)
-        places = groups * np.int64(shape[1]) + bins
-        size = shape[0] * shape[1]
-        if weights is None:
-            entries = np.bincount(places, minlength=size).reshape(shape)
-            return np.asarray(replicas.T @ entries.astype(np.float32), np.float64)
-        both = [np.bincount(places, w, size).reshape(shape) for w in (weights, weights**2)]
-        return np.asarray(replicas.T.astype(np.float64) @ np.concatenate(both, axis=1))
-
-    def _all(
-        self,
-        largest: NDArray[np.float64],
-        area: NDArray[np.float64],
-        first: Counts,
-        second: Counts,
-    ) -> dict[str, NDArray[np.float64]]:
-        n_fine, n_bins = len(self._starts), self._n_bins
-        p, q = (_join(counts[:, :n_fine], self._coarse, n_bins) for counts in (first, second))
-        variances = None
-        if self._weights is not None:
-            first, second = first[:, n_fine:], second[:, n_fine:]
-            variances = _join(first, self._coarse, n_bins), _join(second, self._coarse, n_bins)
-        binwise = binned(p, q, variances)
-        return {"ks": largest, "w1": area, "w1_scaled": area / self._spread, **binwise}
-
-
-class Spectra:
-    """Many entries per event, such as the energies of its cells, kept as a histogram per event.
-
-    Events, not entries, are resampled: the cells of a shower are not independent of each other.
-    KS and Wasserstein-1 are taken on the histogram, the latter over the bins' ``positions``.
-
-    Arguments:
-        reference: Counts per event with under- and overflow, shape (n, n_bins + 2).
-        candidate: The same of the candidate, shape (m, n_bins + 2).
-        positions: Edges on the axis along which Wasserstein-1 is measured, shape (n_bins + 1,).
-        weights: Weights of the events of both, as those of :class:`Scalars`.
-    """
-
-    def __init__(
-        self,
-        reference: NDArray[np.unsignedinteger],
-        candidate: NDArray[np.unsignedinteger],
-        positions: NDArray[np.float64],
-        weights: tuple[NDArray[np.float64], NDArray[np.float64]] | None = None,
-    ) -> None:
-        self._histograms = reference, candidate
-        self._positions = positions
-        self._weights = weights
-        inside = self._sum(0)[1 : reference.shape[1] - 1]
-        centres = (positions[:-1] + positions[1:]) / 2
-        spread = variance(centres, inside) ** 0.5 if inside.sum() > 0 else 0.0
-        self._spread = spread or 1.0
-
-    def measure(self) -> dict[str, float]:
-        """Return every metric between both samples by name."""
-        first, second = self._sum(0)[None], self._sum(1)[None]
-        return {name: float(v[0]) for name, v in self.distances(first, second).items()}
-
-    def _sum(self, side: int) -> NDArray[np.float64]:
-        """Add up the histograms of all events of a side, and those of squared weights."""
-        histograms = self._histograms[side]
-        if self._weights is None:
-            return np.asarray(histograms.sum(axis=0, dtype=np.float64))
-        w = self._weights[side]
-        return np.concatenate([w @ histograms, w**2 @ histograms])
-
-    def replicas(self, replicas: Replicas) -> tuple[Counts, Counts]:
-        """Return the entries per bin of the replicas of the reference and of the candidate."""
-        groups = replicas.reference_groups, replicas.candidate_groups
-        weights = replicas.reference, replicas.candidate
         found = []
-        for side, (histograms, group, weight) in enumerate(
-            zip(self._histograms, groups, weights, strict=True)
-        ):
-            starts = np.arange(len(group) + 1)
-            own = [np.ones(len(group), np.float64)]
-            if self._weights is not None:
-                own = [self._weights[side], self._weights[side] ** 2]
-            values, shape = histograms.astype(np.float64), (len(group), len(weight))
-            sums = [
-                np.asarray(csr_array((one, group, starts), shape=shape).T @ values) for one in own
-            ]
-            per_group = np.concatenate(sums, axis=1)
-            # Counts beyond 2^24 would lose units in single precision.
-            found.append(np.asarray(weight.T.astype(np.float64) @ per_group))
+        for side, own in enumerate((bins[: self._n], bins[self._n :])):
+            groups, rows, replica = replicas.groups[side], self._rows[side], replicas.weights[side]
+            shape = len(replica), n_bins
+            places = (groups if rows is None else groups[rows]) * np.int64(n_bins) + own
+            size = shape[0] * shape[1]
+            if self._weights is None:
+                entries = np.bincount(places, minlength=size).reshape(shape)
+                found.append(np.asarray(replica.T @ entries.astype(np.float32), np.float64))
+            else:
+                w = self._weights[side]
+                both = [np.bincount(places, v, size).reshape(shape) for v in (w, w**2)]
+                found.append(replica.T.astype(np.float64) @ np.concatenate(both, axis=1))
         return found[0], found[1]
 
-    def distances(self, first: Counts, second: Counts) -> dict[str, NDArray[np.float64]]:
+    def distances(self, first: Counts, second: Counts) -> dict[str, Floats]:
         """Return every metric between R pairs of replicas by name, shape (R,)."""
+        n_fine = len(self._starts)
+        difference = np.cumsum(fractions(first[:, :n_fine]) - fractions(second[:, :n_fine]), axis=1)
+        np.abs(difference, out=difference)
+        w1 = np.einsum("ij,j->i", difference[:, :-1], self._gaps)
+        return self._all(difference.max(axis=1), w1, first, second)
+
+    def _sum(self, side: int) -> Counts:
+        """Add up the weights of a sample in each fine bin, and their squares, as one row."""
+        picked = self._picks[side][0, self._pool.order].astype(np.float64)
+        powers = [picked] if self._weights is None else [picked, picked**2]
+        return np.concatenate([np.add.reduceat(power, self._starts) for power in powers])[None]
+
+    def _all(self, ks: Floats, w1: Floats, first: Counts, second: Counts) -> dict[str, Floats]:
+        n = len(self._starts)
         variances = None
         if self._weights is not None:
-            (first, of_first), (second, of_second) = (
-                np.split(sums, 2, axis=1) for sums in (first, second)
-            )
-            variances = of_first, of_second
-        difference = np.abs(np.cumsum(_unit(first) - _unit(second), axis=1))[:, :-1]
-        area = ((difference[:, :-1] + difference[:, 1:]) / 2) @ np.diff(self._positions)
-        return {
-            "ks": difference.max(axis=1),
-            "w1": area,
-            "w1_scaled": area / self._spread,
-            **binned(first, second, variances),
-        }
+            variances = self._join(first[:, n:]), self._join(second[:, n:])
+        binwise = binned(self._join(first[:, :n]), self._join(second[:, :n]), variances)
+        return {"ks": ks, "w1": w1, "w1_scaled": w1 / self._sigma, **binwise}
+
+    def _join(self, counts: Counts) -> Counts:
+        """Add up fine bins, whose coarse bins rise."""
+        result = np.zeros((len(counts), self._n_bins))
+        first = np.flatnonzero(np.diff(self._coarse, prepend=-1))
+        result[:, self._coarse[first]] = np.add.reduceat(counts, first, axis=1)
+        return result
 
 
-def _fine_starts(ordered: NDArray[np.float64], edges: NDArray[np.float64]) -> NDArray[np.int64]:
+def _fine_starts(ordered: Floats, edges: Floats) -> NDArray[np.int64]:
     """Return where bins of equal values, or of about equal numbers of entries, begin."""
     changes = np.flatnonzero(ordered[1:] != ordered[:-1]) + 1
     if len(changes) < _MAX_BINS:
@@ -409,7 +276,7 @@ def _fine_starts(ordered: NDArray[np.float64], edges: NDArray[np.float64]) -> ND
     return starts[starts < len(ordered)]
 
 
-def _filled_bins(sums: NDArray[np.float64]) -> NDArray[np.int64]:
+def _filled_bins(sums: Floats) -> NDArray[np.int64]:
     """Return the joint bin of each bin, joined with its neighbours until both samples fill it.
 
     Replicas know the fluctuations of weighted entries where a sample has some: in each joint bin
@@ -430,23 +297,75 @@ def _filled_bins(sums: NDArray[np.float64]) -> NDArray[np.int64]:
     return np.cumsum(firsts)
 
 
-def _join(counts: Counts, coarse: NDArray[np.int64], n_bins: int) -> Counts:
-    """Add up fine bins, whose coarse bins rise."""
-    result = np.zeros((len(counts), n_bins))
-    first = np.flatnonzero(np.diff(coarse, prepend=-1))
-    result[:, coarse[first]] = np.add.reduceat(counts, first, axis=1)
-    return result
+class Spectra:
+    """Many entries per event, such as the energies of its cells, kept as a histogram per event.
 
+    Events, not entries, are resampled: the cells of a shower are not independent of each other.
+    KS and Wasserstein-1 are taken on the histogram, the latter over the bins' ``positions``.
 
-def _unit(counts: Counts) -> Counts:
-    total = counts.sum(axis=1, keepdims=True)
-    return np.asarray(counts / np.where(total > 0, total, 1), np.float64)
+    Arguments:
+        reference: Counts per event with under- and overflow, shape (n, n_bins + 2).
+        candidate: The same of the candidate, shape (m, n_bins + 2).
+        positions: Edges on the axis along which Wasserstein-1 is measured, shape (n_bins + 1,).
+        weights: Weights of the events of both, as those of :class:`Scalars`.
+    """
 
+    def __init__(
+        self,
+        reference: NDArray[np.unsignedinteger],
+        candidate: NDArray[np.unsignedinteger],
+        positions: Floats,
+        weights: tuple[Floats, Floats] | None = None,
+    ) -> None:
+        self._histograms = reference, candidate
+        self._positions = positions
+        self._weights = weights
+        inside = self._sum(0)[0, 1 : reference.shape[1] - 1]
+        centres = (positions[:-1] + positions[1:]) / 2
+        self._sigma = (variance(centres, inside) ** 0.5 if inside.sum() > 0 else 0.0) or 1.0
 
-ALPHA = 0.01
-"""Probability that equal samples differ in any metric of a whole comparison."""
+    def measure(self) -> dict[str, float]:
+        """Return every metric between both samples by name."""
+        return {name: float(v[0]) for name, v in self.distances(self._sum(0), self._sum(1)).items()}
 
-_FOLDS = 5
+    def replicas(self, replicas: Replicas) -> tuple[Counts, Counts]:
+        """Return the entries per bin of the replicas of the reference and of the candidate."""
+        found = []
+        for side, (group, replica) in enumerate(
+            zip(replicas.groups, replicas.weights, strict=True)
+        ):
+            values = self._histograms[side].astype(np.float64)
+            powers = [np.ones(len(group))]
+            if self._weights is not None:
+                powers = [self._weights[side], self._weights[side] ** 2]
+            starts, shape = np.arange(len(group) + 1), (len(group), len(replica))
+            sums = [
+                np.asarray(csr_array((w, group, starts), shape=shape).T @ values) for w in powers
+            ]
+            # Counts beyond 2^24 would lose units in single precision.
+            found.append(replica.T.astype(np.float64) @ np.concatenate(sums, axis=1))
+        return found[0], found[1]
+
+    def distances(self, first: Counts, second: Counts) -> dict[str, Floats]:
+        """Return every metric between R pairs of replicas by name, shape (R,)."""
+        variances = None
+        if self._weights is not None:
+            (first, of_first), (second, of_second) = (
+                np.split(sums, 2, axis=1) for sums in (first, second)
+            )
+            variances = of_first, of_second
+        difference = np.abs(np.cumsum(fractions(first) - fractions(second), axis=1))[:, :-1]
+        w1 = ((difference[:, :-1] + difference[:, 1:]) / 2) @ np.diff(self._positions)
+        binwise = binned(first, second, variances)
+        return {"ks": difference.max(axis=1), "w1": w1, "w1_scaled": w1 / self._sigma, **binwise}
+
+    def _sum(self, side: int) -> Counts:
+        """Add up the histograms of all events of a sample, and those of squared weights."""
+        histograms = self._histograms[side]
+        if self._weights is None:
+            return np.asarray(histograms.sum(axis=0, dtype=np.float64))[None]
+        w = self._weights[side]
+        return np.concatenate([w @ histograms, w**2 @ histograms])[None]
 
 
 @dataclass(frozen=True)
@@ -454,54 +373,58 @@ class Null:
     """How a metric is distributed between equal samples: a shifted gamma distribution.
 
     It has three given moments. Starting at zero, as a distance must, a gamma distribution has at
-    least the skewness 2 spread / mean, which therefore bounds that of a few hundred draws. It is
+    least the skewness 2 sigma / mean, which therefore bounds that of a few hundred draws. It is
     exact for sums of squares of Gaussians such as chi2, and falls more slowly than the
     distributions of KS and Wasserstein-1.
 
     Attributes:
         mean: Mean.
-        spread: Standard deviation.
+        sigma: Standard deviation.
         skewness: Skewness.
     """
 
     mean: float
-    spread: float
+    sigma: float
     skewness: float
 
     @classmethod
-    def of(cls, values: NDArray[np.float64]) -> Null:
+    def of(cls, values: Floats) -> Null:
         """Return the distribution with the moments of these values."""
-        mean, spread = float(values.mean()), float(values.std(ddof=1))
-        if spread <= 1e-12 * abs(mean):
+        mean, sigma = float(values.mean()), float(values.std(ddof=1))
+        if sigma <= 1e-12 * abs(mean):
             return cls(mean, 0.0, 0.0)
-        return cls(mean, spread, float(np.mean(((values - mean) / spread) ** 3)))
+        return cls(mean, sigma, float(np.mean(((values - mean) / sigma) ** 3)))
 
-    def p_value(self, value: NDArray[np.float64] | float) -> NDArray[np.float64]:
+    def p_value(self, value: Floats | float) -> Floats:
         """Return the probability of a larger value."""
         value = np.asarray(value, np.float64)
-        if self.spread <= 0 or self.mean <= 0:
+        if self._constant:
             # Rounding must not tell equal samples apart.
             return np.where(value <= self.mean * (1 + 1e-9) + 1e-12, 1.0, 0.0)
         skewness = self._bounded_skewness
-        x = (value - self.mean) / self.spread * 2 / skewness + 4 / skewness**2
+        x = (value - self.mean) / self.sigma * 2 / skewness + 4 / skewness**2
         return np.asarray(gammaincc(4 / skewness**2, np.maximum(x, 0.0)), np.float64)
 
     def quantile(self, p_value: float) -> float:
         """Return the value that is exceeded with this probability."""
-        if self.spread <= 0 or self.mean <= 0:
+        if self._constant:
             return self.mean
         skewness = self._bounded_skewness
         x = float(gammainccinv(4 / skewness**2, p_value))
-        return self.mean + self.spread * (x * skewness / 2 - 2 / skewness)
+        return self.mean + self.sigma * (x * skewness / 2 - 2 / skewness)
+
+    @property
+    def _constant(self) -> bool:
+        return self.sigma <= 0 or self.mean <= 0
 
     @property
     def _bounded_skewness(self) -> float:
-        return max(self.skewness, 2 * self.spread / self.mean)
+        return max(self.skewness, 2 * self.sigma / self.mean)
 
 
 @dataclass(frozen=True)
-class Raw:
-    """A metric before the verdict, which needs to know how many others there are.
+class Statistic:
+    """A metric before the verdict, for which the number of all others must be known.
 
     Attributes:
         value: The metric.
@@ -509,7 +432,7 @@ class Raw:
         floor: Mean between samples of these sizes from the reference.
         floor_error: Standard deviation of the same.
         null: Distribution between random parts of the pooled samples.
-        draws: p-values of these random parts themselves, shape (R,); empty when there were none.
+        split_p_values: p-values of these random parts themselves, (R,); empty without any.
         n_equivalent: As in :class:`Result`.
         sizes: Events of reference and candidate.
     """
@@ -519,7 +442,7 @@ class Raw:
     floor: float
     floor_error: float
     null: Null
-    draws: NDArray[np.float64]
+    split_p_values: Floats
     n_equivalent: float | None
     sizes: tuple[int, int]
 
@@ -530,96 +453,94 @@ class Raw:
 
 
 def assess(
-    sample: Sample,
+    sample: Scalars | Spectra,
     sizes: tuple[int, int],
     replicas: Replicas,
     effective: tuple[float, float] | None = None,
-) -> dict[str, Raw]:
-    r"""Return every metric between reference and candidate with error, floor and null.
-
-    The **error** is the standard deviation over bootstrap replicas of both samples. The **floor**
-    is the metric between random halves of the reference, scaled to the sizes at hand by
-    :math:`((1/n + 1/m) / (4/n))^{power}` with power 1/2 for KS and Wasserstein-1, 1 for the
-    divergences, 0 for chi2/ndf. The same law gives the **equivalent number** of showers: the N at
-    which two samples of the reference of N events each differ as much on average. The **null**
-    asks whether both samples could be random parts of one: it is fitted to the metric between
-    random splits of the pooled events into n and m. Such splits hold for any sizes and tails,
-    where scaled halves do not.
-
-    Events with weights cannot be exchanged between samples whose weights differ. Their null is the
-    metric between bootstrap replicas of either sample, each shifted so that both fluctuate around
-    the pool of both (Efron and Tibshirani, An Introduction to the Bootstrap, 1993, sec. 16.4): the
-    fluctuations are those of each sample's own weights, wherever these are large or small. Its
-    mean is the floor, too.
+) -> dict[str, Statistic]:
+    """Return every metric between reference and candidate with error, floor and null distribution.
 
     Arguments:
         sample: The observable of both samples.
-        sizes: n and m.
+        sizes: Numbers of events of both.
         replicas: How often every event counts.
-        effective: Effective numbers, which take the place of n and m where events have weights.
+        effective: Effective numbers, which take the place of these where events have weights.
     """
     n, m = effective or sizes
-    halved = n * replicas.share
+    halved = n * replicas.held
     values = sample.measure()
     first, second = sample.replicas(replicas)
-    columns = replicas.columns
-    boot = sample.distances(first[columns.bootstrap], second[columns.bootstrap])
-    half, whole = first[columns.halves], first[columns.whole]
+    whole, half = first[:1], first[replicas.halves]
+    boot = sample.distances(first[replicas.bootstrap], second[replicas.bootstrap])
     floors = sample.distances(half, whole - half)
     if effective is None:
-        part = first[columns.splits] + second[columns.splits]
-        splits = sample.distances(part, whole + second[columns.whole] - part)
+        part = first[replicas.splits] + second[replicas.splits]
+        splits = sample.distances(part, whole + second[:1] - part)
     else:
-        splits = sample.distances(*_around_common(first, second, columns))
+        splits = sample.distances(*_around_pool(first, second, replicas.splits))
     found = {}
     for name, metric in METRICS.items():
         null = Null.of(splits[name])
         scale = ((1 / n + 1 / m) / (4 / halved)) ** metric.power
         typical = float(floors[name].mean())
-        floor, spread = scale * typical, scale * float(floors[name].std(ddof=1))
+        floor, floor_error = scale * typical, scale * float(floors[name].std(ddof=1))
         if effective is not None:
-            floor, spread = null.mean, null.spread
-        found[name] = Raw(
+            floor, floor_error = null.mean, null.sigma
+        n_equivalent = None
+        if metric.power > 0 and values[name] > 0 and typical > 0:
+            # The floor between halves falls as (2/N)^power.
+            n_equivalent = float(halved / 2 * (typical / values[name]) ** (1 / metric.power))
+        found[name] = Statistic(
             value=values[name],
             error=float(boot[name].std(ddof=1)),
             floor=floor,
-            floor_error=spread,
+            floor_error=floor_error,
             null=null,
-            draws=_p_values_of_others(splits[name]),
-            n_equivalent=_equivalent(values[name], typical, halved, metric.power),
+            split_p_values=_p_values_of_others(splits[name]),
+            n_equivalent=n_equivalent,
             sizes=sizes,
         )
     return found
 
 
-def _around_common(first: Counts, second: Counts, columns: Columns) -> tuple[Counts, Counts]:
+def _around_pool(first: Counts, second: Counts, boot: slice) -> tuple[Counts, Counts]:
     """Return bootstrap replicas of weighted entries, shifted to what both samples have in common.
 
     Arguments:
-        first: Sums of weights per bin and then those of their squares, of all replicas of the
-            reference, shape (R, 2 n_bins).
+        first: Entries of all replicas of the reference, shape (R, 2 n_bins).
         second: The same of the candidate.
-        columns: Which replicas are which.
+        boot: Which of them are bootstrap replicas.
     """
     n_bins = first.shape[1] // 2
-    wholes = [sums[columns.whole] for sums in (first, second)]
-    totals = [float(whole[0, :n_bins].sum()) for whole in wholes]
-    common = (wholes[0] + wholes[1])[0, :n_bins] / sum(totals)
+    totals = [float(sums[0, :n_bins].sum()) for sums in (first, second)]
+    common = (first[0, :n_bins] + second[0, :n_bins]) / sum(totals)
     shifted = []
-    for sums, whole, total in zip((first, second), wholes, totals, strict=True):
-        replicas = sums[columns.splits]
-        sizes = replicas[:, :n_bins].sum(axis=1, keepdims=True)
+    for sums, total in zip((first, second), totals, strict=True):
+        sizes = sums[boot, :n_bins].sum(axis=1, keepdims=True)
         scale = total / np.where(sizes > 0, sizes, total)
-        moved = total * common + scale * replicas[:, :n_bins] - whole[0, :n_bins]
-        shifted.append(np.concatenate([moved, scale**2 * replicas[:, n_bins:]], axis=1))
+        moved = total * common + scale * sums[boot, :n_bins] - sums[0, :n_bins]
+        shifted.append(np.concatenate([moved, scale**2 * sums[boot, n_bins:]], axis=1))
     return shifted[0], shifted[1]
+
+
+def _p_values_of_others(values: Floats) -> Floats:
+    """Return p-values of random splits by distributions that were fitted to other splits.
+
+    A few hundred values know their distribution only so well. What was not fitted meets its tails
+    as often as the samples that are judged do.
+    """
+    result = np.empty(len(values))
+    for start in range(_FOLDS):
+        others = np.arange(len(values)) % _FOLDS != start
+        result[start::_FOLDS] = Null.of(values[others]).p_value(values[start::_FOLDS])
+    return result
 
 
 def undefined(
     reference: NDArray[np.bool_],
     candidate: NDArray[np.bool_],
     weights: tuple[Weights, Weights] = (None, None),
-) -> Raw:
+) -> Statistic:
     """Return the difference of the fractions of events for which an observable is not defined.
 
     Its floor is that of two binomial fractions with a common expectation, which is estimated
@@ -644,12 +565,12 @@ def undefined(
     if any(w is not None for w in weights):
         sigma = max(sigma, error)
     # Mean and standard deviation of |x| for a Gaussian x of width sigma.
-    floor, spread = sigma * (2 / np.pi) ** 0.5, sigma * (1 - 2 / np.pi) ** 0.5
-    null = Null(floor, spread, 0.0)
-    return Raw(abs(first - second), error, floor, spread, null, np.empty(0), None, sizes)
+    null = Null(sigma * (2 / np.pi) ** 0.5, sigma * (1 - 2 / np.pi) ** 0.5, 0.0)
+    value = abs(first - second)
+    return Statistic(value, error, null.mean, null.sigma, null, np.empty(0), None, sizes)
 
 
-def effective_number(metrics: Sequence[Raw]) -> float:
+def independent_number(metrics: Sequence[Statistic]) -> float:
     """Return how many independent metrics have the smallest p-value that these have.
 
     Metrics of one observable say nearly the same, and observables are correlated. The same random
@@ -659,36 +580,35 @@ def effective_number(metrics: Sequence[Raw]) -> float:
     metrics are the less so the farther in their tails. Metrics without splits count as
     independent.
     """
-    drawn = [raw.draws for raw in metrics if len(raw.draws)]
+    drawn = [metric.split_p_values for metric in metrics if len(metric.split_p_values)]
     alone = len(metrics) - len(drawn)
     if not drawn:
         return float(max(1, alone))
     smallest = np.sort(-np.log1p(-np.minimum(np.min(drawn, axis=0), 1 - 1e-12)))
     low = max(2, len(smallest) // 5)
-    # Maximum likelihood of an exponential distribution that is cut off behind the lowest ones.
+    # Maximum likelihood of an exponential distribution that is cut off after the lowest ones.
     exposure = float(smallest[:low].sum() + (len(smallest) - low) * smallest[low - 1])
     return float(np.clip((low - 1) / max(exposure, 1e-12), 1, len(drawn))) + alone
 
 
-def judge(raw: Raw, n_comparisons: float) -> Result:
+def judge(metric: Statistic, n_comparisons: float) -> Result:
     """Return a metric with its verdict: within the floor up to p = ALPHA / n_comparisons.
 
     Arguments:
-        raw: The metric.
+        metric: The metric.
         n_comparisons: Effective number of metrics that are judged together (Bonferroni).
     """
-    p_value = raw.p_value
     return Result(
-        value=raw.value,
-        error=raw.error,
-        floor=raw.floor,
-        floor_error=raw.floor_error,
-        limit=raw.null.quantile(ALPHA / n_comparisons),
-        n_reference=raw.sizes[0],
-        n_candidate=raw.sizes[1],
-        within_floor=p_value >= ALPHA / n_comparisons,
-        p_value=p_value,
-        n_equivalent=raw.n_equivalent,
+        value=metric.value,
+        error=metric.error,
+        floor=metric.floor,
+        floor_error=metric.floor_error,
+        limit=metric.null.quantile(ALPHA / n_comparisons),
+        n_reference=metric.sizes[0],
+        n_candidate=metric.sizes[1],
+        within_floor=metric.p_value >= ALPHA / n_comparisons,
+        p_value=metric.p_value,
+        n_equivalent=metric.n_equivalent,
     )
 
 
@@ -699,23 +619,3 @@ def global_p_value(metrics: Mapping[str, Mapping[str, Result]], n_comparisons: f
         default=1.0,
     )
     return float(-np.expm1(n_comparisons * np.log1p(-min(smallest, 1 - 1e-12))))
-
-
-def _p_values_of_others(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return p-values of random splits by distributions that were fitted to other splits.
-
-    A few hundred values know their distribution only so well. What was not fitted meets its tails
-    as often as the samples that are judged do.
-    """
-    result = np.empty(len(values))
-    for start in range(_FOLDS):
-        others = np.arange(len(values)) % _FOLDS != start
-        result[start::_FOLDS] = Null.of(values[others]).p_value(values[start::_FOLDS])
-    return result
-
-
-def _equivalent(value: float, typical: float, n: float, power: float) -> float | None:
-    """Return N from the floor between halves of n events, which falls as (2/N)^power."""
-    if power == 0 or value <= 0 or typical <= 0:
-        return None
-    return float(n / 2 * (typical / value) ** (1 / power))

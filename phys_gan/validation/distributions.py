@@ -17,18 +17,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from phys_gan.errors import ConfigError, MissingError
-from phys_gan.metrics.distances import Weights, effective_size, scaled, taken, variance
 from phys_gan.metrics.result import Result
+from phys_gan.metrics.statistics import Weights, effective_size, effective_weights, taken, variance
 from phys_gan.metrics.uncertainty import (
-    Raw,
     Replicas,
-    Sample,
     Scalars,
     Spectra,
+    Statistic,
     assess,
     draw_replicas,
-    effective_number,
     global_p_value,
+    independent_number,
     judge,
     undefined,
 )
@@ -513,7 +512,7 @@ def assess_all(
     for cut, binnings in selections:
         rows = (None, None) if cut is None else (cut.rows(reference), cut.rows(candidate))
         found.append(_assess(observables, reference, candidate, binnings, rows, seed))
-    n_comparisons = effective_number(
+    n_comparisons = independent_number(
         [raw for _, _, raws in found for by_metric in raws.values() for raw in by_metric.values()]
     )
     result = []
@@ -542,7 +541,7 @@ def _assess(
     binnings: Binnings,
     rows: tuple[Rows | None, Rows | None],
     seed: int,
-) -> tuple[tuple[int, int], dict[str, Histogram], dict[str, Mapping[str, Raw]]]:
+) -> tuple[tuple[int, int], dict[str, Histogram], dict[str, Mapping[str, Statistic]]]:
     n_events = (
         len(reference) if rows[0] is None else len(rows[0]),
         len(candidate) if rows[1] is None else len(rows[1]),
@@ -553,11 +552,11 @@ def _assess(
         weighted = any(own is not None for own in weights)
         replicas = draw_replicas(*n_events, seed, weighted=weighted)
 
-    def one(o: Observable) -> tuple[Histogram, Mapping[str, Raw]]:
+    def one(o: Observable) -> tuple[Histogram, Mapping[str, Statistic]]:
         values = reference.values[o.name], candidate.values[o.name]
         return _assess_values(o, binnings[o.name], values, weights, rows, replicas)
 
-    tasks: dict[str, Callable[[], tuple[Histogram, Mapping[str, Raw]]]] = {}
+    tasks: dict[str, Callable[[], tuple[Histogram, Mapping[str, Statistic]]]] = {}
     spectrum = spectrum_name(reference.detector)
     if spectrum in binnings:
         edges = binnings[spectrum]
@@ -581,12 +580,12 @@ def _assess_values(
     weights: tuple[Weights, Weights],
     rows: tuple[Rows | None, Rows | None],
     replicas: Replicas | None,
-) -> tuple[Histogram, Mapping[str, Raw]]:
+) -> tuple[Histogram, Mapping[str, Statistic]]:
     first, second = (_taken(v, r) for v, r in zip(values, rows, strict=True))
     histogram = scalar_histogram(o, edges, first, second, weights)
     good = np.isfinite(first), np.isfinite(second)
     whole = bool(good[0].all() and good[1].all())
-    raw: dict[str, Raw] = {}
+    raw: dict[str, Statistic] = {}
     sizes = int(good[0].sum()), int(good[1].sum())
     defined = _Pair.of(sizes, (taken(weights[0], good[0]), taken(weights[1], good[1])))
     if replicas is not None and defined.enough:
@@ -620,7 +619,8 @@ class _Pair:
         if weights[0] is None and weights[1] is None:
             return cls(sizes, None, None)
         first, second = (
-            np.ones(n) if w is None else scaled(w) for n, w in zip(sizes, weights, strict=True)
+            np.ones(n) if w is None else effective_weights(w)
+            for n, w in zip(sizes, weights, strict=True)
         )
         return cls(sizes, (float(first.sum()), float(second.sum())), (first, second))
 
@@ -642,7 +642,7 @@ def _assess_spectrum(
     weights: tuple[Weights, Weights],
     rows: tuple[Rows | None, Rows | None],
     replicas: Replicas | None,
-) -> tuple[Histogram, Mapping[str, Raw]]:
+) -> tuple[Histogram, Mapping[str, Statistic]]:
     first, second = (
         _joined(_taken(sample.spectrum, r), sample.spectrum_edges, edges)
         for sample, r in zip((reference, candidate), rows, strict=True)
@@ -662,7 +662,7 @@ def _assess_spectrum(
         return histogram, {"undefined": undefined(dark[0], dark[1], weights)}
     # Decades, also of pixels: their asinh is a logarithm but for the noise around zero.
     places = np.log10(edges) if soft is None else np.arcsinh(edges / soft) / np.log(10)
-    sample: Sample = Spectra(first, second, places, weights=pair.scaled)
+    sample = Spectra(first, second, places, weights=pair.scaled)
     return histogram, assess(sample, pair.sizes, replicas, pair.effective)
 
 

@@ -22,11 +22,11 @@ from phys_gan.metrics.correlations import (
     compare_cell_correlations,
     compare_correlations,
 )
-from phys_gan.metrics.distances import Weights, taken
 from phys_gan.metrics.features import EXTRACTORS, Classifying, feature_matrix, undefined_values
 from phys_gan.metrics.inception import find_weights, inception_score
 from phys_gan.metrics.judging import MIN_EVENTS, judge_features
 from phys_gan.metrics.result import MODES, MULTIVARIATE, UNWEIGHTED, Result, against_floor
+from phys_gan.metrics.statistics import Weights, taken
 from phys_gan.randomness import stream
 from phys_gan.toys import Mixture, truth_of
 from phys_gan.toys.mixture import summarise, tally_modes

@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
 from phys_gan.metrics.correlations import pearson
-from phys_gan.metrics.distances import Weights, effective_size, mean_and_error, quantile, taken
 from phys_gan.metrics.response import ResponseCurve, rms90, rms90_error
 from phys_gan.metrics.result import LIMIT_SIGMAS, Result
+from phys_gan.metrics.statistics import Weights, effective_size, mean_and_error, quantile, taken
 from phys_gan.validation.sample import Measured
 
 __all__ = [

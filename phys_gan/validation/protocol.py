@@ -15,9 +15,10 @@ from threadpoolctl import threadpool_limits
 
 from phys_gan.detectors import Detector
 from phys_gan.errors import MissingError, RangeError
-from phys_gan.metrics.distances import ks, ks_p_value, quantile
+from phys_gan.metrics.distances import ks, ks_p_value
 from phys_gan.metrics.response import ResponseCurve, energy_edges, response_curve
-from phys_gan.metrics.result import need_same_cells
+from phys_gan.metrics.samples import need_same_cells
+from phys_gan.metrics.statistics import quantile
 from phys_gan.metrics.uncertainty import ALPHA
 from phys_gan.observables import Wanted
 from phys_gan.observables.spectrum import SPECTRA, spectrum_name

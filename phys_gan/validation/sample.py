@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from phys_gan.detectors import Detector, PolarLayer
 from phys_gan.errors import DataError, DetectorError
 from phys_gan.events import Events, first_copies
-from phys_gan.metrics.distances import ExactSum, Weights, effective_size, taken
+from phys_gan.metrics.statistics import ExactSum, Weights, effective_size, taken
 from phys_gan.observables import Observable, Wanted, measure_block, select
 from phys_gan.observables.spectrum import open_edges, spectrum_block
 from phys_gan.observables.sums import Showers, map_blocks

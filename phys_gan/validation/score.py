@@ -6,8 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from phys_gan.events import Events
-from phys_gan.metrics.distances import effective_size, ks, taken
-from phys_gan.metrics.result import need_same_cells
+from phys_gan.metrics.distances import ks
+from phys_gan.metrics.samples import need_same_cells
+from phys_gan.metrics.statistics import effective_size, taken
 from phys_gan.observables import measure, select
 from phys_gan.observables.spectrum import open_edges, spectrum_per_event
 

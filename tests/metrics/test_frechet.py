@@ -7,8 +7,8 @@ import pytest
 from scipy.linalg import sqrtm
 
 from phys_gan.errors import DataError, RangeError
-from phys_gan.metrics.estimate import Weighted
 from phys_gan.metrics.frechet import fpd, frechet_distance, group_moments
+from phys_gan.metrics.samples import Weighted
 
 ORACLE = Path(__file__).resolve().parents[3] / "shared" / "data" / "oracle" / "fpd_kpd.npz"
 CONSTANT = np.full((50_000, 2), 2.0), np.zeros((50_000, 2))

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from phys_gan.metrics.distances import ExactSum
+from phys_gan.metrics.statistics import ExactSum
 
 
 def test_sums_do_not_depend_on_the_order() -> None:

@@ -8,20 +8,20 @@ from phys_gan.metrics.distances import METRICS
 from phys_gan.metrics.result import Result
 from phys_gan.metrics.uncertainty import (
     Null,
-    Raw,
     Scalars,
     Spectra,
+    Statistic,
     assess,
     draw_replicas,
-    effective_number,
     global_p_value,
+    independent_number,
     judge,
     undefined,
 )
 from phys_gan.observables.registry import Binning
 
 
-def raw(p: np.ndarray, q: np.ndarray, seed: int = 0, number: int = 100) -> dict[str, Raw]:
+def raw(p: np.ndarray, q: np.ndarray, seed: int = 0, number: int = 100) -> dict[str, Statistic]:
     sample = Scalars(p, q, Binning("auto").edges(p))
     return assess(sample, (len(p), len(q)), draw_replicas(len(p), len(q), seed, number))
 
@@ -97,7 +97,7 @@ def test_the_verdict_on_equal_samples_has_its_nominal_rate(n: int, m: int) -> No
     for seed in range(60):
         p, q = toys(generator, n), toys(generator, m)
         found = {name: raw(p[name], q[name], seed) for name in p}
-        number = effective_number([r for metrics in found.values() for r in metrics.values()])
+        number = independent_number([r for metrics in found.values() for r in metrics.values()])
         assert 4 < number < 48
         results = {
             name: {metric: judge(r, number) for metric, r in metrics.items()}
@@ -127,12 +127,12 @@ def test_copies_of_one_metric_count_once_and_independent_ones_each() -> None:
     draws = generator.random((30, 200))
     null = Null(1.0, 0.5, 1.0)
 
-    def entry(p_values: np.ndarray) -> Raw:
-        return Raw(1.0, 0.1, 1.0, 0.5, null, p_values, None, (10, 10))
+    def entry(p_values: np.ndarray) -> Statistic:
+        return Statistic(1.0, 0.1, 1.0, 0.5, null, p_values, None, (10, 10))
 
-    assert effective_number([entry(draws[0])] * 30) == pytest.approx(1, abs=0.4)
-    assert effective_number([entry(row) for row in draws]) == pytest.approx(30, rel=0.4)
-    assert effective_number([entry(np.empty(0))] * 3) == 3
+    assert independent_number([entry(draws[0])] * 30) == pytest.approx(1, abs=0.4)
+    assert independent_number([entry(row) for row in draws]) == pytest.approx(30, rel=0.4)
+    assert independent_number([entry(np.empty(0))] * 3) == 3
 
 
 def test_the_null_has_the_p_values_of_a_gamma_distribution() -> None:
@@ -169,7 +169,7 @@ def test_groups_of_events_have_the_errors_of_events() -> None:
     p = np.sort(generator.normal(size=n))
     q = np.sort(generator.normal(0.01, 1, size=n))
     replicas = draw_replicas(n, n, 0)
-    assert len(replicas.reference) == len(replicas.candidate) == 1000
+    assert [len(weights) for weights in replicas.weights] == [1000, 1000]
     result = judged(p, q)["ks"]
     scale = (2 / n) ** 0.5
     assert result.floor == pytest.approx(np.sqrt(np.pi / 2) * np.log(2) * scale, rel=0.1)
@@ -248,16 +248,16 @@ def test_json_has_no_nan() -> None:
 
 def test_of_a_much_larger_sample_the_replicas_hold_a_random_choice() -> None:
     replicas = draw_replicas(25, 100_000, 0)
-    assert replicas.share == 1
-    assert replicas.candidate.shape[0] == 2501
-    held = replicas.candidate_groups < 2500
+    assert replicas.held == 1
+    assert len(replicas.weights[1]) == 2501
+    held = replicas.groups[1] < 2500
     assert held.sum() == 2500
-    assert not replicas.candidate[2500].any()
+    assert not replicas.weights[1][2500].any()
     # The choice is from everywhere in the file, which may be in the order of energy.
     assert abs(np.flatnonzero(held).mean() / 100_000 - 0.5) < 0.05
     other = draw_replicas(100_000, 25, 0)
-    assert other.share == pytest.approx(0.025)
-    assert other.reference.shape[0] == 2501
+    assert other.held == pytest.approx(0.025)
+    assert len(other.weights[0]) == 2501
 
 
 @pytest.mark.parametrize("sizes", [(25, 4000), (4000, 25)])

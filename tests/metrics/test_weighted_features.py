@@ -4,14 +4,15 @@ import numpy as np
 import pytest
 
 from phys_gan.errors import DataError, RangeError
-from phys_gan.metrics.estimate import Weighted, as_weighted, as_weights, equal_parts
+from phys_gan.metrics.samples import Weighted, as_weighted, equal_parts
+from phys_gan.metrics.statistics import relative_weights
 
 
 def test_weights_are_scaled_to_the_effective_number() -> None:
     generator = np.random.default_rng(0)
     weights = generator.normal(1, 1, 500)
     for factor in (1.0, 1e-200, -3e150):
-        given = as_weights("candidate", factor * weights, 500, 10)
+        given = relative_weights("candidate", factor * weights, 500, 10)
         sample = Weighted(np.zeros((500, 1)), given)
         assert sample.weights is not None
         kish = weights.sum() ** 2 / (weights**2).sum()
@@ -24,7 +25,7 @@ def test_weights_are_scaled_to_the_effective_number() -> None:
 
 @pytest.mark.parametrize("weights", [None, np.ones(30), np.full(30, 0.1), np.full(30, -2.5)])
 def test_equal_weights_are_none(weights: np.ndarray | None) -> None:
-    assert as_weights("reference", weights, 30, 30) is None
+    assert relative_weights("reference", weights, 30, 30) is None
 
 
 def test_events_of_weight_zero_are_left_out() -> None:
@@ -39,15 +40,15 @@ def test_bad_weights_are_refused() -> None:
     with pytest.raises(DataError, match=r"candidate weights have shape \(9,\), .* 10 events; give"):
         as_weighted(2, reference=(x, None), candidate=(x, np.ones(9)))
     with pytest.raises(DataError, match=r"weights have shape \(10, 1\)"):
-        as_weights("candidate", np.ones((10, 1)), 10, 1)
-    with pytest.raises(DataError, match="reference weights hold NaN or infinite values"):
-        as_weights("reference", [1.0, np.inf], 2, 1)
+        relative_weights("candidate", np.ones((10, 1)), 10, 1)
+    with pytest.raises(DataError, match="reference weights are NaN or infinite"):
+        relative_weights("reference", [1.0, np.inf], 2, 1)
     with pytest.raises(RangeError, match=r"has 3 events, .* count as 1\.02 of .* at least 2 are"):
-        as_weights("reference", [100.0, 1.0, 0.0], 3, 2)
+        relative_weights("reference", [100.0, 1.0, 0.0], 3, 2)
     with pytest.raises(RangeError, match="count as 0 of equal weight"):
-        as_weights("reference", np.zeros(5), 5, 1)
+        relative_weights("reference", np.zeros(5), 5, 1)
     with pytest.raises(RangeError, match="count as 0 of equal weight"):
-        as_weights("reference", [1.0, -1.0], 2, 1)
+        relative_weights("reference", [1.0, -1.0], 2, 1)
 
 
 def test_parts_have_equal_effective_numbers() -> None:

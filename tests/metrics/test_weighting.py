@@ -7,20 +7,23 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import stats
 
-from phys_gan.metrics.distances import (
-    binned,
-    chi2_ndf,
+from phys_gan.metrics.distances import binned, chi2_ndf, ks, ks_p_value, wasserstein1
+from phys_gan.metrics.response import response_curve, rms90
+from phys_gan.metrics.statistics import (
     effective_size,
-    ks,
-    ks_p_value,
+    effective_weights,
     mean_and_error,
     quantile,
-    scaled,
     variance,
-    wasserstein1,
 )
-from phys_gan.metrics.response import response_curve, rms90
-from phys_gan.metrics.uncertainty import Raw, Scalars, Spectra, assess, draw_replicas, undefined
+from phys_gan.metrics.uncertainty import (
+    Scalars,
+    Spectra,
+    Statistic,
+    assess,
+    draw_replicas,
+    undefined,
+)
 from phys_gan.observables.registry import Binning
 
 VALUES = arrays(np.float64, st.integers(3, 30), elements=st.integers(-5, 5).map(float))
@@ -28,14 +31,14 @@ VALUES = arrays(np.float64, st.integers(3, 30), elements=st.integers(-5, 5).map(
 
 def test_scaled_weights_add_up_to_the_effective_number() -> None:
     weights = np.array([1.0, 2.0, -0.5, 4.0])
-    own = scaled(weights)
+    own = effective_weights(weights)
     assert own.sum() == pytest.approx(6.5**2 / 21.25)
     assert (own**2).sum() == pytest.approx(own.sum())
     assert effective_size(4, weights) == pytest.approx(own.sum())
     assert effective_size(4, None) == 4
     # Weights that cancel stand for no events at all.
     assert effective_size(2, np.array([1.0, -1.0])) == 0
-    np.testing.assert_array_equal(scaled(np.array([1.0, -1.0])), 0)
+    np.testing.assert_array_equal(effective_weights(np.array([1.0, -1.0])), 0)
 
 
 @given(VALUES, st.data())
@@ -117,8 +120,8 @@ def test_response_of_weights_is_that_of_the_distribution_they_stand_for() -> Non
 
 def weighted_raw(
     p: np.ndarray, q: np.ndarray, w: np.ndarray, v: np.ndarray, seed: int = 0
-) -> dict[str, Raw]:
-    weights = scaled(w), scaled(v)
+) -> dict[str, Statistic]:
+    weights = effective_weights(w), effective_weights(v)
     sample = Scalars(p, q, Binning("auto").edges(p), weights=weights)
     replicas = draw_replicas(len(p), len(q), seed, 50, weighted=True)
     effective = float(weights[0].sum()), float(weights[1].sum())
@@ -155,7 +158,7 @@ def test_unequal_distributions_of_weights_are_seen() -> None:
 
 def test_errors_and_floors_of_weighted_metrics_are_those_of_repeated_experiments() -> None:
     generator = np.random.default_rng(6)
-    found: dict[str, list[Raw]] = {}
+    found: dict[str, list[Statistic]] = {}
     for seed in range(40):
         p, q = generator.exponential(size=500), generator.exponential(1 / 2, 500)
         w = generator.exponential(size=500)

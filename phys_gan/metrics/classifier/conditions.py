@@ -32,15 +32,6 @@ from phys_gan.metrics.classifier.training import (
 from phys_gan.randomness import stream
 from phys_gan.units import find_particle
 
-__all__ = [
-    "N_FEATURES",
-    "ConditionClassifier",
-    "choose_condition",
-    "divide",
-    "log_cells",
-    "train_condition_classifier",
-]
-
 _OF_IMAGES = ("half_light_radius", "flux_radius", "flux")
 """Sizes first: to tell them from pixels takes more than a sum."""
 

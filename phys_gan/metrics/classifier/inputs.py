@@ -13,8 +13,6 @@ from phys_gan.events import Events
 from phys_gan.observables.sums import Showers, blocks
 from phys_gan.units import MEV
 
-__all__ = ["FORMS", "Form", "find_form", "high", "low", "low_normalised"]
-
 Form = Callable[[Events, Sequence[str]], NDArray[np.float32]]
 """Events and the names of the conditions to show, to inputs of shape (N, n_inputs)."""
 

@@ -15,20 +15,6 @@ from scipy.stats import rankdata
 
 from phys_gan.events import effective_number
 
-__all__ = [
-    "Calibration",
-    "accuracy",
-    "accuracy_spread",
-    "auc",
-    "auc_spread",
-    "auc_spread_of",
-    "auc_with_error",
-    "calibration_curve",
-    "jsd",
-    "platt",
-    "roc",
-]
-
 Floats = NDArray[np.float64]
 
 

@@ -25,25 +25,6 @@ from torch.nn import functional
 from phys_gan.errors import ConfigError
 from phys_gan.randomness import stream
 
-__all__ = [
-    "CHALLENGE",
-    "FOLDS",
-    "MIN_EVENTS",
-    "PRESETS",
-    "QUICK",
-    "Network",
-    "Parts",
-    "Report",
-    "Scaling",
-    "Settings",
-    "fit_scaling",
-    "predict",
-    "silent",
-    "split",
-    "to_device",
-    "train",
-]
-
 MIN_EVENTS = 200
 """With fewer events nothing is left to learn from or to judge with."""
 

@@ -37,23 +37,10 @@ from phys_gan.metrics.classifier.training import (
     to_device,
     train,
 )
-from phys_gan.metrics.estimate import as_weights
-from phys_gan.metrics.result import Result, against_floor, need_same_cells
+from phys_gan.metrics.result import Result, against_floor
+from phys_gan.metrics.samples import need_same_cells
+from phys_gan.metrics.statistics import relative_weights
 from phys_gan.randomness import stream
-
-__all__ = [
-    "ClassifierResult",
-    "Logits",
-    "Roc",
-    "Trial",
-    "judge_accuracy",
-    "judge_auc",
-    "judge_jsd",
-    "mean_roc",
-    "reliability",
-    "run_trials",
-    "two_sample_test",
-]
 
 
 @dataclass(frozen=True, eq=False)
@@ -492,7 +479,7 @@ def _counting(reference: Events, candidate: Events, settings: Settings) -> tuple
                 value=len(events),
                 constraint=MIN_EVENTS,
             )
-        weights = as_weights(what, events.weights, len(events), MIN_EVENTS)
+        weights = relative_weights(what, events.weights, len(events), MIN_EVENTS)
         if events.weights is not None:
             events = replace(events, weights=weights)
         counting.append(events if weights is None else events[weights != 0])
