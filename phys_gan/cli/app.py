@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from rich.progress import TaskID
 
     from phys_gan.simulation.galaxies import Given
-    from phys_gan.training.loop import Report
+    from phys_gan.training.loop import StepCallback
     from phys_gan.workflows.cluster import Cluster
 
 __all__ = [
@@ -255,7 +255,7 @@ def _options(
 
 
 @contextmanager
-def progress(total: int) -> Iterator[Report]:
+def progress(total: int) -> Iterator[StepCallback]:
     """Show a progress bar, and a line for each report."""
     from rich.progress import (
         BarColumn,

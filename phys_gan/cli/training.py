@@ -29,7 +29,7 @@ from phys_gan.errors import ConfigError
 from phys_gan.units import parse_size
 
 if TYPE_CHECKING:
-    from phys_gan.training.loop import Watch
+    from phys_gan.training.loop import ReportCallback
 
 __all__ = ["demo", "train"]
 
@@ -65,13 +65,13 @@ class Train(TyperCommand):
 
 
 @contextmanager
-def _following(out: Path, live: bool) -> Iterator[Watch]:
+def _following(out: Path, live: bool) -> Iterator[ReportCallback]:
     """Write a live page where it is wanted, and say how to see it."""
-    from phys_gan.training.loop import unwatched
+    from phys_gan.training.loop import ignore
     from phys_gan.workflows.live import tensorboard
 
     if not live:
-        yield unwatched
+        yield ignore
         return
     with tensorboard(out / "tensorboard") as watch:
         typer.echo(f"Follow it with: tensorboard --logdir {shlex.quote(str(out))}")
@@ -165,7 +165,7 @@ def train(
             "training needs data and a run directory", remedy="add --data FILE... --out RUN"
         )
     seconds = None if wall_time is None else parse_duration(wall_time)
-    from phys_gan.training.loop import silent
+    from phys_gan.training.loop import ignore
     from phys_gan.training.processes import is_first
     from phys_gan.workflows import train as run
 
@@ -174,7 +174,7 @@ def train(
     try:
         with (
             _following(out, live and first) as watch,
-            progress(resolved.training.events) if first else nullcontext(silent) as report,
+            progress(resolved.training.events) if first else nullcontext(ignore) as report,
         ):
             run(
                 resolved,

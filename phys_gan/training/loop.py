@@ -47,17 +47,16 @@ __all__ = [
     "Judge",
     "Means",
     "Prepared",
-    "Report",
+    "ReportCallback",
     "Session",
     "ShortageError",
-    "Watch",
+    "StepCallback",
     "counting",
+    "ignore",
     "prepare",
     "require_batches",
     "shortage_explained",
-    "silent",
     "train",
-    "unwatched",
 ]
 
 
@@ -266,11 +265,11 @@ def _mean_one(sample: Events) -> NDArray[np.float64]:
 Judge = Callable[[Events, Events], float]
 """Says how far generated events (second) are from held-out ones (first); smaller is better."""
 
-Report = Callable[[int, Mapping[str, Any]], None]
-"""Is told the events shown after each step, and the line of a report when there is one."""
+StepCallback = Callable[[int, Mapping[str, Any]], None]
+"""Called after each step with the events shown, and with the line of a report or an empty one."""
 
-Watch = Callable[[Mapping[str, Any], Events, Events], None]
-"""Is given the line of each report with the held-out and the generated events."""
+ReportCallback = Callable[[Mapping[str, Any], Events, Events], None]
+"""Called at each report with its line, the held-out and the generated events."""
 
 _INSPECTED = 512
 """Events that a method looks at in a report."""
@@ -296,8 +295,8 @@ class Session:
         run: Run,
         held_out: Events,
         judge: Judge,
-        report: Report,
-        watch: Watch,
+        report: StepCallback,
+        watch: ReportCallback,
         provenance: Mapping[str, str],
     ) -> None:
         self.recipe, self.config, self.fabric = recipe, recipe.training, fabric
@@ -437,12 +436,8 @@ def _not_finite(shown: int, scalars: Mapping[str, float]) -> RangeError:
     )
 
 
-def silent(shown: int, scalars: Mapping[str, Any]) -> None:
-    """Report nothing."""
-
-
-def unwatched(line: Mapping[str, Any], held_out: Events, generated: Events) -> None:
-    """Watch nothing."""
+def ignore(*_: object) -> None:
+    """Do nothing: the default of both callbacks."""
 
 
 def train(
@@ -458,8 +453,8 @@ def train(
     nodes: int = 1,
     resume: bool = False,
     deadline: float | None = None,
-    report: Report = silent,
-    watch: Watch = unwatched,
+    report: StepCallback = ignore,
+    watch: ReportCallback = ignore,
     provenance: Mapping[str, str] = MappingProxyType({}),
     flow: Flow | None = None,
 ) -> Path:
@@ -515,7 +510,7 @@ def train(
     require_batches(config.batch_size, (events, *source[:1]))
     fabric = start_fabric(device, devices, nodes, config.precision)
     if not fabric.is_global_zero:
-        report, watch = silent, unwatched
+        report = watch = ignore
     with (
         run.alone() if fabric.is_global_zero else nullcontext(),
         Stopping(deadline) as stopping,

@@ -10,7 +10,7 @@ from phys_gan.data import read, split, write
 from phys_gan.errors import MissingError
 from phys_gan.randomness import stream
 from phys_gan.training import load_recipe
-from phys_gan.training.loop import Report, silent
+from phys_gan.training.loop import StepCallback, ignore
 from phys_gan.training.run import clear_run
 from phys_gan.validation import Comparison, compare
 from phys_gan.workflows.training import train
@@ -54,7 +54,7 @@ def demo(
     n: int = 10_000,
     figures: bool = True,
     say: Callable[[str], None] = lambda text: None,
-    report: Report = silent,
+    report: StepCallback = ignore,
 ) -> Demo:
     """Train on real Geant4 showers, generate new ones, and compare them with held-out ones.
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from phys_gan.errors import MissingError, OutputError
 from phys_gan.events import Events
 from phys_gan.toys import Mixture, count_modes
-from phys_gan.training.loop import Watch
+from phys_gan.training.loop import ReportCallback
 from phys_gan.training.warnings import OPTIMUM
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ _CHARTS = {
 
 
 @contextmanager
-def tensorboard(directory: str | Path) -> Iterator[Watch]:
+def tensorboard(directory: str | Path) -> Iterator[ReportCallback]:
     """Follow a training on a page of TensorBoard.
 
     What is given to ``phys_gan.train(..., watch=)`` writes all scalars of each report, the

@@ -29,7 +29,7 @@ from phys_gan.randomness import stream as random_stream
 from phys_gan.simulation import simulate
 from phys_gan.training import Recipe, load_recipe
 from phys_gan.training.batches import Flow
-from phys_gan.training.loop import Report, Watch, silent, unwatched
+from phys_gan.training.loop import ReportCallback, StepCallback, ignore
 from phys_gan.training.loop import train as run_training
 from phys_gan.training.processes import is_first
 from phys_gan.validation import physics_score
@@ -157,8 +157,8 @@ def train(
     nodes: int = 1,
     resume: bool = False,
     wall_time: float | None = None,
-    report: Report = silent,
-    watch: Watch = unwatched,
+    report: StepCallback = ignore,
+    watch: ReportCallback = ignore,
     detector: str | Path | Detector | None = None,
     format: str | None = None,
     mapping: str | Path | None = None,
