@@ -1,4 +1,4 @@
-"""What to cite: BibTeX entries, and which of them a recipe or a detector goes back to."""
+"""What to cite: BibTeX entries, and those of a recipe or a detector."""
 
 from phys_gan.references.lookup import bibtex, detector_keys, known, recipe_references
 

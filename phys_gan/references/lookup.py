@@ -1,8 +1,6 @@
-"""Find BibTeX entries by their keys, in the file that the package brings along.
+"""What to cite: BibTeX entries by key, and the keys of a detector and of a recipe.
 
-Which publications the built-in detectors come from.
-
-Walk through a configuration and collect what its options ask to be cited.
+The entries are those of ``references.bib`` beside this module.
 """
 
 from __future__ import annotations
@@ -18,11 +16,8 @@ from pydantic import BaseModel
 
 from phys_gan.errors import MissingError
 
-__all__ = ["bibtex", "detector_keys", "known", "recipe_references"]
-
 _FILE = resources.files("phys_gan.references") / "references.bib"
 _HEAD = re.compile(r"@\w+\{([^,\s]+),")
-_MOST_NEAR = 3
 
 
 def known() -> list[str]:
@@ -33,9 +28,6 @@ def known() -> list[str]:
 def bibtex(keys: Iterable[str]) -> str:
     """Return BibTeX entries, each once and as it is in the file, in the order of first mention.
 
-    Arguments:
-        keys: BibTeX keys.
-
     Raises:
         MissingError: There is no entry with one of the keys.
 
@@ -43,24 +35,21 @@ def bibtex(keys: Iterable[str]) -> str:
         >>> print(bibtex(["ba2016layer"]).splitlines()[0])
         @article{ba2016layer,
     """
-    return "\n\n".join(_entry(key) for key in dict.fromkeys(keys))
-
-
-def _entry(key: str) -> str:
-    entries = _entries()
-    if key not in entries:
-        near = get_close_matches(key, entries, _MOST_NEAR)
-        raise MissingError(
-            f"there is no reference '{key}'" + (f"; nearest: {', '.join(near)}" if near else ""),
-            remedy="name a key that phys_gan.references.known() lists",
-            value=key,
-        )
-    return entries[key]
+    entries, wanted = _entries(), list(dict.fromkeys(keys))
+    for key in wanted:
+        if key not in entries:
+            near = ", ".join(get_close_matches(key, entries))
+            raise MissingError(
+                f"there is no reference '{key}'" + (f"; nearest: {near}" if near else ""),
+                remedy="name a key that phys_gan.references.known() lists",
+                value=key,
+            )
+    return "\n\n".join(entries[key] for key in wanted)
 
 
 @cache
 def _entries() -> Mapping[str, str]:
-    """Split the file: an entry reaches from an @ that begins a line to the next one."""
+    """Return the entries by key; each reaches from an @ that begins a line to the next one."""
     _, *entries = re.split(r"^(?=@)", _FILE.read_text("utf-8"), flags=re.MULTILINE)
     keyed = {match[1]: entry.rstrip() for entry in entries if (match := _HEAD.match(entry))}
     return MappingProxyType(keyed)
@@ -89,9 +78,7 @@ _KEYS = MappingProxyType(
 
 
 def detector_keys(name: str) -> tuple[str, ...]:
-    """Return the BibTeX keys of a detector, by its name.
-
-    A detector that has no publication, or is the user's own, has none.
+    """Return the BibTeX keys of a built-in detector by its name; of others none.
 
     Example:
         >>> detector_keys("calogan")
@@ -100,34 +87,30 @@ def detector_keys(name: str) -> tuple[str, ...]:
     return _KEYS.get(name, ())
 
 
-_SOFTWARE = "physgan"
-
-
 def recipe_references(recipe: BaseModel, detector: str = "") -> tuple[str, ...]:
     """Return the BibTeX keys of everything that a recipe uses, each once.
 
-    The software comes first, then the detector, then what the sections name: every section, at
-    any depth, that has ``references`` contributes them, in the order of the fields. So does the
-    recipe itself.
+    The software comes first, then the detector, then the ``references`` of the recipe (any tree
+    of pydantic models) and of its sections at any depth, in the order of the fields.
 
     Arguments:
-        recipe: A recipe, or any other tree of pydantic models.
-        detector: Name of the detector that the events belong to; without it, what the recipe says
-            in its field ``detector``.
+        recipe: The recipe.
+        detector: Name of the detector that the events belong to; without it, the recipe's field
+            ``detector``.
     """
     named = detector or str(getattr(recipe, "detector", None) or "")
-    return tuple(dict.fromkeys([_SOFTWARE, *detector_keys(named), *_walk(recipe)]))
+    return tuple(dict.fromkeys(["physgan", *detector_keys(named), *_walk(recipe)]))
 
 
 def _walk(part: object) -> Iterator[str]:
     """Yield the keys of a part of a recipe: a section, several of them, or a plain value."""
+    inside: Iterable[object] = ()
     if isinstance(part, BaseModel):
         yield from getattr(part, "references", None) or ()
-        for field in type(part).model_fields:
-            yield from _walk(getattr(part, field))
+        inside = (getattr(part, field) for field in type(part).model_fields)
     elif isinstance(part, Mapping):
-        for item in part.values():
-            yield from _walk(item)
-    elif isinstance(part, (list, tuple)):
-        for item in part:
-            yield from _walk(item)
+        inside = part.values()
+    elif isinstance(part, list | tuple):
+        inside = part
+    for item in inside:
+        yield from _walk(item)

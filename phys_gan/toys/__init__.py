@@ -1,4 +1,4 @@
-"""Toys: points of known density, on which a method shows what it can before any shower does."""
+"""Toys: points of known density, to try a method on before any shower."""
 
 from phys_gan.toys.mixture import (
     TOYS,

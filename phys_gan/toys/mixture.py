@@ -1,10 +1,8 @@
-"""Mixtures of Gaussians: an exact density, and samples of it.
+"""Toys: :class:`Mixture`, Gaussians of known density, and what is measured against it.
 
-The toys: what GANs are tried on in the literature, by the names of their detectors.
-
-Distances between known densities, and the optimum of the game that a GAN plays on them.
-
-Count the modes of a mixture that points hit, and how well they do.
+:data:`TOYS` are those that GANs are tried on in the literature, by the names of their detectors.
+For two mixtures the divergences and the optimum of the game that a GAN plays are exact, in one
+dimension by quadrature; for points :func:`count_modes` counts the modes that they hit.
 """
 
 from __future__ import annotations
@@ -23,23 +21,6 @@ from phys_gan.errors import DataError, MissingError, RangeError
 from phys_gan.events import Events
 from phys_gan.randomness import stream
 
-__all__ = [
-    "RADIUS",
-    "TOYS",
-    "Mixture",
-    "ModeCount",
-    "count_modes",
-    "gaussian_kl",
-    "jensen_shannon",
-    "kullback_leibler",
-    "optimal_discriminator",
-    "optimal_value",
-    "simulate_toy",
-    "summarise",
-    "tally_modes",
-    "truth_of",
-]
-
 _BLOCK = 1 << 14
 """Points whose distances to all centres are in memory together."""
 
@@ -54,7 +35,7 @@ class Mixture:
     Arguments:
         centres: The means :math:`\mu_k`, shape (K, d).
         sigma: Standard deviation of every Gaussian along every axis.
-        weights: The shares :math:`w_k`, shape (K,); equal ones when None. They are normalised.
+        weights: The fractions :math:`w_k`, shape (K,), normalised; equal ones when None.
 
     Raises:
         DataError: Centres or weights have a wrong shape or are not finite.
@@ -79,15 +60,15 @@ class Mixture:
             )
         if not (np.isfinite(self.sigma) and self.sigma > 0):
             raise RangeError(
-                f"sigma = {self.sigma} is no width",
+                f"sigma = {self.sigma} is not positive and finite",
                 remedy="give a positive number",
                 value=self.sigma,
             )
-        n_modes = len(centres)
-        shares = np.ones(n_modes) if self.weights is None else np.array(self.weights, np.float64)
-        if shares.shape != (n_modes,):
+        weights = np.ones(len(centres)) if self.weights is None else self.weights
+        shares = np.array(weights, np.float64)
+        if shares.shape != (len(centres),):
             raise DataError(
-                f"weights have shape {shares.shape}, but there are {n_modes} centres",
+                f"weights have shape {shares.shape}, but there are {len(centres)} centres",
                 remedy="give one weight per centre",
                 value=shares.shape,
             )
@@ -145,9 +126,7 @@ class Mixture:
             RangeError: ``n`` is less than 1.
         """
         if n < 1:
-            raise RangeError(
-                f"n = {n} is no number of points", remedy="ask for at least one", value=n
-            )
+            raise RangeError(f"n = {n} is less than 1", remedy="ask for a point", value=n)
         random = stream(seed, "mixture")
         modes = random.choice(self.n_modes, n, p=self.shares)
         return self.centres[modes] + self.sigma * random.standard_normal((n, self.n_dimensions))
@@ -186,28 +165,21 @@ generative adversarial networks, 2017, arXiv:1712.04086, sec. 4.1)."""
 
 
 def truth_of(detector: Detector) -> Mixture | None:
-    """Return the density of a toy; None where the detector is none, or is a user's own.
+    """Return the density of a toy; None for other detectors and toys of the user.
 
     Example:
         >>> truth_of(load_detector("toy-ring")).n_modes
         8
     """
     mixture = TOYS.get(detector.name) if detector.is_toy else None
-    if mixture is None or mixture.n_dimensions != detector.n_cells:
-        return None
-    return mixture
+    return mixture if mixture and mixture.n_dimensions == detector.n_cells else None
 
 
 def simulate_toy(name: str, n: int, seed: int = 0) -> Events:
     """Draw points from a toy: events without conditions, one cell per coordinate.
 
-    Arguments:
-        name: One of :data:`TOYS`.
-        n: How many points.
-        seed: Seed of all random numbers.
-
     Raises:
-        MissingError: There is no such toy.
+        MissingError: The name is not one of :data:`TOYS`.
         RangeError: ``n`` is less than 1.
 
     Example:
@@ -228,9 +200,11 @@ def simulate_toy(name: str, n: int, seed: int = 0) -> Events:
     )
 
 
+# Divergences, and the optimum of the game
+
 _REACH = 12.0
 """Beyond so many sigma from all centres a density is below 1e-31 of its height."""
-_STEPS_distances = 32
+_POINTS_PER_SIGMA = 32
 """Points of the quadrature per sigma of the narrower mixture."""
 
 
@@ -239,12 +213,6 @@ def gaussian_kl(mean_p: float, sigma_p: float, mean_q: float, sigma_q: float) ->
 
     .. math:: \mathrm{KL}(p \,\|\, q) = \ln\frac{\sigma_q}{\sigma_p}
         + \frac{\sigma_p^2 + (\mu_p - \mu_q)^2}{2 \sigma_q^2} - \frac{1}{2}
-
-    Arguments:
-        mean_p: Mean of p.
-        sigma_p: Standard deviation of p.
-        mean_q: Mean of q.
-        sigma_q: Standard deviation of q.
 
     Raises:
         RangeError: A standard deviation is not positive.
@@ -266,10 +234,6 @@ def gaussian_kl(mean_p: float, sigma_p: float, mean_q: float, sigma_q: float) ->
 def kullback_leibler(p: Mixture, q: Mixture) -> float:
     r"""Return :math:`\mathrm{KL}(p \,\|\, q) = \int p \ln(p/q)\,dx` in nats, by quadrature.
 
-    Arguments:
-        p: A mixture in one dimension.
-        q: Another.
-
     Raises:
         DataError: A mixture has more than one dimension.
     """
@@ -287,10 +251,6 @@ def jensen_shannon(p: Mixture, q: Mixture) -> float:
     between 0 and :math:`\ln 2`, by the trapezoidal rule, which converges exponentially for smooth
     densities that vanish at both ends.
 
-    Arguments:
-        p: A mixture in one dimension.
-        q: Another.
-
     Raises:
         DataError: A mixture has more than one dimension.
 
@@ -302,29 +262,20 @@ def jensen_shannon(p: Mixture, q: Mixture) -> float:
     points, step = _grid(p, q)
     logs = p.log_density(points), q.log_density(points)
     middle = np.logaddexp(*logs) - np.log(2)
-    parts = [float(np.sum(np.exp(log) * (log - middle))) for log in logs]
-    return step * sum(parts) / 2
+    return step * sum(float(np.sum(np.exp(log) * (log - middle))) for log in logs) / 2
 
 
 def optimal_discriminator(p: Mixture, q: Mixture, points: ArrayLike) -> NDArray[np.float64]:
-    r"""Return the best that any discriminator can say of points, shape (N,).
+    r"""Return the output of the best discriminator at points of shape (N, d), shape (N,).
 
     .. math:: D^*(x) = \frac{p(x)}{p(x) + q(x)}
 
-    It is the maximum of the value of the game for a fixed generator, and of any other loss whose
-    optimum is a function of the ratio of densities.
+    for data of density p and a generator of density q. It maximises the value of the game for
+    this generator, and any other loss whose optimum is a function of the ratio of densities.
 
     References:
         Generative Adversarial Networks (Goodfellow et al., 2014), https://arxiv.org/abs/1406.2661,
         proposition 1, equation 2
-
-    Arguments:
-        p: Density of the data.
-        q: Density of the generator.
-        points: Points, shape (N, d).
-
-    Raises:
-        DataError: The points do not have the shape (N, d).
 
     Example:
         >>> same = Mixture([[0.0]], 1.0)
@@ -345,10 +296,6 @@ def optimal_value(p: Mixture, q: Mixture) -> float:
         Generative Adversarial Networks (Goodfellow et al., 2014), https://arxiv.org/abs/1406.2661,
         theorem 1, equations 5 and 6
 
-    Arguments:
-        p: Density of the data.
-        q: Density of the generator.
-
     Raises:
         DataError: A mixture has more than one dimension.
     """
@@ -360,17 +307,19 @@ def _grid(p: Mixture, q: Mixture) -> tuple[NDArray[np.float64], float]:
     for mixture in (p, q):
         if mixture.n_dimensions != 1:
             raise DataError(
-                f"a quadrature over {mixture.n_dimensions} dimensions is not offered",
+                f"there is no quadrature over {mixture.n_dimensions} dimensions",
                 remedy="give mixtures in one dimension",
                 value=mixture.n_dimensions,
                 constraint=1,
             )
     low = min(float(m.centres.min()) - _REACH * m.sigma for m in (p, q))
     high = max(float(m.centres.max()) + _REACH * m.sigma for m in (p, q))
-    count = int(np.ceil((high - low) / min(p.sigma, q.sigma) * _STEPS_distances)) + 1
+    count = int(np.ceil((high - low) / min(p.sigma, q.sigma) * _POINTS_PER_SIGMA)) + 1
     points, step = np.linspace(low, high, count, retstep=True)
     return points[:, np.newaxis], float(step)
 
+
+# Modes
 
 RADIUS = 3.0
 """Distance to the nearest centre, in units of sigma, up to which a point is of high quality."""
@@ -378,14 +327,14 @@ RADIUS = 3.0
 
 @dataclass(frozen=True)
 class ModeCount:
-    """What points show of a mixture.
+    """The modes of a mixture that points hit.
 
     Attributes:
         modes_hit: Number of modes with at least one point of high quality.
         n_modes: Number of modes that there are.
-        high_quality: Share of the points within 3 sigma of the nearest centre.
-        reverse_kl: Divergence of the shares of the modes among the points from the true ones, in
-            nats.
+        high_quality: Fraction of the points within 3 sigma of the nearest centre.
+        reverse_kl: Divergence of the fractions of the modes among the points from the true ones,
+            in nats.
     """
 
     modes_hit: int
@@ -398,30 +347,25 @@ def count_modes(points: ArrayLike, mixture: Mixture) -> ModeCount:
     r"""Count the modes that points hit.
 
     A point belongs to the mode with the nearest centre, and is of high quality within 3 sigma of
-    it. A single such point hits a mode, so the count says nothing without the number of points,
+    it. A single such point hits a mode, so the count means nothing without the number of points,
     N: the published ones are of 2,500. Of points from a mixture of well separated modes itself
-    the share :math:`1 - e^{-9/2} = 0.989` is of high quality in two dimensions, and 0.9973 in
-    one. The reverse Kullback-Leibler divergence is that of the shares :math:`q_k` of all points,
-    good or not, from the weights,
+    the fraction :math:`1 - e^{-9/2} = 0.989` is of high quality in two dimensions, and 0.9973 in
+    one. The reverse Kullback-Leibler divergence is that of the fractions :math:`q_k` of all
+    points, of high quality or not, from the weights,
 
     .. math:: \mathrm{KL}(q \,\|\, w) = \sum_k q_k \ln\frac{q_k}{w_k},
 
-    which is 0 when every mode has its share, and :math:`\ln K` when all points are in one of K
+    which is 0 when every mode has its fraction, and :math:`\ln K` when all points are in one of K
     equally frequent ones. The truth itself has on average :math:`(K - 1) / 2N`.
 
     References:
         PacGAN: The power of two samples in generative adversarial networks (Lin, Khetan, Fanti,
         Oh, 2017), https://arxiv.org/abs/1712.04086, section 4.1
 
-    Arguments:
-        points: Generated points, shape (N, d).
-        mixture: The truth.
-
     Raises:
         DataError: There are no points, or they do not have the shape (N, d).
 
     Example:
-        >>> from phys_gan.toys import TOYS
         >>> ring = TOYS["toy-ring"]
         >>> count_modes(ring.centres[[0, 0, 3, 3]], ring).modes_hit
         2
@@ -444,15 +388,10 @@ def tally_modes(points: ArrayLike, mixture: Mixture) -> NDArray[np.int64]:
 
 
 def summarise(tally: NDArray[np.integer], mixture: Mixture) -> ModeCount:
-    """Return what a tally of points shows.
-
-    Arguments:
-        tally: Points by mode, within 3 sigma and beyond, shape (2, K).
-        mixture: The truth.
-    """
-    shares = tally.sum(axis=0) / tally.sum()
-    hit = shares > 0
-    divergence = float(np.sum(shares[hit] * np.log(shares[hit] / mixture.shares[hit])))
+    """Return the modes that points hit, from their tally, shape (2, K)."""
+    fractions = tally.sum(axis=0) / tally.sum()
+    hit = fractions > 0
+    divergence = float(np.sum(fractions[hit] * np.log(fractions[hit] / mixture.shares[hit])))
     return ModeCount(
         modes_hit=int(np.count_nonzero(tally[0])),
         n_modes=mixture.n_modes,

@@ -1,4 +1,6 @@
-"""The file of references: every entry is whole, and is found by its key."""
+"""What is cited: entries that are whole, those of detectors, and those of recipes."""
+
+from __future__ import annotations
 
 import re
 from importlib import resources
@@ -7,9 +9,13 @@ from itertools import accumulate
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import BaseModel
 
+from phys_gan.detectors import detector_names, load_detector
 from phys_gan.errors import MissingError
-from phys_gan.references import bibtex, known
+from phys_gan.references import bibtex, detector_keys, known, recipe_references
+from phys_gan.references.lookup import _KEYS
+from phys_gan.training import load_recipe, recipe_names
 
 TEXT = (resources.files("phys_gan.references") / "references.bib").read_text("utf-8")
 FIELD = re.compile(r"^    (\w+) = \{(.*)\},?$", re.MULTILINE)
@@ -109,3 +115,102 @@ def test_an_unknown_key_names_near_ones():
 
 def test_nothing_is_asked_for():
     assert bibtex([]) == ""
+
+
+@pytest.mark.parametrize("name", detector_names())
+def test_what_a_detector_names_is_cited(name):
+    keys = detector_keys(name)
+    assert set(keys) <= set(known())
+    numbers = re.findall(r"(?:arXiv|doi):(\S+)", load_detector(name).reference)
+    assert bool(numbers) == bool(keys)
+    for number in numbers:
+        assert f"{{{number}}}" in bibtex(keys)
+
+
+def test_no_name_is_out_of_date():
+    assert set(_KEYS) <= set(detector_names())
+
+
+def test_an_own_detector_has_none():
+    assert detector_keys("mine") == ()
+    assert detector_keys("") == ()
+
+
+class Loss(BaseModel):
+    kind: str = "non-saturating"
+
+    @property
+    def references(self) -> tuple[str, ...]:
+        return {"wgan": ("arjovsky2017wgan",)}.get(self.kind, ("goodfellow2014gan",))
+
+
+class Penalty(BaseModel):
+    weight: float = 1.0
+    references: tuple[str, ...] = ("mescheder2018r1",)
+
+
+class Plain(BaseModel):
+    size: int = 1
+
+
+class Method(BaseModel):
+    plain: Plain = Plain()
+    loss: Loss = Loss()
+    penalty: Penalty | None = None
+    stages: tuple[Loss, ...] = ()
+    named: dict[str, Penalty] = {}
+
+    @property
+    def references(self) -> tuple[str, ...]:
+        return ("kingma2014adam", "heusel2017ttur")
+
+
+class Made(BaseModel):
+    name: str = "made"
+    detector: str = ""
+    method: Method = Method()
+    again: Loss = Loss()
+
+
+def test_sections_come_in_order_and_each_key_once():
+    assert recipe_references(Made()) == (
+        "physgan",
+        "kingma2014adam",
+        "heusel2017ttur",
+        "goodfellow2014gan",
+    )
+
+
+def test_the_detector_comes_second():
+    calogan = recipe_references(Made(detector="calogan"))
+    assert calogan[:3] == ("physgan", "paganini2017calogan", "kingma2014adam")
+    assert recipe_references(Made(), detector="calogan") == calogan
+    assert recipe_references(Made(detector="calogan"), detector="ild-ecal")[1] == "ild2020idr"
+    assert recipe_references(Made(detector="mine.toml")) == recipe_references(Made())
+
+
+def test_only_what_is_there_counts():
+    assert "mescheder2018r1" not in recipe_references(Made())
+    with_penalty = Made(method=Method(penalty=Penalty()))
+    assert recipe_references(with_penalty)[-1] == "mescheder2018r1"
+
+
+@pytest.mark.parametrize(
+    "method",
+    [
+        Method(stages=(Loss(), Loss(kind="wgan"))),
+        Method(named={"a": Penalty(references=("arjovsky2017wgan",))}),
+    ],
+)
+def test_sections_in_lists_and_tables_count(method):
+    assert recipe_references(Made(method=method))[-1] == "arjovsky2017wgan"
+
+
+def test_a_tree_without_references():
+    assert recipe_references(Plain()) == ("physgan",)
+
+
+@pytest.mark.parametrize("name", recipe_names())
+def test_every_key_of_every_recipe_is_known(name):
+    recipe = load_recipe(name)
+    assert set(recipe_references(recipe)) <= set(known())
