@@ -1,27 +1,18 @@
-"""The errors that phys_gan raises: each is also a built-in one, and each says what to do."""
+"""Errors that are also built-in ones, each in one sentence with what to do about it.
+
+:class:`Notice` is for what stops nothing.
+"""
 
 from __future__ import annotations
 
 from typing import Any
-
-__all__ = [
-    "ConfigError",
-    "DataError",
-    "DetectorError",
-    "MissingError",
-    "Notice",
-    "OutputError",
-    "PhysGanError",
-    "RangeError",
-    "is_shortage",
-]
 
 _SHORTAGES = ("can't allocate memory", "not enough memory", "out of memory", "Unable to allocate")
 """What torch says on CPU and CUDA where NumPy and Python raise MemoryError."""
 
 
 class PhysGanError(Exception):
-    """Say in one sentence what is wrong, and what the user can do about it.
+    """One sentence: what is wrong, and what the user can do about it.
 
     Arguments:
         problem: What is wrong, with the offending value and the constraint, without a full stop.
@@ -48,7 +39,7 @@ class DataError(PhysGanError, ValueError):
 
 
 class MissingError(PhysGanError, LookupError):
-    """Something named by the user (tree, branch, data set, recipe, model) does not exist."""
+    """What the user named (a tree, branch, data set, recipe or model) does not exist."""
 
 
 class DetectorError(PhysGanError, ValueError):
@@ -68,16 +59,15 @@ class OutputError(PhysGanError, OSError):
 
 
 class Notice(UserWarning):
-    """Something that the user should know, and that stops nothing; one sentence, as of errors."""
+    """What the user should know and what stops nothing, in one sentence as of errors."""
 
 
 def is_shortage(error: BaseException) -> bool:
-    """Whether an error of Python, NumPy or torch says that there is too little memory.
+    """Return whether an error of Python, NumPy or torch means too little memory.
 
     Example:
         >>> is_shortage(RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB."))
         True
     """
-    if isinstance(error, MemoryError):
-        return True
-    return isinstance(error, RuntimeError) and any(words in str(error) for words in _SHORTAGES)
+    shortage = any(words in str(error) for words in _SHORTAGES)
+    return isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and shortage)

@@ -1,4 +1,7 @@
-"""Events: cells, conditions and the detector. The one type that every room takes and gives."""
+"""Events: cells, conditions and their detector, the one type that goes into and out of every room.
+
+Copies among events are found by digests of their cells, without holding all cells in memory.
+"""
 
 from __future__ import annotations
 
@@ -15,33 +18,24 @@ from phys_gan.detectors import Detector
 from phys_gan.errors import DataError, DetectorError, MissingError
 from phys_gan.randomness import draw_by_weight, stream
 
-__all__ = [
-    "WEIGHT_NAMES",
-    "Events",
-    "as_weights",
-    "effective_number",
-    "first_copies",
-    "require_drawable",
-]
-
 WEIGHT_NAMES = ("weight", "weights")
-"""What files call the weight of an event."""
+"""Names of the weight of an event in files."""
 
 
 @dataclass(frozen=True, eq=False)
 class Events:
-    """Hold the cells of many events together with what they were simulated for. Immutable.
+    """Many events, immutable: cells, the conditions they were simulated for, and the detector.
 
     Arguments:
         cells: Energies in the detector's unit, shape (N, n_cells), kept as float32.
         conditions: Name to values of shape (N,), kept as float64. ``energy`` is always the
             incident kinetic energy [MeV].
         detector: The detector that the cells belong to.
-        overflow: What each layer's cells did not catch, in the same unit, shape (N, n_layers),
+        overflow: Energy beside the cells of each layer, in the same unit, shape (N, n_layers),
             where the source of the events knows it.
         provenance: How the events were made, as short texts by name.
-        weights: How much each event counts, shape (N,), of any sign (weights of NLO generators
-            may be negative), kept as float64; None where all count the same.
+        weights: Weights of the events, shape (N,), kept as float64; those of NLO generators may
+            be negative; None where all are equal.
 
     Raises:
         DataError: A shape is wrong, a value is NaN or infinite, a deposit is negative (pixels and
@@ -72,24 +66,17 @@ class Events:
                 value=cells.shape,
                 constraint=("N", detector.n_cells),
             )
-        conditions = {
-            name: self._array(f"condition '{name}'", values, np.float64)
-            for name, values in self.conditions.items()
-        }
-        for name, values in conditions.items():
+        for name in self.conditions:
             if name in WEIGHT_NAMES:
                 raise DataError(
                     f"'{name}' is the weight of an event, not a condition",
                     remedy="give it as weights",
                     value=name,
                 )
-            if values.shape != (len(cells),):
-                raise DataError(
-                    f"condition '{name}' has shape {values.shape}, but there are {len(cells)} "
-                    f"events",
-                    remedy="give one value per event",
-                    value=values.shape,
-                )
+        conditions = {
+            name: self._array(f"condition '{name}'", values, np.float64, (len(cells),))
+            for name, values in self.conditions.items()
+        }
         if "energy" in conditions and np.any(conditions["energy"] <= 0):
             worst = conditions["energy"].min()
             raise DataError(
@@ -99,13 +86,8 @@ class Events:
             )
         overflow = self.overflow
         if overflow is not None:
-            overflow = self._array("overflow", overflow, np.float32)
-            if overflow.shape != (len(cells), detector.n_layers):
-                raise DataError(
-                    f"overflow has shape {overflow.shape}, not {(len(cells), detector.n_layers)}",
-                    remedy="give one value per event and layer, or none at all",
-                    value=overflow.shape,
-                )
+            shape = len(cells), detector.n_layers
+            overflow = self._array("overflow", overflow, np.float32, shape)
         weights = self.weights
         if weights is not None:
             weights = as_weights(self._array("weights", weights, np.float64), len(cells))
@@ -115,11 +97,24 @@ class Events:
         object.__setattr__(self, "provenance", MappingProxyType(dict(self.provenance)))
         object.__setattr__(self, "weights", weights)
 
-    def _array(self, what: str, values: ArrayLike, dtype: type[Any]) -> NDArray[Any]:
-        """Return a read-only array of ``dtype`` after a check of every value."""
+    def _array(
+        self,
+        what: str,
+        values: ArrayLike,
+        dtype: type[Any],
+        shape: tuple[int, ...] | None = None,
+    ) -> NDArray[Any]:
+        """Return a read-only array of ``dtype`` after a check of its shape and of every value."""
         with np.errstate(over="ignore"):
             # What is too large for single precision becomes infinite, and is refused below.
             array = np.asarray(values, dtype=dtype).view()
+        if shape is not None and array.shape != shape:
+            raise DataError(
+                f"{what} has shape {array.shape}, not {shape}",
+                remedy="give one value per event" + (" and layer" if len(shape) == 2 else ""),
+                value=array.shape,
+                constraint=shape,
+            )
         # The smallest and largest value tell about NaN and infinities without a temporary array.
         low, high = (array.min(), array.max()) if array.size else (0.0, 0.0)
         if not (np.isfinite(low) and np.isfinite(high)):
@@ -213,7 +208,7 @@ class Events:
 
     @property
     def effective_number(self) -> float:
-        r"""How many events of equal weight have the same statistical error.
+        r"""Number of events of equal weight that have the same statistical error.
 
         :math:`(\sum_i w_i)^2 / \sum_i w_i^2` (Kish, Survey Sampling, 1965, sec. 11.7); the number
         of events where they have no weights, 0 where all weights are 0.
@@ -225,9 +220,7 @@ class Events:
         return np.asarray(~self.cells.any(axis=1), np.bool_)
 
     def resampled(self, seed: int = 0) -> Events:
-        """Draw as many events by their weights, which then all count the same.
-
-        Events without weights stay as they are.
+        """Draw as many events by their weights, without weights; events without any stay.
 
         Raises:
             DataError: A weight is negative, or all are 0.
@@ -243,14 +236,11 @@ class Events:
 
         Two events have the same ones if, and for all practical purposes only if, all their cells
         are equal to the last bit (BLAKE2b, RFC 7693; no two different events are known to agree,
-        nor expected to among fewer than :math:`2^{64}`): copies are found without holding all
-        cells in memory. 0.0 and -0.0 are the same number, and have the same digest.
+        nor expected to among fewer than :math:`2^{64}`). 0.0 and -0.0 have the same digest.
         """
-        found = bytearray()
-        for row in self.cells:
-            # -0.0 + 0.0 is 0.0; every other number stays as it is.
-            found += blake2b(row + np.float32(0), digest_size=16).digest()
-        return np.frombuffer(bytes(found), np.uint64).reshape(len(self), 2)
+        # -0.0 + 0.0 is 0.0; every other number stays as it is.
+        digests = (blake2b(row + np.float32(0), digest_size=16).digest() for row in self.cells)
+        return np.frombuffer(b"".join(digests), np.uint64).reshape(len(self), 2)
 
     @staticmethod
     def concatenate(parts: Sequence[Events]) -> Events:
@@ -283,7 +273,7 @@ class Events:
         if 0 < len(weights) < len(parts):
             raise DataError(
                 "cannot join events with weights and events without",
-                remedy="give all of them weights (1 where all count the same), or leave them out",
+                remedy="give all of them weights (1 where all are equal), or leave them out",
             )
         with_overflow = [part.overflow for part in parts if part.overflow is not None]
         names = dict.fromkeys(name for part in parts for name in part.provenance)
@@ -335,7 +325,7 @@ def as_weights(
 
 
 def effective_number(weights: NDArray[np.float64]) -> float:
-    """Return how many events of equal weight have the statistical error of these weights."""
+    """Return the number of events of equal weight with the statistical error of these weights."""
     # Scaled first: squares of cross sections may leave the range of numbers.
     scaled = weights / max(float(np.abs(weights).max(initial=0.0)), np.finfo(np.float64).tiny)
     squares = float(scaled @ scaled)
@@ -343,11 +333,7 @@ def effective_number(weights: NDArray[np.float64]) -> float:
 
 
 def require_drawable(weights: NDArray[np.float64], what: str = "events") -> None:
-    """Require that events can be drawn by their weights, shape (N,).
-
-    Arguments:
-        weights: The weights.
-        what: What the events are called.
+    """Require that events (or ``what`` they are called) can be drawn by their weights (N,).
 
     Raises:
         DataError: A weight is negative, or all are 0.
@@ -376,12 +362,11 @@ def first_copies(digests: NDArray[np.uint64], empty: NDArray[np.bool_]) -> NDArr
     """Return for each event the number of the first one that is its copy, shape (N,).
 
     Copies are events whose cells are equal to the last bit, whatever their conditions are; an
-    event without others has its own number. Events without a signal are no copies of each other:
-    nothing tells two of them apart, and nothing says that they are one.
+    event without copies has its own number. Events without a signal are not copies of each other:
+    nothing distinguishes two of them, but they may well be two.
 
     Arguments:
-        digests: :meth:`Events.digests` of all events, shape (N, 2). 128 bits of a cryptographic
-            hash need no confirmation by the cells themselves.
+        digests: :meth:`Events.digests` of all events, shape (N, 2).
         empty: :meth:`Events.empty` of all events, shape (N,).
 
     Example:

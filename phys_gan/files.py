@@ -1,6 +1,7 @@
-"""Write files so that a reader never meets half of one, and no two write the same.
+"""Files: written by :func:`atomic_file` whole or not at all; TOML read within bounds.
 
-TOML that people write or files carry: bounded in size, and what is wrong with it on one line.
+A text that a user wrote, or that a file carries, may be hostile: it is bounded in size before it
+is parsed, and what is wrong with it is said on one line.
 """
 
 from __future__ import annotations
@@ -21,19 +22,6 @@ from phys_gan.errors import ConfigError, OutputError
 if TYPE_CHECKING:
     from pydantic import ValidationError
 
-__all__ = [
-    "MOST_TEXT",
-    "atomic_file",
-    "finite",
-    "first_problem",
-    "locked",
-    "numbers_first",
-    "parsed",
-    "read_text",
-    "shortened",
-    "too_long",
-]
-
 
 @contextmanager
 def atomic_file(path: str | Path) -> Iterator[Path]:
@@ -44,12 +32,22 @@ def atomic_file(path: str | Path) -> Iterator[Path]:
             ``path`` before is untouched, and nothing half-written is left.
     """
     target = Path(path)
-    _require_parent(target)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _cannot_write(target, error) from error
+    if not os.access(target.parent, os.W_OK):
+        raise OutputError(
+            f"cannot write '{target}': the folder is read-only", remedy="choose another folder"
+        )
     # Not the number of the process: other machines have the same ones.
     temporary = target.with_name(f".{target.stem}.{secrets.randbelow(10**12)}{target.suffix}")
     try:
         yield temporary
-        temporary.chmod(0o666 & ~_umask())
+        # The mask of new files can only be read by setting it.
+        mask = os.umask(0o022)
+        os.umask(mask)
+        temporary.chmod(0o666 & ~mask)
         temporary.replace(target)
     except OSError as error:
         raise _cannot_write(target, error) from error
@@ -59,15 +57,10 @@ def atomic_file(path: str | Path) -> Iterator[Path]:
 
 @contextmanager
 def numbers_first(folder: Path, name: str, numbers: Mapping[str, Any]) -> Iterator[None]:
-    """Write numbers as JSON, then let the block draw ``index.html``, the page that shows them.
+    """Write numbers as JSON to ``folder / name``, then let the block draw ``index.html`` there.
 
-    A page that stood there showed other numbers, and is removed in between: what is left after any
-    failure of the block belongs together.
-
-    Arguments:
-        folder: Where both stand.
-        name: Name of the JSON file.
-        numbers: Its content.
+    A page that is there already shows other numbers, and is removed in between: what is left after
+    any failure of the block belongs together.
 
     Raises:
         OutputError: The folder cannot be written.
@@ -75,8 +68,7 @@ def numbers_first(folder: Path, name: str, numbers: Mapping[str, Any]) -> Iterat
     with atomic_file(folder / name) as temporary:
         text = json.dumps(finite(numbers), indent=1, ensure_ascii=False, allow_nan=False)
         temporary.write_text(text + "\n", encoding="utf-8")
-    page = folder / "index.html"
-    if page.is_file():
+    if (page := folder / "index.html").is_file():
         page.unlink()
     try:
         yield
@@ -86,7 +78,7 @@ def numbers_first(folder: Path, name: str, numbers: Mapping[str, Any]) -> Iterat
 
 
 def finite(value: Any) -> Any:
-    """Return what JSON can hold: NaN and infinity, which it does not know, become None.
+    """Return a value for JSON: NaN and infinity, which it does not have, become None.
 
     Example:
         >>> finite({"mean": float("nan"), "edges": (1.0, float("inf"))})
@@ -103,17 +95,13 @@ def finite(value: Any) -> Any:
 
 @contextmanager
 def locked(path: Path, problem: str, remedy: str) -> Iterator[None]:
-    """Hold a lock while the block runs; it ends with the process, in whichever way that ends.
+    """Hold a lock on ``path`` while the block runs; it ends with the process, however that ends.
 
-    Windows and some network file systems have no such locks: then nothing is held.
-
-    Arguments:
-        path: An empty file for the lock, which stays.
-        problem: What to say where another process holds it.
-        remedy: And what to do about that.
+    The lock is an empty file, which stays. Windows and some network file systems have no such
+    locks: then nothing is held.
 
     Raises:
-        ConfigError: Another process holds it.
+        ConfigError: Another process holds it, with ``problem`` and ``remedy`` as its message.
         OutputError: The file cannot be made.
     """
     try:
@@ -132,24 +120,6 @@ def locked(path: Path, problem: str, remedy: str) -> Iterator[None]:
         yield
 
 
-def _umask() -> int:
-    """Return the mask of new files, which can only be read by setting it."""
-    mask = os.umask(0o022)
-    os.umask(mask)
-    return mask
-
-
-def _require_parent(target: Path) -> None:
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise _cannot_write(target, error) from error
-    if not os.access(target.parent, os.W_OK):
-        raise OutputError(
-            f"cannot write '{target}': the folder is read-only", remedy="choose another folder"
-        )
-
-
 def _cannot_write(target: Path, error: OSError) -> OutputError:
     if isinstance(error, OutputError):
         return error
@@ -158,6 +128,8 @@ def _cannot_write(target: Path, error: OSError) -> OutputError:
         remedy="free space or choose another place, then run again (nothing was changed)",
     )
 
+
+# Text
 
 MOST_TEXT = 1 << 22
 """Characters of a text; that of the largest built-in detector has about two thousand."""
@@ -168,7 +140,7 @@ _NUMBER = re.compile(r"(?<![\w.\"'])[+-]?\d+\.\d+(?:[eE][+-]?\d+)?(?![\w.\"'])")
 
 
 def read_text(path: Path) -> str:
-    """Return what a file says, and no more than makes :func:`parsed` refuse it.
+    """Return the text of a file, and no more of it than makes :func:`parse_toml` refuse it.
 
     Raises:
         OSError: It cannot be read.
@@ -181,15 +153,20 @@ def read_text(path: Path) -> str:
             raise ValueError("it is not text") from None
 
 
-def parsed(text: str) -> dict[str, Any]:
-    """Return what TOML text says.
+def parse_toml(text: str) -> dict[str, Any]:
+    """Return the content of TOML text.
 
     Raises:
         ValueError: It is not TOML, or would fill the memory; the message is one short line.
     """
     try:
-        if problem := too_long(text) or _too_many_dots(text):
+        if problem := too_long(text):
             raise ValueError(problem)
+        # A name of n parts, a.b.c, costs the parser n squared entries of memory; numbers may have
+        # as many dots as they like.
+        for line in text.splitlines():
+            if line.count(".") > _MOST_DOTS and _NUMBER.sub("", line).count(".") > _MOST_DOTS:
+                raise ValueError(f"a line has more than {_MOST_DOTS} dots that belong to no number")
         return tomllib.loads(text)
     except RecursionError:
         raise ValueError("its values are nested too deeply") from None
@@ -198,26 +175,13 @@ def parsed(text: str) -> dict[str, Any]:
 
 
 def too_long(text: str) -> str:
-    """Return a clause that says that a text is too long, or nothing."""
-    if len(text) <= MOST_TEXT:
-        return ""
-    return f"it has {len(text):,} characters, and at most {MOST_TEXT:,} may be"
-
-
-def _too_many_dots(text: str) -> str:
-    """Return a clause that says that a line nests names too deeply, or nothing.
-
-    A name of n parts, ``a.b.c``, costs the parser n squared entries of memory.
-    """
-    for line in text.splitlines():
-        # Numbers may have as many dots as they like.
-        if line.count(".") > _MOST_DOTS and _NUMBER.sub("", line).count(".") > _MOST_DOTS:
-            return f"a line has more than {_MOST_DOTS} dots that belong to no number"
-    return ""
+    """Return a clause about a text that is too long, else nothing."""
+    problem = f"it has {len(text):,} characters, and at most {MOST_TEXT:,} may be"
+    return problem if len(text) > MOST_TEXT else ""
 
 
 def first_problem(error: ValidationError) -> str:
-    """Say the first complaint of pydantic in the words of a TOML file, on one line."""
+    """Return the first complaint of pydantic in the words of a TOML file, on one line."""
     first = error.errors(include_url=False, include_context=False, include_input=False)[0]
     where = ".".join(str(part) for part in first["loc"])
     message = first["msg"].removeprefix("Value error, ")

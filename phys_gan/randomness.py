@@ -1,4 +1,4 @@
-"""Seeds to independent random streams, draws by weight, and noise addressed by event number."""
+"""Random numbers: streams of a seed, draws by weight, and noise addressed by event number."""
 
 from __future__ import annotations
 
@@ -10,8 +10,6 @@ from numpy.typing import ArrayLike, NDArray
 
 if TYPE_CHECKING:
     import torch
-
-__all__ = ["draw_by_weight", "noise_at", "noise_on", "normal_noise", "stream"]
 
 # Philox-4x64 (Salmon et al., SC11, Table 2): multipliers and what is added to the key.
 _ROUNDS = 10
@@ -46,7 +44,7 @@ def draw_by_weight(
     Arguments:
         weights: Shape (N,), none negative, and not all 0.
         n: How many to draw.
-        random: Where the chance comes from.
+        random: The random stream.
 
     Returns:
         Shape (n,), in random order.
@@ -66,20 +64,11 @@ def draw_by_weight(
 
 
 def normal_noise(seed: int, first: int, count: int, size: int) -> NDArray[np.float32]:
-    """Draw standard normal noise for the events ``first ... first + count - 1``.
+    """Draw standard normal noise for the events ``first ... first + count - 1``, (count, size).
 
-    Event i of a seed always gets the same numbers, however the events are cut into batches:
-    each owns a fixed range of the counter of a Philox generator (Salmon et al., SC11,
-    doi:10.1145/2063384.2063405), turned into normals by the Box-Muller transform.
-
-    Arguments:
-        seed: The seed of the production.
-        first: Number of the first event.
-        count: How many events.
-        size: Numbers per event.
-
-    Returns:
-        Noise of shape (count, size).
+    Event i of a seed always gets the same ``size`` numbers, however the events are divided into
+    batches: each owns a fixed range of the counter of a Philox generator (Salmon et al., SC11,
+    doi:10.1145/2063384.2063405), turned into normal numbers by the Box-Muller transform.
     """
     width = _steps(size) * 4
     bits = np.random.Philox(key=_key(seed)).advance(first * _steps(size))
@@ -93,15 +82,9 @@ def normal_noise(seed: int, first: int, count: int, size: int) -> NDArray[np.flo
 
 
 def noise_at(seed: int, numbers: ArrayLike, size: int) -> NDArray[np.float32]:
-    """Draw the noise of events by their numbers, in any order; :func:`normal_noise` is faster.
+    """Draw the noise of events by their numbers (N,), in any order, shape (N, size).
 
-    Arguments:
-        seed: The seed of the production.
-        numbers: Numbers of the events, (N,).
-        size: Numbers per event.
-
-    Returns:
-        Noise of shape (N, size).
+    For events in order :func:`normal_noise` is faster.
 
     Example:
         >>> bool((noise_at(1, [7, 3], 5) == normal_noise(1, 3, 5, 5)[[4, 0]]).all())
@@ -140,11 +123,7 @@ def noise_on(
 
 
 def _steps(size: int) -> int:
-    """Return the counts that an event owns.
-
-    One 64-bit draw holds both 32-bit uniforms of a Box-Muller pair, and Philox yields four draws
-    per count.
-    """
+    """Return how many counts an event owns: a count yields four Box-Muller pairs."""
     return -(-size // 8)
 
 
@@ -183,6 +162,7 @@ def _signed(number: int) -> int:
 
 def _normal(raw: NDArray[np.uint64]) -> NDArray[np.float32]:
     """Turn 64-bit integers (N, M) into normal numbers (N, 2 M)."""
+    # A 64-bit integer holds both 32-bit uniforms of a Box-Muller pair.
     halves = raw.view(np.uint32)
     first, second = (
         (halves[:, k::2].astype(np.float32) + np.float32(0.5)) * np.float32(2.0**-32)

@@ -1,6 +1,6 @@
-"""Energies, conditions and sizes as people write them: ``50GeV``, ``1GeV:100GeV:log``, ``8GB``.
+"""Energies, values and sizes as people write them: ``50GeV``, ``1GeV:100GeV:log``, ``8GB``.
 
-The particles that start showers: names, PDG numbers, masses.
+And the particles that start showers, :data:`PARTICLES`, by name and PDG number.
 """
 
 from __future__ import annotations
@@ -15,27 +15,12 @@ from numpy.typing import NDArray
 
 from phys_gan.errors import ConfigError, MissingError, RangeError
 
-__all__ = [
-    "MEV",
-    "PARTICLES",
-    "Particle",
-    "Values",
-    "draw_values",
-    "find_particle",
-    "format_energy",
-    "is_logarithmic",
-    "parse_energies",
-    "parse_energy",
-    "parse_size",
-    "parse_values",
-]
-
 MEV = {"eV": 1e-6, "keV": 1e-3, "MeV": 1.0, "GeV": 1e3, "TeV": 1e6}
 """How many MeV each unit is."""
 
 Values = float | list[float] | tuple[float, float] | tuple[float, float, Literal["lin", "log"]]
-"""What events are to have: one value, values in turn, or a range (low, high) to draw from; in the
-range values are even, or their logarithms are, as its third entry says."""
+"""One value for all events, values in turn, or a range (low, high) to draw from, evenly in the
+values ("lin") or in their logarithms ("log")."""
 
 
 def parse_energy(text: str) -> float:
@@ -93,12 +78,8 @@ def parse_energies(text: str) -> tuple[float, float]:
 def parse_values(text: str, number: Callable[[str], float] = parse_energy) -> Values:
     """Return ``VALUE``, ``VALUE,VALUE,...`` or ``LOW:HIGH``, which may end in ``:lin`` or ``:log``.
 
-    Arguments:
-        text: What somebody wrote.
-        number: Reads a value.
-
     Raises:
-        ValueError: As from ``number``.
+        ValueError: As from ``number``, which reads a value.
         ConfigError: A range ends in something else.
         RangeError: A range runs backwards, or has no logarithms.
 
@@ -142,13 +123,7 @@ def draw_values(
     """Return the values of n events, shape (n,).
 
     Event i has the entry i modulo the length of a list. From a range, the first events of a
-    larger sample are those of a smaller one.
-
-    Arguments:
-        values: What they are to have; a range must rise, and begin above 0 for logarithms.
-        n: How many events.
-        rng: The random stream.
-        logarithmic: Whether logarithms are even in a range that does not say so itself.
+    larger sample are those of a smaller one; ``logarithmic`` is for a range without a third entry.
 
     Example:
         >>> draw_values([1.0, 2.0], 3, np.random.default_rng(0))
@@ -164,7 +139,7 @@ def draw_values(
 
 
 def is_logarithmic(values: Values, otherwise: bool = False) -> bool:
-    """Return whether logarithms are drawn evenly; ``otherwise`` if it does not say."""
+    """Return whether logarithms are drawn evenly; ``otherwise`` without a third entry."""
     if isinstance(values, tuple) and len(values) == 3:
         return values[2] == "log"
     return otherwise
@@ -205,13 +180,7 @@ def parse_size(text: str) -> int:
 
 @dataclass(frozen=True)
 class Particle:
-    """One kind of particle.
-
-    Attributes:
-        name: Name, such as ``"e+"``.
-        pdg: Number in the scheme of the Particle Data Group.
-        mass: Mass [MeV].
-    """
+    """A kind of particle: name, number of the Particle Data Group, mass [MeV]."""
 
     name: str
     pdg: int
@@ -243,7 +212,7 @@ def find_particle(particle: str | int) -> Particle:
     """Return a particle by its name, or by its PDG number as a number or as text.
 
     Raises:
-        MissingError: It is not known; the message lists those that are.
+        MissingError: There is no such particle; the message lists those there are.
 
     Example:
         >>> find_particle("e+").pdg

@@ -29,7 +29,7 @@ from phys_gan.data.metadata import to_texts
 from phys_gan.detectors import Detector
 from phys_gan.errors import ConfigError
 from phys_gan.events import WEIGHT_NAMES, Events
-from phys_gan.files import first_problem, parsed, read_text
+from phys_gan.files import first_problem, parse_toml, read_text
 from phys_gan.units import MEV
 
 LENGTHS = {"um": 1e-3, "mm": 1.0, "cm": 10.0, "m": 1000.0}
@@ -200,7 +200,7 @@ def load_mapping(mapping: str | Path | HitMapping) -> HitMapping:
     if isinstance(mapping, HitMapping):
         return mapping
     try:
-        return HitMapping.model_validate(parsed(read_text(Path(mapping))))
+        return HitMapping.model_validate(parse_toml(read_text(Path(mapping))))
     except OSError as error:
         raise ConfigError(
             f"cannot read the mapping '{mapping}': {error.strerror}", remedy="check the path"

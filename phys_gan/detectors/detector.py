@@ -319,7 +319,7 @@ class Detector(BaseModel):
                 it in the message.
         """
         try:
-            content = files.parsed(text)
+            content = files.parse_toml(text)
         except ValueError as error:
             raise DetectorError(
                 f"'{source}' is not TOML: {error}", remedy="correct the file"

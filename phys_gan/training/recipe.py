@@ -17,7 +17,7 @@ from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from phys_gan.encodings import AnyEncodingConfig
 from phys_gan.errors import ConfigError, MissingError
-from phys_gan.files import parsed, read_text, shortened
+from phys_gan.files import parse_toml, read_text, shortened
 from phys_gan.losses import LOSSES
 from phys_gan.networks import (
     ARCHITECTURES,
@@ -240,7 +240,7 @@ def load_recipe(recipe: str | Path, overrides: Sequence[str] = ()) -> Recipe:
             value=name,
         )
     try:
-        content = parsed(text)
+        content = parse_toml(text)
     except ValueError as error:
         raise ConfigError(f"the recipe '{name}' is not TOML: {error}") from error
     # A new kind begins its section anew: what is set in it comes behind, in whatever order.
@@ -259,7 +259,7 @@ def _override(content: dict[str, Any], override: str) -> None:
             f"'{override}' is not an override", remedy="write section.key=value", value=override
         )
     try:
-        value = parsed(f"value = {text}")["value"]
+        value = parse_toml(f"value = {text}")["value"]
     except ValueError:
         value = text
     *sections, last = key.strip().split(".")
