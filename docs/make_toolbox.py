@@ -38,7 +38,7 @@ import phys_gan as pg
 from phys_gan.encodings import StandardEncoding
 from phys_gan.errors import ConfigError, RangeError
 from phys_gan.losses import LOSSES
-from phys_gan.networks import MlpConfig, build_discriminator
+from phys_gan.networks import MlpConfig, Sizes, build_discriminator
 from phys_gan.toys import (
     TOYS,
     Mixture,
@@ -287,7 +287,9 @@ def trained_discriminator(p: Mixture, q: Mixture, seed: int) -> tuple[float, flo
     nothing = torch.zeros(STEP_EVENTS, 0)
     setup = Setup(MlpConfig(), schedule, encoding, fabric, noise, nothing, nothing)
     config = AdversarialConfig(conditioning=())
-    network = build_discriminator(MlpConfig(d_width=64), encoding.detector, 0, 0, config.head())
+    network = build_discriminator(
+        MlpConfig(d_width=64), encoding.detector, Sizes.of(encoding), config.head()
+    )
     critic = Critic(network, config, setup)
     real, fake = (torch.from_numpy(m.sample(400 * STEP_EVENTS, seed + 1)).float() for m in (p, q))
     for step in range(STEPS):

@@ -25,6 +25,7 @@ from phys_gan.networks import (
     CompactConfig,
     MlpConfig,
     ProgressiveConfig,
+    Sizes,
     StyleGanConfig,
     build_generator,
 )
@@ -136,8 +137,7 @@ def model_files(folder: Path) -> dict[str, Path]:
             conditions = {label: rng.random(200) for label in encoding.named} | {"energy": energy}
             events = Events(cells, conditions, detector)
             encoding.fit(events)
-            sizes = encoding.n_globals, encoding.n_conditions
-            generator = build_generator(config, detector, *sizes).eval()
+            generator = build_generator(config, detector, Sizes.of(encoding)).eval()
             generator.adapt(*encoding.encode(events))
             folder.mkdir(parents=True, exist_ok=True)
             Model(encoding, options, generator, config, {"recipe": "none"}).save(path)

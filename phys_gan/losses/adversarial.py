@@ -1,47 +1,133 @@
-"""Adversarial losses that judge each event by itself: functions of logits, in softplus forms.
+"""The adversarial losses by name, as functions of logits.
 
-A discriminator gives logits, large for real, and D = 1 / (1 + exp(-logit)). Written with
+A discriminator gives logits, large for real events, and D = 1 / (1 + exp(-logit)). Written with
 softplus(t) = ln(1 + e^t), no loss overflows and no gradient is lost to rounding.
 
-Adversarial losses that judge events of one kind against events of the other.
-
-Only differences of logits enter, so a constant added to all logits changes nothing, and the
-generator's loss is the discriminator's with real and generated events exchanged.
-
-The adversarial losses by name: a discriminator's and a generator's loss that belong together.
+Relativistic losses compare real events with generated ones: only differences of logits enter, so
+that a constant added to all of them changes nothing, and the generator's loss is the
+discriminator's with real and generated events exchanged.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from torch import Tensor
 from torch.nn.functional import relu, softplus
 
-from phys_gan.errors import DataError
+from phys_gan.errors import ConfigError, DataError
 
-__all__ = [
-    "LOSSES",
-    "AdversarialLoss",
-    "DiscriminatorLoss",
-    "GeneratorLoss",
-    "hinge_discriminator",
-    "hinge_generator",
-    "least_squares_discriminator",
-    "least_squares_generator",
-    "minimax_generator",
-    "non_saturating_discriminator",
-    "non_saturating_generator",
-    "relativistic_average_discriminator",
-    "relativistic_average_generator",
-    "relativistic_discriminator",
-    "relativistic_generator",
-    "value",
-    "wasserstein_discriminator",
-    "wasserstein_generator",
-]
+_Generator = TypeVar("_Generator", bound=Callable[..., Tensor])
+
+
+class DiscriminatorLoss(Protocol):
+    """Map logits of real (N,) and generated events (M,) to a scalar."""
+
+    def __call__(self, real: Tensor, fake: Tensor, real_label: float = 1.0) -> Tensor:
+        """Return the loss; ``real_label`` below 1 smooths the labels of real events."""
+
+
+class GeneratorLoss(Protocol):
+    """Map logits of generated (M,) and real events (N,) to a scalar."""
+
+    def __call__(self, fake: Tensor, real: Tensor) -> Tensor:
+        """Return the loss; only relativistic losses depend on the real logits."""
+
+
+@dataclass(frozen=True)
+class AdversarialLoss:
+    """The losses of discriminator and generator, and what training must know of them.
+
+    Attributes:
+        name: Its name in recipes.
+        discriminator: The loss of the logits of real events, of generated events, and of the label
+            of real events (1 unless smoothed).
+        generator: The loss of the logits of generated and of real events.
+        reference: Key of its BibTeX entry.
+        relativistic: Whether the generator's loss needs the logits of real events.
+        smooth: Whether the label of real events has an effect; the others ignore it.
+        bounded: Whether the discriminator's loss has a minimum without a Lipschitz constraint.
+
+    Example:
+        >>> import torch
+        >>> zeros = torch.zeros(4)
+        >>> print(f"{LOSSES['hinge'].discriminator(zeros, zeros):.1f}")
+        2.0
+    """
+
+    name: str
+    discriminator: DiscriminatorLoss
+    generator: GeneratorLoss
+    reference: str
+    relativistic: bool = False
+    smooth: bool = False
+    bounded: bool = True
+
+
+LOSSES: dict[str, AdversarialLoss] = {}
+"""The adversarial losses by name."""
+
+
+def register_loss(
+    name: str,
+    discriminator: Callable[..., Tensor],
+    *,
+    reference: str,
+    relativistic: bool = False,
+    smooth: bool = False,
+    bounded: bool = True,
+) -> Callable[[_Generator], _Generator]:
+    """Register a generator's loss together with the discriminator's that belongs to it.
+
+    The generator's loss is a function of the logits of generated events, and of those of real
+    events where it is relativistic; the discriminator's, of the logits of real and of generated
+    events, and of the label of real events where it is smooth.
+
+    Arguments:
+        name: As in :class:`AdversarialLoss`, as all that follow.
+        discriminator: The discriminator's loss.
+        reference: Key of its BibTeX entry.
+        relativistic: Whether the generator's loss needs the logits of real events.
+        smooth: Whether the label of real events has an effect.
+        bounded: Whether the discriminator's loss has a minimum without a Lipschitz constraint.
+
+    Raises:
+        ConfigError: The name is taken.
+
+    Example:
+        >>> @register_loss("mean", wasserstein_discriminator, reference="arjovsky2017wgan")
+        ... def mean(fake):
+        ...     return -fake.mean()
+        >>> LOSSES.pop("mean").name
+        'mean'
+    """
+
+    def hard(real: Tensor, fake: Tensor, real_label: float = 1.0) -> Tensor:
+        return discriminator(real, fake)
+
+    def register(generator: _Generator) -> _Generator:
+        if name in LOSSES:
+            raise ConfigError(
+                f"the loss '{name}' exists already", remedy="choose another name", value=name
+            )
+
+        def of_fake_alone(fake: Tensor, real: Tensor) -> Tensor:
+            return generator(fake)
+
+        LOSSES[name] = AdversarialLoss(
+            name,
+            discriminator if smooth else hard,
+            generator if relativistic else of_fake_alone,
+            reference,
+            relativistic,
+            smooth,
+            bounded,
+        )
+        return generator
+
+    return register
 
 
 def non_saturating_discriminator(real: Tensor, fake: Tensor, real_label: float = 1.0) -> Tensor:
@@ -63,29 +149,17 @@ def non_saturating_discriminator(real: Tensor, fake: Tensor, real_label: float =
     Arguments:
         real: Logits of real events, (N,).
         fake: Logits of generated events, (M,).
-        real_label: :math:`\alpha`, the probability that a real event is called real, in (0, 1].
+        real_label: :math:`\alpha`, the label of real events, in (0, 1].
     """
     # alpha softplus(-t) + (1 - alpha) softplus(t), with softplus(t) = softplus(-t) + t.
     return (softplus(-real) + (1 - real_label) * real).mean() + softplus(fake).mean()
 
 
-def non_saturating_generator(fake: Tensor) -> Tensor:
-    r"""Return the generator's loss that does not saturate: L_G = -E ln D(G(z)).
-
-    References:
-        Generative Adversarial Networks (Goodfellow et al., 2014), Sec. 3,
-        https://arxiv.org/abs/1406.2661
-
-    Arguments:
-        fake: Logits of generated events, (N,).
-    """
-    return softplus(-fake).mean()
-
-
+@register_loss("minimax", non_saturating_discriminator, reference="goodfellow2014gan", smooth=True)
 def minimax_generator(fake: Tensor) -> Tensor:
     r"""Return the generator's side of the zero-sum game: L_G = E ln(1 - D(G(z))).
 
-    Its gradient vanishes where the discriminator is sure that events are generated.
+    Its gradient vanishes where the discriminator is certain that events are generated.
 
     References:
         Generative Adversarial Networks (Goodfellow et al., 2014), Eq. 1,
@@ -95,6 +169,22 @@ def minimax_generator(fake: Tensor) -> Tensor:
         fake: Logits of generated events, (N,).
     """
     return -softplus(fake).mean()
+
+
+@register_loss(
+    "non-saturating", non_saturating_discriminator, reference="goodfellow2014gan", smooth=True
+)
+def non_saturating_generator(fake: Tensor) -> Tensor:
+    r"""Return the non-saturating loss of the generator: L_G = -E ln D(G(z)).
+
+    References:
+        Generative Adversarial Networks (Goodfellow et al., 2014), Sec. 3,
+        https://arxiv.org/abs/1406.2661
+
+    Arguments:
+        fake: Logits of generated events, (N,).
+    """
+    return softplus(-fake).mean()
 
 
 def least_squares_discriminator(real: Tensor, fake: Tensor, real_label: float = 1.0) -> Tensor:
@@ -117,6 +207,7 @@ def least_squares_discriminator(real: Tensor, fake: Tensor, real_label: float = 
     return ((real - real_label).square().mean() + fake.square().mean()) / 2
 
 
+@register_loss("least-squares", least_squares_discriminator, reference="mao2016lsgan", smooth=True)
 def least_squares_generator(fake: Tensor) -> Tensor:
     r"""Return the generator's loss of LSGAN, L_G = 1/2 E (D(G(z)) - c)^2 with c = 1.
 
@@ -147,6 +238,9 @@ def wasserstein_discriminator(real: Tensor, fake: Tensor) -> Tensor:
     return fake.mean() - real.mean()
 
 
+@register_loss(
+    "wasserstein", wasserstein_discriminator, reference="arjovsky2017wgan", bounded=False
+)
 def wasserstein_generator(fake: Tensor) -> Tensor:
     r"""Return the generator's part of the Wasserstein distance: L_G = -E f(G(z)).
 
@@ -160,11 +254,11 @@ def wasserstein_generator(fake: Tensor) -> Tensor:
 
 
 def hinge_discriminator(real: Tensor, fake: Tensor) -> Tensor:
-    r"""Return the soft-margin loss of a support vector machine.
+    r"""Return the hinge loss of the discriminator, that of a support vector machine.
 
     .. math:: L_D = \mathbb{E} \max(0, 1 - f(x)) + \mathbb{E} \max(0, 1 + f(G(z)))
 
-    Events beyond the margin exert no force. L_D = 2 for a discriminator that cannot decide.
+    Events beyond the margin exert no force. L_D = 2 where all logits are 0.
 
     References:
         Geometric GAN (Lim and Ye, 2017), Sec. 3, https://arxiv.org/abs/1705.02894
@@ -176,6 +270,7 @@ def hinge_discriminator(real: Tensor, fake: Tensor) -> Tensor:
     return relu(1 - real).mean() + relu(1 + fake).mean()
 
 
+@register_loss("hinge", hinge_discriminator, reference="lim2017geometric")
 def hinge_generator(fake: Tensor) -> Tensor:
     r"""Return the loss that moves events along the normal of the hyperplane: L_G = -E f(G(z)).
 
@@ -193,7 +288,7 @@ def relativistic_discriminator(real: Tensor, fake: Tensor) -> Tensor:
 
     .. math:: L_D = -\mathbb{E} \ln \sigma(C(x) - C(G(z))), \qquad \sigma(t) = 1 / (1 + e^{-t})
 
-    L_D = ln 2 for a discriminator that cannot decide.
+    L_D = ln 2 where all logits are equal.
 
     References:
         The relativistic discriminator: a key element missing from standard GAN
@@ -209,13 +304,19 @@ def relativistic_discriminator(real: Tensor, fake: Tensor) -> Tensor:
     if real.shape != fake.shape:
         raise DataError(
             f"{len(real)} real and {len(fake)} generated events do not form pairs",
-            remedy="judge as many of each, or use the loss 'relativistic-average'",
+            remedy="give as many of each, or use the loss 'relativistic-average'",
             value=len(fake),
             constraint=len(real),
         )
     return softplus(fake - real).mean()
 
 
+@register_loss(
+    "relativistic",
+    relativistic_discriminator,
+    reference="jolicoeur2018relativistic",
+    relativistic=True,
+)
 def relativistic_generator(fake: Tensor, real: Tensor) -> Tensor:
     r"""Return the loss of the RSGAN's generator, L_G = -E ln sigma(C(G(z)) - C(x)).
 
@@ -239,7 +340,7 @@ def relativistic_average_discriminator(real: Tensor, fake: Tensor) -> Tensor:
     .. math:: L_D = -\mathbb{E} \ln \sigma(C(x) - \mathbb{E}\, C(G(z)))
         - \mathbb{E} \ln(1 - \sigma(C(G(z)) - \mathbb{E}\, C(x)))
 
-    L_D = 2 ln 2 for a discriminator that cannot decide.
+    L_D = 2 ln 2 where all logits are equal.
 
     References:
         The relativistic discriminator: a key element missing from standard GAN
@@ -252,8 +353,14 @@ def relativistic_average_discriminator(real: Tensor, fake: Tensor) -> Tensor:
     return softplus(fake.mean() - real).mean() + softplus(fake - real.mean()).mean()
 
 
+@register_loss(
+    "relativistic-average",
+    relativistic_average_discriminator,
+    reference="jolicoeur2018relativistic",
+    relativistic=True,
+)
 def relativistic_average_generator(fake: Tensor, real: Tensor) -> Tensor:
-    r"""Return the loss of the RaSGAN's generator, in which the two kinds of events change roles.
+    r"""Return the loss of the RaSGAN's generator, which exchanges real and generated events.
 
     .. math:: L_G = -\mathbb{E} \ln \sigma(C(G(z)) - \mathbb{E}\, C(x))
         - \mathbb{E} \ln(1 - \sigma(C(x) - \mathbb{E}\, C(G(z))))
@@ -269,70 +376,8 @@ def relativistic_average_generator(fake: Tensor, real: Tensor) -> Tensor:
     return relativistic_average_discriminator(fake, real)
 
 
-class DiscriminatorLoss(Protocol):
-    """Map logits of real (N,) and generated events (M,) to a scalar."""
-
-    def __call__(self, real: Tensor, fake: Tensor, real_label: float = 1.0) -> Tensor:
-        """Return the loss; ``real_label`` below 1 smooths the labels of real events."""
-
-
-class GeneratorLoss(Protocol):
-    """Map logits of generated (M,) and real events (N,) to a scalar."""
-
-    def __call__(self, fake: Tensor, real: Tensor) -> Tensor:
-        """Return the loss; only relativistic ones look at the real logits."""
-
-
-@dataclass(frozen=True)
-class AdversarialLoss:
-    """The two losses of a game, and what a trainer must know to play it.
-
-    Attributes:
-        name: Its name in recipes.
-        discriminator: The loss of the logits of real events, of generated events, and of the label
-            of real events (1 unless smoothed).
-        generator: The loss of the logits of generated and of real events.
-        reference: Key of its BibTeX entry.
-        relativistic: Whether the generator's loss needs the logits of real events.
-        smooth: Whether the label of real events has an effect; the others ignore it.
-        bounded: Whether the discriminator's loss has a minimum without a Lipschitz constraint.
-
-    Example:
-        >>> import torch
-        >>> undecided = torch.zeros(4)
-        >>> print(f"{LOSSES['hinge'].discriminator(undecided, undecided):.1f}")
-        2.0
-    """
-
-    name: str
-    discriminator: DiscriminatorLoss
-    generator: GeneratorLoss
-    reference: str
-    relativistic: bool = False
-    smooth: bool = False
-    bounded: bool = True
-
-
-def _with_hard_labels(loss: Callable[[Tensor, Tensor], Tensor]) -> DiscriminatorLoss:
-    """Let a loss without probabilities, hence without labels to smooth, ignore the label."""
-
-    def discriminator(real: Tensor, fake: Tensor, real_label: float = 1.0) -> Tensor:
-        return loss(real, fake)
-
-    return discriminator
-
-
-def _of_fake_alone(loss: Callable[[Tensor], Tensor]) -> GeneratorLoss:
-    """Let a loss of generated events ignore the real ones."""
-
-    def generator(fake: Tensor, real: Tensor) -> Tensor:
-        return loss(fake)
-
-    return generator
-
-
 def value(real: Tensor, fake: Tensor) -> Tensor:
-    r"""Return the value of the game that the minimax losses play.
+    r"""Return the value of the minimax game.
 
     .. math:: V = \mathbb{E} \ln D(x) + \mathbb{E} \ln(1 - D(G(z)))
 
@@ -353,58 +398,3 @@ def value(real: Tensor, fake: Tensor) -> Tensor:
         -1.386
     """
     return -non_saturating_discriminator(real, fake)
-
-
-LOSSES: dict[str, AdversarialLoss] = {
-    loss.name: loss
-    for loss in (
-        AdversarialLoss(
-            "minimax",
-            non_saturating_discriminator,
-            _of_fake_alone(minimax_generator),
-            "goodfellow2014gan",
-            smooth=True,
-        ),
-        AdversarialLoss(
-            "non-saturating",
-            non_saturating_discriminator,
-            _of_fake_alone(non_saturating_generator),
-            "goodfellow2014gan",
-            smooth=True,
-        ),
-        AdversarialLoss(
-            "least-squares",
-            least_squares_discriminator,
-            _of_fake_alone(least_squares_generator),
-            "mao2016lsgan",
-            smooth=True,
-        ),
-        AdversarialLoss(
-            "wasserstein",
-            _with_hard_labels(wasserstein_discriminator),
-            _of_fake_alone(wasserstein_generator),
-            "arjovsky2017wgan",
-            bounded=False,
-        ),
-        AdversarialLoss(
-            "hinge",
-            _with_hard_labels(hinge_discriminator),
-            _of_fake_alone(hinge_generator),
-            "lim2017geometric",
-        ),
-        AdversarialLoss(
-            "relativistic",
-            _with_hard_labels(relativistic_discriminator),
-            relativistic_generator,
-            "jolicoeur2018relativistic",
-            relativistic=True,
-        ),
-        AdversarialLoss(
-            "relativistic-average",
-            _with_hard_labels(relativistic_average_discriminator),
-            relativistic_average_generator,
-            "jolicoeur2018relativistic",
-            relativistic=True,
-        ),
-    )
-}

@@ -25,7 +25,7 @@ from phys_gan.detectors import Detector
 from phys_gan.encodings import AnyEncodingConfig, Encoding, build_encoding
 from phys_gan.errors import DataError, DetectorError, MissingError, PhysGanError
 from phys_gan.files import atomic_file, first_problem
-from phys_gan.networks import AnyNetworkConfig, Generator, build_generator
+from phys_gan.networks import AnyNetworkConfig, Generator, Sizes, build_generator
 
 __all__ = ["FORMAT", "Header", "ModelFile", "read_header", "read_model_file", "write_model_file"]
 
@@ -197,9 +197,7 @@ def _empty(
     try:
         with torch.device("meta"):
             encoding = build_encoding(header.encoding, detector)
-            generator = build_generator(
-                header.network, detector, encoding.n_globals, encoding.n_conditions
-            )
+            generator = build_generator(header.network, detector, Sizes.of(encoding))
     except (PhysGanError, RuntimeError) as error:
         reason = f": {error.problem}" if isinstance(error, PhysGanError) else ""
         raise DataError(

@@ -16,14 +16,13 @@ from torch.nn import functional
 
 from phys_gan.detectors import Detector, load_detector
 from phys_gan.errors import ConfigError
-from phys_gan.networks.base import Discriminator, Generator, HeadConfig, NetworkConfig
-from phys_gan.networks.blocks import LocallyConnected2d, MinibatchDiscrimination
-
-__all__ = ["CaloganConfig", "CaloganDiscriminator", "CaloganGenerator"]
+from phys_gan.networks.architectures import register_discriminator, register_generator
+from phys_gan.networks.base import Discriminator, Generator, HeadConfig, NetworkConfig, Sizes
+from phys_gan.networks.blocks import MinibatchDiscrimination
 
 
 class CaloganConfig(NetworkConfig):
-    """Options of CaloGAN: none, it is what was published."""
+    """Options of CaloGAN: none, it is the published network."""
 
     kind: Literal["calogan"] = "calogan"
 
@@ -33,7 +32,7 @@ class CaloganConfig(NetworkConfig):
         return ("paganini2017calogan", "deoliveira2017lagan", "salimans2016improved")
 
 
-def _check(detector: Detector, n_globals: int, n_conditions: int) -> list[tuple[int, int]]:
+def _require_calogan(detector: Detector, sizes: Sizes) -> list[tuple[int, int]]:
     shapes = [layer.shape for layer in detector.layers]
     if shapes != [layer.shape for layer in load_detector("calogan").layers]:
         raise ConfigError(
@@ -42,12 +41,52 @@ def _check(detector: Detector, n_globals: int, n_conditions: int) -> list[tuple[
             remedy="choose network.kind = 'compact', which takes any detector",
             value=shapes,
         )
-    if n_globals or n_conditions != 1:
+    if sizes.n_globals or sizes.n_conditions != 1:
         raise ConfigError(
             "the network 'calogan' generates plain energies",
             remedy="choose encoding.kind = 'absolute' with it",
         )
     return shapes
+
+
+class LocallyConnected2d(nn.Module):
+    """Convolve with weights that are not shared between positions ('valid' padding).
+
+    References:
+        Learning Particle Physics by Example: Location-Aware Generative Adversarial Networks for
+        Physics Synthesis (de Oliveira et al., 2017), https://arxiv.org/abs/1701.05927
+
+    ``size``, ``kernel`` and ``stride`` are along rows and columns; each output channel and position
+    has a bias of its own.
+    """
+
+    def __init__(
+        self,
+        size: tuple[int, int],
+        c_in: int,
+        c_out: int,
+        kernel: tuple[int, int],
+        stride: tuple[int, int] = (1, 1),
+        bias: bool = True,
+    ) -> None:
+        super().__init__()
+        self.kernel, self.stride = kernel, stride
+        rows, columns = ((n - k) // s + 1 for n, k, s in zip(size, kernel, stride, strict=True))
+        self.out_size: tuple[int, int] = (rows, columns)
+        n_positions = rows * columns
+        fan_in = c_in * kernel[0] * kernel[1]
+        self.weight = nn.Parameter(torch.empty(n_positions, fan_in, c_out))
+        nn.init.normal_(self.weight, std=(2 / (fan_in + c_out)) ** 0.5)
+        self.bias = nn.Parameter(torch.zeros(n_positions, c_out)) if bias else None
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (N, c_in, rows, columns) to (N, c_out, *out_size)."""
+        patches = functional.unfold(x, self.kernel, stride=self.stride)
+        y = torch.einsum("nfp,pfo->npo", patches, self.weight)
+        if self.bias is not None:
+            y = y + self.bias
+        image: Tensor = y.transpose(1, 2).unflatten(2, self.out_size)
+        return image
 
 
 class _Stream(nn.Module):
@@ -74,7 +113,7 @@ class _Stream(nn.Module):
 
 
 class _Attention(nn.Module):
-    """Mix a layer with what the layer in front of it carries over, cell by cell."""
+    """Average a layer with the one in front of it, with weights for each cell."""
 
     def __init__(self, shape: tuple[int, int]) -> None:
         super().__init__()
@@ -86,30 +125,26 @@ class _Attention(nn.Module):
     def forward(self, own: Tensor, carried: Tensor) -> Tensor:
         """Mix two images (N, 1, rows, columns)."""
         both = torch.cat([own, carried], dim=1)
-        share = torch.softmax(self.weights(functional.pad(both, (1, 1, 1, 1))), dim=1)
-        return (both * share).sum(1, keepdim=True)
+        weights = torch.softmax(self.weights(functional.pad(both, (1, 1, 1, 1))), dim=1)
+        return (both * weights).sum(1, keepdim=True)
 
 
+@register_generator(CaloganConfig)
 class CaloganGenerator(Generator):
     """Three LAGAN streams with attention from layer to layer; 29 726 376 parameters.
 
     The latents are multiplied by E / 100 GeV. The count includes the moving statistics of the
     batch normalisations, as the published one does.
 
-    Arguments:
-        detector: A detector with CaloGAN's cells.
-        n_globals: Must be 0 (encoding 'absolute').
-        n_conditions: Must be 1.
-        config: Options.
+    Raises:
+        ConfigError: The detector has other cells, or the encoding is not 'absolute'.
     """
 
     latent = 1024
 
-    def __init__(
-        self, detector: Detector, n_globals: int, n_conditions: int, config: CaloganConfig
-    ) -> None:
+    def __init__(self, detector: Detector, sizes: Sizes, config: CaloganConfig) -> None:
         super().__init__()
-        shapes = _check(detector, n_globals, n_conditions)
+        shapes = _require_calogan(detector, sizes)
         self.streams = nn.ModuleList(_Stream(shape, self.latent) for shape in shapes)
         self.attention = nn.ModuleList(_Attention(shape) for shape in shapes[1:])
 
@@ -123,8 +158,8 @@ class CaloganGenerator(Generator):
         return functional.relu(torch.cat([image.flatten(1) for image in (first, second, third)], 1))
 
 
-class _Eye(nn.Module):
-    """The discriminator's view of one layer: locally connected, with minibatch features."""
+class _LayerFeatures(nn.Module):
+    """The discriminator of one layer: locally connected, with minibatch features."""
 
     def __init__(self, shape: tuple[int, int]) -> None:
         super().__init__()
@@ -164,46 +199,38 @@ class _Eye(nn.Module):
         return torch.cat([x, variety, hits, torch.tanh(self.hit_variety(hits))], dim=1)
 
 
+@register_discriminator(CaloganConfig)
 class CaloganDiscriminator(Discriminator):
-    """One locally connected view per layer, and the energies against what was asked for.
+    """Locally connected networks for each layer; the total energy against the incident one.
 
-    Arguments:
-        detector: A detector with CaloGAN's cells.
-        n_globals: Must be 0 (encoding 'absolute').
-        n_conditions: Must be 1.
-        config: Options.
-        head: How features become a judgement. The total energy is compared with the condition
-            in any case, so nothing can be concatenated.
+    Raises:
+        ConfigError: The detector has other cells, the encoding is not 'absolute', or the head wants
+            conditions concatenated, with which the total energy is compared in any case.
     """
 
     def __init__(
-        self,
-        detector: Detector,
-        n_globals: int,
-        n_conditions: int,
-        config: CaloganConfig,
-        head: HeadConfig,
+        self, detector: Detector, sizes: Sizes, config: CaloganConfig, head: HeadConfig
     ) -> None:
         if "concatenation" in head.conditioning or head.pack > 1:
             raise ConfigError(
                 "the discriminator 'calogan' compares the energy of one event with its condition",
                 remedy="choose method.conditioning = [] or ['projection'], and no packing",
             )
-        shapes = _check(detector, n_globals, n_conditions)
-        eyes = [_Eye(shape) for shape in shapes]
-        super().__init__(sum(eye.n_out for eye in eyes) + len(eyes) + 3 + 10, n_conditions, head)
+        eyes = [_LayerFeatures(shape) for shape in _require_calogan(detector, sizes)]
+        n_features = sum(eye.n_out for eye in eyes) + len(eyes) + 3 + 10
+        super().__init__(n_features, sizes.n_conditions, head)
         self.offsets = detector.offsets
         self.eyes = nn.ModuleList(eyes)
         self.energy_variety = MinibatchDiscrimination(len(self.eyes))
 
-    def features(self, seen: Tensor, c: Tensor) -> Tensor:
+    def features(self, x: Tensor, c: Tensor) -> Tensor:
         """Map cell energies (N, 504) [GeV] and E / 100 GeV (N, 1) to features."""
-        images = [seen[:, a:b] for a, b in zip(self.offsets[:-1], self.offsets[1:], strict=True)]
+        images = [x[:, a:b] for a, b in zip(self.offsets[:-1], self.offsets[1:], strict=True)]
         layers = torch.stack([image.sum(1) for image in images], dim=1)
         total = layers.sum(1, keepdim=True)
         miss = (total - 100 * c).abs()
         features = [eye(image) for eye, image in zip(self.eyes, images, strict=True)]
-        features += [layers / 10, total / 100, miss, 10 * (miss > 5).to(seen.dtype)]
+        features += [layers / 10, total / 100, miss, 10 * (miss > 5).to(x.dtype)]
         features.append(torch.tanh(self.energy_variety(layers)))
         return torch.cat(features, dim=1)
 

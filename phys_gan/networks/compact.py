@@ -11,41 +11,41 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from phys_gan.detectors import Detector
+from phys_gan.networks.architectures import register_discriminator, register_generator
 from phys_gan.networks.base import (
-    DEEPEST,
-    WIDEST,
+    Depth,
     Discriminator,
     Generator,
     HeadConfig,
     NetworkConfig,
+    Sizes,
+    Width,
 )
 from phys_gan.networks.blocks import Energies, Residual, Standardize, constant_linear
 
-__all__ = ["CompactConfig", "CompactDiscriminator", "CompactGenerator"]
-
+# Weight of the noise of a cell at the start, in standard deviations of that cell.
 _NOISE = 0.5
-"""Weight of the noise of a cell at the start, in spreads of that cell."""
 
 
 class CompactConfig(NetworkConfig):
     """Options of the compact pair.
 
     Attributes:
-        latent: Latent numbers shared by the whole event; each cell has one more of its own.
+        latent: Latents of the whole event; each cell has one more of its own.
         width: Neurons in the hidden layers of the generator.
         depth: Residual blocks of the generator.
         d_width: Neurons in the hidden layers of the discriminator.
         d_depth: Residual blocks of the discriminator.
         sharpness: Exponent that turns encoded cells back to about their energies, for the
-            centres and widths that the discriminator sees.
+            centres and widths that the discriminator gets.
     """
 
     kind: Literal["compact"] = "compact"
-    latent: int = Field(default=64, ge=1, le=WIDEST)
-    width: int = Field(default=256, ge=8, le=WIDEST)
-    depth: int = Field(default=3, ge=1, le=DEEPEST)
-    d_width: int = Field(default=384, ge=8, le=WIDEST)
-    d_depth: int = Field(default=2, ge=1, le=DEEPEST)
+    latent: Width = 64
+    width: Width = Field(default=256, ge=8)
+    depth: Depth = 3
+    d_width: Width = Field(default=384, ge=8)
+    d_depth: Depth = 2
     sharpness: float = Field(default=8.0, gt=0)
 
     @property
@@ -54,38 +54,31 @@ class CompactConfig(NetworkConfig):
         return ("karras2018stylegan",)
 
 
+@register_generator(CompactConfig)
 class CompactGenerator(Generator):
     """Draw the event's energies first, then its cells given them.
 
-    The cells see the energies, the conditions and the shared latents. Each cell has
-    one latent of its own whose weight depends on the event, as StyleGAN's noise inputs (Karras
-    et al., 2018, Sec. 3.2, https://arxiv.org/abs/1812.04948), because single hits far from the
-    core are independent.
-
-    Arguments:
-        detector: The detector.
-        n_globals: Numbers per encoded event in front of the cells.
-        n_conditions: Numbers per event that tell the conditions.
-        config: Options.
+    The cells depend on the energies, the conditions and the shared latents. Each has one latent of
+    its own whose weight depends on the event, as StyleGAN's noise inputs (Karras et al., 2018,
+    Sec. 3.2, https://arxiv.org/abs/1812.04948), because single hits far from the core are
+    independent.
     """
 
-    def __init__(
-        self, detector: Detector, n_globals: int, n_conditions: int, config: CompactConfig
-    ) -> None:
+    def __init__(self, detector: Detector, sizes: Sizes, config: CompactConfig) -> None:
         super().__init__()
-        self.n_globals = n_globals
-        self.parts = [n_globals, config.latent, detector.n_cells]
+        self.n_globals = sizes.n_globals
+        self.parts = [sizes.n_globals, config.latent, sizes.n_cells]
         self.latent = sum(self.parts)
-        n_in = n_globals + config.latent + n_conditions
-        self.energies = Energies(n_globals, config.latent + n_conditions)
+        n_in = sizes.n_globals + config.latent + sizes.n_conditions
+        self.energies = Energies(sizes.n_globals, config.latent + sizes.n_conditions)
         self.entry = nn.Linear(n_in, config.width)
         self.blocks = nn.Sequential(*(Residual(config.width) for _ in range(config.depth)))
-        self.cells = nn.Linear(config.width, detector.n_cells)
-        self.noise = constant_linear(config.width, detector.n_cells, _NOISE)
-        self.scale = Standardize(detector.n_cells)
+        self.cells = nn.Linear(config.width, sizes.n_cells)
+        self.noise = constant_linear(config.width, sizes.n_cells, _NOISE)
+        self.scale = Standardize(sizes.n_cells)
 
     def adapt(self, x: Tensor, c: Tensor) -> None:
-        """Start from the mean cell and its spread."""
+        """Start from the mean and the standard deviation of each cell."""
         self.scale.adapt(x[:, self.n_globals :])
 
     def forward(self, z: Tensor, c: Tensor) -> Tensor:
@@ -98,33 +91,21 @@ class CompactGenerator(Generator):
         return torch.cat([energies, cells], dim=1)
 
 
+@register_discriminator(CompactConfig)
 class CompactDiscriminator(Discriminator):
-    """Look at the standardised event and at the shape of each layer.
+    """Residual layers on the standardised event and the shape of each layer.
 
-    Of each layer it also sees the share of hit cells (softly, so that it has a gradient:
-    CaloGAN's hard count has none), the centre and the width along both axes, and the two hottest
-    cells.
-
-    Arguments:
-        detector: The detector.
-        n_globals: Numbers per encoded event in front of the cells.
-        n_conditions: Numbers per event that tell the conditions.
-        config: Options.
-        head: How features become a judgement.
+    The shape is the fraction of hit cells (a soft one, which has a gradient, unlike CaloGAN's hard
+    count), the centre and the width along both axes, and the two hottest cells.
     """
 
     positions: Tensor
 
     def __init__(
-        self,
-        detector: Detector,
-        n_globals: int,
-        n_conditions: int,
-        config: CompactConfig,
-        head: HeadConfig,
+        self, detector: Detector, sizes: Sizes, config: CompactConfig, head: HeadConfig
     ) -> None:
-        super().__init__(config.d_width, n_conditions, head)
-        self.n_globals, self.sharpness = n_globals, config.sharpness
+        super().__init__(config.d_width, sizes.n_conditions, head)
+        self.n_globals, self.sharpness = sizes.n_globals, config.sharpness
         self.layers = [
             slice(a, b)
             for a, b in zip(detector.offsets[:-1], detector.offsets[1:], strict=True)
@@ -132,16 +113,16 @@ class CompactDiscriminator(Discriminator):
         ]
         reach = np.abs(detector.positions).max(axis=0).clip(1e-9)
         self.register_buffer("positions", torch.from_numpy(detector.positions / reach).float())
-        n_seen = n_globals + detector.n_cells + 7 * len(self.layers)
-        self.scale = Standardize(n_seen)
-        self.entry = nn.Linear((n_seen + self.n_concatenated) * head.pack, config.d_width)
+        n_inputs = sizes.n_numbers + 7 * len(self.layers)
+        self.scale = Standardize(n_inputs)
+        self.entry = nn.Linear((n_inputs + self.n_concatenated) * head.pack, config.d_width)
         self.blocks = nn.Sequential(*(Residual(config.d_width) for _ in range(config.d_depth)))
 
-    def _shapes(self, x: Tensor) -> Tensor:
+    def _with_shapes(self, x: Tensor) -> Tensor:
         cells = x[:, self.n_globals :]
         # Encoded cells are nearly logarithms: this is nearly their energy.
         energies = torch.expm1(self.sharpness * cells)
-        seen = [x]
+        inputs = [x]
         for part in self.layers:
             layer, weights = cells[:, part], energies[:, part]
             # The constants keep gradients finite where a layer is almost empty.
@@ -150,19 +131,19 @@ class CompactDiscriminator(Discriminator):
             square = weights @ self.positions[part].square()
             width = (square - centre.square()).clamp_min(0).add(1e-3).sqrt()
             hits = (layer / (layer + 0.005)).mean(1, keepdim=True)
-            seen += [hits, centre, width, layer.topk(2, dim=1).values]
-        return torch.cat(seen, dim=1)
+            inputs += [hits, centre, width, layer.topk(2, dim=1).values]
+        return torch.cat(inputs, dim=1)
 
     def adapt(self, x: Tensor, c: Tensor) -> None:
-        """Standardise by the spread of real events."""
-        self.scale.adapt(self._shapes(x))
+        """Standardise by real events."""
+        self.scale.adapt(self._with_shapes(x))
 
     def preprocess(self, x: Tensor) -> Tensor:
-        """Return the standardised event and the shape of each layer, (N, n_seen)."""
-        seen: Tensor = self.scale(self._shapes(x))
-        return seen
+        """Return the standardised event and the shape of each layer, (N, n_inputs)."""
+        inputs: Tensor = self.scale(self._with_shapes(x))
+        return inputs
 
-    def features(self, seen: Tensor, c: Tensor) -> Tensor:
-        """Map what is seen and the conditions to features (N, d_width)."""
-        h = self.entry(self.with_conditions(seen, c))
+    def features(self, x: Tensor, c: Tensor) -> Tensor:
+        """Map inputs and conditions to features (N, d_width)."""
+        h = self.entry(self.with_conditions(x, c))
         return functional.leaky_relu(self.blocks(h), 0.2)

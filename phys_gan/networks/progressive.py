@@ -1,4 +1,9 @@
-"""Progressive growing: coarse images first, finer ones faded in as training goes on."""
+"""Progressive growing: coarse images first, finer ones faded in as training goes on.
+
+References:
+    Progressive Growing of GANs for Improved Quality, Stability, and Variation (Karras et al.,
+    2017), https://arxiv.org/abs/1710.10196
+"""
 
 from __future__ import annotations
 
@@ -12,26 +17,25 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from phys_gan.detectors import Detector
-from phys_gan.networks.base import WIDEST, HeadConfig, NetworkConfig
-from phys_gan.networks.blocks import Grid
+from phys_gan.networks.architectures import register_discriminator, register_generator
+from phys_gan.networks.base import HeadConfig, NetworkConfig, Sizes, Width
 from phys_gan.networks.convolutions import (
     OUTPUT,
     EqualConv2d,
     EqualLinear,
+    Grid,
     GridDiscriminator,
     GridGenerator,
     pixel_norm,
     resized,
 )
 
-__all__ = ["ProgressiveConfig", "ProgressiveDiscriminator", "ProgressiveGenerator"]
-
 
 class ProgressiveConfig(NetworkConfig):
-    """Options of progressive growing (Karras et al., arXiv:1710.10196).
+    """Options of progressive growing.
 
     Attributes:
-        latent: Latents that the whole event shares; each cell has one more of its own.
+        latent: Latents of the whole event; each cell has one more of its own.
         width: Channels of the generator at the full size; they double towards the coarsest.
         most: Largest number of channels.
         stable: Events shown at each size before the next one is faded in.
@@ -40,12 +44,12 @@ class ProgressiveConfig(NetworkConfig):
     """
 
     kind: Literal["progressive"] = "progressive"
-    latent: int = Field(default=64, ge=1, le=WIDEST)
-    width: int = Field(default=16, ge=1, le=WIDEST)
-    most: int = Field(default=128, ge=1, le=WIDEST)
+    latent: Width = 64
+    width: Width = 16
+    most: Width = 128
     stable: int = Field(default=30_000, ge=0)
     fade: int = Field(default=30_000, ge=1)
-    d_width: int = Field(default=16, ge=1, le=WIDEST)
+    d_width: Width = 16
 
     @property
     def references(self) -> tuple[str, ...]:
@@ -53,16 +57,16 @@ class ProgressiveConfig(NetworkConfig):
         return ("karras2017progressive", "karras2018stylegan")
 
     def level(self, shown: int, n_sizes: int) -> float:
-        """Return how far a network of so many sizes is grown after so many events.
+        """Return the level of a network after so many events, 0 ... n_sizes - 1.
 
-        1.25 means that a quarter of the size number 2 is faded in.
+        At 1.25, a quarter of size number 2 is faded in.
         """
         whole, rest = divmod(shown, self.stable + self.fade)
         return min(whole + max(0.0, (rest - self.stable) / self.fade), n_sizes - 1)
 
 
 class _Grown(nn.Module):
-    """Know how far one has grown; what is saved knows it as well."""
+    """A network with a level, which is part of its state."""
 
     grown: Tensor
     level: float
@@ -80,33 +84,22 @@ class _Grown(nn.Module):
 
 
 def _remember(module: nn.Module, incompatible: Any) -> None:
-    """Take the level from the buffer: a number that is no tensor decides what is computed."""
+    """Take the level from the buffer: what is computed depends on a plain number."""
     assert isinstance(module, _Grown)
-    # A file may say anything.
+    # A file may hold any number.
     module.level = min(max(float(module.grown), 0.0), module.n_sizes - 1.0)
 
 
+@register_generator(ProgressiveConfig)
 class ProgressiveGenerator(_Grown, GridGenerator):
-    """Two convolutions at each size; sizes that have not grown yet cost nothing.
+    """Two convolutions at each size; sizes that have not grown yet cost nothing."""
 
-    Arguments:
-        detector: The detector.
-        n_globals: Numbers per encoded event in front of the cells.
-        n_conditions: Numbers per event that tell the conditions.
-        config: Options.
-
-    Raises:
-        ConfigError: The cells are no image.
-    """
-
-    def __init__(
-        self, detector: Detector, n_globals: int, n_conditions: int, config: ProgressiveConfig
-    ) -> None:
-        GridGenerator.__init__(self, detector, n_globals, n_conditions, config.latent)
+    def __init__(self, detector: Detector, sizes: Sizes, config: ProgressiveConfig) -> None:
+        GridGenerator.__init__(self, detector, sizes, config.latent)
         rows, columns = self.grid.sizes[0]
         widths = self.grid.widths(config.width, config.most)
         self._start(config, len(widths))
-        self.entry = EqualLinear(self.n_seen, widths[0] * rows * columns)
+        self.entry = EqualLinear(self.n_inputs, widths[0] * rows * columns)
         befores = [widths[0], *widths[:-1]]
         self.firsts, self.seconds = (
             nn.ModuleList(EqualConv2d(a, b, periodic=self.grid.periodic) for a, b in pairs)
@@ -120,18 +113,17 @@ class ProgressiveGenerator(_Grown, GridGenerator):
             self.to_maps.append(to_maps := EqualConv2d(width, self.n_maps, 1))
             nn.init.normal_(to_maps.weight, std=OUTPUT)
 
-    def body(self, seen: Tensor, inner: Tensor) -> Tensor:
-        """Map seen (N, n_seen) to maps (N, n_maps, *size)."""
+    def body(self, h: Tensor, inner: Tensor) -> Tensor:
+        """Map h (N, n_inputs) to maps (N, n_maps, *size)."""
         sizes, top = self.grid.sizes, math.ceil(self.level)
-        h = self.entry(pixel_norm(seen)).unflatten(1, (-1, *sizes[0]))
-        h = self._active(self.seconds[0](self._active(h)))
-        maps = self.to_maps[0](h)
+        x = self.entry(pixel_norm(h)).unflatten(1, (-1, *sizes[0]))
+        x = self._active(self.seconds[0](self._active(x)))
+        maps = self.to_maps[0](x)
         for k in range(1, top + 1):
-            h = self._active(self.firsts[k - 1](resized(h, sizes[k])))
-            h = self._active(self.seconds[k](h))
-            share = min(self.level - (k - 1), 1.0)
-            finer = self.to_maps[k](h)
-            maps = finer if share == 1 else torch.lerp(resized(maps, sizes[k]), finer, share)
+            x = self._active(self.firsts[k - 1](resized(x, sizes[k])))
+            x = self._active(self.seconds[k](x))
+            finer, weight = self.to_maps[k](x), min(self.level - (k - 1), 1.0)
+            maps = finer if weight == 1 else torch.lerp(resized(maps, sizes[k]), finer, weight)
         return resized(maps, self.grid.size)
 
     @staticmethod
@@ -139,31 +131,16 @@ class ProgressiveGenerator(_Grown, GridGenerator):
         return pixel_norm(functional.leaky_relu(x, 0.2))
 
 
+@register_discriminator(ProgressiveConfig)
 class ProgressiveDiscriminator(_Grown, GridDiscriminator):
-    """The mirror image of the generator, which sees no more than what it has grown to.
-
-    Arguments:
-        detector: The detector.
-        n_globals: Numbers per encoded event in front of the cells.
-        n_conditions: Numbers per event that tell the conditions.
-        config: Options.
-        head: How features become a judgement.
-
-    Raises:
-        ConfigError: The cells are no image.
-    """
+    """The mirror image of the generator, for events at the size that it has grown to."""
 
     def __init__(
-        self,
-        detector: Detector,
-        n_globals: int,
-        n_conditions: int,
-        config: ProgressiveConfig,
-        head: HeadConfig,
+        self, detector: Detector, sizes: Sizes, config: ProgressiveConfig, head: HeadConfig
     ) -> None:
         grid = Grid.of(detector)
         widths = grid.widths(config.d_width, config.most)
-        GridDiscriminator.__init__(self, detector, n_globals, widths[0], n_conditions, head)
+        GridDiscriminator.__init__(self, detector, sizes, widths[0], head)
         self._start(config, len(widths))
         self.from_maps = nn.ModuleList(EqualConv2d(self.n_maps, width, 1) for width in widths)
         self.firsts = nn.ModuleList(
@@ -176,12 +153,12 @@ class ProgressiveDiscriminator(_Grown, GridDiscriminator):
         self.dense = EqualLinear(widths[0] * rows * columns, widths[0])
 
     def preprocess(self, x: Tensor) -> Tensor:
-        """Return what is seen of the event at the size that it has grown to."""
+        """Return the inputs for the event at the size that the network has grown to."""
         cells = x[:, self.n_globals :].unflatten(1, (self.grid.channels, *self.grid.size))
         top = math.ceil(self.level)
-        coarse, share = self._coarse(cells, top), self.level - (top - 1)
-        if share < 1:
-            coarse = torch.lerp(self._coarse(cells, top - 1), coarse, share)
+        coarse, weight = self._coarse(cells, top), self.level - (top - 1)
+        if weight < 1:
+            coarse = torch.lerp(self._coarse(cells, top - 1), coarse, weight)
         return super().preprocess(torch.cat([x[:, : self.n_globals], coarse.flatten(1)], dim=1))
 
     def _coarse(self, cells: Tensor, k: int) -> Tensor:
@@ -194,12 +171,12 @@ class ProgressiveDiscriminator(_Grown, GridDiscriminator):
         for k in range(top, 0, -1):
             h = functional.leaky_relu(self.firsts[k](h), 0.2)
             h = functional.leaky_relu(self.seconds[k - 1](resized(h, sizes[k - 1])), 0.2)
-            share = min(self.level - (k - 1), 1.0)
-            if share < 1:
-                h = torch.lerp(self._entry(maps, k - 1), h, share)
+            weight = min(self.level - (k - 1), 1.0)
+            if weight < 1:
+                h = torch.lerp(self._entry(maps, k - 1), h, weight)
         h = functional.leaky_relu(self.firsts[0](h), 0.2)
         return functional.leaky_relu(self.dense(h.flatten(1)), 0.2)
 
     def _entry(self, maps: Tensor, k: int) -> Tensor:
-        seen = resized(maps, self.grid.sizes[k])
-        return functional.leaky_relu(self.from_maps[k](seen), 0.2)
+        maps = resized(maps, self.grid.sizes[k])
+        return functional.leaky_relu(self.from_maps[k](maps), 0.2)

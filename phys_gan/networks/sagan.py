@@ -1,4 +1,9 @@
-"""SAGAN: residual blocks with self-attention, conditions in the normalisation."""
+"""SAGAN: residual blocks with self-attention, conditions in the normalisation.
+
+References:
+    Self-Attention Generative Adversarial Networks (Zhang et al., 2018),
+    https://arxiv.org/abs/1805.08318
+"""
 
 from __future__ import annotations
 
@@ -9,18 +14,18 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from phys_gan.detectors import Detector
-from phys_gan.networks.base import WIDEST, HeadConfig, NetworkConfig
-from phys_gan.networks.blocks import Grid, Size
+from phys_gan.networks.architectures import register_discriminator, register_generator
+from phys_gan.networks.base import HeadConfig, NetworkConfig, Sizes, Width
 from phys_gan.networks.convolutions import (
     ConditionalNorm,
+    Grid,
     GridConv2d,
     GridDiscriminator,
     GridGenerator,
     SelfAttention,
+    Size,
     resized,
 )
-
-__all__ = ["SaganConfig", "SaganDiscriminator", "SaganGenerator"]
 
 
 class SaganConfig(NetworkConfig):
@@ -30,19 +35,19 @@ class SaganConfig(NetworkConfig):
     loss a choice of the method; the recipe ``galaxies-sagan`` has both as published.
 
     Attributes:
-        latent: Latents that the whole event shares; each cell has one more of its own.
+        latent: Latents of the whole event; each cell has one more of its own.
         width: Channels at the full size; they double towards the coarsest.
         most: Largest number of channels.
         d_width: Channels of the discriminator at the full size.
-        attention: Sizes (the larger of rows and columns) up to which self-attention is worth its
-            cost; it stands once, at the largest size within.
+        attention: Largest size (of rows or columns) at which self-attention is worth its cost; it
+            acts once, at the largest size up to this one.
     """
 
     kind: Literal["sagan"] = "sagan"
-    latent: int = Field(default=64, ge=1, le=WIDEST)
-    width: int = Field(default=16, ge=1, le=WIDEST)
-    most: int = Field(default=256, ge=1, le=WIDEST)
-    d_width: int = Field(default=16, ge=1, le=WIDEST)
+    latent: Width = 64
+    width: Width = 16
+    most: Width = 256
+    d_width: Width = 16
     attention: int = Field(default=16, ge=0)
 
     @property
@@ -52,7 +57,7 @@ class SaganConfig(NetworkConfig):
 
 
 def _attended(grid: Grid, largest: int) -> Size | None:
-    """Return the size at which attention stands."""
+    """Return the size at which attention acts."""
     within = [size for size in grid.sizes if max(size) <= largest]
     return within[-1] if within else None
 
@@ -60,19 +65,19 @@ def _attended(grid: Grid, largest: int) -> Size | None:
 class _Up(nn.Module):
     """Double the size by two convolutions beside a shortcut."""
 
-    def __init__(self, c_in: int, c_out: int, n_told: int, size: Size, periodic: bool) -> None:
+    def __init__(self, c_in: int, c_out: int, n_in: int, size: Size, periodic: bool) -> None:
         super().__init__()
         self.size = size
-        self.norms = nn.ModuleList([ConditionalNorm(c_in, n_told), ConditionalNorm(c_out, n_told)])
+        self.norms = nn.ModuleList([ConditionalNorm(c_in, n_in), ConditionalNorm(c_out, n_in)])
         self.first = GridConv2d(c_in, c_out, periodic=periodic)
         self.second = GridConv2d(c_out, c_out, periodic=periodic)
         self.shortcut = GridConv2d(c_in, c_out, 1)
 
-    def forward(self, x: Tensor, told: Tensor) -> Tensor:
-        """Map (N, c_in, rows, columns) to (N, c_out, *size)."""
-        h = self.first(resized(functional.relu(self.norms[0](x, told)), self.size))
-        h = self.second(functional.relu(self.norms[1](h, told)))
-        # Repeating cells and 1 x 1 convolutions may change places, and this order is cheaper.
+    def forward(self, x: Tensor, c: Tensor) -> Tensor:
+        """Map (N, c_in, rows, columns) under c (N, n_in) to (N, c_out, *size)."""
+        h = self.first(resized(functional.relu(self.norms[0](x, c)), self.size))
+        h = self.second(functional.relu(self.norms[1](h, c)))
+        # Repeating cells commutes with 1 x 1 convolutions, and this order is cheaper.
         y: Tensor = h + resized(self.shortcut(x), self.size)
         return y
 
@@ -95,74 +100,47 @@ class _Down(nn.Module):
         return y
 
 
+@register_generator(SaganConfig)
 class SaganGenerator(GridGenerator):
-    """Residual blocks up to the full size; conditions and latents scale and shift each.
+    """Residual blocks up to the full size, each scaled and shifted by conditions and latents."""
 
-    Arguments:
-        detector: The detector.
-        n_globals: Numbers per encoded event in front of the cells.
-        n_conditions: Numbers per event that tell the conditions.
-        config: Options.
-
-    Raises:
-        ConfigError: The cells are no image.
-    """
-
-    def __init__(
-        self, detector: Detector, n_globals: int, n_conditions: int, config: SaganConfig
-    ) -> None:
-        super().__init__(detector, n_globals, n_conditions, config.latent)
+    def __init__(self, detector: Detector, sizes: Sizes, config: SaganConfig) -> None:
+        super().__init__(detector, sizes, config.latent)
         first, *larger = self.grid.sizes
         widths = self.grid.widths(config.width, config.most)
-        self.entry = nn.Linear(self.n_seen, widths[0] * first[0] * first[1])
+        self.entry = nn.Linear(self.n_inputs, widths[0] * first[0] * first[1])
         attended = _attended(self.grid, config.attention)
         self.blocks, self.attention = nn.ModuleList(), nn.ModuleList()
         for size, a, b in zip(larger, widths[:-1], widths[1:], strict=True):
-            self.blocks.append(_Up(a, b, self.n_seen, size, self.grid.periodic))
+            self.blocks.append(_Up(a, b, self.n_inputs, size, self.grid.periodic))
             self.attention.append(SelfAttention(b) if size == attended else nn.Identity())
-        self.norm = ConditionalNorm(widths[-1], self.n_seen)
+        self.norm = ConditionalNorm(widths[-1], self.n_inputs)
         self.last = GridConv2d(widths[-1], self.n_maps, periodic=self.grid.periodic)
 
-    def body(self, seen: Tensor, inner: Tensor) -> Tensor:
-        """Map seen (N, n_seen) to maps (N, n_maps, *size)."""
-        h = self.entry(seen).unflatten(1, (-1, *self.grid.sizes[0]))
+    def body(self, h: Tensor, inner: Tensor) -> Tensor:
+        """Map h (N, n_inputs) to maps (N, n_maps, *size)."""
+        x = self.entry(h).unflatten(1, (-1, *self.grid.sizes[0]))
         for block, attention in zip(self.blocks, self.attention, strict=True):
-            h = attention(block(h, seen))
-        maps: Tensor = self.last(functional.relu(self.norm(h, seen)))
+            x = attention(block(x, h))
+        maps: Tensor = self.last(functional.relu(self.norm(x, h)))
         return maps
 
 
+@register_discriminator(SaganConfig)
 class SaganDiscriminator(GridDiscriminator):
-    """Residual blocks down to 4 cells, whose sum is judged.
-
-    Arguments:
-        detector: The detector.
-        n_globals: Numbers per encoded event in front of the cells.
-        n_conditions: Numbers per event that tell the conditions.
-        config: Options.
-        head: How features become a judgement.
-
-    Raises:
-        ConfigError: The cells are no image.
-    """
+    """Residual blocks down to at most 4 x 4 cells, whose sum gives the features."""
 
     def __init__(
-        self,
-        detector: Detector,
-        n_globals: int,
-        n_conditions: int,
-        config: SaganConfig,
-        head: HeadConfig,
+        self, detector: Detector, sizes: Sizes, config: SaganConfig, head: HeadConfig
     ) -> None:
         grid = Grid.of(detector)
-        sizes = grid.sizes[::-1]
         widths = grid.widths(config.d_width, config.most)[::-1]
-        super().__init__(detector, n_globals, widths[-1], n_conditions, head)
+        super().__init__(detector, sizes, widths[-1], head)
         attended = _attended(grid, config.attention)
         self.blocks = nn.Sequential(
-            _Down(self.n_maps, widths[0], sizes[0], grid.periodic, first=True)
+            _Down(self.n_maps, widths[0], grid.size, grid.periodic, first=True)
         )
-        for size, a, b in zip(sizes[1:], widths[:-1], widths[1:], strict=True):
+        for size, a, b in zip(grid.sizes[-2::-1], widths[:-1], widths[1:], strict=True):
             self.blocks.append(_Down(a, b, size, grid.periodic, first=False))
             if size == attended:
                 self.blocks.append(SelfAttention(b))

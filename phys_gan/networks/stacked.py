@@ -1,7 +1,14 @@
-"""A chain of two generators: the energies of a shower first, then its cells given them."""
+"""A stack of two generators: the energies of a shower first, then its cells given them.
+
+References:
+    Stacked Generative Adversarial Networks (Huang et al., 2016), Sec. 3.2,
+    https://arxiv.org/abs/1612.04357; StackGAN (Zhang et al., 2016), Sec. 3,
+    https://arxiv.org/abs/1612.03242
+"""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Literal
 
 import torch
@@ -9,16 +16,15 @@ from torch import Tensor
 
 from phys_gan.detectors import Detector
 from phys_gan.errors import ConfigError
-from phys_gan.networks.base import Discriminator, Generator, HeadConfig, NetworkConfig
+from phys_gan.networks.architectures import register_generator
+from phys_gan.networks.base import Discriminator, Generator, HeadConfig, NetworkConfig, Sizes
 from phys_gan.networks.blocks import Energies
 from phys_gan.networks.compact import CompactConfig, CompactDiscriminator, CompactGenerator
 from phys_gan.networks.mlp import MlpConfig, MlpDiscriminator, MlpGenerator
 
-__all__ = ["StackedConfig", "StackedGenerator", "stacked_discriminators"]
-
 
 class StackedConfig(NetworkConfig):
-    """Options of the chain.
+    """Options of the stack.
 
     Attributes:
         energies: The pair that draws the numbers in front of the cells.
@@ -31,55 +37,43 @@ class StackedConfig(NetworkConfig):
 
     @property
     def references(self) -> tuple[str, ...]:
-        """Both papers on chains of generators."""
+        """Both papers on stacks of generators."""
         return ("huang2016stacked", "zhang2016stackgan")
 
 
+@register_generator(StackedConfig, methods=("stacked",))
 class StackedGenerator(Generator):
     r"""Draw the energies under the conditions, then the cells under conditions and energies.
 
     .. math:: g = G_1(z_1, c), \qquad x = G_2(z_2, g, c)
 
-    with g the numbers in front of the cells (response and layer sharing). Each stage solves an
-    easier part and can be trained without the other, the second one with the energies of real
+    with g the numbers in front of the cells (response and layer fractions). Each stage solves an
+    easier problem and can be trained without the other, the second one with the energies of real
     events.
 
-    References:
-        Stacked Generative Adversarial Networks (Huang et al., 2016), Sec. 3.2,
-        https://arxiv.org/abs/1612.04357; StackGAN (Zhang et al., 2016), Sec. 3,
-        https://arxiv.org/abs/1612.03242
-
-    Arguments:
-        detector: The detector.
-        n_globals: Numbers per encoded event in front of the cells.
-        n_conditions: Numbers per event that tell the conditions.
-        config: Options.
-
     Attributes:
-        energies: The first stage: z (N, latents[0]) and c (N, C) to energies (N, n_globals).
-        cells: The second stage: energies followed by latents (N, n_globals + latents[1]) and
-            c (N, C) to raw events (N, n_numbers).
-        latents: Latent numbers of the stages.
+        energies: The first stage: z (N, latents[0]) and c to energies (N, n_globals).
+        cells: The second stage: energies followed by latents (N, n_globals + latents[1]) and c to
+            raw events (N, n_numbers).
+        latents: Latents of the stages.
 
     Raises:
         ConfigError: The encoding has no numbers in front of the cells.
     """
 
-    def __init__(
-        self, detector: Detector, n_globals: int, n_conditions: int, config: StackedConfig
-    ) -> None:
+    def __init__(self, detector: Detector, sizes: Sizes, config: StackedConfig) -> None:
         super().__init__()
-        _require_globals(n_globals)
-        self.n_globals = n_globals
-        self.energies = MlpGenerator(n_globals, n_conditions, config.energies)
-        self.cells = CompactGenerator(detector, n_globals, n_conditions, config.cells)
-        # The compact generator is this chain with a small first stage, which gives way.
+        _require_globals(sizes)
+        self.n_globals = sizes.n_globals
+        self.energies = MlpGenerator(detector, replace(sizes, n_cells=0), config.energies)
+        self.cells = CompactGenerator(detector, sizes, config.cells)
+        # The compact generator draws energies with a small network of its own, which gives way.
         self.cells.energies = Energies(0, 0)
-        self.latents = (self.energies.latent, self.cells.latent - n_globals)
+        self.latents = (self.energies.latent, self.cells.latent - sizes.n_globals)
         self.latent = sum(self.latents)
 
     def adapt(self, x: Tensor, c: Tensor) -> None:
-        """Let each stage start from the spread of its part."""
+        """Scale each stage to its part of real events."""
         self.energies.adapt(x[:, : self.n_globals], c)
         self.cells.adapt(x, c)
 
@@ -92,29 +86,30 @@ class StackedGenerator(Generator):
 
 
 def stacked_discriminators(
-    config: StackedConfig, detector: Detector, n_globals: int, n_conditions: int, head: HeadConfig
+    config: StackedConfig, detector: Detector, sizes: Sizes, head: HeadConfig
 ) -> tuple[Discriminator, Discriminator]:
     """Build the discriminators of both stages.
 
-    The first one judges energies (N, n_globals) under the conditions, the second one cells
+    The first one takes energies (N, n_globals) under the conditions, the second one cells
     (N, n_cells) under conditions and energies, (N, n_conditions + n_globals).
 
     Raises:
         ConfigError: The encoding has no numbers in front of the cells.
     """
-    _require_globals(n_globals)
+    _require_globals(sizes)
+    cells = Sizes(0, sizes.n_cells, sizes.n_conditions + sizes.n_globals)
     return (
-        MlpDiscriminator(n_globals, n_conditions, config.energies, head),
-        CompactDiscriminator(detector, 0, n_conditions + n_globals, config.cells, head),
+        MlpDiscriminator(detector, replace(sizes, n_cells=0), config.energies, head),
+        CompactDiscriminator(detector, cells, config.cells, head),
     )
 
 
-def _require_globals(n_globals: int) -> None:
-    if not n_globals:
+def _require_globals(sizes: Sizes) -> None:
+    if not sizes.n_globals:
         raise ConfigError(
             "the network 'stacked' draws energies before cells, but this encoding has no energies "
             "apart from the cells",
             remedy="choose encoding.kind = 'shower' with it",
-            value=n_globals,
+            value=0,
             constraint=">= 1",
         )

@@ -1,4 +1,9 @@
-"""Turn the events of one simulation into those of another: small residual MLPs."""
+"""Translators: small residual networks that turn events of one simulation into those of another.
+
+References:
+    Augmented CycleGAN: Learning Many-to-Many Mappings from Unpaired Data (Almahairi et al., 2018),
+    https://arxiv.org/abs/1802.10151
+"""
 
 from __future__ import annotations
 
@@ -10,23 +15,23 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from phys_gan.detectors import Detector
+from phys_gan.networks.architectures import register_generator
 from phys_gan.networks.base import (
-    DEEPEST,
-    WIDEST,
+    Depth,
     DiscriminatorOutput,
     Generator,
     HeadConfig,
     NetworkConfig,
+    Sizes,
+    Width,
 )
 from phys_gan.networks.blocks import Residual, Standardize, constant_linear
 from phys_gan.networks.compact import CompactConfig, CompactDiscriminator
 
-__all__ = ["Translator", "TranslatorConfig", "TranslatorDiscriminator"]
-
+# Weight of the noise at the start, in standard deviations of a cell.
 _NOISE = 0.1
-"""Weight of the noise at the start, in spreads of a cell."""
+# Weights of the noise by which an empty cell is below zero: it is hit in 2 % of the cases.
 _DEPTH = 2.0
-"""Weights of the noise by which an empty cell is below zero: it is hit in 2 % of the cases."""
 
 
 class TranslatorConfig(NetworkConfig):
@@ -35,19 +40,19 @@ class TranslatorConfig(NetworkConfig):
     Attributes:
         width: Neurons in the hidden layers of a translator.
         depth: Residual blocks of a translator.
-        noise: Whether each number of an event has a latent one of its own; without, an event has
-            one translation.
+        noise: Whether each number of an event has a latent of its own; without, an event has one
+            translation.
         d_width: Neurons in the hidden layers of a discriminator.
         d_depth: Residual blocks of a discriminator.
         sharpness: As in :class:`~phys_gan.networks.CompactConfig`.
     """
 
     kind: Literal["translator"] = "translator"
-    width: int = Field(default=256, ge=8, le=WIDEST)
-    depth: int = Field(default=2, ge=1, le=DEEPEST)
+    width: Width = Field(default=256, ge=8)
+    depth: Depth = 2
     noise: bool = True
-    d_width: int = Field(default=384, ge=8, le=WIDEST)
-    d_depth: int = Field(default=2, ge=1, le=DEEPEST)
+    d_width: Width = Field(default=384, ge=8)
+    d_depth: Depth = 2
     sharpness: float = Field(default=8.0, gt=0)
 
     @property
@@ -56,6 +61,7 @@ class TranslatorConfig(NetworkConfig):
         return ("almahairi2018augmented", "karras2018stylegan") if self.noise else ()
 
 
+@register_generator(TranslatorConfig, methods=("cycle",))
 class Translator(Generator):
     r"""Correct an encoded event, starting from almost no correction.
 
@@ -67,29 +73,20 @@ class Translator(Generator):
     https://arxiv.org/abs/1802.10151): full simulation has single hits far from the core where
     fast simulation has none. An empty cell therefore starts two weights below zero, where 2 % of
     the noise makes it a hit.
-
-    Arguments:
-        detector: The detector.
-        n_globals: Numbers per encoded event in front of the cells.
-        n_conditions: Numbers per event that tell the conditions.
-        config: Options.
     """
 
-    def __init__(
-        self, detector: Detector, n_globals: int, n_conditions: int, config: TranslatorConfig
-    ) -> None:
+    def __init__(self, detector: Detector, sizes: Sizes, config: TranslatorConfig) -> None:
         super().__init__()
-        self.n_globals = n_globals
-        self.source = n_globals + detector.n_cells
+        self.n_globals, self.source = sizes.n_globals, sizes.n_numbers
         self.latent = self.source if config.noise else 0
         self.scale = Standardize(self.source)
-        self.entry = nn.Linear(self.source + n_conditions, config.width)
+        self.entry = nn.Linear(self.source + sizes.n_conditions, config.width)
         self.blocks = nn.Sequential(*(Residual(config.width) for _ in range(config.depth)))
         self.correction = constant_linear(config.width, self.source)
         self.noise = constant_linear(config.width, self.latent, _NOISE) if config.noise else None
 
     def adapt(self, x: Tensor, c: Tensor) -> None:
-        """Learn mean and spread of events."""
+        """Standardise by events of the source."""
         self.scale.adapt(x)
 
     def forward(self, z: Tensor, c: Tensor) -> Tensor:
@@ -106,46 +103,34 @@ class Translator(Generator):
 
 
 class TranslatorDiscriminator(CompactDiscriminator):
-    """Judge events that bring their conditions along.
+    """The compact discriminator for events whose rows hold their own conditions.
 
     Without pairs, real and translated events do not share their conditions, so each row is an
-    encoded event followed by its own: see :meth:`rows`. What is judged is the pair of both.
-
-    Arguments:
-        detector: The detector.
-        n_globals: Numbers per encoded event in front of the cells.
-        n_conditions: Numbers per event that tell the conditions.
-        config: Options.
-        head: How features become a judgement.
+    encoded event followed by its own: see :meth:`rows`.
     """
 
     def __init__(
-        self,
-        detector: Detector,
-        n_globals: int,
-        n_conditions: int,
-        config: TranslatorConfig,
-        head: HeadConfig,
+        self, detector: Detector, sizes: Sizes, config: TranslatorConfig, head: HeadConfig
     ) -> None:
         options = CompactConfig(
             d_width=config.d_width, d_depth=config.d_depth, sharpness=config.sharpness
         )
-        super().__init__(detector, n_globals, n_conditions, options, head)
-        self.n_conditions = n_conditions
+        super().__init__(detector, sizes, options, head)
+        self.n_conditions = sizes.n_conditions
 
     @staticmethod
     def rows(x: Tensor, c: Tensor) -> Tensor:
-        """Put conditions c (N, C) behind encoded events x (N, n_numbers)."""
+        """Append conditions c (N, C) to encoded events x (N, n_numbers)."""
         return torch.cat([x, c], dim=1)
 
     def preprocess(self, x: Tensor) -> Tensor:
-        """Return what is seen of rows (N, n_numbers + C), with the conditions behind it."""
+        """Return the inputs for rows (N, n_numbers + C), followed by the conditions."""
         events, c = x.split([x.shape[1] - self.n_conditions, self.n_conditions], dim=1)
         return torch.cat([super().preprocess(events), c], dim=1)
 
-    def forward(self, seen: Tensor, c: Tensor) -> DiscriminatorOutput:
-        """Judge packed rows as they are seen; the conditions are those in the rows."""
-        each = seen.unflatten(1, (self.pack, -1))
+    def forward(self, x: Tensor, c: Tensor) -> DiscriminatorOutput:
+        """Map packed rows to the output, under the conditions in the rows instead of c."""
+        each = x.unflatten(1, (self.pack, -1))
         events, own = each.split([each.shape[2] - self.n_conditions, self.n_conditions], dim=2)
         return super().forward(events.flatten(1), own.flatten(1))
 

@@ -31,7 +31,7 @@ from phys_gan.generation import FastSim
 from phys_gan.generation.export import export
 from phys_gan.generation.fastsim import draw_conditions
 from phys_gan.model import Model
-from phys_gan.networks import build_generator
+from phys_gan.networks import Sizes, build_generator
 from phys_gan.randomness import normal_noise
 from phys_gan.training import load_recipe
 from phys_gan.workflows.production import produce
@@ -295,9 +295,7 @@ def _calogan(device: torch.device) -> Generate:
     """Return the published generator as a plain module, with random weights."""
     recipe = load_recipe("calogan", [])
     encoding = build_encoding(recipe.encoding, load_detector("calogan"))
-    generator = build_generator(
-        recipe.network, encoding.detector, encoding.n_globals, encoding.n_conditions
-    )
+    generator = build_generator(recipe.network, encoding.detector, Sizes.of(encoding))
     generator = generator.to(device).eval().requires_grad_(False)
 
     @torch.no_grad()

@@ -30,6 +30,7 @@ from phys_gan.networks import (
     MlpConfig,
     ProgressiveConfig,
     SaganConfig,
+    Sizes,
     StackedConfig,
     StyleGanConfig,
     TranslatorConfig,
@@ -45,7 +46,7 @@ def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
     torch.manual_seed(1)
     encoding = ShowerEncoding(GEANT4.detector).fit(GEANT4)
     config = CompactConfig(latent=8, width=32, depth=1)
-    generator = build_generator(config, GEANT4.detector, 3, 2).eval()
+    generator = build_generator(config, GEANT4.detector, Sizes(3, 504, 2)).eval()
     generator.adapt(*encoding.encode(GEANT4))
     path = tmp_path_factory.mktemp("model") / "m.safetensors"
     Model(encoding, ShowerEncodingConfig(), generator, config, {"recipe": "test"}).save(path)
@@ -245,11 +246,13 @@ NETWORKS: dict[str, tuple[Any, Any, str]] = {
 def test_every_network_comes_back(tmp_path: Path, kind: str) -> None:
     config, options, detector = NETWORKS[kind]
     encoding = build_encoding(options, pg.load_detector(detector))
-    sizes = encoding.n_globals, encoding.n_conditions
-    generator = build_generator(config, encoding.detector, *sizes).eval()
+    generator = build_generator(config, encoding.detector, Sizes.of(encoding)).eval()
     Model(encoding, options, generator, config, {}).save(tmp_path / "m.safetensors")
     back = Model.load(tmp_path / "m.safetensors").generator
-    z, c = torch.randn(3, generator.source + generator.latent), torch.randn(3, sizes[1])
+    z, c = (
+        torch.randn(3, generator.source + generator.latent),
+        torch.randn(3, encoding.n_conditions),
+    )
     assert torch.equal(back(z, c), generator(z, c))
     assert not any(tensor.is_meta for tensor in (*back.parameters(), *back.buffers()))
 

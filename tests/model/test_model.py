@@ -13,7 +13,7 @@ import phys_gan as pg
 from phys_gan.encodings import ShowerEncoding
 from phys_gan.encodings.shower import ShowerEncodingConfig
 from phys_gan.model import Model
-from phys_gan.networks import CompactConfig, build_generator
+from phys_gan.networks import CompactConfig, Sizes, build_generator
 from phys_gan.randomness import normal_noise
 from phys_gan.workflows import demo_sample
 
@@ -25,7 +25,7 @@ def model():
     torch.manual_seed(1)
     encoding = ShowerEncoding(GEANT4.detector).fit(GEANT4)
     config = CompactConfig(latent=8, width=32, depth=1)
-    generator = build_generator(config, GEANT4.detector, 3, 2).eval()
+    generator = build_generator(config, GEANT4.detector, Sizes(3, 504, 2)).eval()
     generator.adapt(*encoding.encode(GEANT4))
     return Model(encoding, ShowerEncodingConfig(), generator, config, {"recipe": "test"})
 

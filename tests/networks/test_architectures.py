@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Literal
 
@@ -20,7 +21,11 @@ from phys_gan.networks import (
     Generator,
     HeadConfig,
     NetworkConfig,
+    Sizes,
     build_discriminator,
+    build_generator,
+    register_discriminator,
+    register_generator,
 )
 from phys_gan.training import load_recipe
 from phys_gan.training.recipe import Recipe
@@ -32,12 +37,10 @@ class LinearConfig(NetworkConfig):
 
 
 class LinearGenerator(Generator):
-    def __init__(
-        self, detector: Detector, n_globals: int, n_conditions: int, config: LinearConfig
-    ) -> None:
+    def __init__(self, detector: Detector, sizes: Sizes, config: LinearConfig) -> None:
         super().__init__()
         self.latent = config.latent
-        self.map = torch.nn.Linear(self.latent + n_conditions, n_globals + detector.n_cells)
+        self.map = torch.nn.Linear(self.latent + sizes.n_conditions, sizes.n_numbers)
 
     def forward(self, z: torch.Tensor, c: torch.Tensor) -> torch.Tensor:
         mapped: torch.Tensor = self.map(torch.cat([z, c], dim=1))
@@ -46,30 +49,23 @@ class LinearGenerator(Generator):
 
 class LinearDiscriminator(Discriminator):
     def __init__(
-        self,
-        detector: Detector,
-        n_globals: int,
-        n_conditions: int,
-        config: LinearConfig,
-        head: HeadConfig,
+        self, detector: Detector, sizes: Sizes, config: LinearConfig, head: HeadConfig
     ) -> None:
-        super().__init__(4, n_conditions, head)
-        self.map = torch.nn.Linear(
-            (n_globals + detector.n_cells + self.n_concatenated) * head.pack, 4
-        )
+        super().__init__(4, sizes.n_conditions, head)
+        self.map = torch.nn.Linear((sizes.n_numbers + self.n_concatenated) * head.pack, 4)
 
-    def features(self, seen: torch.Tensor, c: torch.Tensor) -> torch.Tensor:
-        found: torch.Tensor = self.map(self.with_conditions(seen, c))
+    def features(self, x: torch.Tensor, c: torch.Tensor) -> torch.Tensor:
+        found: torch.Tensor = self.map(self.with_conditions(x, c))
         return found
 
 
-PAIR = Architecture(LinearConfig, LinearGenerator, LinearDiscriminator)
-
-
 @pytest.fixture
-def linear(monkeypatch: pytest.MonkeyPatch) -> None:
+def linear() -> Iterator[None]:
     """Register the pair for one test."""
-    monkeypatch.setitem(ARCHITECTURES, "linear", PAIR)
+    register_generator(LinearConfig)(LinearGenerator)
+    register_discriminator(LinearConfig)(LinearDiscriminator)
+    yield
+    del ARCHITECTURES["linear"]
 
 
 FEW = ["network.kind=linear", "simulated.events=600", "training.events=640"]
@@ -104,11 +100,11 @@ def test_a_recipe_trains_it(tmp_path: Path, method: str) -> None:
     assert again.model.network_config == LinearConfig()
 
 
+@pytest.mark.usefixtures("linear")
 def test_where_it_is_not_registered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with monkeypatch.context() as here:
-        here.setitem(ARCHITECTURES, "linear", PAIR)
-        pg.train("toy-ring", None, tmp_path / "run", overrides=FEW)
-    unknown = "no architecture 'linear' unless a script registers it; there are compact, calogan"
+    pg.train("toy-ring", None, tmp_path / "run", overrides=FEW)
+    monkeypatch.delitem(ARCHITECTURES, "linear")
+    unknown = "no architecture 'linear' unless a script registers it; there are autoencoder"
     with pytest.raises(DataError, match=unknown):
         pg.FastSim.load(tmp_path / "run")
     with pytest.raises(ConfigError, match=unknown):
@@ -121,7 +117,26 @@ def test_options_of_an_unknown_kind_are_refused() -> None:
         Recipe.model_validate(content | {"network": LinearConfig()})
 
 
+@pytest.mark.usefixtures("linear")
+def test_a_name_is_taken_once() -> None:
+    with pytest.raises(ConfigError, match="architecture 'linear' exists already; choose another"):
+        register_generator(LinearConfig)(LinearGenerator)
+    with pytest.raises(ConfigError, match="has a discriminator already"):
+        register_discriminator(LinearConfig)(LinearDiscriminator)
+
+
+def test_a_generator_is_registered_first() -> None:
+    with pytest.raises(ConfigError, match="'linear' has no generator yet"):
+        register_discriminator(LinearConfig)(LinearDiscriminator)
+
+
+@pytest.mark.parametrize("build", [build_generator, build_discriminator])
+def test_an_unknown_architecture(build: Callable[..., object]) -> None:
+    with pytest.raises(ConfigError, match="no architecture 'linear'; register it with"):
+        build(LinearConfig(), load_detector("calogan"), Sizes(3, 504, 2))
+
+
 def test_without_a_discriminator(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(ARCHITECTURES, "linear", Architecture(LinearConfig, LinearGenerator))
     with pytest.raises(ConfigError, match="'linear' have no single discriminator; choose"):
-        build_discriminator(LinearConfig(), load_detector("calogan"), 3, 2)
+        build_discriminator(LinearConfig(), load_detector("calogan"), Sizes(3, 504, 2))

@@ -9,13 +9,14 @@ from phys_gan.errors import ConfigError
 from phys_gan.networks import (
     AutoencoderConfig,
     CompactConfig,
+    Sizes,
     build_encoder,
     build_generator,
 )
 from phys_gan.references import bibtex
 
 SMALL = AutoencoderConfig(latent=3, width=16, depth=1, e_width=16, e_depth=1)
-CALOGAN = (load_detector("calogan"), 3, 2)
+CALOGAN = (load_detector("calogan"), Sizes(3, 504, 2))
 KINDS = {
     "cells at once": SMALL,
     "shared spreads": SMALL.model_copy(update={"spread": "orbit"}),
@@ -51,7 +52,7 @@ def test_shapes(parts):
 
 
 def test_no_conditions():
-    toy = (load_detector("toy-grid"), 0, 0)
+    toy = (load_detector("toy-grid"), Sizes(0, 2, 0))
     decoder, encoder = build_generator(SMALL, *toy), build_encoder(SMALL, *toy)
     x, c = torch.randn(4, 2), torch.empty(4, 0)
     assert decoder(torch.randn(4, decoder.latent), c).shape == (4, 2)

@@ -15,6 +15,7 @@ from phys_gan.networks import (
     MlpConfig,
     ProgressiveConfig,
     SaganConfig,
+    Sizes,
     StyleGanConfig,
     build_discriminator,
     build_generator,
@@ -82,15 +83,16 @@ GROWING = (45_000, 105_000, 165_000)
 def pair(request):
     config, name, n_globals, n_conditions = PAIRS[request.param]
     torch.manual_seed(0)
-    sizes = (BOX if name == "box" else load_detector(name), n_globals, n_conditions)
+    detector = BOX if name == "box" else load_detector(name)
+    sizes = Sizes(n_globals, detector.n_cells, n_conditions)
     head = HeadConfig(conditioning=("projection",)) if config.kind == "calogan" else None
-    return build_generator(config, *sizes), build_discriminator(config, *sizes, head), sizes
+    generator = build_generator(config, detector, sizes)
+    return generator, build_discriminator(config, detector, sizes, head), sizes
 
 
 def data(sizes, n=6):
-    detector, n_globals, n_conditions = sizes
-    x = torch.cat([torch.randn(n, n_globals), torch.rand(n, detector.n_cells)], dim=1)
-    return x, torch.rand(n, n_conditions)
+    x = torch.cat([torch.randn(n, sizes.n_globals), torch.rand(n, sizes.n_cells)], dim=1)
+    return x, torch.rand(n, sizes.n_conditions)
 
 
 def test_shapes(pair):
@@ -156,8 +158,8 @@ def test_what_is_saved_generates_the_same(pair, request):
     generator.adapt(x, c)
     z = torch.randn(6, generator.latent)
     generator.grow(20_000)
-    config = PAIRS[request.node.callspec.params["pair"]][0]
-    again = build_generator(config, *sizes)
+    config, name, *_ = PAIRS[request.node.callspec.params["pair"]]
+    again = build_generator(config, BOX if name == "box" else load_detector(name), sizes)
     again.load_state_dict(load(save(generator.state_dict())))
     with torch.no_grad():
         assert torch.equal(generator.eval()(z, c), again.eval()(z, c))

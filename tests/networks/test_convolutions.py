@@ -7,12 +7,12 @@ from torch.nn import functional
 
 from phys_gan.detectors import load_detector
 from phys_gan.errors import ConfigError
-from phys_gan.networks import StyleGanConfig, build_generator
-from phys_gan.networks.blocks import Grid
+from phys_gan.networks import Sizes, StyleGanConfig, build_generator
 from phys_gan.networks.convolutions import (
     ConditionalNorm,
     EqualConv2d,
     EqualLinear,
+    Grid,
     GridConv2d,
     SelfAttention,
     pixel_norm,
@@ -37,7 +37,7 @@ def test_the_grid_of_a_detector(name, grid, sizes):
 
 @pytest.mark.parametrize("name", ["calogan", "toy-ring", "calochallenge-1-pions"])
 def test_what_is_no_grid(name):
-    with pytest.raises(ConfigError, match=f"layers of one shape, which '{name}' has not"):
+    with pytest.raises(ConfigError, match=f"layers of one shape, but '{name}' has others"):
         Grid.of(load_detector(name))
 
 
@@ -81,8 +81,8 @@ def test_scaled_layers_start_with_outputs_of_one_size():
 def test_styles_start_with_one_size_however_deep_the_mapping(mapping):
     torch.manual_seed(0)
     config = StyleGanConfig(mapping=mapping, style=256, width=8)
-    generator = build_generator(config, load_detector("galaxies-32"), 0, 6)
-    w = generator.style(torch.randn(500, generator.n_seen))
+    generator = build_generator(config, load_detector("galaxies-32"), Sizes(0, 1024, 6))
+    w = generator.style(torch.randn(500, generator.n_inputs))
     assert float(w.square().mean().sqrt()) == pytest.approx(1, rel=0.25)
 
 

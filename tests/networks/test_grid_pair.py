@@ -10,6 +10,7 @@ from phys_gan.networks import (
     HeadConfig,
     ProgressiveConfig,
     SaganConfig,
+    Sizes,
     StyleGanConfig,
     build_discriminator,
     build_generator,
@@ -18,8 +19,8 @@ from phys_gan.networks import (
 GRIDS = [DcganConfig(), SaganConfig(), StyleGanConfig(), ProgressiveConfig()]
 
 SMALL = DcganConfig(latent=8, width=4, d_width=4)
-IMAGE = (load_detector("galaxies-32"), 0, 2)
-SHOWER = (load_detector("calochallenge-2"), 45, 2)
+IMAGE = (load_detector("galaxies-32"), Sizes(0, 1024, 2))
+SHOWER = (load_detector("calochallenge-2"), Sizes(45, 6480, 2))
 
 
 @torch.no_grad()
@@ -77,8 +78,9 @@ def test_layers_that_are_mostly_empty_have_a_scale():
 def test_an_image_may_be_as_small_as_the_coarsest_size(config, side):
     layer = {"kind": "image", "rows": side, "columns": side, "pixel_scale": 0.2}
     image = Detector.model_validate({"name": "small", "layers": [layer]})
-    generator = build_generator(config, image, 0, 1)
+    sizes = Sizes(0, side**2, 1)
+    generator = build_generator(config, image, sizes)
     events = generator(torch.randn(3, generator.latent), torch.randn(3, 1))
     assert events.shape == (3, side**2)
-    logits = build_discriminator(config, image, 0, 1).logits(events, torch.randn(3, 1))
+    logits = build_discriminator(config, image, sizes).logits(events, torch.randn(3, 1))
     assert logits.shape == (3,)

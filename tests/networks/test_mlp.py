@@ -3,15 +3,17 @@
 import torch
 
 from phys_gan.detectors import load_detector
-from phys_gan.networks import MlpConfig, build_generator
-from phys_gan.networks.blocks import LatentMixture
+from phys_gan.networks import MlpConfig, Sizes, build_generator
+from phys_gan.networks.mlp import LatentMixture
+
+POINTS = (load_detector("toy-grid"), Sizes(0, 2, 0))
 
 
 def test_frequencies_make_the_generator_steep():
     def slope(**options):
         torch.manual_seed(0)
         config = MlpConfig(latent=2, width=32, depth=2, **options)
-        generator = build_generator(config, load_detector("toy-grid"), 0, 0)
+        generator = build_generator(config, *POINTS)
         z = torch.randn(200, 2, requires_grad=True)
         (gradient,) = torch.autograd.grad(generator(z, torch.zeros(200, 0)).sum(), z)
         return float(gradient.norm(dim=1).mean())
@@ -21,7 +23,7 @@ def test_frequencies_make_the_generator_steep():
 
 def test_frequencies_are_saved_with_the_weights():
     config = MlpConfig(latent=2, width=8, depth=1, frequencies=4)
-    first, second = (build_generator(config, load_detector("toy-grid"), 0, 0) for _ in range(2))
+    first, second = (build_generator(config, *POINTS) for _ in range(2))
     second.load_state_dict(first.state_dict())
     z, c = torch.randn(5, 2), torch.zeros(5, 0)
     torch.testing.assert_close(first(z, c), second(z, c))
@@ -48,7 +50,7 @@ def test_the_ends_of_the_normal_distribution_have_a_component():
 
 def test_a_generator_with_a_mixture_needs_one_latent_more():
     config = MlpConfig(latent=2, width=8, depth=1, components=5)
-    generator = build_generator(config, load_detector("toy-grid"), 0, 0)
+    generator = build_generator(config, *POINTS)
     assert generator.latent == 3
     assert generator(torch.randn(4, 3), torch.zeros(4, 0)).shape == (4, 2)
     assert "gurumurthy2017deligan" in config.references

@@ -46,19 +46,20 @@ def test_neighbours_come_before(name):
 def test_drawing_agrees_with_telling():
     torch.manual_seed(0)
     neighbours = Neighbours(load_detector("calogan"), 5)
-    torch.nn.init.normal_(neighbours.weight)
-    mean, spread, noise = torch.randn(3, 4, 504)
+    torch.nn.init.normal_(neighbours.weight, std=0.1)
+    mean, log_scale, noise = torch.randn(3, 4, 504)
+    log_scale -= 3
 
     least = torch.linspace(-1, 0, 504)
-    drawn = neighbours.draw(mean, spread, noise, least, lambda s: (0.1 * s).tanh())
-    more = neighbours.tell(drawn.maximum(least))
-    again = mean + more[0] + (0.1 * (spread + more[1])).tanh().exp() * noise
+    drawn = neighbours.draw(mean, log_scale, noise, least)
+    more = neighbours.shifts(drawn.maximum(least))
+    again = mean + more[0] + (5 * ((log_scale + more[1]) / 5).tanh()).exp() * noise
     np.testing.assert_allclose(drawn.detach(), again.detach(), atol=1e-4)
 
 
 def test_at_first_neighbours_tell_nothing():
     neighbours = Neighbours(ROW, 3)
-    assert not neighbours.tell(torch.randn(2, 8))[0].any()
+    assert not neighbours.shifts(torch.randn(2, 8))[0].any()
 
 
 def test_images_have_none():

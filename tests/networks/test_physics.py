@@ -6,8 +6,8 @@ import torch
 
 import phys_gan as pg
 from phys_gan.detectors import load_detector
-from phys_gan.networks import AutoencoderConfig, build_discriminator
-from phys_gan.networks.physics import ShowerView
+from phys_gan.networks import AutoencoderConfig, Sizes, build_discriminator
+from phys_gan.networks.physics import ShowerFeatures
 from phys_gan.observables import measure, select
 from phys_gan.workflows import demo_sample
 
@@ -16,7 +16,7 @@ CELLS = torch.from_numpy(np.array(GEANT4.cells))
 
 
 def view(cells=False):
-    seen = ShowerView(GEANT4.detector, cells)
+    seen = ShowerFeatures(GEANT4.detector, cells)
     seen.adapt(CELLS)
     return seen
 
@@ -59,7 +59,7 @@ def test_single_cells_are_seen_where_wanted():
 def test_it_judges_showers_of_any_detector(name):
     detector = load_detector(name)
     config = AutoencoderConfig(d_width=16, d_depth=1)
-    judge = build_discriminator(config, detector, detector.n_layers, 2)
+    judge = build_discriminator(config, detector, Sizes(detector.n_layers, detector.n_cells, 2))
     x = 100 * torch.rand(8, detector.n_layers + detector.n_cells)
     judge.adapt(x, torch.rand(8, 2))
     assert judge.logits(x, torch.rand(8, 2)).shape == (8,)

@@ -6,11 +6,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from phys_gan.detectors import load_detector
-from phys_gan.networks import HeadConfig, ProgressiveConfig, build_discriminator, build_generator
+from phys_gan.networks import (
+    HeadConfig,
+    ProgressiveConfig,
+    Sizes,
+    build_discriminator,
+    build_generator,
+)
 from phys_gan.networks.convolutions import resized
 
 CONFIG = ProgressiveConfig(latent=8, width=4, d_width=4, stable=100, fade=50)
-SIZES = (load_detector("galaxies-32"), 0, 2)
+SIZES = (load_detector("galaxies-32"), Sizes(0, 1024, 2))
 
 
 def images(generator, z, c):

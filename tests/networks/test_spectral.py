@@ -9,16 +9,19 @@ from phys_gan.networks import (
     CompactConfig,
     HeadConfig,
     MlpConfig,
+    Sizes,
     build_discriminator,
     build_generator,
 )
 from phys_gan.networks.blocks import baked, normalise_spectrally
 
+POINTS = (load_detector("toy-grid"), Sizes(0, 2, 0))
+
 
 def test_a_normalised_discriminator_is_1_lipschitz():
     torch.manual_seed(0)
     head = HeadConfig(conditioning=())
-    network = build_discriminator(MlpConfig(d_width=32), load_detector("toy-grid"), 0, 0, head)
+    network = build_discriminator(MlpConfig(d_width=32), *POINTS, head)
     with torch.no_grad():
         for parameter in network.parameters():
             parameter.mul_(3)
@@ -37,7 +40,7 @@ def test_a_normalised_discriminator_is_1_lipschitz():
 
 def test_layers_that_start_at_zero_are_normalised_too():
     detector = load_detector("calogan")
-    network = build_discriminator(CompactConfig(d_width=16, d_depth=1), detector, 3, 2)
+    network = build_discriminator(CompactConfig(d_width=16, d_depth=1), detector, Sizes(3, 504, 2))
     normalise_spectrally(network)
     out = network.logits(torch.rand(4, 507), torch.rand(4, 2))
     assert torch.isfinite(out).all()
@@ -45,7 +48,7 @@ def test_layers_that_start_at_zero_are_normalised_too():
 
 def test_baking_changes_nothing_but_the_names():
     torch.manual_seed(0)
-    network = build_generator(MlpConfig(width=16), load_detector("toy-grid"), 0, 0)
+    network = build_generator(MlpConfig(width=16), *POINTS)
     names = set(network.state_dict())
     normalise_spectrally(network)
     z, c = torch.randn(5, 64), torch.zeros(5, 0)

@@ -11,6 +11,7 @@ from phys_gan.networks import (
     CompactConfig,
     HeadConfig,
     MlpConfig,
+    Sizes,
     StackedConfig,
     build_discriminator,
     build_generator,
@@ -35,19 +36,19 @@ def stirred(network):
 def chain(request):
     torch.manual_seed(0)
     name, n_globals = request.param
-    sizes = (load_detector(name), n_globals, 2)
+    detector = load_detector(name)
+    sizes = (detector, Sizes(n_globals, detector.n_cells, 2))
     return stirred(build_generator(SMALL, *sizes)), sizes
 
 
 def data(sizes, n=6):
-    detector, n_globals, n_conditions = sizes
-    x = torch.cat([torch.randn(n, n_globals), torch.rand(n, detector.n_cells)], dim=1)
-    return x, torch.rand(n, n_conditions)
+    x = torch.cat([torch.randn(n, sizes[1].n_globals), torch.rand(n, sizes[1].n_cells)], dim=1)
+    return x, torch.rand(n, sizes[1].n_conditions)
 
 
 def test_the_second_stage_follows_the_first(chain):
     generator, sizes = chain
-    _, n, _ = sizes
+    n = sizes[1].n_globals
     x, c = data(sizes)
     generator.adapt(x, c)
     assert generator.latents == (5, 8 + sizes[0].n_cells)
@@ -66,7 +67,7 @@ def test_the_second_stage_follows_the_first(chain):
 def test_gradients_reach_every_parameter(chain):
     generator, sizes = chain
     x, c = data(sizes)
-    n = sizes[1]
+    n = sizes[1].n_globals
     y = generator(torch.randn(6, generator.latent), c)
     on_energies, on_cells = map(stirred, stacked_discriminators(SMALL, *sizes, HeadConfig()))
     told = torch.cat([c, x[:, :n]], dim=1)
@@ -83,28 +84,28 @@ def test_gradients_reach_every_parameter(chain):
 def test_conditions_and_energies_matter_to_the_cells(chain):
     generator, sizes = chain
     x, c = data(sizes)
-    z = torch.cat([x[:, : sizes[1]], torch.randn(6, generator.latents[1])], dim=1)
+    z = torch.cat([x[:, : sizes[1].n_globals], torch.randn(6, generator.latents[1])], dim=1)
     assert not torch.equal(generator.cells(z, c), generator.cells(z, c / 2))
     _, on_cells = map(stirred, stacked_discriminators(SMALL, *sizes, HeadConfig()))
-    told = torch.cat([c, x[:, : sizes[1]]], dim=1)
-    cells = x[:, sizes[1] :]
+    told = torch.cat([c, x[:, : sizes[1].n_globals]], dim=1)
+    cells = x[:, sizes[1].n_globals :]
     assert not torch.equal(on_cells.logits(cells, told), on_cells.logits(cells, -told))
 
 
 def test_no_part_is_empty():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        generator = build_generator(SMALL, CALOGAN, 3, 2)
+        generator = build_generator(SMALL, CALOGAN, Sizes(3, 504, 2))
     assert all(parameter.numel() for parameter in generator.parameters())
 
 
 def test_an_encoding_without_energies_is_refused():
     with pytest.raises(ConfigError, match=r"no energies apart.*choose encoding.kind = 'shower'"):
-        build_generator(SMALL, CALOGAN, 0, 1)
+        build_generator(SMALL, CALOGAN, Sizes(0, 504, 1))
     with pytest.raises(ConfigError, match="no energies apart"):
-        stacked_discriminators(SMALL, CALOGAN, 0, 1, HeadConfig())
+        stacked_discriminators(SMALL, CALOGAN, Sizes(0, 504, 1), HeadConfig())
 
 
 def test_there_is_no_single_discriminator():
     with pytest.raises(ConfigError, match=r"they are for method.kind = 'stacked'"):
-        build_discriminator(SMALL, CALOGAN, 3, 2)
+        build_discriminator(SMALL, CALOGAN, Sizes(3, 504, 2))

@@ -5,16 +5,17 @@ import torch
 from torch.nn import functional
 
 from phys_gan.detectors import load_detector
-from phys_gan.networks import StyleGanConfig, build_generator
+from phys_gan.networks import Sizes, StyleGanConfig, build_generator
 from phys_gan.networks.convolutions import ModulatedConv2d
 
+IMAGE = (load_detector("galaxies-32"), Sizes(0, 1024, 2))
 SMALL = {"latent": 8, "style": 8, "width": 4, "d_width": 4}
 
 
 @pytest.fixture
 def generator():
     torch.manual_seed(0)
-    generator = build_generator(StyleGanConfig(**SMALL), load_detector("galaxies-32"), 0, 2)
+    generator = build_generator(StyleGanConfig(**SMALL), *IMAGE)
     with torch.no_grad():
         for layer in generator.layers:
             layer.strength.fill_(0.5)
@@ -66,7 +67,7 @@ def test_a_second_style_acts_in_training_only(generator):
 
 
 def test_the_place_of_the_change_is_uniform_over_layers(generator):
-    seen = torch.randn(4000, generator.n_seen)
+    seen = torch.randn(4000, generator.n_inputs)
     w, second = generator.style(seen), torch.randn(4000, 8)
     styles = generator._mixed(w, seen, second, torch.randn(4000, 1))
     changed = torch.stack([(style != w).any(1) for style in styles]).float().mean(1)

@@ -6,11 +6,17 @@ import torch
 
 from phys_gan.detectors import load_detector
 from phys_gan.errors import ConfigError
-from phys_gan.networks import HeadConfig, TranslatorConfig, build_discriminator, build_generator
+from phys_gan.networks import (
+    HeadConfig,
+    Sizes,
+    TranslatorConfig,
+    build_discriminator,
+    build_generator,
+)
 from phys_gan.networks.translator import TranslatorDiscriminator
 
 CALOGAN = load_detector("calogan")
-SIZES = (CALOGAN, 3, 2)
+SIZES = (CALOGAN, Sizes(3, 504, 2))
 SMALL = TranslatorConfig(width=16, depth=1, d_width=16, d_depth=1)
 PLAIN = SMALL.model_copy(update={"noise": False})
 

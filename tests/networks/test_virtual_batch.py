@@ -4,8 +4,8 @@ import numpy as np
 import torch
 
 from phys_gan.detectors import load_detector
-from phys_gan.networks import MlpConfig, build_generator
-from phys_gan.networks.blocks import VirtualBatchNorm
+from phys_gan.networks import MlpConfig, Sizes, build_generator
+from phys_gan.networks.mlp import VirtualBatchNorm
 
 
 def test_by_hand():
@@ -20,7 +20,7 @@ def test_by_hand():
 
 def test_an_event_does_not_see_the_others_of_its_batch():
     config = MlpConfig(latent=3, width=16, norm="virtual-batch", virtual_batch=8)
-    generator = build_generator(config, load_detector("toy-grid"), 0, 1)
+    generator = build_generator(config, load_detector("toy-grid"), Sizes(0, 2, 1))
     generator.adapt(torch.randn(20, 2), torch.rand(20, 1))
     z, c = torch.randn(10, 3), torch.rand(10, 1)
     torch.testing.assert_close(generator(z, c)[:2], generator(z[:2], c[:2]))

@@ -4,13 +4,13 @@ import pytest
 import torch
 
 from phys_gan.detectors import load_detector
-from phys_gan.networks import CompactConfig, build_generator
+from phys_gan.networks import CompactConfig, Sizes, build_generator
 from phys_gan.training.methods.base import GeneratorAverage
 
 
 def generator(value):
     config = CompactConfig(latent=2, width=8, depth=1)
-    network = build_generator(config, load_detector("calogan"), 3, 2)
+    network = build_generator(config, load_detector("calogan"), Sizes(3, 504, 2))
     with torch.no_grad():
         for parameter in network.parameters():
             parameter.fill_(value)

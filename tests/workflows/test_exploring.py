@@ -15,7 +15,7 @@ from phys_gan.encodings import build_encoding
 from phys_gan.errors import ConfigError, RangeError
 from phys_gan.events import Events
 from phys_gan.model import Model
-from phys_gan.networks import build_generator
+from phys_gan.networks import Sizes, build_generator
 from phys_gan.report import pictures
 from phys_gan.report.pictures import Drawing, Picture
 from phys_gan.simulation.galaxies import simulate_galaxies
@@ -39,9 +39,7 @@ def untrained(recipe: str, events: Events, *overrides: str) -> pg.FastSim:
     options = pg.load_recipe(recipe, overrides)
     torch.manual_seed(1)
     encoding = build_encoding(options.encoding, events.detector).fit(events)
-    generator = build_generator(
-        options.network, events.detector, encoding.n_globals, encoding.n_conditions
-    )
+    generator = build_generator(options.network, events.detector, Sizes.of(encoding))
     generator.adapt(*encoding.encode(events))
     generator.eval().requires_grad_(False)
     return pg.FastSim(

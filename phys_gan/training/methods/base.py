@@ -20,10 +20,11 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
+from phys_gan.detectors import Detector
 from phys_gan.encodings import Encoding
 from phys_gan.events import Events
 from phys_gan.model import Model
-from phys_gan.networks import Generator, NetworkConfig
+from phys_gan.networks import Generator, NetworkConfig, Sizes
 from phys_gan.training.batches import Batches
 from phys_gan.training.processes import average_gradients, gather, share
 from phys_gan.training.schedule import TrainingConfig
@@ -124,9 +125,9 @@ class Setup:
         return self.noise if self.own is None else self.own
 
     @property
-    def sizes(self) -> tuple[Any, int, int]:
-        """Detector, numbers per event in front of the cells, conditions."""
-        return self.encoding.detector, self.encoding.n_globals, self.encoding.n_conditions
+    def sizes(self) -> tuple[Detector, Sizes]:
+        """What networks are built for, beside their options."""
+        return self.encoding.detector, Sizes.of(self.encoding)
 
 
 class Method(ABC):

@@ -12,7 +12,7 @@ from phys_gan.encodings import ImageEncoding, ShowerEncoding
 from phys_gan.encodings.image import ImageEncodingConfig
 from phys_gan.encodings.shower import ShowerEncodingConfig
 from phys_gan.model import Model
-from phys_gan.networks import CompactConfig, DcganConfig, build_generator
+from phys_gan.networks import CompactConfig, DcganConfig, Sizes, build_generator
 
 SMALL = CompactConfig(latent=8, width=16, depth=1)
 
@@ -45,7 +45,7 @@ def grid(side=30, layers=30):
 def finished(encoding, options, config, events, provenance=None):
     """Put a model together whose weights are random everywhere."""
     torch.manual_seed(0)
-    sizes = encoding.detector, encoding.n_globals, encoding.n_conditions
+    sizes = encoding.detector, Sizes.of(encoding)
     generator = build_generator(config, *sizes).eval()
     generator.adapt(*encoding.encode(events))
     with torch.no_grad():

@@ -11,7 +11,7 @@ from phys_gan.encodings import ShowerEncoding
 from phys_gan.encodings.shower import ShowerEncodingConfig
 from phys_gan.generation.plugins import Coverage, FastDetector
 from phys_gan.model import Model
-from phys_gan.networks import CompactConfig, build_generator
+from phys_gan.networks import CompactConfig, Sizes, build_generator
 
 EDGES = (-60.0, -20.0, 20.0, 60.0)
 
@@ -34,7 +34,7 @@ def tiny(particle, latent, detector=None):
     encoding = ShowerEncoding(detector).fit(events)
     config = CompactConfig(latent=latent, width=16, depth=1)
     torch.manual_seed(latent)
-    generator = build_generator(config, detector, encoding.n_globals, encoding.n_conditions)
+    generator = build_generator(config, detector, Sizes.of(encoding))
     generator.adapt(*encoding.encode(events))
     with torch.no_grad():
         for parameter in generator.parameters():

@@ -8,7 +8,7 @@ from lightning_fabric import Fabric
 import phys_gan as pg
 from phys_gan.encodings import StandardEncoding, build_encoding
 from phys_gan.errors import ConfigError
-from phys_gan.networks import MlpConfig, build_discriminator
+from phys_gan.networks import MlpConfig, Sizes, build_discriminator
 from phys_gan.toys import Mixture, optimal_discriminator, optimal_value
 from phys_gan.training.methods import AdversarialConfig, Setup, build_method
 from phys_gan.training.methods.adversarial import Critic
@@ -132,7 +132,7 @@ def test_every_conditioning_tells_the_generator_about_the_energy(conditioning):
 
 def test_an_auxiliary_head_needs_conditions():
     recipe = pg.load_recipe("toy-ring", [*TINY, "method.conditioning=['auxiliary']"])
-    with pytest.raises(ConfigError, match="no conditions that an auxiliary head could read"):
+    with pytest.raises(ConfigError, match="no conditions that an auxiliary head could predict"):
         build(recipe, RING)
 
 
@@ -163,7 +163,7 @@ def test_the_discriminator_of_two_fixed_gaussians_ends_where_theory_says():
         MlpConfig(), schedule, encoding, Fabric(accelerator="cpu"), noise, nothing, nothing
     )
     config, size = AdversarialConfig(conditioning=()), MlpConfig(d_width=32, d_depth=2)
-    network = build_discriminator(size, encoding.detector, 0, 0, config.head())
+    network = build_discriminator(size, encoding.detector, Sizes.of(encoding), config.head())
     critic = Critic(network, config, setup)
     for step in range(800):
         real, fake = (torch.from_numpy(m.sample(n, 2 * step + k)).float()

@@ -5,8 +5,16 @@ import math
 import pytest
 import torch
 
-from phys_gan.errors import DataError
-from phys_gan.losses import LOSSES, non_saturating_discriminator, non_saturating_generator, value
+from phys_gan.errors import ConfigError, DataError
+from phys_gan.losses import (
+    LOSSES,
+    hinge_discriminator,
+    hinge_generator,
+    non_saturating_discriminator,
+    non_saturating_generator,
+    register_loss,
+    value,
+)
 
 LN2 = math.log(2)
 SMOOTH = ["minimax", "non-saturating", "least-squares"]
@@ -54,12 +62,17 @@ GENERATOR = {
 }
 
 
-def test_table():
+def test_the_registry():
     assert set(LOSSES) == set(DISCRIMINATOR) == set(GENERATOR)
     assert all(loss.name == name for name, loss in LOSSES.items())
     assert [name for name, loss in LOSSES.items() if loss.smooth] == SMOOTH
     assert [name for name, loss in LOSSES.items() if loss.relativistic] == RELATIVISTIC
     assert [name for name, loss in LOSSES.items() if not loss.bounded] == ["wasserstein"]
+
+
+def test_a_name_is_taken_once():
+    with pytest.raises(ConfigError, match="the loss 'hinge' exists already; choose another name"):
+        register_loss("hinge", hinge_discriminator, reference="lim2017geometric")(hinge_generator)
 
 
 @pytest.mark.parametrize(
