@@ -15,7 +15,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from phys_gan.data.containers import hdf5, root
-from phys_gan.data.containers.hdf5_chunks import compressed
 from phys_gan.data.containers.opening import OpenFile, listing, nearest, opened
 from phys_gan.data.format import Format, HitMapping, Reader, load_mapping
 from phys_gan.data.formats import FORMATS
@@ -220,7 +219,7 @@ def open_events(source: Source, how: How, ahead: int = 0) -> Iterator[tuple[Read
             if not len(reader):
                 raise DataError("it holds no events", remedy="check the job that made it")
             if file.container == "HDF5":
-                chunks = partial(compressed, file.handle, len(reader))
+                chunks = partial(hdf5.compressed, file.handle, len(reader))
                 reader = replace(reader, compressed=chunks)
             yield reader, layout
         except MemoryError as error:

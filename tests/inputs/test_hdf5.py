@@ -266,7 +266,7 @@ VIEWS: dict[str, tuple[Callable[[h5py.File], object], str]] = {
     "half elsewhere": (half_elsewhere, "takes its numbers from other files ('other file.h5');"),
     "nothing there": (
         lambda file: file.create_virtual_dataset("showers", view({"none": (0, N)})),
-        "takes its numbers from 'none', which is no data set of the file; make the file again",
+        "takes its numbers from 'none', which is not a data set of the file; make the file again",
     ),
     "a gap": (
         lambda file: file.create_virtual_dataset("showers", view({"parts/0": (0, 15)})),

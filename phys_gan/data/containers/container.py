@@ -1,10 +1,6 @@
-"""Which container a file is, from its first bytes, or what else it is.
+"""Which container a file is, from its first bytes (:func:`container_of`), and errors for damage.
 
-What libraries raise on damaged files, in one sentence.
-
-What uproot learns from a file stays in the process: forget what a damaged one taught.
-
-A file that HDF5 can always close, also when the disk is full.
+:func:`damage_reported` turns what h5py, uproot and astropy raise on damage into one sentence.
 """
 
 from __future__ import annotations
@@ -16,9 +12,8 @@ import struct
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cache
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 from phys_gan.errors import DataError, MissingError, PhysGanError
 
@@ -65,7 +60,14 @@ def container_of(path: Path) -> str:
             f"there is no file '{path}'", remedy="check the path", value=str(path)
         ) from None
     except IsADirectoryError:
-        raise _folder(path) from None
+        there = [entry.suffix for entry in path.iterdir() if entry.suffix in _ENDINGS]
+        usual = max(_ENDINGS, key=there.count)
+        raise DataError(
+            f"'{path}' is a folder",
+            remedy=f"name its files, such as '{path}/*{usual}'"
+            if there
+            else f"name its files (none in it ends in {', '.join(_ENDINGS)})",
+        ) from None
     except OSError as error:
         raise DataError(
             f"cannot read '{path}': {error.strerror or error}", remedy="check its permissions"
@@ -73,7 +75,13 @@ def container_of(path: Path) -> str:
     if not head:
         raise DataError(f"'{path}' is empty (0 bytes)", remedy="copy or make it again")
     _require_unpacked(path, head)
-    what = "text" if _is_text(head) else "neither HDF5, ROOT nor FITS"
+    try:
+        # The last character may have been cut.
+        text = codecs.getincrementaldecoder("utf-8")().decode(head)
+    except UnicodeDecodeError:
+        text = "\0"
+    is_text = all(c.isprintable() or c.isspace() for c in text)
+    what = "text" if is_text else "neither HDF5, ROOT nor FITS"
     raise DataError(
         f"'{path}' is {what}, not a data file",
         remedy="give an HDF5, ROOT or FITS file",
@@ -81,7 +89,7 @@ def container_of(path: Path) -> str:
 
 
 def _hdf5_start(file: BinaryIO, size: int) -> int | None:
-    """Return where HDF5 begins: maybe behind other content, 512 bytes or a power of two of them."""
+    """Return where HDF5 begins: at 0, 512, 1024, 2048, ... bytes, after other content."""
     start = 0
     while start < size:
         file.seek(start)
@@ -91,28 +99,12 @@ def _hdf5_start(file: BinaryIO, size: int) -> int | None:
     return None
 
 
-def _folder(path: Path) -> DataError:
-    """Return an error that says how to name the files in a folder."""
-    endings = [entry.suffix for entry in path.iterdir() if entry.suffix in _ENDINGS]
-    usual = max(_ENDINGS, key=endings.count)
-    return DataError(
-        f"'{path}' is a folder",
-        remedy=f"name its files, such as '{path}/*{usual}'"
-        if endings
-        else f"name its files (none in it ends in {', '.join(_ENDINGS)})",
-    )
-
-
 def _require_unpacked(path: Path, head: bytes) -> None:
-    """Refuse compressed files and archives.
-
-    Raises:
-        DataError: It is one; the remedy is the command that unpacks it.
-    """
+    """Refuse compressed files and archives, with the command that unpacks them."""
     found = next((packed for mark, packed in _PACKED.items() if head.startswith(mark)), None)
     if head[257:262] == b"ustar":
         found = ("tar", (), "tar -xf")
-    # NumPy's archives are no packed files of events.
+    # NumPy's archives are not packed files of events.
     if found is None or path.suffix == ".npz":
         return
     kind, endings, command = found
@@ -130,20 +122,11 @@ def _require_unpacked(path: Path, head: bytes) -> None:
     )
 
 
-def _is_text(head: bytes) -> bool:
-    try:
-        # The last character may have been cut.
-        text = codecs.getincrementaldecoder("utf-8")().decode(head)
-    except UnicodeDecodeError:
-        return False
-    return all(c.isprintable() or c.isspace() for c in text)
-
-
 def writer_mark(path: Path) -> int:
-    """Return the version of an HDF5 superblock that says that the file was not closed, or 0.
+    """Return the version of the HDF5 superblock if it shows that the file was not closed, else 0.
 
-    From version 3 on it says so as long as a program writes the file. Older ones mostly know of
-    less than there is.
+    From version 3 on a flag is set while a program writes the file. Older superblocks mostly have
+    an end of file before the real one.
 
     References:
         HDF5 File Format Specification, II.A. "Superblock",
@@ -162,7 +145,7 @@ def writer_mark(path: Path) -> int:
     return 1 if int.from_bytes(end, "little") < size else 0
 
 
-# Where what a library says turns from what it met to how it came there.
+# Where the message of a library turns from what it found to how it got there.
 _ASIDE = re.compile(
     r"\.\s|, fix it|,? received \d+ bytes|\s(?:in file|for file path|because|version)\s"
 )
@@ -197,7 +180,10 @@ def damage_reported(container: str) -> Iterator[None]:
     except Exception as error:
         if not isinstance(error, _failures(container)):
             raise
-        raise damaged(container, _detail(error)) from error
+        # What a library says becomes a clause where it is more than a word.
+        text = " ".join(_ASIDE.split(str(error).strip(), maxsplit=1)[0].split())
+        text = text.strip(" .,:;")[:160]
+        raise damaged(container, f" ({text})" if " " in text else "") from error
 
 
 def damaged(container: str, detail: str = "") -> DataError:
@@ -205,13 +191,6 @@ def damaged(container: str, detail: str = "") -> DataError:
     return DataError(
         f"the {container} file is damaged or cut short{detail}", remedy="copy or make it again"
     )
-
-
-def _detail(error: Exception) -> str:
-    """Return what a library says as a clause, or nothing where it says no more than a word."""
-    text = " ".join(_ASIDE.split(str(error).strip(), maxsplit=1)[0].split())
-    text = text.strip(" .,:;")[:160]
-    return f" ({text})" if " " in text else ""
 
 
 def _failures(container: str) -> tuple[type[Exception], ...]:
@@ -227,35 +206,3 @@ def _failures(container: str) -> tuple[type[Exception], ...]:
 
         return (*_FAILURES, VerifyError)
     return _FAILURES
-
-
-@cache
-def remember_classes() -> dict[str, tuple[Any, dict[Any, Any] | None]]:
-    """Return uproot's classes by name, with their versions, as they are at the first call."""
-    import uproot
-
-    found = {}
-    for name, cls in uproot.classes.items():
-        versions = getattr(cls, "known_versions", None)
-        found[name] = (cls, None if versions is None else dict(versions))
-    return found
-
-
-def forget_classes() -> None:
-    """Take back what uproot has learned since :func:`remember_classes`.
-
-    A file describes its classes itself, and uproot keeps the descriptions for all files that come
-    after it. Those of a damaged file would make it fail on sound ones. What is forgotten of sound
-    files is learned again when it is needed.
-    """
-    import uproot
-
-    known = remember_classes()
-    for name in uproot.classes.keys() - known.keys():
-        del uproot.classes[name]
-    for name, (cls, versions) in known.items():
-        uproot.classes[name] = cls
-        if versions is not None:
-            for version in cls.known_versions.keys() - versions.keys():
-                del cls.known_versions[version]
-            cls.known_versions.update(versions)

@@ -8,12 +8,14 @@ from __future__ import annotations
 import math
 import shlex
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from phys_gan.data.containers.container import damage_reported
+from phys_gan.data.containers.hdf5_chunks import Chunks, chunks_of
 from phys_gan.data.containers.hdf5_probe import attributes
 from phys_gan.data.containers.opening import OpenFile, listing, nearest
 from phys_gan.data.metadata import Metadata, from_texts
@@ -24,18 +26,14 @@ _MOST_COMPRESSED = 2_000
 _MOST_EMPTY = 1 << 26
 """Bytes that may be declared beside: a small file may hold little but zeros."""
 _SAME_FILE = "."
+_BLOCK_VALUES = 1 << 23
 
 
 def require_own(file: OpenFile, name: str, entry: Any) -> None:
     """Refuse a data set whose numbers lie in another file, or cannot be all there.
 
-    Only what was named is opened. A virtual data set, which is a view of others, is read where
-    those are plain ones of the same file.
-
-    Arguments:
-        file: The open file.
-        name: Name of the data set.
-        entry: The data set; anything else is passed over.
+    A virtual data set, which is a view of others, is read where those are plain ones of the same
+    file. Nothing happens where ``entry`` is not a data set.
 
     Raises:
         DataError: The numbers lie elsewhere, are more than the file can hold, or are compressed by
@@ -65,7 +63,7 @@ def require_own(file: OpenFile, name: str, entry: Any) -> None:
 
 
 def _require_plain_sources(file: OpenFile, name: str, entry: Any, made: Any) -> None:
-    """Look at what a virtual data set shows, before the library follows it anywhere."""
+    """Check what a virtual data set shows, before the library follows it anywhere."""
     import h5py
 
     numbers = range(made.get_virtual_count())
@@ -78,7 +76,9 @@ def _require_plain_sources(file: OpenFile, name: str, entry: Any, made: Any) -> 
         source = None if "%" in inner else file.handle.get(inner)
         if not isinstance(source, h5py.Dataset) or source == entry:
             # The library would give zeros, or follow it to itself without an end.
-            what = "itself" if source == entry else f"'{inner}', which is no data set of the file"
+            what = (
+                "itself" if source == entry else f"'{inner}', which is not a data set of the file"
+            )
             raise DataError(
                 f"data set '{name}' takes its numbers from {what}",
                 remedy="make the file again from all of its parts",
@@ -135,23 +135,38 @@ def _elsewhere(file: OpenFile, name: str, where: str) -> DataError:
     )
 
 
-_BLOCK_VALUES = 1 << 23
+def entries(handle: Any) -> dict[str, Any]:
+    """Return the data sets of an open file by name; those in groups have a path as name."""
+    found: dict[str, Any] = {}
+
+    def note(name: str | bytes, entry: Any) -> None:
+        if hasattr(entry, "shape"):
+            # A damaged name that is no text comes as bytes.
+            found[name if isinstance(name, str) else name.decode(errors="replace")] = entry
+
+    with damage_reported("HDF5"):
+        handle.visititems(note)
+    return found
 
 
 def data_sets(file: OpenFile) -> dict[str, tuple[int, ...]]:
-    """Return the shape of each data set by its name; those in groups have a path as name."""
-    shapes: dict[str, tuple[int, ...]] = {}
-
-    def note(name: str | bytes, entry: Any) -> None:
-        shape = getattr(entry, "shape", None)
-        if shape is not None:
-            # A damaged name that is no text comes as bytes.
-            text = name if isinstance(name, str) else name.decode(errors="replace")
-            shapes[text] = tuple(shape)
-
+    """Return the shape of each data set by its name."""
+    found = entries(file.handle)
     with damage_reported("HDF5"):
-        file.handle.visititems(note)
-    return shapes
+        return {name: tuple(e.shape) for name, e in found.items() if e.shape is not None}
+
+
+def compressed(handle: Any, n_events: int) -> list[Chunks]:
+    """Return the chunks of all compressed data sets with a row of several numbers per event.
+
+    Damaged data sets are left to what reads them.
+    """
+    found: list[Chunks | None] = []
+    with suppress(DataError), damage_reported("HDF5"):
+        for name, entry in entries(handle).items():
+            if (entry.shape or ())[:1] == (n_events,) and math.prod(entry.shape[1:]) > 1:
+                found.append(chunks_of(name, entry))
+    return [one for one in found if one is not None]
 
 
 def has(file: OpenFile, *names: str) -> bool:

@@ -8,16 +8,12 @@ from __future__ import annotations
 
 import math
 import os
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-
-from phys_gan.data.containers.container import damage_reported
-from phys_gan.errors import DataError
 
 _USUAL_MEMORY = 1 << 33
 
@@ -69,24 +65,6 @@ def chunks_of(name: str, data_set: Any) -> Chunks | None:
         return None
     row_bytes = data_set.dtype.itemsize * math.prod(shape[1:])
     return Chunks(name, tuple(shape), tuple(max(sizes)), row_bytes)
-
-
-def compressed(handle: Any, n_events: int) -> list[Chunks]:
-    """Return the chunks of all compressed data sets of an open HDF5 file with a row per event.
-
-    What is damaged is passed over: whoever reads it finds out.
-    """
-    import h5py
-
-    found: list[Chunks | None] = []
-
-    def note(name: str, entry: Any) -> None:
-        if isinstance(entry, h5py.Dataset) and entry.shape and entry.shape[0] == n_events:
-            found.append(chunks_of(name, entry))
-
-    with suppress(DataError), damage_reported("HDF5"):
-        handle.visititems(note)
-    return [one for one in found if one is not None and math.prod(one.shape[1:]) > 1]
 
 
 class Ahead:

@@ -1,18 +1,15 @@
-"""Texts that an HDF5 file says about itself: its attributes.
+"""Look at those parts of an HDF5 file that could take the process down.
 
-Texts of variable length stand in a heap. Where one is damaged, the library may read beyond its
-memory, which takes the process with it. Such attributes, which other programs write, are read by a
-process of their own; ours have fixed lengths. That process runs this file as a script, which is why
-nothing of phys_gan is imported here.
+Texts and lists of variable length lie in heaps. The HDF5 library follows the sizes in a heap for
+ever where one is zero, and beyond its memory where one is too large. Therefore
 
-References:
-    HDF5 File Format Specification, III.E. "Global Heap",
-    https://support.hdfgroup.org/documentation/hdf5/latest/_f_m_t3.html
+* :func:`sound_heaps` follows the sizes itself before the library does, which takes milliseconds;
+* :func:`attributes` has those that lie in heaps, which other programs write, read by a process of
+  their own with limits on time and memory; ours have fixed lengths. Starting it takes some
+  tenths of a second, once per file. It runs this file as a script, which imports no phys_gan.
 
-HDF5's heaps of texts and lists, looked at before the library reads them.
-
-The library follows the sizes in a heap without an end where one is zero, and beyond the end of the
-memory where one is too large: a damaged text would take the process with it.
+With HDF5 2.0, one in twenty of all damages to a single field of a heap makes the library run for
+ever; the first function finds them.
 
 References:
     HDF5 File Format Specification, III.E. "Global Heap",
@@ -26,15 +23,21 @@ import struct
 import subprocess
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-_SECONDS = 30.0
+_SECONDS, _MEMORY = 30.0, 1 << 30
 _MOST_FIXED = 60_000
 """Bytes of a text; an attribute beside its object has at most 64 kiB."""
+
+_MARK = b"GCOL\x01\x00\x00\x00"
+_HEAD = 16
+_LOOKED_AT = 1 << 24
+"""Bytes at either end of a file that are searched: texts stand there, numbers in between."""
 
 
 def attributes(handle: Any) -> dict[str, str]:
@@ -50,7 +53,7 @@ def attributes(handle: Any) -> dict[str, str]:
 
 
 def put_attributes(handle: Any, texts: Mapping[str, str]) -> None:
-    """Write texts as the attributes of an open file."""
+    """Write texts as the attributes of an open file, outside of heaps where they fit."""
     import h5py
 
     for name, text in sorted(texts.items()):
@@ -59,6 +62,40 @@ def put_attributes(handle: Any, texts: Mapping[str, str]) -> None:
         length = None if len(content) > _MOST_FIXED else max(1, len(content))
         value = text if length is None else content
         handle.attrs.create(name, value, dtype=h5py.string_dtype("utf-8", length))
+
+
+def sound_heaps(path: Path) -> bool:
+    """Return whether the heaps near both ends of a file with lengths of 8 bytes are sound."""
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        if size <= 2 * _LOOKED_AT:
+            return _sound(file.read(), cut=False)
+        front = file.read(_LOOKED_AT)
+        file.seek(size - _LOOKED_AT)
+        return _sound(front, cut=True) and _sound(file.read(_LOOKED_AT), cut=False)
+
+
+def _sound(content: bytes, cut: bool) -> bool:
+    """Check every heap in a part of a file, of which the end may be missing."""
+    begin = content.find(_MARK)
+    while begin >= 0:
+        head = content[begin : begin + _HEAD]
+        end = begin + struct.unpack("<Q", head[8:])[0] if len(head) == _HEAD else -1
+        if end > len(content) and cut:
+            return True
+        if not begin + _HEAD <= end <= len(content):
+            return False
+        # Go from object to object as the library does; each must be inside the heap.
+        place = begin + _HEAD
+        while end - place >= _HEAD:
+            index, _, _, size = struct.unpack_from("<HHIQ", content, place)
+            # Number 0 is what is free, and counts its own head.
+            step = size if index == 0 else _HEAD + -(-size // 8) * 8
+            if not _HEAD <= step <= end - place:
+                return False
+            place += step
+        begin = content.find(_MARK, begin + _HEAD)
+    return True
 
 
 def _is_plain(handle: Any, name: str) -> bool:
@@ -89,7 +126,7 @@ def _text(value: Any) -> str:
 
 @lru_cache(64)
 def _read_apart(path: str, size: int, modified: int) -> tuple[tuple[str, str], ...]:
-    """Read the attributes in another process; its size and time tell one file from the next."""
+    """Read the attributes in another process; size and time tell a file from a later one."""
     command = [sys.executable, "-P", __file__, path]
     try:
         done = subprocess.run(command, capture_output=True, timeout=_SECONDS, check=True)
@@ -98,56 +135,23 @@ def _read_apart(path: str, size: int, modified: int) -> tuple[tuple[str, str], .
     return tuple(json.loads(done.stdout).items())
 
 
+def _limit_memory(n_bytes: int) -> None:
+    """Let this process take so much more memory, where the system can tell and limit it."""
+    with suppress(ImportError, OSError, ValueError):
+        import resource
+
+        pages = int(Path("/proc/self/statm").read_text().split()[0])
+        most = pages * resource.getpagesize() + n_bytes
+        resource.setrlimit(resource.RLIMIT_AS, (most, resource.getrlimit(resource.RLIMIT_AS)[1]))
+
+
 def _main() -> None:
     import h5py
 
+    _limit_memory(_MEMORY)
     with h5py.File(sys.argv[1], "r") as handle:
         sys.stdout.write(json.dumps(_read(handle)))
 
 
 if __name__ == "__main__":
     _main()
-
-
-_MARK = b"GCOL\x01\x00\x00\x00"
-_HEAD = 16
-_LOOKED_AT = 1 << 24
-"""Bytes at either end of a file that are searched: texts stand there, numbers in between."""
-
-
-def sound_heaps(path: Path) -> bool:
-    """Return whether the heaps near both ends of a file with lengths of 8 bytes are sound."""
-    size = path.stat().st_size
-    with path.open("rb") as file:
-        parts = [file.read(min(size, 2 * _LOOKED_AT))]
-        if size > 2 * _LOOKED_AT:
-            parts = [parts[0][:_LOOKED_AT]]
-            file.seek(size - _LOOKED_AT)
-            parts.append(file.read(_LOOKED_AT))
-    return all(_sound(part, cut) for part, cut in zip(parts, (len(parts) > 1, False), strict=False))
-
-
-def _sound(content: bytes, cut: bool) -> bool:
-    """Look at every heap in a part of a file, of which the end may be missing."""
-    begin = content.find(_MARK)
-    while begin >= 0:
-        head = content[begin : begin + _HEAD]
-        end = begin + struct.unpack("<Q", head[8:])[0] if len(head) == _HEAD else -1
-        if end > len(content) and cut:
-            return True
-        if not begin + _HEAD <= end <= len(content) or not _walk(content, begin + _HEAD, end):
-            return False
-        begin = content.find(_MARK, begin + _HEAD)
-    return True
-
-
-def _walk(content: bytes, place: int, end: int) -> bool:
-    """Go from object to object as the library does; each must be inside the heap."""
-    while end - place >= _HEAD:
-        index, _, _, size = struct.unpack_from("<HHIQ", content, place)
-        # Number 0 is what is free, and counts its own head.
-        step = size if index == 0 else _HEAD + -(-size // 8) * 8
-        if step < _HEAD or step > end - place:
-            return False
-        place += step
-    return True

@@ -1,4 +1,9 @@
-"""Open a file by what its first bytes say; errors name it, and the names nearest to one."""
+"""Open a file of events (:func:`opened`) by what its first bytes say; errors name the file.
+
+What a file could do to this process is looked at first: links out of an HDF5 file are refused, as
+are heaps that lead the library astray (:mod:`~phys_gan.data.containers.hdf5_probe`), and what a
+damaged ROOT file taught uproot is forgotten.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from difflib import get_close_matches
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +21,6 @@ from phys_gan.data.containers.container import (
     container_of,
     damage_reported,
     damaged,
-    forget_classes,
-    remember_classes,
     writer_mark,
 )
 from phys_gan.data.containers.hdf5_chunks import Ahead
@@ -37,7 +41,7 @@ class OpenFile:
         container: ``"HDF5"``, ``"ROOT"`` or ``"FITS"``.
         handle: What h5py, uproot or astropy opened.
         tree: The tree that the user named, or empty.
-        ahead: What keeps rows of HDF5 for whoever reads from the first event to the last.
+        ahead: Keeps decompressed rows of HDF5 where events are read in order.
     """
 
     path: Path
@@ -57,7 +61,7 @@ def opened(source: Source, ahead: int = 0) -> Iterator[OpenFile]:
 
     Raises:
         MissingError: There is no such file.
-        DataError: It cannot be read, or is no data file.
+        DataError: It cannot be read, or is not a data file.
     """
     container = container_of(source.path)
     with naming(source.path):
@@ -81,11 +85,11 @@ def opened(source: Source, ahead: int = 0) -> Iterator[OpenFile]:
 
 @contextmanager
 def naming(path: Path) -> Iterator[None]:
-    """Let every error of ours that leaves the block name the file."""
+    """Add the name of the file to every error of ours that leaves the block."""
     try:
         yield
     except PhysGanError as error:
-        # Names that a damaged file holds may be anything, also what turns a terminal red.
+        # Names in a damaged file may be anything, also what steers a terminal.
         problem = "".join(
             c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in error.problem
         )
@@ -100,7 +104,7 @@ def naming(path: Path) -> Iterator[None]:
 
 
 def astropy_fits(path: Path) -> Any:
-    """Return ``astropy.io.fits``, which not everybody has installed.
+    """Return ``astropy.io.fits``.
 
     Raises:
         MissingError: It is not installed.
@@ -146,12 +150,7 @@ def _open(path: Path, container: str) -> Any:
 
 
 def _open_hdf5(path: Path) -> Any:
-    """Open an HDF5 file; tell one that is being written, or was when its writer died, from damage.
-
-    Raises:
-        DataError: It is in use, or was not closed.
-        OSError: It is damaged.
-    """
+    """Open an HDF5 file; tell one that is being written, or whose writer died, from damage."""
     import h5py
 
     try:
@@ -183,11 +182,7 @@ def _open_hdf5(path: Path) -> Any:
 
 
 def _require_no_other_file(file: Any) -> None:
-    """Refuse links into other files, wherever they are, before any is followed.
-
-    Raises:
-        DataError: There is one.
-    """
+    """Refuse links into other files, wherever they are, before any is followed."""
     import h5py
 
     def look(name: bytes, info: Any) -> bytes | None:
@@ -201,6 +196,38 @@ def _require_no_other_file(file: Any) -> None:
             remedy="copy what it links to into one file: h5repack --merge "
             f"{shlex.quote(file.filename)} OUT.h5",
         )
+
+
+@cache
+def remember_classes() -> dict[str, tuple[Any, dict[Any, Any] | None]]:
+    """Return uproot's classes by name, with their versions, as they are at the first call."""
+    import uproot
+
+    found = {}
+    for name, cls in uproot.classes.items():
+        versions = getattr(cls, "known_versions", None)
+        found[name] = (cls, None if versions is None else dict(versions))
+    return found
+
+
+def forget_classes() -> None:
+    """Take back what uproot has learned since :func:`remember_classes`.
+
+    A file describes its classes itself, and uproot keeps the descriptions for all later files.
+    Those of a damaged file would make it fail on sound ones; those of sound files are learned
+    again.
+    """
+    import uproot
+
+    known = remember_classes()
+    for name in uproot.classes.keys() - known.keys():
+        del uproot.classes[name]
+    for name, (cls, versions) in known.items():
+        uproot.classes[name] = cls
+        if versions is not None:
+            for version in cls.known_versions.keys() - versions.keys():
+                del cls.known_versions[version]
+            cls.known_versions.update(versions)
 
 
 def nearest(name: str, names: Sequence[str]) -> str:

@@ -71,3 +71,19 @@ def test_a_file_that_changed_is_read_again(tmp_path: Path) -> None:
         os.utime(path, ns=(number, number))
         with h5py.File(path) as file:
             assert attributes(file) == {"text": text}
+
+
+def test_the_other_process_cannot_fill_the_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script = tmp_path / "greedy.py"
+    source = Path(hdf5_probe.__file__).read_text()
+    reading = "    return {str(name)"
+    assert reading in source
+    script.write_text(source.replace(reading, f"    bytearray(1 << 34)\n{reading}"))
+    monkeypatch.setattr(hdf5_probe, "__file__", str(script))
+    path = tmp_path / "a.h5"
+    with h5py.File(path, "w") as file:
+        file.attrs["text"] = "a"
+    with h5py.File(path) as file, pytest.raises(OSError, match="cannot be read"):
+        attributes(file)

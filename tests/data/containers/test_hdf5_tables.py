@@ -131,9 +131,9 @@ def test_small_arrays_are_replaced(tmp_path: Path) -> None:
 def test_a_chunk_is_what_hdf5_decodes(dtype: str, rows: int, filled: int, seed: int) -> None:
     shape, kind = (rows, 3), np.dtype(dtype)
     values: NDArray = np.random.default_rng(seed).integers(0, 9, (min(filled, rows), 3))
+    how = {"chunks": shape, "maxshape": (None, 3), "compression": "gzip", "shuffle": True}
     with h5py.File(f"{dtype}{seed}", "w", driver="core", backing_store=False) as file:
-        table = hdf5_tables.create(file, "a", rows, (3,), kind)
-        table.resize(len(values), axis=0)
+        table = file.create_dataset("a", values.shape, kind, **how)
         table.id.write_direct_chunk((0, 0), encode([values], shape, kind))
         np.testing.assert_array_equal(table[()], values)
 

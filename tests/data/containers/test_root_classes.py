@@ -2,7 +2,7 @@
 
 import uproot
 
-from phys_gan.data.containers.container import forget_classes, remember_classes
+from phys_gan.data.containers.opening import forget_classes, remember_classes
 
 
 def test_what_was_learned_is_forgotten():
