@@ -1,5 +1,6 @@
 """The pages of docs/: what must be in them, and where links lead."""
 
+import pydoc
 import re
 from pathlib import Path
 
@@ -30,3 +31,23 @@ def test_every_page_is_in_the_contents():
     )
     names = {page.stem for page in (ROOT / "docs").rglob("*.md")} - {"index"}
     assert not [name for name in names if name not in contents]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_files_that_pages_name_exist(page):
+    named = re.findall(
+        r"`((?:phys_gan|tests|benchmarks|docs|datasets)/[a-z0-9_/.-]*)`", page.read_text("utf-8")
+    )
+    assert not [name for name in named if not (ROOT / name).exists()]
+
+
+def test_modules_that_pages_name_exist():
+    missing = []
+    for page in PAGES:
+        for name in re.findall(
+            r"`(?:python -m )?((?:phys_gan|benchmarks)(?:\.\w+)+)", page.read_text("utf-8")
+        ):
+            found = pydoc.locate(name)
+            if found is None:
+                missing.append((page.name, name))
+    assert not missing
