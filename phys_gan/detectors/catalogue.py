@@ -1,6 +1,7 @@
-"""Find a detector by the name of a built-in one or by the path of a user's own file.
+"""Detectors by name or from a file: :func:`load_detector`.
 
-CaloChallenge's binning XML to a detector.
+The built-in ones are TOML files in ``catalog/``, as a user writes them; CaloChallenge's binning is
+XML.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 from pydantic import ValidationError
@@ -16,124 +18,13 @@ from phys_gan.detectors.detector import Detector
 from phys_gan.errors import DetectorError
 from phys_gan.files import first_problem, read_text, shortened, too_long
 
-__all__ = ["detector_names", "load_detector", "read_binning_xml"]
-
-
-def read_binning_xml(
-    text: str, particle: str | None = None, source: str = "binning.xml", thickness: float = 1.0
-) -> Detector:
-    """Read CaloChallenge's binning (``<Bins><Bin name=...><Layer id= r_edges= n_bin_alpha=/>``).
-
-    The XML has no depths: layers are stacked, each ``thickness`` deep; give real ones in TOML
-    (``Detector.save`` writes it) when depth matters. Layers with ``r_edges="0"`` are empty and
-    left out.
-
-    Arguments:
-        text: The XML.
-        particle: Name or pid of the ``Bin`` to read; needed when there are several.
-        source: Name of the file, for messages.
-        thickness: Depth of every layer [mm].
-
-    Raises:
-        DetectorError: The text is not such XML, or has no such particle.
-    """
-    if "<!ENTITY" in text or "<!DOCTYPE" in text:
-        raise DetectorError(
-            f"'{source}' declares a document type, which a binning file never does",
-            remedy="remove the declaration",
-        )
-    if problem := too_long(text):
-        raise _no_binning(source, problem)
-    try:
-        bins = ElementTree.fromstring(text).findall("Bin")
-    except ElementTree.ParseError as error:
-        raise DetectorError(
-            f"'{source}' is not XML: {error}", remedy="copy the file again, or name another"
-        ) from error
-    chosen = _chosen(bins, particle, source)
-    try:
-        return Detector.model_validate(
-            {
-                "name": chosen.get("name") or chosen.get("pid") or "calochallenge",
-                "description": f"from {source}",
-                "symmetries": ("rotate-alpha", "reflect-alpha"),
-                "layers": _layers(chosen, thickness),
-            }
-        )
-    except ValidationError as error:
-        raise _no_binning(source, first_problem(error)) from error
-    except (ValueError, ArithmeticError) as error:
-        raise _no_binning(source, shortened(str(error))) from error
-
-
-def _chosen(
-    bins: Sequence[ElementTree.Element], particle: str | None, source: str
-) -> ElementTree.Element:
-    """Return the binning of a particle, or the only one."""
-    if particle is None and len(bins) == 1:
-        return bins[0]
-    matches = [b for b in bins if particle and particle in (b.get("name"), b.get("pid"))]
-    if len(matches) == 1:
-        return matches[0]
-    if not bins:
-        raise _no_binning(source, "it holds no <Bin>")
-    names = [entry.get("name") or entry.get("pid") or "" for entry in bins]
-    known = list(dict.fromkeys(name for name in names if name))
-    held = f"it holds {shortened(', '.join(known)) or 'none with a name'}"
-    problem = (
-        f"'{source}' has {len(matches)} binnings for the particle '{particle}'"
-        if matches
-        else f"'{source}' has no binning for the particle '{particle}': {held}"
-        if particle
-        else f"'{source}' has {len(bins)} binnings, each of a particle: {held}"
-    )
-    single = next((n for n in known if names.count(n) == 1 and n == shortened(n)), None)
-    raise DetectorError(
-        problem,
-        remedy="keep one of them in the file"
-        if matches or single is None
-        else f"name the particle behind a colon, such as '{source}:{single}'",
-        value=particle,
-        constraint=tuple(known),
-    )
-
-
-def _layers(binning: ElementTree.Element, thickness: float) -> list[dict[str, object]]:
-    """Return the layers that are not empty, each ``thickness`` deep [mm]."""
-    layers: list[dict[str, object]] = []
-    for entry in binning.findall("Layer"):
-        edges = [float(value) for value in entry.get("r_edges", "0").split(",")]
-        if len(edges) < 2:
-            continue
-        front = len(layers) * thickness
-        layers.append(
-            {
-                "kind": "polar",
-                "name": entry.get("id", ""),
-                "z": (front, front + thickness),
-                "r": edges,
-                "n_alpha": int(entry.get("n_bin_alpha", "1")),
-            }
-        )
-    return layers
-
-
-def _no_binning(source: str, problem: str) -> DetectorError:
-    return DetectorError(
-        f"'{source}' is not a binning: {problem}", remedy="correct the file, or name another"
-    )
-
-
 _CATALOG = resources.files("phys_gan.detectors") / "catalog"
 
 
 def detector_names() -> list[str]:
     """Return the names of the built-in detectors."""
-    return sorted(
-        entry.name.removesuffix(".toml")
-        for entry in _CATALOG.iterdir()
-        if entry.name.endswith(".toml")
-    )
+    names = (entry.name for entry in _CATALOG.iterdir())
+    return sorted(name.removesuffix(".toml") for name in names if name.endswith(".toml"))
 
 
 def load_detector(detector: str | Path | Detector) -> Detector:
@@ -176,3 +67,100 @@ def load_detector(detector: str | Path | Detector) -> Detector:
     if path.suffix == ".xml":
         return read_binning_xml(text, particle=particle or None, source=str(path))
     return Detector.from_toml(text, str(path))
+
+
+def read_binning_xml(
+    text: str, particle: str | None = None, source: str = "binning.xml", thickness: float = 1.0
+) -> Detector:
+    """Read CaloChallenge's binning (``<Bins><Bin name=...><Layer id= r_edges= n_bin_alpha=/>``).
+
+    The XML has no depths: layers are stacked, each ``thickness`` [mm] deep; give real ones in TOML
+    (``Detector.save`` writes it) when depth matters. Layers with ``r_edges="0"`` are empty and
+    left out.
+
+    Arguments:
+        text: The XML.
+        particle: Name or pid of the ``Bin`` to read; needed when there are several.
+        source: Name of the file, for messages.
+        thickness: Depth of every layer [mm].
+
+    Raises:
+        DetectorError: The text is not such XML, or has no such particle.
+    """
+    if "<!ENTITY" in text or "<!DOCTYPE" in text:
+        raise DetectorError(
+            f"'{source}' declares a document type, which a binning file never does",
+            remedy="remove the declaration",
+        )
+    if problem := too_long(text):
+        raise _not_a_binning(source, problem)
+    try:
+        bins = ElementTree.fromstring(text).findall("Bin")
+    except ElementTree.ParseError as error:
+        raise DetectorError(
+            f"'{source}' is not XML: {error}", remedy="copy the file again, or name another"
+        ) from error
+    chosen = _chosen(bins, particle, source)
+    try:
+        layers: list[dict[str, Any]] = []
+        for entry in chosen.findall("Layer"):
+            edges = [float(value) for value in entry.get("r_edges", "0").split(",")]
+            if len(edges) > 1:
+                layers.append(
+                    {
+                        "kind": "polar",
+                        "name": entry.get("id", ""),
+                        "z": (len(layers) * thickness, len(layers) * thickness + thickness),
+                        "r": edges,
+                        "n_alpha": int(entry.get("n_bin_alpha", "1")),
+                    }
+                )
+        return Detector.model_validate(
+            {
+                "name": chosen.get("name") or chosen.get("pid") or "calochallenge",
+                "description": f"from {source}",
+                "symmetries": ("rotate-alpha", "reflect-alpha"),
+                "layers": layers,
+            }
+        )
+    except ValidationError as error:
+        raise _not_a_binning(source, first_problem(error)) from error
+    except (ValueError, ArithmeticError) as error:
+        raise _not_a_binning(source, shortened(str(error))) from error
+
+
+def _chosen(
+    bins: Sequence[ElementTree.Element], particle: str | None, source: str
+) -> ElementTree.Element:
+    """Return the binning of a particle, or the only one."""
+    if particle is None and len(bins) == 1:
+        return bins[0]
+    matches = [b for b in bins if particle and particle in (b.get("name"), b.get("pid"))]
+    if len(matches) == 1:
+        return matches[0]
+    if not bins:
+        raise _not_a_binning(source, "it holds no <Bin>")
+    names = [entry.get("name") or entry.get("pid") or "" for entry in bins]
+    known = list(dict.fromkeys(name for name in names if name))
+    held = f"it holds {shortened(', '.join(known)) or 'none with a name'}"
+    if matches:
+        problem = f"'{source}' has {len(matches)} binnings for the particle '{particle}'"
+    elif particle:
+        problem = f"'{source}' has no binning for the particle '{particle}': {held}"
+    else:
+        problem = f"'{source}' has {len(bins)} binnings, each of a particle: {held}"
+    single = next((n for n in known if names.count(n) == 1 and n == shortened(n)), None)
+    raise DetectorError(
+        problem,
+        remedy="keep one of them in the file"
+        if matches or single is None
+        else f"name the particle after a colon, such as '{source}:{single}'",
+        value=particle,
+        constraint=tuple(known),
+    )
+
+
+def _not_a_binning(source: str, problem: str) -> DetectorError:
+    return DetectorError(
+        f"'{source}' is not a binning: {problem}", remedy="correct the file, or name another"
+    )

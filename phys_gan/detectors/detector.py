@@ -1,49 +1,45 @@
-"""The detector: ordered layers of cells, unit, threshold, material and symmetries, as data.
+"""The detector: ordered layers of cells, unit, threshold, material and symmetries.
 
-What a sampling calorimeter is made of: active slabs, absorbers, response and resolution.
-
-Symmetries of a detector, as permutations of its cells.
+Data, not code: TOML in, TOML out. A TOML file may declare a layer once and repeat it in depth;
+what it declares is bounded before any memory is taken.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import tomli_w
 from numpy.typing import ArrayLike, NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from phys_gan import files
 from phys_gan.detectors.layers import (
-    MOST_GROUP_ENTRIES,
+    MOST_CELLS,
     AxisLayer,
     CartesianLayer,
     ImageLayer,
     Layer,
     PolarLayer,
     ShowerLayer,
-    expanded,
-    require_bounded,
 )
 from phys_gan.detectors.lookup import CellFinder
 from phys_gan.errors import DetectorError
-from phys_gan.files import atomic_file
+from phys_gan.files import atomic_file, first_problem, parse_toml
 
-__all__ = ["Detector", "Sampling", "Slab", "Symmetry", "symmetry_group"]
+_MOST_LAYERS = 10_000
+_MOST_GROUP_ENTRIES = 50_000_000
+"""Cells times elements of the symmetry group, which is a table of both."""
+
+Symmetry = Literal["reflect-x", "reflect-y", "reflect-alpha", "rotate-alpha"]
 
 
 class Slab(BaseModel):
-    """One slab of material.
-
-    Attributes:
-        material: Name of the material, such as ``"Pb"``.
-        thickness: Depth along the shower axis [mm].
-    """
+    """A slab of a material such as ``"Pb"``, and its thickness along the shower axis [mm]."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -52,7 +48,7 @@ class Slab(BaseModel):
 
 
 class Sampling(BaseModel):
-    """What one period of the calorimeter is made of; only simulators without files need it.
+    """One period of a calorimeter, for the simulator of showers.
 
     Attributes:
         active: The slab that is read out.
@@ -72,70 +68,8 @@ class Sampling(BaseModel):
     constant_term: float = Field(default=0.0, ge=0)
 
 
-Symmetry = Literal["reflect-x", "reflect-y", "reflect-alpha", "rotate-alpha"]
-_L = TypeVar("_L", CartesianLayer, PolarLayer)
-
-
-def symmetry_group(layers: Sequence[Layer], symmetries: Sequence[Symmetry]) -> NDArray[np.int32]:
-    """Return the group that symmetries generate, shape (n_elements, n_cells); identity comes first.
-
-    Raises:
-        ValueError: The layers have not all of these symmetries, or the table would be too large.
-    """
-    n_cells = sum(layer.n_cells for layer in layers)
-    entries = n_cells * math.prod(_order(layers, symmetry) for symmetry in symmetries)
-    if entries > MOST_GROUP_ENTRIES:
-        raise ValueError(
-            f"the symmetries of {n_cells:,} cells make a table of {entries:,} numbers, "
-            f"and at most {MOST_GROUP_ENTRIES:,} are possible"
-        )
-    identity = np.arange(n_cells)
-    group = [identity]
-    for symmetry in symmetries:
-        powers = [identity, *_powers(layers, symmetry)]
-        group = [element[power] for element in group for power in powers]
-    return np.asarray(group, dtype=np.int32)
-
-
-def _powers(layers: Sequence[Layer], symmetry: Symmetry) -> list[NDArray[np.int64]]:
-    """Return the elements other than identity that one symmetry generates."""
-    if symmetry in ("reflect-x", "reflect-y"):
-        axis: Literal["x", "y"] = "x" if symmetry == "reflect-x" else "y"
-        cartesian = [_require(layer, CartesianLayer, symmetry) for layer in layers]
-        return [_joined([layer.reflected(axis) for layer in cartesian])]
-    polar = [_require(layer, PolarLayer, symmetry) for layer in layers]
-    if symmetry == "reflect-alpha":
-        return [_joined([layer.reflected() for layer in polar])]
-    order = _order(layers, symmetry)
-    return [
-        _joined([layer.rotated(step * layer.n_alpha // order) for layer in polar])
-        for step in range(1, order)
-    ]
-
-
-def _order(layers: Sequence[Layer], symmetry: Symmetry) -> int:
-    """Return the number of elements, with identity, that one symmetry generates."""
-    if symmetry != "rotate-alpha":
-        return 2
-    # A ring of one cell is invariant under any rotation.
-    polar = (layer for layer in layers if isinstance(layer, PolarLayer))
-    return max(1, math.gcd(*(layer.n_alpha for layer in polar if layer.n_alpha > 1)))
-
-
-def _joined(parts: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:
-    """Return the permutation of all cells that is made of one for each layer."""
-    ends = np.cumsum([len(part) for part in parts])
-    return np.concatenate([part + end - len(part) for part, end in zip(parts, ends, strict=True)])
-
-
-def _require(layer: Layer, kind: type[_L], symmetry: str) -> _L:
-    if not isinstance(layer, kind):
-        raise ValueError(f"symmetry '{symmetry}' does not exist for {layer.kind} layers")
-    return layer
-
-
 class Detector(BaseModel):
-    """Describe what is measured. Data, not code: TOML in, TOML out.
+    """What is measured: layers of cells, with their unit, threshold and symmetries.
 
     Attributes:
         name: Name of the detector.
@@ -170,7 +104,7 @@ class Detector(BaseModel):
     def _expand_repeats(cls, data: Any) -> Any:
         if not isinstance(data, dict) or not isinstance(data.get("layers"), list | tuple):
             return data
-        return {**data, "layers": expanded(data["layers"])}
+        return {**data, "layers": _expanded(data["layers"])}
 
     @model_validator(mode="after")
     def _check_layers(self) -> Detector:
@@ -183,14 +117,11 @@ class Detector(BaseModel):
         }
         if grids != {None} and len(grids) > 1:
             raise ValueError("the bands of an image are image layers of one shape and pixel_scale")
-        for before, behind in zip(self.layers[:-1], self.layers[1:], strict=True):
-            if (
-                isinstance(before, ShowerLayer)
-                and isinstance(behind, ShowerLayer)
-                and behind.z[0] < before.z[1] - 1e-9
-            ):
-                raise ValueError(f"layer '{behind.name}' begins before '{before.name}' ends")
-        require_bounded(self.n_cells, self.n_layers)
+        stack = [layer for layer in self.layers if isinstance(layer, ShowerLayer)]
+        for before, after in pairwise(stack):
+            if after.z[0] < before.z[1] - 1e-9:
+                raise ValueError(f"layer '{after.name}' begins before '{before.name}' ends")
+        _require_bounded(self.n_cells, self.n_layers)
         self.symmetry_group()
         return self
 
@@ -257,12 +188,9 @@ class Detector(BaseModel):
         )
 
     def find(self, x: ArrayLike, y: ArrayLike, z: ArrayLike = 0.0) -> NDArray[np.int64]:
-        """Return the flat cell of each point; -1 outside every cell.
+        """Return the flat cell of each point (x, y, z) [mm]; -1 outside every cell.
 
-        Arguments:
-            x: Positions across the axis [mm], or [arcsec] for images, any shape.
-            y: The same across.
-            z: Depth along the axis [mm]; not used for images, where the first band is looked at.
+        For images x and y are in [arcsec], z is not used, and the cell is one of the first band.
         """
         return self.finder.cells(x, y, self.finder.layers(z))
 
@@ -289,15 +217,34 @@ class Detector(BaseModel):
     # Symmetries
 
     def symmetry_group(self) -> NDArray[np.int32]:
-        """Return all symmetry transformations, shape (n_elements, n_cells); the first is identity.
+        """Return the group that the symmetries generate, shape (n_elements, n_cells).
 
-        ``cells[:, group[i]]`` are the events transformed by element i.
+        ``cells[:, group[i]]`` are the events transformed by element i; the first is identity.
+
+        Raises:
+            ValueError: The layers do not have all symmetries, or the table would be too large.
         """
-        return symmetry_group(self.layers, self.symmetries)
+        orders = [_order(symmetry, self.layers) for symmetry in self.symmetries]
+        entries = self.n_cells * math.prod(orders)
+        if entries > _MOST_GROUP_ENTRIES:
+            raise ValueError(
+                f"the symmetries of {self.n_cells:,} cells make a table of {entries:,} numbers, "
+                f"and at most {_MOST_GROUP_ENTRIES:,} are possible"
+            )
+        identity = np.arange(self.n_cells)
+        group = [identity]
+        for symmetry, order in zip(self.symmetries, orders, strict=True):
+            powers = [identity]
+            for step in range(1, order):
+                images = [_image(layer, symmetry, step, order) for layer in self.layers]
+                starts = zip(self.offsets[:-1], images, strict=True)
+                powers.append(np.concatenate([start + image for start, image in starts]))
+            group = [element[power] for element in group for power in powers]
+        return np.asarray(group, dtype=np.int32)
 
     @cached_property
     def orbits(self) -> NDArray[np.int64]:
-        """The kind of each cell, (n_cells,), from 0 on: symmetries exchange cells of one kind.
+        """The orbit of each cell, from 0 on, (n_cells,): symmetries exchange cells of one orbit.
 
         Example:
             >>> from phys_gan.detectors import load_detector
@@ -315,11 +262,10 @@ class Detector(BaseModel):
         """Read a detector from TOML text.
 
         Raises:
-            DetectorError: The text is not TOML or does not describe a detector; ``source`` names
-                it in the message.
+            DetectorError: The text, called ``source``, is not TOML or not that of a detector.
         """
         try:
-            content = files.parse_toml(text)
+            content = parse_toml(text)
         except ValueError as error:
             raise DetectorError(
                 f"'{source}' is not TOML: {error}", remedy="correct the file"
@@ -329,7 +275,7 @@ class Detector(BaseModel):
         except (ValidationError, ArithmeticError) as error:
             problem = "a number is too large"
             if isinstance(error, ValidationError):
-                problem = files.first_problem(error)
+                problem = first_problem(error)
             raise DetectorError(
                 f"'{source}' is not a detector: {problem}",
                 remedy="compare with a built-in one in phys_gan/detectors/catalog",
@@ -340,18 +286,86 @@ class Detector(BaseModel):
         return tomli_w.dumps(self.model_dump(exclude_none=True))
 
     def save(self, path: str | Path) -> None:
-        """Write the detector into a TOML file.
-
-        Raises:
-            OutputError: The file cannot be written.
-        """
+        """Write the detector into a TOML file, or raise OutputError."""
         with atomic_file(path) as temporary:
             temporary.write_text(self.to_toml(), "utf-8")
 
     def same_cells(self, other: Detector) -> bool:
         """Return whether both have the same layers of cells in the same unit.
 
-        Coordinates say nothing of their space: those of toys are the same by its name only.
+        Toys must have the same name too: coordinates do not tell their spaces apart.
         """
         alike = self.cell_unit == other.cell_unit and self.layers == other.layers
         return alike and (not self.is_toy or self.name == other.name)
+
+
+def _require_bounded(n_cells: int, n_layers: int) -> None:
+    if n_layers > _MOST_LAYERS:
+        raise ValueError(f"it has {n_layers:,} layers, and at most {_MOST_LAYERS:,} may be")
+    if n_cells > MOST_CELLS:
+        raise ValueError(f"it has {n_cells:.4g} cells, and at most {MOST_CELLS:,} may be")
+
+
+def _expanded(layers: Sequence[Any]) -> list[Any]:
+    """Turn ``repeat = n`` in a layer into n layers, one after the other, and name them.
+
+    What is not a table, such as a layer that was made already, stays as it is.
+    """
+    found: list[Any] = []
+    n_cells = 0
+    for layer in layers:
+        if not isinstance(layer, dict):
+            found.append(layer)
+            continue
+        single = dict(layer)
+        repeat, z = single.pop("repeat", 1), single.get("z")
+        if not isinstance(repeat, int) or not 1 <= repeat <= _MOST_LAYERS:
+            raise ValueError(f"repeat = {repeat!r} is not a whole number from 1 to {_MOST_LAYERS}")
+        numbers = isinstance(z, list | tuple) and all(isinstance(edge, int | float) for edge in z)
+        if repeat > 1 and not (numbers and len(single["z"]) == 2):
+            raise ValueError("a repeated layer needs z = [front, back]")
+        n_cells += repeat * _declared_cells(single)
+        _require_bounded(n_cells, len(found) + repeat)
+        for number in range(repeat):
+            copy = dict(single)
+            if "name" not in single or repeat > 1:
+                copy["name"] = f"{single.get('name', '')}{len(found)}"
+            if number:
+                front, back = single["z"]
+                copy["z"] = (front + number * (back - front), back + number * (back - front))
+            found.append(copy)
+    return found
+
+
+def _declared_cells(layer: Mapping[str, Any]) -> int:
+    """Return how many cells a layer declares, without making any."""
+    numbers = [layer.get(name) for name in ("n_alpha", "rows", "columns")]
+    for axis in (layer.get(name) for name in ("x", "y", "r")):
+        if isinstance(axis, Mapping):
+            numbers.append(axis.get("cells"))
+        elif isinstance(axis, Sequence) and not isinstance(axis, str):
+            numbers.append(len(axis) - 1)
+    return math.prod(number for number in numbers if isinstance(number, int) and number > 0)
+
+
+def _order(symmetry: Symmetry, layers: Sequence[Layer]) -> int:
+    """Return the number of elements, with identity, that one symmetry generates."""
+    kind = CartesianLayer if symmetry in ("reflect-x", "reflect-y") else PolarLayer
+    for layer in layers:
+        if not isinstance(layer, kind):
+            raise ValueError(f"symmetry '{symmetry}' does not exist for {layer.kind} layers")
+    if symmetry != "rotate-alpha":
+        return 2
+    # A ring of one cell is invariant under any rotation.
+    polar = (layer for layer in layers if isinstance(layer, PolarLayer))
+    return max(1, math.gcd(*(layer.n_alpha for layer in polar if layer.n_alpha > 1)))
+
+
+def _image(layer: Layer, symmetry: Symmetry, step: int, order: int) -> NDArray[np.int64]:
+    """Return, for each cell of a layer, the cell that a step of a symmetry maps onto it."""
+    if isinstance(layer, CartesianLayer):
+        return layer.reflected("x" if symmetry == "reflect-x" else "y")
+    assert isinstance(layer, PolarLayer)
+    if symmetry == "reflect-alpha":
+        return layer.reflected()
+    return layer.rotated(step * layer.n_alpha // order)

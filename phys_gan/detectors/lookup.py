@@ -1,4 +1,4 @@
-"""Find the cell of many points at once."""
+"""Find the cell of many points at once: :class:`CellFinder`."""
 
 from __future__ import annotations
 
@@ -7,9 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from phys_gan.detectors.layers import CartesianLayer, Edges, Layer, ShowerLayer
-
-__all__ = ["CellFinder"]
+from phys_gan.detectors.edges import Edges
+from phys_gan.detectors.layers import CartesianLayer, Layer, ShowerLayer
 
 _BLOCK = 1 << 16
 _ROUNDING = 1e-9
@@ -17,14 +16,11 @@ _LARGEST_TABLE = 1 << 20
 
 
 class CellFinder:
-    """Look up cells, prepared once for a detector.
+    """Look up the cells of layers, from the front to the back, prepared once for a detector.
 
     Layers that share a grid are looked up together: 45 equal layers cost as much as one. Different
     Cartesian grids are looked up in a common finer one, the others one after the other. Points are
     taken in blocks that fit into the cache of the processor.
-
-    Arguments:
-        layers: The layers from the front to the back.
     """
 
     def __init__(self, layers: Sequence[Layer]) -> None:
@@ -34,12 +30,10 @@ class CellFinder:
         self._stack = Edges([*self._fronts, self._backs[-1]]) if depths else None
         # Repeated layers may leave gaps of a rounding error, in which no hit is to be lost.
         self._gaps = bool(np.any(self._fronts[1:] - self._backs[:-1] > _ROUNDING))
-        grids: dict[str, Layer] = {}
-        names = [layer.model_dump_json(exclude={"name", "z"}) for layer in layers]
-        for name, layer in zip(names, layers, strict=True):
-            grids.setdefault(name, layer)
+        texts = [layer.model_dump_json(exclude={"name", "z"}) for layer in layers]
+        grids = dict(zip(texts, layers, strict=True))
         self._grids = list(grids.values())
-        self._grid_of_layer = np.array([list(grids).index(name) for name in names], np.int16)
+        self._grid_of_layer = np.array([list(grids).index(text) for text in texts], np.int16)
         self._table = _common_grid(layers) if len(grids) > 1 else None
 
     def layers(self, z: ArrayLike) -> NDArray[np.int64]:
@@ -51,7 +45,7 @@ class CellFinder:
         return np.where(z < self._backs[number], number, -1) if self._gaps else number
 
     def nearest_layers(self, z: ArrayLike) -> NDArray[np.int64]:
-        """Return the layer that each depth [mm] is in or closest to; of equals the front one."""
+        """Return the layer that each depth [mm] is in or closest to, between two the front one."""
         z = np.asarray(z, np.float64)
         if self._stack is None:
             return np.zeros(z.shape, np.int64)
@@ -94,19 +88,10 @@ class CellFinder:
 
 
 class _CartesianTable:
-    """The edges of all layers together, and a table with the cell of each of the finer ones.
-
-    Arguments:
-        layers: Cartesian layers.
-        x: Their edges along x, of all layers together.
-        y: Their edges along y.
-    """
+    """The edges ``x`` and ``y`` of all layers together, and the cells of the finer grid."""
 
     def __init__(
-        self,
-        layers: Sequence[CartesianLayer],
-        x: NDArray[np.float64],
-        y: NDArray[np.float64],
+        self, layers: Sequence[CartesianLayer], x: NDArray[np.float64], y: NDArray[np.float64]
     ) -> None:
         self._x, self._y = Edges(x.tolist()), Edges(y.tolist())
         self._n_layers = len(layers)

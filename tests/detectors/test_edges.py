@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from phys_gan.detectors.layers import Edges
+from phys_gan.detectors.edges import Edges
 
 numbers = st.floats(-1e6, 1e6)
 
