@@ -351,7 +351,7 @@ class Format(ABC):
 
     @abstractmethod
     def recognises(self, file: OpenFile) -> bool:
-        """Return whether the content of the file has this layout."""
+        """Return whether the content of a file in this container has this layout."""
 
     @abstractmethod
     def reader(

@@ -67,7 +67,7 @@ def recognise(file: OpenFile, chosen: Format | None = None, mapped: bool = False
             )
         return chosen
     for format_ in sorted(FORMATS.values(), key=lambda one: mapped and not one.has_hits):
-        if format_.recognises(file):
+        if format_.container == file.container and format_.recognises(file):
             return format_
     if mapped and file.container == "ROOT":
         return FORMATS["hits-root"]

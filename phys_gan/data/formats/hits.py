@@ -1,15 +1,13 @@
-"""Trees of hits in ROOT: any names, which the user maps, and our own.
+"""``HitsROOT``: trees of hits in ROOT, with any names, which the user maps, and our own.
 
-What the layouts of hits in ROOT share: names of branches, and the hits of files of ours.
+Beside it the functions of trees with nested or free names, which EDM4hep needs as well.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,32 +15,151 @@ from numpy.typing import NDArray
 from phys_gan.data.containers import root
 from phys_gan.data.containers.container import damage_reported
 from phys_gan.data.containers.opening import OpenFile, listing, nearest
-from phys_gan.data.format import (
-    LENGTHS,
-    Append,
-    Cells,
-    Format,
-    HitMapping,
-    Load,
-    Reader,
-    register_format,
-)
-from phys_gan.data.formats import own_branches
+from phys_gan.data.format import LENGTHS, Cells, HitMapping, Load, Reader, register_format
+from phys_gan.data.formats import root_layout
 from phys_gan.data.hits import Hits, ShowerFrame, enter_cylinder, hits_of, require_detector, summing
 from phys_gan.data.metadata import Metadata, choose_detector, scale
 from phys_gan.detectors import Detector
 from phys_gan.errors import ConfigError, DataError, MissingError
 from phys_gan.events import Events
 
-__all__ = [
-    "HitsROOT",
-    "all_names",
-    "load_cells",
-    "no_mapping_needed",
-    "one_per_event",
-    "require_names",
-    "tree_with",
-]
+_TREE = "hits"
+_CELL = "cell"
+_HITS = ("x", "y", "z", "energy")
+_INCIDENT = "incident_energy"
+
+
+@register_format
+class HitsROOT(root_layout.ROOTLayout):
+    """Read a tree with a list of hits per event, from branches of any name; write our own.
+
+    A mapping names the branches of x, y, z and energy, their units, the conditions, the weights
+    and the frame. Hits are summed into the cells of the detector that the user names.
+
+    Files of ours need no mapping. Their TTree ``hits`` has ``x``, ``y``, ``z`` [mm] in the middle
+    of each cell with a signal, in the frame of the shower, its ``energy`` in the unit of the
+    detector and its flat number ``cell``, and ``incident_energy`` [MeV].
+    """
+
+    name = "hits-root"
+    description = "tree of hits in ROOT: lists x, y, z, energy per event"
+    needs = (*_HITS, _CELL)
+    has_hits = True
+
+    def recognises(self, file: OpenFile) -> bool:
+        """Return whether phys_gan wrote the file in this layout."""
+        return root.metadata(file).format == self.name
+
+    def reader(
+        self, file: OpenFile, detector: Detector | None, mapping: HitMapping | None
+    ) -> Reader:
+        """Prepare to read cells from a file of ours, or hits as the mapping says."""
+        meta = root.metadata(file)
+        detector = choose_detector(detector, meta.detector)
+        own = meta.format == self.name
+        if own and mapping is not None:
+            raise no_mapping_needed()
+        if not own and (mapping is None or not mapping.hits.energy):
+            raise ConfigError(
+                "a tree of hits needs a mapping that names its branches",
+                remedy='write hits = { x = "...", y = "...", z = "...", energy = "..." } into a '
+                "TOML file, see docs/formats.md",
+            )
+        detector = require_detector(detector)
+        if mapping is not None:
+            return _mapped(file, detector, mapping, meta)
+        tree = root.open_tree(file, self.needs, _TREE)
+        known = {}
+        if _INCIDENT in root.branches(tree):
+            known["energy"] = root.read_scalars(tree, [_INCIDENT])[_INCIDENT]
+        used, n_layers = (*self.needs, _INCIDENT), detector.n_layers
+        beside = root_layout.read_beside(file, [tree], known, used, ours=True, n_layers=n_layers)
+        load = load_cells(tree, _CELL, "energy", detector, scale(meta.cell_unit, "MeV", detector))
+        return root_layout.events_of(tree, detector, load, beside, meta.provenance, _CELL)
+
+    def obstacles(self, events: Events) -> dict[str, str]:
+        """Return why this layout cannot hold the events; pixels and coordinates are not hits."""
+        odd = super().obstacles(events)
+        if events.detector.kind == "calorimeter":
+            return odd
+        what = "pixels of an image" if events.detector.is_image else "coordinates"
+        return {"cells": f"must be those of a calorimeter, not {what}", **odd}
+
+    def branches(self, events: Events) -> dict[str, dict[str, Any]]:
+        """Return the tree ``hits``."""
+        hits = hits_of(events)
+        lists = {name: getattr(hits, name).astype(np.float64) for name in _HITS}
+        lists[_CELL] = np.nonzero(events.cells)[1].astype(np.int32)
+        found: dict[str, Any] = root_layout.jagged(hits.counts, lists)
+        if "energy" in events.conditions:
+            found[_INCIDENT] = events.energy
+        return {_TREE: found | root_layout.columns(events, ("energy",))}
+
+
+def _mapped(file: OpenFile, detector: Detector, mapping: HitMapping, meta: Metadata) -> Reader:
+    """Prepare to read a tree as the user describes it."""
+    where, frame = mapping.hits, mapping.frame
+    if frame and not frame.direction:
+        raise ConfigError(
+            "the frame of the shower needs the direction of the incident particle",
+            remedy='write direction = ["px", "py", "pz"] into [frame] of the mapping',
+        )
+    turning = [*(frame.direction or ()), *(frame.point or ())] if frame else []
+    used = [*where.names, *mapping.branches, *turning]
+    file = replace(file, tree=file.tree or mapping.tree)
+    tree = tree_with(file, used)
+    scalars = dict.fromkeys(mapping.branches + turning)
+    numbers = {name: one_per_event(tree, name) for name in scalars}
+    # What turns the hits is lost with the frame, unless it is kept by its name.
+    kept = {name: numbers[name] for name in turning if name not in mapping.branches}
+    named = {name: numbers[b.branch] * b.scale for name, b in mapping.conditions.items()}
+    beside = root_layout.read_beside(
+        file,
+        [tree],
+        kept | named,
+        {*used, *(name.rpartition("/")[2] for name in used)},
+        ours=False,
+        weights=numbers.get(mapping.weights),
+        unclear={"energy": "a mapping must say what it is ([conditions] energy = ...)"},
+    )
+    length, factor = LENGTHS[where.length_unit], scale(where.energy_unit, "MeV", detector)
+    counts_layers = where.depth == "layer"
+    order = [(where.axes or "xyz").index(axis) for axis in "xyz"]
+    shower = _frame(mapping, numbers, tree.num_entries)
+
+    def hits(start: int, stop: int) -> Hits:
+        counts, flat = root.read_jagged(tree, where.names, start, stop)
+        x, y, z = (flat[where.names[stored]] for stored in order)
+        if length != 1:
+            x, y, z = x * length, y * length, z if counts_layers else z * length
+        if shower is not None:
+            x, y, z = shower.to_local(counts, np.stack([x, y, z]), start)
+        energy = flat[where.energy] if factor == 1 else flat[where.energy] * np.float64(factor)
+        return Hits(counts, x, y, z, energy, counts_layers, start)
+
+    load = summing(hits, detector, root.basket_size(tree, where.energy))
+    unit = where.energy_unit or "MeV"
+    return root_layout.events_of(tree, detector, load, beside, meta.provenance, where.energy, unit)
+
+
+def _frame(
+    mapping: HitMapping, numbers: dict[str, NDArray[np.float64]], n_events: int
+) -> ShowerFrame | None:
+    """Return the frames of the showers, if the hits are not in them."""
+    frame = mapping.frame
+    if frame is None or frame.direction is None:
+        return None
+    direction = np.stack([numbers[name] for name in frame.direction], axis=1)
+    point = np.zeros((n_events, 3))
+    if frame.point:
+        point = np.stack([numbers[name] for name in frame.point], axis=1)
+        point = point * LENGTHS[mapping.hits.length_unit]
+    if frame.radius:
+        point = enter_cylinder(point, direction, frame.radius, frame.half_length)
+    return ShowerFrame(point, direction)
+
+
+# What EDM4hep needs as well.
 
 
 def all_names(tree: Any) -> list[str]:
@@ -84,15 +201,15 @@ def tree_with(file: OpenFile, names: Sequence[str]) -> Any:
     there = root.trees(file)
     if file.tree or not there:
         tree = there.get(file.tree) or root.open_tree(file, names, "")
-        require_names(tree, names)
-        return tree
-    known = {name: len(set(names) & set(all_names(tree))) for name, tree in there.items()}
-    best = max(known.values())
-    fitting = [name for name, count in known.items() if count == best]
-    if len(fitting) > 1 and best == len(set(names)):
-        raise root.several_trees(file, fitting)
-    require_names(there[fitting[0]], names)
-    return there[fitting[0]]
+    else:
+        known = {name: len(set(names) & set(all_names(tree))) for name, tree in there.items()}
+        best = max(known.values())
+        fitting = [name for name, count in known.items() if count == best]
+        if len(fitting) > 1 and best == len(set(names)):
+            raise root.several_trees(file, fitting)
+        tree = there[fitting[0]]
+    require_names(tree, names)
+    return tree
 
 
 def one_per_event(tree: Any, name: str) -> NDArray[np.float64]:
@@ -102,9 +219,7 @@ def one_per_event(tree: Any, name: str) -> NDArray[np.float64]:
         DataError: It holds more or fewer numbers, or something else.
     """
     with damage_reported("ROOT"):
-        is_list = tree[name].array(entry_stop=0).ndim > 1
-    if not is_list:
-        with damage_reported("ROOT"):
+        if tree[name].array(entry_stop=0).ndim == 1:
             return np.asarray(tree[name].array(), np.float64)
     counts, flat = root.read_jagged(tree, [name])
     if np.any(counts != 1):
@@ -118,15 +233,15 @@ def one_per_event(tree: Any, name: str) -> NDArray[np.float64]:
 
 
 def no_mapping_needed() -> ConfigError:
-    """Return an error that says that a file of ours knows where its hits are."""
+    """Return the error on a mapping of a file of ours."""
     return ConfigError(
         "phys_gan wrote this file, which says itself where its hits are",
         remedy="leave the mapping out",
     )
 
 
-def load_cells(tree: Any, cell: str, energy: str, detector: Detector, factor: float = 1.0) -> Load:
-    """Return what reads cells from hits of ours, each of which knows the number of its cell.
+def load_cells(tree: Any, cell: str, energy: str, detector: Detector, factor: float) -> Load:
+    """Return what reads cells from hits of ours, each of which has the number of its cell.
 
     Arguments:
         tree: The tree.
@@ -135,7 +250,7 @@ def load_cells(tree: Any, cell: str, energy: str, detector: Detector, factor: fl
         detector: The detector.
         factor: From the unit of the file to that of the detector.
     """
-    overflow = own_branches.Overflow(tree, detector.n_layers)
+    overflow = root_layout.stored_overflow(tree, detector.n_layers)
 
     def load(start: int, stop: int) -> Cells:
         counts, flat = root.read_jagged(tree, [cell, energy], start, stop)
@@ -149,197 +264,6 @@ def load_cells(tree: Any, cell: str, energy: str, detector: Detector, factor: fl
         cells = np.zeros((stop - start, detector.n_cells), np.float32)
         event = np.repeat(np.arange(stop - start), counts)
         cells[event, number] = flat[energy] if factor == 1 else flat[energy] * factor
-        return cells, overflow.read(start, stop)
+        return cells, overflow(start, stop)
 
     return load
-
-
-_TREE = "hits"
-_CELL = "cell"
-_AXES = ("x", "y", "z")
-_HITS = (*_AXES, "energy")
-_INCIDENT = "incident_energy"
-
-
-@register_format
-class HitsROOT(Format):
-    """Read a tree with a list of hits per event, from branches of any name; write our own.
-
-    A mapping names the branches of x, y, z and energy, their units, the conditions, the weights
-    and the frame; any other branch with a number per event is a condition by its name. Hits are
-    summed into the cells of the detector that the user names.
-
-    Files of ours need no mapping. Their TTree ``hits`` has ``x``, ``y``, ``z`` [mm] in the middle
-    of each cell with a signal, in the frame of the shower, its ``energy`` in the unit of the
-    detector and its flat number ``cell``; ``incident_energy`` [MeV], ``condition_<name>``,
-    ``weights`` and ``overflow_<layer>``, one number per event each.
-    """
-
-    name: ClassVar[str] = "hits-root"
-    description: ClassVar[str] = "tree of hits in ROOT: lists x, y, z, energy per event"
-    extensions: ClassVar[tuple[str, ...]] = (".root",)
-    container: ClassVar[str] = "ROOT"
-    needs: ClassVar[tuple[str, ...]] = (*_HITS, _CELL)
-    has_hits: ClassVar[bool] = True
-
-    def recognises(self, file: OpenFile) -> bool:
-        """Return whether phys_gan wrote the file in this layout."""
-        return file.container == self.container and root.metadata(file).format == self.name
-
-    def reader(
-        self, file: OpenFile, detector: Detector | None, mapping: HitMapping | None
-    ) -> Reader:
-        """Prepare to read events."""
-        meta = root.metadata(file)
-        detector = choose_detector(detector, meta.detector)
-        if meta.format == self.name:
-            return self._own(file, meta, detector, mapping)
-        if mapping is None or not mapping.hits.energy:
-            raise ConfigError(
-                "a tree of hits needs a mapping that names its branches",
-                remedy='write hits = { x = "...", y = "...", z = "...", energy = "..." } into a '
-                "TOML file, see docs/formats.md",
-            )
-        return _mapped(file, require_detector(detector), mapping, meta)
-
-    def _own(
-        self,
-        file: OpenFile,
-        meta: Metadata,
-        detector: Detector | None,
-        mapping: HitMapping | None,
-    ) -> Reader:
-        if mapping is not None:
-            raise no_mapping_needed()
-        detector = require_detector(detector)
-        tree = root.open_tree(file, self.needs, _TREE)
-        native = {}
-        if _INCIDENT in root.branches(tree):
-            native["energy"] = root.read_scalars(tree, [_INCIDENT])[_INCIDENT]
-        used = (*self.needs, _INCIDENT)
-        found = own_branches.read_beside(
-            [tree], native, used, ours=True, n_layers=detector.n_layers
-        )
-        factor = scale(meta.cell_unit, "MeV", detector)
-        load = load_cells(tree, _CELL, "energy", detector, factor)
-        block = root.basket_size(tree, _CELL)
-        return Reader(
-            detector,
-            tree.num_entries,
-            found.conditions,
-            load,
-            meta.provenance,
-            block,
-            (*found.notes, *own_branches.unread_trees(file, tree)),
-            weights=found.weights,
-            optional=found.optional,
-        )
-
-    def obstacles(self, events: Events) -> dict[str, str]:
-        """Return why this layout cannot hold the events; pixels and coordinates are no hits."""
-        odd = own_branches.unfit_conditions(events)
-        if events.detector.kind != "calorimeter":
-            what = "pixels of an image" if events.detector.is_image else "coordinates"
-            return {"cells": f"must be those of a calorimeter, not {what}", **odd}
-        return odd
-
-    @contextmanager
-    def writer(self, path: Path, sample: Events, grow: bool = False) -> Iterator[Append]:
-        """Write events as the TTree ``hits``, energies and positions as double."""
-        with root.created(path, self.texts(sample)) as trees:
-
-            def append(events: Events) -> None:
-                hits = hits_of(events)
-                lists = {name: getattr(hits, name).astype(np.float64) for name in _HITS}
-                lists[_CELL] = np.nonzero(events.cells)[1].astype(np.int32)
-                columns: dict[str, Any] = own_branches.jagged(hits.counts, lists)
-                if "energy" in events.conditions:
-                    columns[_INCIDENT] = events.energy
-                columns |= own_branches.columns(events, known=("energy",))
-                trees.put(_TREE, columns)
-
-            yield append
-
-
-def _mapped(file: OpenFile, detector: Detector, mapping: HitMapping, meta: Metadata) -> Reader:
-    """Prepare to read a tree as the user describes it."""
-    where, scalars = mapping.hits, _scalar_branches(mapping)
-    file = replace(file, tree=file.tree or mapping.tree)
-    tree = tree_with(file, [*where.names, *scalars])
-    numbers = {name: one_per_event(tree, name) for name in dict.fromkeys(scalars)}
-    conditions = {
-        name: numbers[branch.branch] * branch.scale for name, branch in mapping.conditions.items()
-    }
-    # What turns the hits is lost with the frame, unless it is kept by its name.
-    turning = {name: numbers[name] for name in scalars if name not in mapping.branches}
-    used = [*where.names, *scalars]
-    found = own_branches.read_beside(
-        [tree],
-        turning | conditions,
-        {*used, *(name.rpartition("/")[2] for name in used)},
-        ours=False,
-        weights=numbers.get(mapping.weights),
-        unclear={"energy": "a mapping must say what it is ([conditions] energy = ...)"},
-    )
-    length, factor = LENGTHS[where.length_unit], scale(where.energy_unit, "MeV", detector)
-    shower = _frame(mapping, numbers, tree.num_entries)
-    counts_layers = where.depth == "layer"
-    order = [(where.axes or "xyz").index(axis) for axis in "xyz"]
-
-    def part(start: int, stop: int) -> Hits:
-        counts, flat = root.read_jagged(tree, where.names, start, stop)
-        points = [flat[where.names[stored]] for stored in order]
-        if length != 1:
-            points = [
-                values if counts_layers and axis == 2 else values * length
-                for axis, values in enumerate(points)
-            ]
-        if shower is not None:
-            points = list(shower.to_local(counts, np.stack(points), start))
-        energy = flat[where.energy] if factor == 1 else flat[where.energy] * np.float64(factor)
-        x, y, z = points
-        return Hits(counts, x, y, z, energy, counts_layers, start)
-
-    block = root.basket_size(tree, where.energy)
-    load = summing(part, detector, block)
-    return Reader(
-        detector,
-        tree.num_entries,
-        found.conditions,
-        load,
-        meta.provenance,
-        block,
-        (*found.notes, *own_branches.unread_trees(file, tree)),
-        voxelised=True,
-        hit_unit=where.energy_unit or "MeV",
-        weights=found.weights,
-        optional=found.optional,
-    )
-
-
-def _scalar_branches(mapping: HitMapping) -> list[str]:
-    """Return the branches with one number per event that the mapping names."""
-    frame = mapping.frame
-    if frame and not frame.direction:
-        raise ConfigError(
-            "the frame of the shower needs the direction of the incident particle",
-            remedy='write direction = ["px", "py", "pz"] into [frame] of the mapping',
-        )
-    return mapping.branches + ([*(frame.direction or ()), *(frame.point or ())] if frame else [])
-
-
-def _frame(
-    mapping: HitMapping, numbers: dict[str, NDArray[np.float64]], n_events: int
-) -> ShowerFrame | None:
-    """Return the frames of the showers, if the hits are not in them."""
-    frame = mapping.frame
-    if frame is None or frame.direction is None:
-        return None
-    direction = np.stack([numbers[name] for name in frame.direction], axis=1)
-    point = np.zeros((n_events, 3))
-    if frame.point:
-        point = np.stack([numbers[name] for name in frame.point], axis=1)
-        point = point * LENGTHS[mapping.hits.length_unit]
-    if frame.radius:
-        point = enter_cylinder(point, direction, frame.radius, frame.half_length)
-    return ShowerFrame(point, direction)

@@ -1,259 +1,163 @@
-"""The HDF5 layout of Geant4's example Par04.
+"""Layouts of Geant4's example Par04: ``Par04ROOT``, as it writes, and ``Par04HDF5``, for training.
 
-The ROOT layout of Geant4's example Par04.
+Both hold any detector whose layers are one behind the other in one grid of r, phi and z.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
-from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from phys_gan.data.containers import hdf5, hdf5_tables, root
+from phys_gan.data.containers import hdf5, root
+from phys_gan.data.containers.hdf5_tables import Tables
 from phys_gan.data.containers.opening import OpenFile
-from phys_gan.data.format import (
-    Append,
-    Cells,
-    Format,
-    HitMapping,
-    Reader,
-    allocating,
-    register_format,
-)
-from phys_gan.data.formats import own_branches, own_data_sets
-from phys_gan.data.metadata import choose_detector, scale, to_mev
+from phys_gan.data.format import Cells, HitMapping, Reader, register_format
+from phys_gan.data.formats import hdf5_layout, root_layout
+from phys_gan.data.metadata import choose_detector, scale
 from phys_gan.detectors import Detector, PolarLayer, load_detector
 from phys_gan.errors import DataError, DetectorError
 from phys_gan.events import Events
 
-__all__ = ["PAR04", "Par04HDF5", "Par04ROOT", "polar_grid", "polar_obstacles"]
+_Grid = tuple[int, int, int]
+"""Numbers of bins in r, phi and z."""
 
-PAR04 = {(9, 16, 45): "par04-9x16x45", (18, 50, 45): "par04-18x50x45"}
-"""The built-in detectors by their bins in r, phi and z."""
-
-
-def polar_grid(detector: Detector) -> tuple[int, int, int] | None:
-    """Return the bins in r, phi and z; None where the layers do not share one polar grid."""
-    first = detector.layers[0]
-    if not isinstance(first, PolarLayer):
-        return None
-    for layer in detector.layers:
-        if not isinstance(layer, PolarLayer) or (layer.r, layer.n_alpha) != (
-            first.r,
-            first.n_alpha,
-        ):
-            return None
-    return len(first.r) - 1, first.n_alpha, detector.n_layers
-
-
-def polar_obstacles(events: Events) -> dict[str, str]:
-    """Return why Par04's layouts cannot hold the events."""
-    found = {}
-    if polar_grid(events.detector) is None:
-        found["cells"] = f"must share one polar grid, which '{events.detector.name}' does not have"
-    if "energy" not in events.conditions:
-        found["energy"] = "is needed"
-    return found
-
-
-def _by_grid(grid: tuple[int, int, int]) -> Detector:
-    if grid not in PAR04:
-        known = ", ".join(f"{_sizes(sizes)} ({name})" for sizes, name in PAR04.items())
-        raise DetectorError(
-            f"data set '{_SHOWERS}' has {_sizes(grid)} bins in r, phi and z, which no built-in "
-            f"detector of Par04 has: {known}",
-            remedy="name the detector that the data were made with",
-            value=grid,
-            constraint=tuple(PAR04),
-        )
-    return load_detector(PAR04[grid])
-
-
-def _described(detector: Detector) -> str:
-    grid = polar_grid(detector)
-    return _sizes(grid) if grid else "no polar grid that all layers share"
-
-
-def _sizes(grid: tuple[int, int, int]) -> str:
-    return " x ".join(map(str, grid))
-
-
-_GLOBAL = "global"
-_READOUT = "virtualReadout"
-_ENERGY_par04_root = "EnergyMC"
-_TIME = "SimTime"
-_DEPOSIT = "EnergyCell"
+_BUILT_IN: dict[_Grid, str] = {(9, 16, 45): "par04-9x16x45", (18, 50, 45): "par04-18x50x45"}
+_GLOBAL, _READOUT = "global", "virtualReadout"
+_ENERGY_MC, _TIME, _DEPOSIT = "EnergyMC", "SimTime", "EnergyCell"
 _BINS = ("rhoCell", "phiCell", "zCell")
 _BLOCK_EVENTS = 2000
 _BLOCK_CELLS = 1 << 21
 _LARGEST_BIN = 1 << 31
+_ENERGY, _SHOWERS = "incident_energy", "showers"
 
 
 @register_format
-class Par04ROOT(Format):
-    """Read and write the cells with a signal of Geant4's example Par04, by their bin numbers.
+class Par04ROOT(root_layout.ROOTLayout):
+    """Read and write the cells with a signal, by their bin numbers.
 
     The tree ``global`` has ``EnergyMC`` [MeV]; the tree ``virtualReadout``, a TTree or an RNTuple,
     has lists per event: ``EnergyCell`` [MeV] and the bins ``rhoCell``, ``phiCell``, ``zCell``.
     Entries of one cell are added up, those outside the grid count for the overflow of the nearest
-    layer. Written are TTrees with all cells that are not 0, however small; in files of ours
-    further conditions are branches ``condition_<name>`` of ``global``, weights are ``weights``, the
-    overflow of layer k is ``overflow_k``. In files of others any branch with a number per event is
-    a condition. ``SimTime`` is how long the simulation took: it is not read.
+    layer. Written are TTrees with all cells that are not 0, however small. ``SimTime`` is how long
+    the simulation took: it is not read.
     """
 
-    name: ClassVar[str] = "par04-root"
-    description: ClassVar[str] = (
+    name = "par04-root"
+    description = (
         "Geant4 Par04 ROOT: trees global (EnergyMC [MeV]) and virtualReadout (EnergyCell [MeV] "
         "and bins per event)"
     )
-    extensions: ClassVar[tuple[str, ...]] = (".root",)
-    container: ClassVar[str] = "ROOT"
-    needs: ClassVar[tuple[str, ...]] = (_ENERGY_par04_root, _DEPOSIT, *_BINS)
+    needs = (_ENERGY_MC, _DEPOSIT, *_BINS)
 
     def recognises(self, file: OpenFile) -> bool:
         """Return whether the file has a tree with an energy and one with lists of cells."""
-        if file.container != self.container:
-            return False
-        there = [set(root.branches(tree)) for tree in root.trees(file).values()]
-        return any(_ENERGY_par04_root in names for names in there) and any(
+        there = [{*root.branches(tree)} for tree in root.trees(file).values()]
+        return any(_ENERGY_MC in names for names in there) and any(
             {_DEPOSIT, *_BINS} <= names for names in there
         )
 
     def reader(
         self, file: OpenFile, detector: Detector | None, mapping: HitMapping | None
     ) -> Reader:
-        """Prepare to read events."""
+        """Prepare to read the events; the bins may tell the detector."""
         meta = root.metadata(file)
-        readout, scalars = _open_trees(file)
-        detector = choose_detector(detector, meta.detector) or _by_bins(readout)
-        grid = polar_grid(detector)
+        readout = root.open_tree(file, (_DEPOSIT, *_BINS), _READOUT)
+        # A tree that the user named is that of the cells.
+        scalars = root.open_tree(replace(file, tree=""), (_ENERGY_MC,), _GLOBAL)
+        if readout.num_entries != scalars.num_entries:
+            raise DataError(
+                f"tree '{readout.name}' has {readout.num_entries} events, but '{scalars.name}' has "
+                f"{scalars.num_entries}",
+                remedy="merge the files of all threads of a simulation alike",
+                value=readout.num_entries,
+                constraint=scalars.num_entries,
+            )
+        chosen = choose_detector(detector, meta.detector) or _by_bins(readout)
+        grid = _grid(chosen)
         if grid is None:
             raise DetectorError(
-                f"this layout counts bins in r, phi and z, but the layers of '{detector.name}' do "
+                f"this layout counts bins in r, phi and z, but the layers of '{chosen.name}' do "
                 f"not share one polar grid",
-                remedy=f"name another detector, such as '{PAR04[9, 16, 45]}'",
-                value=detector.name,
+                remedy=f"name another detector, such as '{_BUILT_IN[9, 16, 45]}'",
+                value=chosen.name,
             )
-        stored = own_branches.Overflow(scalars, detector.n_layers)
-        energy = root.read_scalars(scalars, [_ENERGY_par04_root])[_ENERGY_par04_root]
-        energy = energy * to_mev(meta.energy_unit or self.energy_unit)
         trees = [scalars] if scalars.name == readout.name else [scalars, readout]
-        found = own_branches.read_beside(
+        beside = root_layout.read_beside(
+            file,
             trees,
-            {"energy": energy},
-            (_ENERGY_par04_root, _TIME, _DEPOSIT, *_BINS),
+            {"energy": self.energy(file, scalars, _ENERGY_MC)},
+            (_TIME, *self.needs),
             ours=bool(meta.format),
-            n_layers=detector.n_layers,
+            n_layers=chosen.n_layers,
         )
-        factor = scale(meta.cell_unit, "MeV", detector)
-        n_cells, n_layers = detector.n_cells, detector.n_layers
+        if _TIME in root.branches(scalars) and _TIME not in beside.conditions:
+            beside = replace(beside, notes=(f"{_TIME} is not kept", *beside.notes))
+        stored = root_layout.stored_overflow(scalars, chosen.n_layers)
+        factor = scale(meta.cell_unit, "MeV", chosen)
 
         def load(start: int, stop: int) -> Cells:
-            cells = np.empty((stop - start, n_cells), np.float32)
-            overflow = np.empty((stop - start, n_layers), np.float32)
+            cells = np.empty((stop - start, chosen.n_cells), np.float32)
+            overflow = np.empty((stop - start, chosen.n_layers), np.float32)
             for first in range(start, stop, _BLOCK_EVENTS):
                 last = min(first + _BLOCK_EVENTS, stop)
                 part = slice(first - start, last - start)
                 _sum_up(readout, first, last, grid, factor, cells[part], overflow[part])
-            known = stored.read(start, stop)
+            known = stored(start, stop)
             if known is not None:
                 overflow += known
-            return cells, overflow if stored.known or meta.detector is None else None
+            return cells, None if known is None and meta.detector else overflow
 
-        lost = _TIME in root.branches(scalars) and _TIME not in found.conditions
-        notes = (f"{_TIME} is not kept",) if lost else ()
-        return Reader(
-            detector,
-            len(energy),
-            found.conditions,
-            load,
-            meta.provenance,
-            root.basket_size(readout, _DEPOSIT),
-            (*notes, *found.notes, *own_branches.unread_trees(file, *trees)),
-            weights=found.weights,
-            optional=found.optional,
-        )
+        return root_layout.events_of(readout, chosen, load, beside, meta.provenance, _DEPOSIT)
 
     def obstacles(self, events: Events) -> dict[str, str]:
         """Return why this layout cannot hold the events; it needs one polar grid."""
-        return {**polar_obstacles(events), **own_branches.unfit_conditions(events)}
+        return {**_obstacles(events), **super().obstacles(events)}
 
-    @contextmanager
-    def writer(self, path: Path, sample: Events, grow: bool = False) -> Iterator[Append]:
-        """Write events as TTrees, energies as double."""
-        grid = polar_grid(sample.detector)
-        assert grid is not None
-        with root.created(path, self.texts(sample)) as trees:
-
-            def append(events: Events) -> None:
-                columns = {
-                    _ENERGY_par04_root: events.energy,
-                    **own_branches.columns(events, ("energy",)),
-                }
-                if _TIME in events.conditions:
-                    columns[_TIME] = events.conditions[_TIME]
-                trees.put(_GLOBAL, columns)
-                event, cell = np.nonzero(events.cells)
-                counts = np.bincount(event, minlength=len(events))
-                z, phi, rho = np.unravel_index(cell, grid[::-1])
-                bins = dict(zip(_BINS, (rho, phi, z), strict=True))
-                lists = {_DEPOSIT: events.cells[event, cell].astype(np.float64), **bins}
-                trees.put(_READOUT, own_branches.jagged(counts, lists))
-
-            yield append
-
-
-def _open_trees(file: OpenFile) -> tuple[Any, Any]:
-    """Return the tree of the cells and that of the energies, which have the same events."""
-    readout = root.open_tree(file, (_DEPOSIT, *_BINS), _READOUT)
-    # A tree that the user named is that of the cells.
-    scalars = root.open_tree(replace(file, tree=""), (_ENERGY_par04_root,), _GLOBAL)
-    if readout.num_entries != scalars.num_entries:
-        raise DataError(
-            f"tree '{readout.name}' has {readout.num_entries} events, but '{scalars.name}' has "
-            f"{scalars.num_entries}",
-            remedy="merge the files of all threads of a simulation alike",
-            value=readout.num_entries,
-            constraint=scalars.num_entries,
-        )
-    return readout, scalars
+    def branches(self, events: Events) -> dict[str, dict[str, Any]]:
+        """Return the energies of the tree ``global`` and the lists of ``virtualReadout``."""
+        scalars = {_ENERGY_MC: events.energy, **root_layout.columns(events, ("energy",))}
+        if _TIME in events.conditions:
+            scalars[_TIME] = events.conditions[_TIME]
+        event, cell = np.nonzero(events.cells)
+        counts = np.bincount(event, minlength=len(events))
+        z, phi, rho = np.unravel_index(cell, _grid_of(events.detector)[::-1])
+        bins = dict(zip(_BINS, (rho, phi, z), strict=True))
+        lists = {_DEPOSIT: events.cells[event, cell].astype(np.float64), **bins}
+        return {_GLOBAL: scalars, _READOUT: root_layout.jagged(counts, lists)}
 
 
 def _by_bins(readout: Any) -> Detector:
     """Return the coarser of the two built-in detectors if all bins across fit into it."""
-    coarse, fine = PAR04
+    coarse, fine = _BUILT_IN
     for start in range(0, readout.num_entries, _BLOCK_EVENTS):
         stop = min(start + _BLOCK_EVENTS, readout.num_entries)
         flat = root.read_jagged(readout, _BINS[:2], start, stop)[1]
         largest = [int(_whole(name, flat[name]).max(initial=0)) for name in _BINS[:2]]
         if largest[0] >= coarse[0] or largest[1] >= coarse[1]:
-            return load_detector(PAR04[fine])
-    return load_detector(PAR04[coarse])
+            return load_detector(_BUILT_IN[fine])
+    return load_detector(_BUILT_IN[coarse])
 
 
 def _sum_up(
     readout: Any,
     start: int,
     stop: int,
-    grid: tuple[int, int, int],
+    grid: _Grid,
     factor: float,
     cells: NDArray[np.float32],
     overflow: NDArray[np.float32],
 ) -> None:
     """Read some events, and fill in their cells and overflow."""
     counts, flat = root.read_jagged(readout, (_DEPOSIT, *_BINS), start, stop)
-    energy = _energies(flat[_DEPOSIT], counts, start)
-    if factor != 1:
-        energy = energy * factor
+    energy = _energies(flat[_DEPOSIT], counts, start) * factor
     rho, phi, z = (_whole(name, flat[name]) for name in _BINS)
     n_r, n_phi, n_z = grid
-    missed = _beyond(rho, n_r) | _beyond(phi, n_phi) | _beyond(z, n_z)
+    missed = np.zeros(len(energy), bool)
+    for bins, n in ((rho, n_r), (phi, n_phi), (z, n_z)):
+        missed |= (bins < 0) | (bins >= n)
     # One bin more than there are cells takes what is outside.
     number = np.where(missed, n_r * n_phi * n_z, (z * n_phi + phi) * n_r + rho)
     layer = np.clip(z, 0, n_z - 1)
@@ -279,10 +183,6 @@ def _sums(
     width = n_columns + 1
     sums = np.bincount(event * width + column, energy, n_events * width)
     return np.asarray(sums.reshape(n_events, width)[:, :n_columns], np.float64)
-
-
-def _beyond(bins: NDArray[np.int64], n: int) -> NDArray[np.bool_]:
-    return (bins < 0) | (bins >= n)
 
 
 def _energies(values: NDArray[Any], counts: NDArray[np.int64], start: int) -> NDArray[np.float64]:
@@ -311,96 +211,102 @@ def _whole(name: str, values: NDArray[Any]) -> NDArray[np.int64]:
     return values.astype(np.int64)
 
 
-_ENERGY = "incident_energy"
-_SHOWERS = "showers"
-
-
 @register_format
-class Par04HDF5(Format):
+class Par04HDF5(hdf5_layout.HDF5Layout):
     """Read and write ``incident_energy`` (N,) [MeV] and ``showers`` (N, R, Phi, Z) [MeV].
 
-    This is the form in which the showers of Geant4's example Par04 are used to train networks.
-    It holds any detector whose layers are one behind the other in one polar grid. Overflow,
-    weights and further conditions stand beside, as ``incident_theta`` and ``incident_phi`` (N,) do
-    in LEMURS (arXiv:2509.05108): ``theta`` to the beam and ``phi`` [rad].
+    Beside may stand ``incident_theta`` and ``incident_phi`` (N,), as in LEMURS (arXiv:2509.05108):
+    ``theta`` to the beam and ``phi`` [rad].
     """
 
-    name: ClassVar[str] = "par04-hdf5"
-    description: ClassVar[str] = (
-        "Geant4 Par04 HDF5: incident_energy [MeV], showers (N, R, Phi, Z) [MeV]"
-    )
-    extensions: ClassVar[tuple[str, ...]] = (".h5", ".hdf5")
-    container: ClassVar[str] = "HDF5"
-    needs: ClassVar[tuple[str, ...]] = (_ENERGY, _SHOWERS)
-    grows: ClassVar[bool] = True
-
-    def recognises(self, file: OpenFile) -> bool:
-        """Return whether the file has an incident energy and showers."""
-        return file.container == self.container and hdf5.has(file, *self.needs)
+    name = "par04-hdf5"
+    description = "Geant4 Par04 HDF5: incident_energy [MeV], showers (N, R, Phi, Z) [MeV]"
+    needs = (_ENERGY, _SHOWERS)
+    grows = True
 
     def reader(
         self, file: OpenFile, detector: Detector | None, mapping: HitMapping | None
     ) -> Reader:
-        """Prepare to read events."""
-        meta = hdf5.metadata(file)
+        """Prepare to read the events; the shape of the showers may tell the detector."""
         shape = hdf5.shape_of(file, _SHOWERS)
         if len(shape) != 4:
-            raise hdf5.wrong_shape(
-                _SHOWERS, shape, ("N", "R", "Phi", "Z"), "store the cells of each event as a grid"
-            )
-        n_events, grid = shape[0], (shape[1], shape[2], shape[3])
-        detector = choose_detector(detector, meta.detector) or _by_grid(grid)
-        if polar_grid(detector) != grid:
+            needed, remedy = ("N", "R", "Phi", "Z"), "store the cells of each event as a grid"
+            raise hdf5.wrong_shape(_SHOWERS, shape, needed, remedy)
+        grid = (shape[1], shape[2], shape[3])
+        chosen = choose_detector(detector, hdf5.metadata(file).detector) or _by_grid(grid)
+        own = _grid(chosen)
+        if own != grid:
             raise DetectorError(
                 f"data set '{_SHOWERS}' has {_sizes(grid)} bins in r, phi and z, but detector "
-                f"'{detector.name}' has {_described(detector)}",
+                f"'{chosen.name}' has "
+                + (_sizes(own) if own else "no polar grid that all layers share"),
                 remedy="name the detector that the data were made with",
                 value=grid,
-                constraint=polar_grid(detector),
+                constraint=own,
             )
-        energy = hdf5.column(file, _ENERGY) * to_mev(meta.energy_unit or self.energy_unit)
-        found = own_data_sets.read_beside(file, n_events, {"energy": energy}, self.needs)
-        factor = scale(meta.cell_unit, "MeV", detector)
-        overflow = own_data_sets.Overflow(file, n_events, detector.n_layers, factor)
+        known = {"energy": self.energy(file, _ENERGY)}
+        beside = hdf5_layout.read_beside(file, shape[0], known, self.needs)
 
-        def fill(start: int, stop: int, out: NDArray[np.float32]) -> NDArray[np.float32] | None:
+        def read(start: int, out: NDArray[np.float32]) -> None:
             cells = out.reshape(len(out), *grid[::-1])
-            for part, block in hdf5.row_blocks(file, _SHOWERS, start, stop):
+            for part, block in hdf5.row_blocks(file, _SHOWERS, start, start + len(out)):
                 cells[part] = block.transpose(0, 3, 2, 1)
-            if factor != 1:
-                out *= np.float32(factor)
-            return overflow.read(start, stop)
 
-        load = allocating(fill, detector.n_cells)
-        block = hdf5.rows_per_chunk(file, _SHOWERS)
-        return Reader(
-            detector,
-            n_events,
-            found.conditions,
-            load,
-            meta.provenance,
-            block,
-            found.notes,
-            fill,
-            weights=found.weights,
-            optional=found.optional,
-        )
+        return self.events(file, chosen, _SHOWERS, beside, read)
 
     def obstacles(self, events: Events) -> dict[str, str]:
         """Return why this layout cannot hold the events; it needs one polar grid."""
-        return {**polar_obstacles(events), **own_data_sets.unfit_conditions(events)}
+        return {**_obstacles(events), **super().obstacles(events)}
 
-    @contextmanager
-    def writer(self, path: Path, sample: Events, grow: bool = False) -> Iterator[Append]:
-        """Write events; energies as float64, so that they come back as they were."""
-        grid = polar_grid(sample.detector)
-        assert grid is not None
-        with hdf5_tables.created(path, self.texts(sample), grow) as tables:
+    def put(self, tables: Tables, events: Events) -> tuple[str, ...]:
+        """Append energies as float64, and cells as float32 with r first and z last."""
+        tables.put(_ENERGY, events.energy)
+        showers = events.cells.reshape(len(events), *_grid_of(events.detector)[::-1])
+        tables.put(_SHOWERS, showers.transpose(0, 3, 2, 1))
+        return ("energy",)
 
-            def append(events: Events) -> None:
-                tables.put(_ENERGY, events.energy)
-                showers = events.cells.reshape(len(events), *grid[::-1])
-                tables.put(_SHOWERS, showers.transpose(0, 3, 2, 1))
-                own_data_sets.put(tables, events)
 
-            yield append
+def _by_grid(grid: _Grid) -> Detector:
+    if grid not in _BUILT_IN:
+        known = ", ".join(f"{_sizes(sizes)} ({name})" for sizes, name in _BUILT_IN.items())
+        raise DetectorError(
+            f"data set '{_SHOWERS}' has {_sizes(grid)} bins in r, phi and z, which no built-in "
+            f"detector of Par04 has: {known}",
+            remedy="name the detector that the data were made with",
+            value=grid,
+            constraint=tuple(_BUILT_IN),
+        )
+    return load_detector(_BUILT_IN[grid])
+
+
+def _sizes(grid: _Grid) -> str:
+    return " x ".join(map(str, grid))
+
+
+def _grid(detector: Detector) -> _Grid | None:
+    """Return the bins in r, phi and z; None where the layers do not share one polar grid."""
+    first, *others = detector.layers
+    if not isinstance(first, PolarLayer):
+        return None
+    for layer in others:
+        if not isinstance(layer, PolarLayer):
+            return None
+        if (layer.r, layer.n_alpha) != (first.r, first.n_alpha):
+            return None
+    return len(first.r) - 1, first.n_alpha, detector.n_layers
+
+
+def _grid_of(detector: Detector) -> _Grid:
+    grid = _grid(detector)
+    assert grid is not None
+    return grid
+
+
+def _obstacles(events: Events) -> dict[str, str]:
+    """Return why Par04's layouts cannot hold the events."""
+    found = {}
+    if _grid(events.detector) is None:
+        found["cells"] = f"must share one polar grid, which '{events.detector.name}' does not have"
+    if "energy" not in events.conditions:
+        found["energy"] = "is needed"
+    return found

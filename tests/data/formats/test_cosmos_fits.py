@@ -191,7 +191,7 @@ def _only_images(folder: Path) -> None:
         (_change("GAL_HDU", ["a", "b", "c"]), "column 'GAL_HDU' .* not hold a number per galaxy"),
         (_change("GAL_FILENAME", ["stamps.fits"] * 2 + ["no.fits"]), "no file '.*no.fits', in whi"),
         (_change("GAL_FILENAME", [""] * 3), "has 3 stamps; put it beside the catalogue"),
-        (_change("GAL_FILENAME", [300 * "x"] * 3), "no name of a file beside it"),
+        (_change("GAL_FILENAME", [300 * "x"] * 3), "not the name of a file beside it"),
         (_change("PIXEL_SCALE", [0.03, 0.03, 0.05]), "pixels of 0.03 to 0.05 arcsec"),
         (_change("PIXEL_SCALE", [0.0] * 3), "pixels of 0 to 0 arcsec"),
         (lambda folder: save(folder / "a.fits", columns(0)), "its catalogue has no galaxies"),
