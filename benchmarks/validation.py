@@ -26,7 +26,7 @@ from phys_gan.observables.spectrum import open_edges, spectrum_block, trimmed
 from phys_gan.randomness import stream
 from phys_gan.simulation import simulate
 from phys_gan.validation import Options, compare
-from phys_gan.validation.sample import ProfileSums
+from phys_gan.validation.averages import ProfileSums
 from phys_gan.workflows.benchmark import seconds
 
 __all__ = ["main", "make_samples"]

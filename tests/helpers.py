@@ -18,6 +18,8 @@ from phys_gan.data import inspect, read
 from phys_gan.detectors import load_detector
 from phys_gan.errors import PhysGanError
 from phys_gan.events import Events
+from phys_gan.observables import map_blocks
+from phys_gan.validation.averages import Profiles, ProfileSums
 
 SAMPLE = Path(__file__).resolve().parents[1] / "datasets" / "geant4_calogan_eplus.h5"
 SMALL_SHOWERS = (
@@ -31,6 +33,14 @@ SMALL_SHOWERS = (
     "training.report_every=320",
 )
 """Overrides of the recipe ``showers``: small networks, 20 batches, four reports."""
+
+
+def make_profiles(events: Events, threads: int | None = None) -> Profiles:
+    """Return the average shower."""
+    total = ProfileSums(events.detector)
+    for _, sums in map_blocks(events, lambda s: ProfileSums(s.detector).add(s), threads):
+        total.merge(sums)
+    return total.profiles()
 
 
 @cache

@@ -30,7 +30,7 @@ from phys_gan.report.maps import (
     name_row,
 )
 from phys_gan.report.style import REFERENCE, Look
-from phys_gan.validation.sample import Profile, Profiles
+from phys_gan.validation.averages import Profile, Profiles
 
 __all__ = [
     "average_figure",

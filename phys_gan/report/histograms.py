@@ -24,7 +24,8 @@ from phys_gan.report.style import (
     line_of,
     patch_of_reference,
 )
-from phys_gan.validation.distributions import FEW_HITS, Histogram, few_events
+from phys_gan.validation.distributions import why_not_compared
+from phys_gan.validation.histograms import Histogram
 
 __all__ = [
     "Bars",
@@ -472,7 +473,7 @@ def _normalised(
 
 
 def _few(histogram: Histogram) -> str:
-    return f"not compared: {few_events(*histogram.n_events, histogram.n_effective) or FEW_HITS}"
+    return f"not compared: {why_not_compared(histogram)}"
 
 
 def _name_flow(main: Axes, histogram: Histogram) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from phys_gan.errors import MissingError
+from phys_gan.files import numbers_first
 from phys_gan.metrics.distances import METRICS
 from phys_gan.metrics.result import MODES, MULTIVARIATE
 from phys_gan.metrics.uncertainty import ALPHA
@@ -51,6 +52,36 @@ def render(
     many, by_name = _by_name(comparisons, checks)
     sections = draw_sections(make_sections(many, by_name), files=False, report=report)
     return _page(many, by_name, sections)
+
+
+def save(
+    comparisons: Comparison | Comparisons,
+    directory: str | Path,
+    checks: Checks | Sequence[Check] = (),
+    *,
+    figures: bool = True,
+    report: Progress | None = None,
+) -> Path:
+    """Write ``metrics.json`` and ``index.html``; other files of the folder stay as they are.
+
+    The numbers are written before any figure is drawn. The page follows when all are drawn; one of
+    an earlier comparison is removed before, because it shows other numbers.
+
+    Arguments:
+        comparisons: One candidate, or several against one reference.
+        directory: Folder, made where there is none.
+        checks: Requirements that were checked, of several candidates by name.
+        figures: Write every figure as PDF and PNG too, in the folder ``figures``.
+        report: Called to show progress.
+
+    Returns:
+        The path of ``index.html``.
+
+    Raises:
+        OutputError: The folder cannot be written.
+    """
+    with numbers_first(Path(directory), "metrics.json", comparisons.metrics):
+        return save_page(comparisons, directory, checks, figures=figures, report=report)
 
 
 def save_page(

@@ -36,10 +36,11 @@ from phys_gan.report.slices import (
 )
 from phys_gan.report.style import Look, make_looks
 from phys_gan.report.tables import Checks
+from phys_gan.validation.averages import Profiles
 from phys_gan.validation.comparison import Comparisons
-from phys_gan.validation.distributions import MIN_EVENTS, Histogram
+from phys_gan.validation.distributions import MIN_EVENTS
 from phys_gan.validation.gallery import Gallery
-from phys_gan.validation.sample import Profiles
+from phys_gan.validation.histograms import Histogram
 
 __all__ = [
     "along_layers_section",

@@ -1,9 +1,8 @@
-"""Observables, metrics with errors and floors, plots and the report; for any generator's events."""
+"""Comparisons of events with a reference: metrics with errors and floors, for any generator."""
 
 from phys_gan.metrics.result import Result
 from phys_gan.observables import OBSERVABLES, Observable, measure, observable, select
-from phys_gan.validation.comparison import Comparison, Comparisons
-from phys_gan.validation.protocol import Options, compare, compare_all
+from phys_gan.validation.comparison import Comparison, Comparisons, Options, compare, compare_all
 from phys_gan.validation.requirements import Check, Requirement, evaluate, parse
 from phys_gan.validation.score import physics_score
 from phys_gan.work import Progress

@@ -1,32 +1,101 @@
-"""What a comparison found: results by observable, as numbers, as a table, as files."""
+"""Compare events of generators with a reference: :func:`compare` returns a :class:`Comparison`.
+
+Each sample is measured once. All observables of all events are judged as one family, those of the
+slices, which repeat what the whole shows, as another; what looks at whole events is judged metric
+by metric.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from threadpoolctl import threadpool_limits
+
 from phys_gan._version import __version__
 from phys_gan.detectors import Detector
-from phys_gan.files import numbers_first
-from phys_gan.metrics.response import ResponseCurve
+from phys_gan.errors import MissingError, RangeError
+from phys_gan.metrics.response import ResponseCurve, energy_edges, response_curve
 from phys_gan.metrics.result import Result
+from phys_gan.metrics.samples import need_same_cells
+from phys_gan.metrics.statistics import quantile
 from phys_gan.metrics.uncertainty import ALPHA
-from phys_gan.validation.distributions import Distributions, Histogram
-from phys_gan.validation.pathologies import Finding
+from phys_gan.observables import Wanted
+from phys_gan.observables.spectrum import SPECTRA, spectrum_name
+from phys_gan.validation.averages import Profiles
+from phys_gan.validation.caveats import caveats, count_shared, empty_slices
+from phys_gan.validation.distributions import (
+    MIN_EVENTS,
+    Distributions,
+    Selection,
+    Slices,
+    assess_all,
+    choose_bins,
+    make_cuts,
+)
+from phys_gan.validation.gallery import Gallery
+from phys_gan.validation.histograms import Histogram
+from phys_gan.validation.joint import (
+    Clouds,
+    Joint,
+    check_forms,
+    check_names,
+    classify,
+    compare_features,
+    compare_whole_events,
+)
+from phys_gan.validation.pathologies import Evidence, Finding, diagnose
 from phys_gan.validation.requirements import Check, Requirement, evaluate
-from phys_gan.validation.sample import Profiles
+from phys_gan.validation.sample import KEPT_BYTES, MAX_EVENTS, Sample, Source, measure_sample
+from phys_gan.work import Progress
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from phys_gan.metrics.classifier.two_sample import ClassifierResult
     from phys_gan.metrics.correlations import CellCorrelations, Correlations
-    from phys_gan.validation.gallery import Gallery
-    from phys_gan.validation.joint import Clouds
 
-__all__ = ["Comparison", "Comparisons", "Side"]
+
+@dataclass(frozen=True)
+class Options:
+    """What is compared, and how.
+
+    Attributes:
+        seed: Seed of bootstrap, floors and classifiers: equal input and seed give equal output.
+        observables: Names of registered observables, own ones, or plain functions of
+            :class:`~phys_gan.observables.Showers`; all that apply when None.
+            ``"cell_energy"`` is the spectrum of the cells, ``"pixels"`` that of images.
+        slices: Conditions in slices of which everything is compared again: names, or names with
+            edges. Conditions that are not known are left out when no edges are given: by default
+            showers are cut by their incident energy, images by their flux.
+        multivariate: Compare whole events as well: all observables at once, the correlations of
+            layers and cells, and single events.
+        features: Further features for the distances of whole events: ``"conditions"`` (the
+            features of a classifier of the reference's conditions), ``"inception"`` (images), or
+            own ones from :data:`~phys_gan.metrics.EXTRACTORS`.
+        classifiers: Forms of the events that a classifier is trained on to tell the samples
+            apart: ``"high"``, ``"low"`` and ``"low-normalised"``. This takes minutes.
+        preset: Settings of the classifier: ``"quick"``, or ``"challenge"`` for those of the
+            CaloChallenge.
+        device: Where classifiers are trained, such as ``"cpu"`` or ``"cuda"``.
+        kept_bytes: Memory for the cells of the whole events of one sample.
+        max_events: Most events of a sample that are compared; of more, a random choice is, and
+            averages are those of all.
+    """
+
+    seed: int = 0
+    observables: Sequence[Wanted] | None = None
+    slices: Slices | Sequence[str] = ("energy", "flux")
+    multivariate: bool = True
+    features: Sequence[str] = ()
+    classifiers: Sequence[str] = ()
+    preset: str = "quick"
+    device: str = "cpu"
+    kept_bytes: int = KEPT_BYTES
+    max_events: int = MAX_EVENTS
 
 
 @dataclass(frozen=True)
@@ -36,8 +105,8 @@ class Side:
     Attributes:
         name: What it is called in tables and legends.
         n: Number of different events that were compared.
-        n_copies: How many more there were that are copies of these, bit for bit.
-        n_effective: How many events of weight 1 say as much.
+        n_copies: Number of further events that are copies of these, bit for bit.
+        n_effective: Effective number of events.
         weighted: Whether the events have weights.
         provenance: How the events were made.
         conditions: Name of a condition to its smallest, median and largest value.
@@ -59,13 +128,31 @@ class Side:
 
     @property
     def worth(self) -> str:
-        """How many events of equal weight say as much, in words; empty without weights."""
+        """The effective number of events in words; empty without weights."""
         return f" worth {self.n_effective:,.0f}" if self.weighted else ""
 
     @property
     def energy(self) -> tuple[float, float, float] | None:
         """Smallest, median and largest incident energy [MeV], where known."""
         return self.conditions.get("energy")
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the fields for JSON, without the profiles and the response."""
+        ranges = {
+            name: dict(zip(("min", "median", "max"), values, strict=True))
+            for name, values in self.conditions.items()
+        }
+        return {
+            "name": self.name,
+            "n": self.n,
+            "n_copies": self.n_copies,
+            "n_effective": self.n_effective,
+            "weighted": self.weighted,
+            "energy": ranges.get("energy"),
+            "conditions": ranges,
+            "energy_outside_cells": self.outside,
+            "provenance": dict(self.provenance),
+        }
 
 
 @dataclass(frozen=True)
@@ -74,18 +161,18 @@ class Comparison:
 
     Attributes:
         reference: The reference, such as full simulation.
-        candidate: What is judged against it.
+        candidate: The sample that is judged against it.
         detector: The detector of both.
         whole: All observables, of all events.
         slices: The same in slices of conditions.
-        multivariate: Metric name to result, for what looks at all observables together.
+        multivariate: Metric name to result, of metrics of whole events.
         findings: Known failures of generators that the candidate shows.
-        n_shared: How many events of the candidate are in the reference too, bit for bit.
+        n_shared: Number of events of the candidate that are in the reference too, bit for bit.
         correlations: Between the layers of both samples.
         cell_correlations: Between cells against their distance, of both samples.
-        classifiers: Form of the input to what a classifier made of it.
+        classifiers: Form of the input to the result of a classifier.
         gallery: Single events to look at.
-        clouds: The points of toys to look at.
+        clouds: Points of toys to look at.
         warnings: What limits the meaning of the comparison, as sentences.
         seed: Seed of the resampling.
     """
@@ -135,8 +222,8 @@ class Comparison:
     def metrics(self) -> dict[str, Any]:
         """Everything of metrics.json, as plain dictionaries and numbers."""
         return {
-            "reference": _side(self.reference),
-            "candidate": _side(self.candidate),
+            "reference": self.reference.as_dict(),
+            "candidate": self.candidate.as_dict(),
             "observables": _results(self.results),
             "multivariate": {name: r.as_dict() for name, r in self.multivariate.items()},
             "findings": [finding.as_dict() for finding in self.findings],
@@ -221,25 +308,9 @@ class Comparison:
     def save(
         self, directory: str | Path, checks: Sequence[Check] = (), *, figures: bool = True
     ) -> Path:
-        """Write ``metrics.json`` and ``index.html``; other files of the folder stay as they are.
-
-        The numbers are written before any figure is drawn. The page follows when all are drawn;
-        one of an earlier comparison is removed before, because it shows other numbers.
-
-        Arguments:
-            directory: Folder, made where there is none.
-            checks: Requirements that were checked, for the traffic lights of the table.
-            figures: Write every figure as PDF and PNG too, in the folder ``figures``.
-
-        Returns:
-            The path of ``index.html``.
-
-        Raises:
-            OutputError: The folder cannot be written.
-        """
-        return Comparisons({self.candidate.name: self}).save(
-            directory, {self.candidate.name: checks}, figures=figures
-        )
+        """Write ``metrics.json`` and ``index.html``; see :func:`phys_gan.report.save`."""
+        checked = {self.candidate.name: checks}
+        return Comparisons({self.candidate.name: self}).save(directory, checked, figures=figures)
 
 
 @dataclass(frozen=True)
@@ -263,11 +334,7 @@ class Comparisons(Mapping[str, Comparison]):
 
     @property
     def metrics(self) -> dict[str, Any]:
-        """Content of metrics.json.
-
-        Of one candidate that is ``Comparison.metrics``; of several, ``candidates`` holds it for
-        each of them by name.
-        """
+        """Content of metrics.json: of several candidates, ``candidates`` holds that of each."""
         each = {name: comparison.metrics for name, comparison in self.items()}
         if len(each) == 1:
             return next(iter(each.values()))
@@ -295,42 +362,253 @@ class Comparisons(Mapping[str, Comparison]):
         checks: Mapping[str, Sequence[Check]] | None = None,
         *,
         figures: bool = True,
-        report: Callable[[str, int], None] | None = None,
+        report: Progress | None = None,
     ) -> Path:
-        """Write ``metrics.json`` and ``index.html``, as :meth:`Comparison.save` does.
+        """Write ``metrics.json`` and ``index.html``; see :func:`phys_gan.report.save`."""
+        from phys_gan.report import save
 
-        Arguments:
-            directory: Folder, made where there is none.
-            checks: Candidate name to the requirements that were checked on it.
-            figures: Write every figure as PDF and PNG too, in the folder ``figures``.
-            report: Called to show progress.
-        """
-        with numbers_first(Path(directory), "metrics.json", self.metrics):
-            from phys_gan.report import save_page
+        return save(self, directory, checks or {}, figures=figures, report=report)
 
-            return save_page(self, directory, checks or {}, figures=figures, report=report)
+
+def compare(
+    reference: Source,
+    candidate: Source,
+    *,
+    seed: int = 0,
+    observables: Sequence[Wanted] | None = None,
+    training: Source | None = None,
+    options: Options | None = None,
+) -> Comparison:
+    """Compare a candidate with a reference in all observables of their detector.
+
+    Arguments:
+        reference: Events of full simulation, or what else is taken as the truth; in memory, or
+            block by block, such as ``phys_gan.blocks(files)``.
+        candidate: Events to judge, of the same detector.
+        seed: Seed of bootstrap and floors.
+        observables: What to compare, as in :class:`Options`.
+        training: Events that the candidate was trained on, to look for copies of them.
+        options: All further options; ``seed`` and ``observables`` above come first.
+
+    Raises:
+        DetectorError: The detectors differ, or no observable exists for them.
+        RangeError: A sample has fewer than 20 events.
+        MissingError: An observable, or a condition to slice, is not known.
+    """
+    chosen = replace(
+        options or Options(),
+        seed=seed or (options.seed if options else 0),
+        observables=observables or (options.observables if options else None),
+    )
+    found = compare_all(reference, {"candidate": candidate}, training=training, options=chosen)
+    return found["candidate"]
+
+
+def compare_all(
+    reference: Source,
+    candidates: Mapping[str, Source],
+    *,
+    training: Source | None = None,
+    options: Options | None = None,
+    report: Progress | None = None,
+    measure: Callable[..., Sample] = measure_sample,
+) -> Comparisons:
+    """Compare several candidates with one reference, which is measured once.
+
+    Arguments:
+        reference: As in :func:`compare`.
+        candidates: Name to events.
+        training: As in :func:`compare`.
+        options: What is compared, and how.
+        report: Called to show progress.
+        measure: Measures a sample, with the arguments of
+            :func:`~phys_gan.validation.sample.measure_sample`; of sources it understands.
+
+    Raises:
+        PhysGanError: As in :func:`compare`.
+    """
+    options = options or Options()
+    check_names(options.features, options.classifiers, options.preset)
+    scalars = options.observables
+    if scalars is not None:
+        scalars = [o for o in scalars if o not in SPECTRA]
+
+    def measured(source: Source, name: str) -> Sample:
+        return measure(
+            source,
+            name,
+            observables=scalars,
+            seed=options.seed,
+            kept_bytes=options.kept_bytes,
+            max_events=options.max_events,
+            report=None if report is None else partial(report, f"measuring {name}"),
+        )
+
+    # Thousands of small matrices: threads of BLAS would wait for each other most of the time.
+    with threadpool_limits(1, user_api="blas"):
+        truth = measured(reference, "reference")
+        check_forms(truth, options.classifiers)
+        spectrum = _with_spectrum(truth.detector, options.observables)
+        others = [measured(source, name) for name, source in candidates.items()]
+        known = None if training is None else measured(training, "training")
+        for other in [*others, *([] if known is None else [known])]:
+            _check(truth, other)
+        cuts = make_cuts(truth, _known_slices(options.slices, truth, others))
+        selections = [
+            (cut, choose_bins(truth, others, cut, spectrum=spectrum)) for cut in (None, *cuts)
+        ]
+        found = {}
+        for done, other in enumerate(others):
+            if report is not None:
+                report(f"comparing {other.name}", done)
+            found[other.name] = _compare(truth, other, known, selections, options)
+    return Comparisons(found)
+
+
+def _compare(
+    reference: Sample,
+    candidate: Sample,
+    training: Sample | None,
+    selections: Sequence[Selection],
+    options: Options,
+) -> Comparison:
+    shared = [o for o in reference.observables if o.name in candidate.values]
+    (whole,) = assess_all(shared, reference, candidate, selections[:1], options.seed)
+    slices = assess_all(shared, reference, candidate, selections[1:], options.seed)
+    curves = _curves(reference, candidate)
+    joint = Joint()
+    if options.multivariate:
+        joint = compare_whole_events(reference, candidate, training, seed=options.seed)
+    classifiers = classify(
+        reference,
+        candidate,
+        options.classifiers,
+        preset=options.preset,
+        seed=options.seed,
+        device=options.device,
+    )
+    extracted = compare_features(reference, candidate, options.features, seed=options.seed)
+    multivariate = joint.results | extracted
+    for form, found in classifiers.items():
+        multivariate |= {f"{name}_{form}": result for name, result in found.results.items()}
+    return Comparison(
+        reference=_make_side(reference, curves and curves[0]),
+        candidate=_make_side(candidate, curves and curves[1]),
+        detector=reference.detector,
+        whole=whole,
+        slices=slices,
+        multivariate=multivariate,
+        findings=diagnose(Evidence(reference, candidate, curves, multivariate)),
+        n_shared=count_shared(reference, candidate),
+        correlations=joint.correlations,
+        cell_correlations=joint.cell_correlations,
+        classifiers=classifiers,
+        gallery=joint.gallery,
+        clouds=joint.clouds,
+        warnings=[
+            *caveats(reference, candidate, training, whole),
+            *empty_slices(slices),
+            *joint.unweighted,
+        ],
+        seed=options.seed,
+    )
+
+
+def _known_slices(
+    slices: Slices | Sequence[str], reference: Sample, others: Sequence[Sample]
+) -> Slices:
+    """Return the slices of known conditions; without edges they are only a suggestion."""
+    wanted = slices if isinstance(slices, Mapping) else dict.fromkeys(slices)
+    for name, edges in wanted.items():
+        for sample in others:
+            if edges is not None and name not in sample.conditions:
+                raise MissingError(
+                    f"{sample.name} has no condition '{name}' to slice; available: "
+                    f"{', '.join(sample.conditions) or 'none'}",
+                    remedy="leave this slice out",
+                    value=name,
+                )
+    known = set(reference.conditions).intersection(*(other.conditions for other in others))
+    return {name: edges for name, edges in wanted.items() if name in known or edges is not None}
+
+
+def _with_spectrum(detector: Detector, wanted: Sequence[Wanted] | None) -> bool:
+    """Return whether the spectrum of the cells is compared; coordinates have none."""
+    own = spectrum_name(detector)
+    if wanted is None:
+        return own is not None
+    other = next((name for name in SPECTRA if name != own and name in wanted), None)
+    if other is not None:
+        cells = "coordinates" if detector.is_toy else "pixels" if detector.is_image else "energies"
+        raise MissingError(
+            f"'{other}' is not an observable of '{detector.name}', whose cells are {cells}",
+            remedy="leave it out" if own is None else f"ask for '{own}'",
+            value=other,
+        )
+    return own in wanted
+
+
+def _check(reference: Sample, candidate: Sample) -> None:
+    need_same_cells(reference.detector, candidate.detector)
+
+    def too_few(what: str, value: float, remedy: str = "give more events") -> RangeError:
+        text = f"{what}, but a comparison needs at least {MIN_EVENTS}"
+        return RangeError(text, remedy=remedy, value=value, constraint=MIN_EVENTS)
+
+    different = reference.n_different
+    if different < MIN_EVENTS <= len(reference):
+        raise too_few(
+            f"only {different} of the {reference.n_seen} events of the reference are different",
+            different,
+        )
+    for sample in (reference, candidate):
+        if len(sample) < MIN_EVENTS:
+            raise too_few(f"the {sample.name} has {len(sample)} events", len(sample))
+        if sample.effective < MIN_EVENTS:
+            raise too_few(
+                f"the {len(sample)} events of the {sample.name} are worth {sample.effective:.3g} "
+                "of equal weight",
+                sample.effective,
+                "give more events, or leave the weights out (phys-gan convert --drop weights)",
+            )
+
+
+def _curves(reference: Sample, candidate: Sample) -> tuple[ResponseCurve, ResponseCurve] | None:
+    if reference.detector.kind != "calorimeter":
+        return None
+    if "energy" not in reference.conditions or "energy" not in candidate.conditions:
+        return None
+    edges = energy_edges(reference.conditions["energy"])
+
+    def curve(sample: Sample) -> ResponseCurve:
+        energy = sample.conditions["energy"]
+        response = sample.layer_energies.sum(axis=1) / energy
+        return response_curve(energy, response, edges, sample.weights)
+
+    return curve(reference), curve(candidate)
+
+
+def _make_side(sample: Sample, curve: ResponseCurve | None) -> Side:
+    ranges = {}
+    for name, values in sample.conditions.items():
+        middle = float(quantile(values, [0.5], sample.weights)[0])
+        ranges[name] = (float(values.min()), middle, float(values.max()))
+    return Side(
+        name=sample.name,
+        n=len(sample),
+        n_copies=sample.n_seen - sample.n_different,
+        n_effective=sample.effective,
+        weighted=sample.weighted,
+        provenance=dict(sample.provenance),
+        conditions=ranges,
+        outside=sample.outside,
+        profiles=sample.profiles,
+        response=curve,
+    )
 
 
 def _results(results: Mapping[str, Mapping[str, Result]]) -> dict[str, Any]:
     return {
         name: {metric: result.as_dict() for metric, result in by_metric.items()}
         for name, by_metric in results.items()
-    }
-
-
-def _side(side: Side) -> dict[str, Any]:
-    ranges = {
-        name: dict(zip(("min", "median", "max"), values, strict=True))
-        for name, values in side.conditions.items()
-    }
-    return {
-        "name": side.name,
-        "n": side.n,
-        "n_copies": side.n_copies,
-        "n_effective": side.n_effective,
-        "weighted": side.weighted,
-        "energy": ranges.get("energy"),
-        "conditions": ranges,
-        "energy_outside_cells": side.outside,
-        "provenance": dict(side.provenance),
     }

@@ -1,15 +1,15 @@
-"""What a trained model does, to be looked at: events, ramps of conditions, walks, mixed styles.
+"""An :class:`Exploration` of a trained model: events, ramps of conditions, latent walks, styles.
 
-What conditions are called, and which measured quantity answers to which of them.
-
-Ramps: one condition over its whole range, the others at their middle, the latents fixed.
+In a :class:`Ramp` one condition runs over its whole range while the others stay at their middle and
+the latents are fixed. What is measured of the events should rise with the condition: which quantity
+that is, is in :data:`MEANINGS`.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -17,26 +17,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from phys_gan.detectors import Detector, ImageLayer, Layer
+from phys_gan.detectors import Detector, ImageLayer
 from phys_gan.errors import MissingError
 from phys_gan.events import Events
-from phys_gan.files import numbers_first
+from phys_gan.files import finite, numbers_first
 from phys_gan.metrics.response import Followed, follow
 from phys_gan.observables import OBSERVABLES, Observable, Showers, measure, select
-
-__all__ = [
-    "MEANINGS",
-    "Exploration",
-    "Meaning",
-    "Mixed",
-    "Ramp",
-    "Range",
-    "Respond",
-    "Response",
-    "counterparts",
-    "meaning_of",
-    "measure_ramp",
-]
+from phys_gan.work import Progress
 
 
 @dataclass(frozen=True)
@@ -74,10 +61,6 @@ class Meaning:
         return f"{value * self.factor:.3g} {self.unit}".rstrip()
 
 
-def _image(layer: Layer) -> bool:
-    return isinstance(layer, ImageLayer)
-
-
 def _total(showers: Showers) -> NDArray[np.float64]:
     return showers.total / 1000
 
@@ -87,20 +70,14 @@ def _angle(showers: Showers) -> NDArray[np.float64]:
     return np.asarray(np.arctan2(g2, g1) / 2, np.float64)
 
 
-_E_TOT = Observable(
-    "E_tot",
-    _total,
-    r"$E_\mathrm{tot}$",
-    "GeV",
-    description="Energy in all cells.",
-)
+_E_TOT = Observable("E_tot", _total, r"$E_\mathrm{tot}$", "GeV", description="Energy in all cells.")
 _ANGLE = Observable(
     "position_angle_{k}",
     _angle,
     r"$\varphi_{k}$",
     "rad",
     description="Angle of the major axis of band {k}: adaptive moments.",
-    applies=_image,
+    applies=lambda layer: isinstance(layer, ImageLayer),
 )
 
 MEANINGS: Mapping[str, Meaning] = MappingProxyType(
@@ -124,7 +101,7 @@ MEANINGS: Mapping[str, Meaning] = MappingProxyType(
 
 
 def meaning_of(detector: Detector, condition: str) -> Meaning:
-    """Return how a condition is shown; one that nobody knows by its name alone.
+    """Return how a condition is shown; an unknown one has its name for a label.
 
     Example:
         >>> from phys_gan.detectors import load_detector
@@ -134,12 +111,11 @@ def meaning_of(detector: Detector, condition: str) -> Meaning:
     known = MEANINGS.get(condition)
     if known is None:
         return Meaning(condition.replace("_", " ").replace("$", r"\$"))
-    unit = known.unit.replace("{cell}", detector.cell_unit)
-    return Meaning(known.label, unit, known.factor, known.measured, known.period, known.equal)
+    return replace(known, unit=known.unit.replace("{cell}", detector.cell_unit))
 
 
 def counterparts(detector: Detector, condition: str) -> list[Observable]:
-    """Return what answers to a condition in a detector, one per band of an image; may be nothing.
+    """Return what is measured of a condition, one observable per band of an image; may be none.
 
     Example:
         >>> from phys_gan.detectors import load_detector
@@ -212,7 +188,7 @@ class Range:
 
 @dataclass(frozen=True, eq=False)
 class Response:
-    """How a measured quantity answers to a condition.
+    """How a measured quantity follows a condition.
 
     Attributes:
         observable: What was measured.
@@ -237,7 +213,7 @@ class Ramp:
         meaning: How it is shown.
         values: Its values at each step, (S,).
         events: One event at each step, all of the same latents.
-        responses: What answers to it; empty where nothing that is measured does.
+        responses: What is measured of it; may be empty.
     """
 
     range: Range
@@ -260,7 +236,7 @@ class Ramp:
         return f"{self.number(value)} {self.meaning.unit}".rstrip()
 
     def verdict(self, response: Response) -> str:
-        """Say in one sentence whether a response follows this condition."""
+        """Return in one sentence whether a response follows this condition."""
         name, o, f = self.name, response.observable, response.followed
         low, high = self.number(self.values[0]), self.text(self.values[-1])
         if not f.measured:
@@ -295,27 +271,30 @@ class Ramp:
 
     def _response(self, response: Response) -> dict[str, Any]:
         f = response.followed
-        return {
-            "unit": response.observable.unit,
-            "mean": _numbers(f.mean),
-            "spread": _numbers(f.spread),
-            "error": _numbers(f.error),
-            "defined": f.defined.tolist(),
-            "rises": _numbers(f.rises),
-            "rise_errors": _numbers(f.rise_errors),
-            "change": _number(f.whole),
-            "change_error": _number(f.whole_error),
-            "spearman": _number(f.spearman),
-            "monotonic": f.monotonic,
-            "responds": f.responds,
-            "verdict": self.verdict(response),
-        }
+        found: dict[str, Any] = finite(
+            {
+                "unit": response.observable.unit,
+                "mean": f.mean.tolist(),
+                "spread": f.spread.tolist(),
+                "error": f.error.tolist(),
+                "defined": f.defined.tolist(),
+                "rises": f.rises.tolist(),
+                "rise_errors": f.rise_errors.tolist(),
+                "change": f.whole,
+                "change_error": f.whole_error,
+                "spearman": f.spearman,
+                "monotonic": f.monotonic,
+                "responds": f.responds,
+                "verdict": self.verdict(response),
+            }
+        )
+        return found
 
 
 def measure_ramp(
     respond: Respond, ranges: Sequence[Range], name: str, n: int, *, steps: int = 9
 ) -> Ramp:
-    """Let a condition run over its range and measure what answers to it.
+    """Let a condition run over its range and measure the response.
 
     Arguments:
         respond: Makes events of the same n latents under given conditions.
@@ -324,8 +303,8 @@ def measure_ramp(
         n: Number of latents.
         steps: Number of values.
     """
-    wanted = next(one for one in ranges if one.name == name)
-    values = wanted.at(np.linspace(0, 1, steps))
+    running = next(one for one in ranges if one.name == name)
+    values = running.at(np.linspace(0, 1, steps))
     middle = {one.name: np.full(n, one.middle) for one in ranges}
     rows: list[Events] = []
     measured: list[dict[str, NDArray[np.float64]]] = []
@@ -337,28 +316,18 @@ def measure_ramp(
         rows.append(events[:1])
     row = Events.concatenate(rows)
     meaning = meaning_of(row.detector, name)
+    columns = {o: np.stack([m[o.name] for m in measured]) for o in observables}
     responses = [
-        Response(
-            o,
-            follow(np.stack([m[o.name] for m in measured]), meaning.period, float(values[0])),
-        )
-        for o in observables
+        Response(o, follow(column, meaning.period, float(values[0])))
+        for o, column in columns.items()
     ]
-    return Ramp(wanted, meaning, values, row, responses)
+    return Ramp(running, meaning, values, row, responses)
 
 
 def _with_error(value: float, error: float, unit: str) -> str:
     # An error below the last figure says nothing.
     known = f" ± {error:.1g}" if error > 5e-4 * abs(value) else ""
     return f"{value:.3g}{known} {unit}".rstrip().replace("-", "−")
-
-
-def _number(value: float) -> float | None:
-    return float(value) if np.isfinite(value) else None
-
-
-def _numbers(values: NDArray[np.float64]) -> list[float | None]:
-    return [_number(value) for value in values]
 
 
 @dataclass(frozen=True, eq=False)
@@ -382,12 +351,12 @@ class Mixed:
 
 @dataclass(frozen=True, eq=False)
 class Exploration:
-    """What a model did.
+    """Events of a model that show what it does with its latents and conditions.
 
     Attributes:
         events: Events of random latents under random conditions.
         ramps: Every condition over its whole range.
-        constant: Conditions without a range: they had one value in all training events.
+        constant: Conditions with one value in all training events.
         walks: Events along paths between random latents, under the middle conditions.
         mixed: Events of mixed styles, of a StyleGAN.
         n: Latents at each step of a ramp.
@@ -411,7 +380,7 @@ class Exploration:
 
     @property
     def responses(self) -> list[tuple[Ramp, Response]]:
-        """Everything that was measured, with its ramp."""
+        """All responses, with their ramps."""
         return [(ramp, response) for ramp in self.ramps for response in ramp.responses]
 
     @property
@@ -436,7 +405,7 @@ class Exploration:
 
     @property
     def unanswered(self) -> list[str]:
-        """The conditions to which nothing that is measured answers."""
+        """The conditions without a response that is measured."""
         return [ramp.name for ramp in self.ramps if not ramp.responses]
 
     @property
@@ -464,12 +433,11 @@ class Exploration:
         directory: str | Path,
         *,
         figures: bool = True,
-        report: Callable[[str, int], None] | None = None,
+        report: Progress | None = None,
     ) -> Path:
         """Write ``explore.json`` and ``index.html``; other files of the folder stay as they are.
 
-        The numbers are written before any figure is drawn, as
-        :meth:`phys_gan.validation.Comparison.save` does.
+        The numbers are written before any figure is drawn.
 
         Arguments:
             directory: Folder, made where there is none.

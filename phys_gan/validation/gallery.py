@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,9 +9,7 @@ from numpy.typing import NDArray
 
 from phys_gan.events import Events
 from phys_gan.randomness import stream
-from phys_gan.validation.sample import Measured
-
-__all__ = ["Gallery", "make_gallery"]
+from phys_gan.validation.sample import Sample
 
 _SHOWN = 4
 _SHOWN_IMAGES = 16
@@ -43,7 +40,7 @@ class Gallery:
     typical: NDArray[np.float64]
 
 
-def make_gallery(reference: Measured, candidate: Measured, *, seed: int) -> Gallery:
+def make_gallery(reference: Sample, candidate: Sample, *, seed: int) -> Gallery:
     r"""Choose events to show, among those that stayed in memory.
 
     The distance from an event x to an event y is that of the square roots of their cells,
@@ -53,10 +50,6 @@ def make_gallery(reference: Measured, candidate: Measured, *, seed: int) -> Gall
     same energy are near. Without incident energies, and for images, whose pixels may be negative,
     the distance is that of the cells as they are, over the length of x.
 
-    Arguments:
-        reference: The reference.
-        candidate: The candidate.
-        seed: Seed of the choice.
     """
     draws = stream(seed, "validation/gallery")
     first = _random(reference.kept, draws)
@@ -65,10 +58,10 @@ def make_gallery(reference: Measured, candidate: Measured, *, seed: int) -> Gall
     nearest = reference.kept[rows]
     _, typical = _nearest(nearest, reference.kept, skip=rows)
     return Gallery(
-        reference=_few(first),
-        candidate=_few(_alike(first, candidate.kept, draws)),
-        drawn=_few(drawn),
-        nearest=_few(nearest),
+        reference=_copied(first),
+        candidate=_copied(_alike(first, candidate.kept, draws)),
+        drawn=_copied(drawn),
+        nearest=_copied(nearest),
         distances=distances,
         typical=typical,
     )
@@ -126,7 +119,7 @@ def _of_like_conditions(wanted: Events, events: Events, draws: np.random.Generat
     rows: list[int] = []
     for values in mine:
         off = ((theirs - values) ** 2).sum(axis=1)
-        # Nothing is shown twice, but where there are fewer than are wanted.
+        # No event is shown twice, unless there are fewer than are wanted.
         if len(rows) < len(events):
             off[rows] = np.inf
         rows.append(int(off.argmin()))
@@ -141,13 +134,15 @@ def _nearest(
     Arguments:
         wanted: A few events.
         events: All events.
-        skip: Rows of ``events`` that are the wanted ones themselves.
+        skip: Rows of ``events`` that are the wanted ones, whose own neighbours are looked for.
     """
     query = _pattern(wanted)
     lengths = (query**2).sum(axis=1)
     best = np.full(len(wanted), np.inf)
     rows = np.zeros(len(wanted), np.int64)
-    for begin, patterns in _patterns(events):
+    size = max(1, _BLOCK_BYTES // (4 * events.detector.n_cells))
+    for begin in range(0, len(events), size):
+        patterns = _pattern(events[begin : begin + size])
         squares = lengths[:, None] - 2 * query @ patterns.T
         squares += np.einsum("ij,ij->i", patterns, patterns)
         if skip is not None:
@@ -160,12 +155,6 @@ def _nearest(
     # The expanded square rounds; the distance of the pair itself is exact.
     difference = query.astype(np.float64) - _pattern(events[rows])
     return rows, np.sqrt((difference**2).sum(axis=1)) / _scale(wanted)
-
-
-def _patterns(events: Events) -> Iterator[tuple[int, NDArray[np.float32]]]:
-    rows = max(1, _BLOCK_BYTES // (4 * events.detector.n_cells))
-    for begin in range(0, len(events), rows):
-        yield begin, _pattern(events[begin : begin + rows])
 
 
 def _pattern(events: Events) -> NDArray[np.float32]:
@@ -183,7 +172,7 @@ def _is_shower(events: Events) -> bool:
     return events.detector.kind == "calorimeter" and "energy" in events.conditions
 
 
-def _few(events: Events) -> Events:
+def _copied(events: Events) -> Events:
     """Copy a few events, so that they do not keep all others in memory."""
     return Events(
         events.cells.copy(),

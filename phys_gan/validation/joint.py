@@ -1,6 +1,7 @@
-"""Compare events as a whole: all observables together, correlations, classifiers, displays.
+"""Compare whole events: all observables at once, correlations, classifiers, single events.
 
-Compare the points of toys as wholes: distances between clouds, and the modes that are hit.
+Whole events of toys are points: their modes are counted instead of correlations, and the points
+themselves are shown.
 """
 
 from __future__ import annotations
@@ -15,7 +16,6 @@ from numpy.typing import NDArray
 
 from phys_gan.detectors import Detector
 from phys_gan.errors import MissingError
-from phys_gan.events import Events
 from phys_gan.metrics.correlations import (
     CellCorrelations,
     Correlations,
@@ -25,36 +25,36 @@ from phys_gan.metrics.correlations import (
 from phys_gan.metrics.features import EXTRACTORS, Classifying, feature_matrix, undefined_values
 from phys_gan.metrics.inception import find_weights, inception_score
 from phys_gan.metrics.judging import MIN_EVENTS, judge_features
-from phys_gan.metrics.result import MODES, MULTIVARIATE, UNWEIGHTED, Result, against_floor
+from phys_gan.metrics.result import (
+    LIMIT_SIGMAS,
+    MODES,
+    MULTIVARIATE,
+    UNWEIGHTED,
+    Result,
+    against_floor,
+)
 from phys_gan.metrics.statistics import Weights, taken
 from phys_gan.randomness import stream
 from phys_gan.toys import Mixture, truth_of
 from phys_gan.toys.mixture import summarise, tally_modes
 from phys_gan.validation.gallery import Gallery, make_gallery
 from phys_gan.validation.pathologies import MEMORISATION
-from phys_gan.validation.sample import Measured
+from phys_gan.validation.sample import Sample
 
 if TYPE_CHECKING:
     from phys_gan.metrics.classifier.two_sample import ClassifierResult
 
-__all__ = [
-    "MOST_SHOWN",
-    "Clouds",
-    "Together",
-    "check_forms",
-    "check_names",
-    "classify",
-    "compare_extracted",
-    "compare_together",
-    "coordinates",
-    "judge_modes",
-    "make_clouds",
-]
-
 MOST_SHOWN = 20_000
 """Points of each sample that a picture holds."""
 
+_NEIGHBOURS = 5_000
+"""Events of each sample for nearest neighbours, whose cost is quadratic."""
+
+_CELL_EVENTS = 20_000
+"""Events for correlations of cells: enough to know them to a per mille."""
+
 _REPLICAS = 100
+_OF_FEATURES = {"fpd": "fid", "kpd": "kid"}
 
 
 @dataclass(frozen=True)
@@ -74,74 +74,9 @@ class Clouds:
     truth: Mixture | None
 
 
-def coordinates(sample: Measured) -> NDArray[np.float64]:
-    """Return the points of a sample that are in memory, shape (n, d)."""
-    return sample.kept.cells.astype(np.float64)
-
-
-def make_clouds(reference: Measured, candidate: Measured, *, seed: int) -> Clouds:
-    """Choose the points to show: all, or 20,000 at random of each sample."""
-    draws = stream(seed, "validation/clouds")
-    first, second = (
-        points[np.sort(draws.permutation(len(points))[:MOST_SHOWN])]
-        for points in (coordinates(reference), coordinates(candidate))
-    )
-    return Clouds(reference.detector, first, second, truth_of(reference.detector))
-
-
-def judge_modes(reference: Measured, candidate: Measured, *, seed: int) -> dict[str, Result]:
-    r"""Judge the modes that the candidate hits; nothing where the density has a single one.
-
-    Each metric compares one sample with the truth (:func:`phys_gan.toys.count_modes`). Its error
-    is that of 100 bootstrap replicas of the candidate; its floor comes from random halves of the
-    reference. The reverse divergence of a perfect sample falls as 1/N, and is scaled from the
-    half of the reference to the size of the candidate. All that is needed of a sample is its
-    tally by mode: replicas are multinomial, halves hypergeometric draws from it.
-
-    Arguments:
-        reference: Points of the truth.
-        candidate: Points to judge.
-        seed: Seed of replicas and halves.
-    """
-    truth = truth_of(reference.detector)
-    if truth is None or truth.n_modes < 2:
-        return {}
-    first, second = (tally_modes(coordinates(s), truth) for s in (reference, candidate))
-    n, m = int(first.sum()), int(second.sum())
-    half = n // 2
-    boot = stream(seed, "validation/modes").multinomial(m, second.ravel() / m, _REPLICAS)
-    halves = stream(seed, "validation/mode-halves").multivariate_hypergeometric(
-        first.ravel(), half, _REPLICAS
-    )
-    replicas, floors = (
-        [summarise(tally.reshape(first.shape), truth) for tally in tallies]
-        for tallies in (boot, halves)
-    )
-    value = summarise(second, truth)
-    found = {}
-    for name, metric in MODES.items():
-        scale = half / m if name == "reverse_kl" else 1.0
-        found[name] = against_floor(
-            float(getattr(value, name)),
-            float(np.std([getattr(replica, name) for replica in replicas], ddof=1)),
-            [scale * getattr(part, name) for part in floors],
-            n,
-            m,
-            worse=metric.worse,
-        )
-    return found
-
-
-_NEIGHBOURS = 5_000
-"""Events of each sample for nearest neighbours, whose cost is quadratic."""
-
-_CELL_EVENTS = 20_000
-_OF_FEATURES = {"fpd": "fid", "kpd": "kid"}
-
-
 @dataclass(frozen=True)
-class Together:
-    """What whole events show.
+class Joint:
+    """The comparison of whole events.
 
     Attributes:
         results: Metric name to result.
@@ -149,7 +84,7 @@ class Together:
         cell_correlations: Between cells against their distance.
         gallery: Single events of both samples.
         clouds: The points of both samples, of toys.
-        unweighted: What metrics do that cannot take the weights of the events, in sentences.
+        unweighted: How metrics that cannot take the weights of the events were taken, in sentences.
     """
 
     results: dict[str, Result] = field(default_factory=dict)
@@ -161,7 +96,7 @@ class Together:
 
 
 def check_names(features: Sequence[str], classifiers: Sequence[str], preset: str) -> None:
-    """Say what is not known before hours of work, not after.
+    """Check names before hours of work, not after.
 
     Raises:
         MissingError: There are no such features, form of the input or settings, or the network
@@ -178,16 +113,16 @@ def check_names(features: Sequence[str], classifiers: Sequence[str], preset: str
         _check_known([preset], PRESETS, "preset of a classifier")
 
 
-def check_forms(reference: Measured, forms: Sequence[str]) -> None:
-    """Say which forms of the input do not exist for a detector, as soon as it is known.
+def check_forms(reference: Sample, forms: Sequence[str]) -> None:
+    """Check forms of the input, as soon as the detector is known.
 
     Raises:
-        DetectorError: One of them does not.
+        DetectorError: One of them does not exist for the detector.
     """
     if forms:
         from phys_gan.metrics.classifier import FORMS
 
-        shown = [name for name in ("energy",) if name in reference.conditions]
+        shown = ["energy"] if "energy" in reference.conditions else []
         for form in forms:
             FORMS[form](reference.kept[:1], shown)
 
@@ -200,19 +135,19 @@ def _check_known(names: Sequence[str], known: Mapping[str, object], what: str) -
             )
 
 
-def compare_together(
-    reference: Measured, candidate: Measured, training: Measured | None, *, seed: int
-) -> Together:
+def compare_whole_events(
+    reference: Sample, candidate: Sample, training: Sample | None, *, seed: int
+) -> Joint:
     """Compare all observables at once, correlations and single events.
 
     The features of the multivariate distances are all observables that both samples have; of
-    toys they are the coordinates, and the modes are counted instead of correlations.
+    toys they are the coordinates.
     """
-    results: dict[str, Result] = {}
     samples = [s for s in (reference, candidate, training) if s is not None]
     weights = reference.weights, candidate.weights
     weighted = any(w is not None for w in weights)
-    # The spectrum of the cells, where it alone is wanted, is no feature of an event.
+    results: dict[str, Result] = {}
+    # A spectrum of the cells, where it alone is wanted, is not a feature of an event.
     enough = min(sample.effective for sample in samples) >= MIN_EVENTS
     if enough and (features := _features(samples)):
         judge = partial(
@@ -232,30 +167,54 @@ def compare_together(
         if all(sample.weights is None or not sample.weighted for sample in samples[:2]):
             # Neighbours are those of different events, however many copies each has.
             results = judge() | {n: r for n, r in results.items() if n not in UNWEIGHTED}
+    unweighted = _unweighted(samples)
     if reference.detector.is_toy:
         clouds = make_clouds(reference, candidate, seed=seed)
         if not weighted:
             results = judge_modes(reference, candidate, seed=seed) | results
-        return Together(results, clouds=clouds, unweighted=_unweighted(samples))
+        return Joint(results, clouds=clouds, unweighted=unweighted)
+
     correlations = compare_correlations(
-        _shares(reference),
-        _shares(candidate),
+        _layer_fractions(reference),
+        _layer_fractions(candidate),
         [layer.name or str(k) for k, layer in enumerate(reference.detector.layers)],
         seed=seed,
-        weights=(reference.weights, candidate.weights),
+        weights=weights,
     )
     if correlations is not None:
         results["layer_correlations"] = correlations.rms
-    cells = compare_cell_correlations(_some(reference), _some(candidate), seed=seed)
+    # Evenly spaced events are enough.
+    first, second = (
+        sample.kept[:: max(1, len(sample.kept) // _CELL_EVENTS)]
+        for sample in (reference, candidate)
+    )
+    cells = compare_cell_correlations(first, second, seed=seed)
     if cells is not None:
         results["cell_correlations"] = cells.rms
     gallery = make_gallery(reference, candidate, seed=seed)
-    unweighted = _unweighted(samples)
-    return Together(results, correlations, cells, gallery, unweighted=unweighted)
+    return Joint(results, correlations, cells, gallery, unweighted=unweighted)
 
 
-def _unweighted(samples: Sequence[Measured]) -> list[str]:
-    """Say what is done instead, where metrics of weighted events have no weights."""
+def _features(samples: Sequence[Sample]) -> list[NDArray[np.float64]]:
+    """Return the features of every sample, shapes (n, d); nothing where there are none."""
+    reference = samples[0]
+    if reference.detector.is_toy:
+        return [_coordinates(sample) for sample in samples]
+    names = [o.name for o in reference.observables if all(o.name in s.values for s in samples)]
+    if not names:
+        return []
+    fills = undefined_values({name: reference.values[name] for name in names})
+    return [feature_matrix(sample.values, names, fills) for sample in samples]
+
+
+def _layer_fractions(sample: Sample) -> NDArray[np.float64]:
+    """Return layer energies over the incident one, which alone would correlate all of them."""
+    energy = sample.conditions.get("energy")
+    return sample.layer_energies if energy is None else sample.layer_energies / energy[:, None]
+
+
+def _unweighted(samples: Sequence[Sample]) -> list[str]:
+    """Return what is done instead, where metrics of weighted events have no weights."""
     if not any(sample.weighted and sample.weights is not None for sample in samples[:2]):
         return []
     names = [name for name in UNWEIGHTED if len(samples) > 2 or name not in MEMORISATION]
@@ -269,15 +228,14 @@ def _unweighted(samples: Sequence[Measured]) -> list[str]:
     return found
 
 
-def compare_extracted(
-    reference: Measured, candidate: Measured, extractors: Sequence[str], *, seed: int
+def compare_features(
+    reference: Sample, candidate: Sample, extractors: Sequence[str], *, seed: int
 ) -> dict[str, Result]:
-    """Compare features other than observables, of the events that are kept in memory.
+    """Compare features other than observables, of the whole events that are kept.
 
-    Half of the reference tells how to extract them, the other half is compared.
-
-    The Fréchet and kernel distances are called FID and KID there, as of images, and every metric
-    carries the name of its features.
+    Half of the reference tells how to extract them, the other half is compared. The Fréchet and
+    kernel distances are called FID and KID there, as of images, and every metric carries the name
+    of its features.
 
     Raises:
         MissingError: What the features need is not installed.
@@ -285,7 +243,7 @@ def compare_extracted(
     results: dict[str, Result] = {}
     if not extractors:
         return results
-    # What is trained on events knows them better than others: those it saw are not compared.
+    # An extractor may be trained on its events, and know them better than others.
     order = stream(seed, "validation/extractors").permutation(len(reference.kept))
     seen, unseen = (reference.kept[np.sort(part)] for part in np.array_split(order, 2))
     for name in extractors:
@@ -314,40 +272,28 @@ def _inception_score(
 ) -> Result:
     """Judge the score of the candidate against that of as many events of the reference.
 
-    Arguments:
-        reference: What a classifier says of the reference, and the weights of its events.
-        candidate: The same of the candidate.
-        seed: Seed of the errors.
+    Both are the class probabilities of a classifier, shape (N, K), and the weights of the events.
     """
     n = min(len(reference[0]), len(candidate[0]))
-    own, other = (
-        inception_score(said[:n], seed=seed, weights=taken(weights, np.arange(n)))
-        for said, weights in (candidate, reference)
+    own, floor = (
+        inception_score(probabilities[:n], seed=seed, weights=taken(weights, np.arange(n)))
+        for probabilities, weights in (candidate, reference)
     )
-    limit = other.value - 3 * float(np.hypot(own.error, other.error))
-    return Result(
-        own.value,
-        own.error,
-        other.value,
-        other.error,
-        limit,
-        n,
-        n,
-        within_floor=own.value >= limit,
-        worse="lower",
-    )
+    limit = floor.value - LIMIT_SIGMAS * float(np.hypot(own.error, floor.error))
+    within = own.value >= limit
+    return Result(*own, *floor, limit, n, n, within_floor=within, worse="lower")
 
 
 def classify(
-    reference: Measured,
-    candidate: Measured,
+    reference: Sample,
+    candidate: Sample,
     forms: Sequence[str],
     *,
     preset: str,
     seed: int,
     device: str,
 ) -> dict[str, ClassifierResult]:
-    """Train a classifier on each form of the events that are kept in memory."""
+    """Train a classifier on each form of the whole events that are kept."""
     if not forms:
         return {}
     from phys_gan.metrics.classifier import PRESETS, two_sample_test
@@ -361,24 +307,54 @@ def classify(
     }
 
 
-def _features(samples: Sequence[Measured]) -> list[NDArray[np.float64]]:
-    """Return the features of every sample, shapes (n, d); nothing where there are none."""
-    reference = samples[0]
-    if reference.detector.is_toy:
-        return [coordinates(sample) for sample in samples]
-    names = [o.name for o in reference.observables if all(o.name in s.values for s in samples)]
-    if not names:
-        return []
-    fills = undefined_values({name: reference.values[name] for name in names})
-    return [feature_matrix(sample.values, names, fills) for sample in samples]
+def _coordinates(sample: Sample) -> NDArray[np.float64]:
+    """Return the points of a sample that are kept, shape (n, d)."""
+    return sample.kept.cells.astype(np.float64)
 
 
-def _some(sample: Measured) -> Events:
-    """Return evenly spaced events, enough to know correlations to a per mille."""
-    return sample.kept[:: max(1, len(sample.kept) // _CELL_EVENTS)]
+def make_clouds(reference: Sample, candidate: Sample, *, seed: int) -> Clouds:
+    """Choose the points to show: all, or 20,000 at random of each sample."""
+    draws = stream(seed, "validation/clouds")
+    first, second = (
+        points[np.sort(draws.permutation(len(points))[:MOST_SHOWN])]
+        for points in (_coordinates(reference), _coordinates(candidate))
+    )
+    return Clouds(reference.detector, first, second, truth_of(reference.detector))
 
 
-def _shares(sample: Measured) -> NDArray[np.float64]:
-    """Return layer energies over the incident one, which alone would make all rise together."""
-    energy = sample.conditions.get("energy")
-    return sample.layer_energies if energy is None else sample.layer_energies / energy[:, None]
+def judge_modes(reference: Sample, candidate: Sample, *, seed: int) -> dict[str, Result]:
+    r"""Judge the modes that the candidate hits; nothing where the density has a single one.
+
+    Each metric compares one sample with the truth (:func:`phys_gan.toys.count_modes`). Its error
+    is that of 100 bootstrap replicas of the candidate; its floor comes from random halves of the
+    reference. The reverse divergence of a perfect sample falls as 1/N, and is scaled from the
+    half of the reference to the size of the candidate. A sample enters by its tally by mode:
+    replicas are multinomial, halves hypergeometric draws from it.
+    """
+    truth = truth_of(reference.detector)
+    if truth is None or truth.n_modes < 2:
+        return {}
+    first, second = (tally_modes(_coordinates(s), truth) for s in (reference, candidate))
+    n, m = int(first.sum()), int(second.sum())
+    half = n // 2
+    boot = stream(seed, "validation/modes").multinomial(m, second.ravel() / m, _REPLICAS)
+    halves = stream(seed, "validation/mode-halves").multivariate_hypergeometric(
+        first.ravel(), half, _REPLICAS
+    )
+    replicas, floors = (
+        [summarise(tally.reshape(first.shape), truth) for tally in tallies]
+        for tallies in (boot, halves)
+    )
+    value = summarise(second, truth)
+    found = {}
+    for name, metric in MODES.items():
+        scale = half / m if name == "reverse_kl" else 1.0
+        found[name] = against_floor(
+            float(getattr(value, name)),
+            float(np.std([getattr(replica, name) for replica in replicas], ddof=1)),
+            [scale * getattr(part, name) for part in floors],
+            n,
+            m,
+            worse=metric.worse,
+        )
+    return found

@@ -1,8 +1,8 @@
-"""Known failures of cells, layers and whole events; each function says what it saw, or None.
+"""Known failures of generators, each found and called by its name: :func:`diagnose`.
 
-Known failures of the response to energies; each function says what it saw, or None.
-
-Known failures of generators, each found and called by its name.
+Each function of :data:`DIAGNOSES` looks for one failure and returns what it found in a sentence, or
+None. A difference counts from 5 standard deviations on where many cells, layers and metrics are
+looked at, from 4 (by chance once in 16,000 times) where it is a single number.
 """
 
 from __future__ import annotations
@@ -18,51 +18,61 @@ from phys_gan.metrics.correlations import pearson
 from phys_gan.metrics.response import ResponseCurve, rms90, rms90_error
 from phys_gan.metrics.result import LIMIT_SIGMAS, Result
 from phys_gan.metrics.statistics import Weights, effective_size, mean_and_error, quantile, taken
-from phys_gan.validation.sample import Measured
-
-__all__ = [
-    "DIAGNOSES",
-    "Evidence",
-    "Finding",
-    "collapse",
-    "dead_cells",
-    "diagnose",
-    "energy_dependence",
-    "layer_order",
-    "low_energy_tail",
-    "mean_response",
-    "memorisation",
-    "missing_modes",
-    "repeated_events",
-    "resolution",
-]
+from phys_gan.validation.sample import Sample
 
 COLLAPSE = ("duplicates", "distinct", "diversity")
 MEMORISATION = ("closer_to_training", "training_distance", "training_copies")
 
-_SIGMAS = 5.0
-"""In units of its error, where a difference counts: many cells, layers and metrics are seen."""
+_OF_SHOWERS = ("dead cells", "layer order", "low-energy tail")
+"""Those that images and toys cannot have: their cells may be negative, and are not energies."""
+
+_SIGMAS_OF_MANY = 5.0
+_SIGMAS_OF_ONE = 4.0
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A failure that was found.
+
+    Attributes:
+        name: Its name, a key of :data:`DIAGNOSES`.
+        text: What was found, with its size, in one sentence.
+    """
+
+    name: str
+    text: str
+
+    def as_dict(self) -> dict[str, str]:
+        """Return the fields for JSON."""
+        return asdict(self)
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """What a diagnosis may look at.
+    """What a diagnosis looks at.
 
     Attributes:
         reference: The reference.
         candidate: The candidate.
         curves: Response of both, where the incident energies are known.
-        multivariate: Results of what looks at whole events.
+        multivariate: Results of metrics of whole events.
     """
 
-    reference: Measured
-    candidate: Measured
-    curves: tuple[ResponseCurve, ResponseCurve] | None = None
-    multivariate: Mapping[str, Result] | None = None
+    reference: Sample
+    candidate: Sample
+    curves: tuple[ResponseCurve, ResponseCurve] | None
+    multivariate: Mapping[str, Result]
+
+
+def diagnose(evidence: Evidence) -> list[Finding]:
+    """Return the known failures that the candidate shows; each is rare between equal samples."""
+    without = () if evidence.reference.detector.kind == "calorimeter" else _OF_SHOWERS
+    texts = ((name, find(evidence)) for name, find in DIAGNOSES.items() if name not in without)
+    return [Finding(name, text) for name, text in texts if text is not None]
 
 
 def dead_cells(evidence: Evidence) -> str | None:
-    """Look for cells that never fire although those of the reference do, and the reverse."""
+    """Look for cells that never fire although those of the reference do, and for the reverse."""
     texts = []
     pair = evidence.reference, evidence.candidate
     for (first, second), one, several in (
@@ -74,7 +84,7 @@ def dead_cells(evidence: Evidence) -> str | None:
         # The mean over its error is the root of the effective number of entries.
         ratio = (second.effective / first.effective) ** 0.5
         with np.errstate(invalid="ignore", divide="ignore"):
-            known = (mean > 0) & (ratio * mean / error > _SIGMAS)
+            known = (mean > 0) & (ratio * mean / error > _SIGMAS_OF_MANY)
         cells = np.flatnonzero(silent & known)
         if len(cells):
             words = several if len(cells) > 1 else one
@@ -83,7 +93,7 @@ def dead_cells(evidence: Evidence) -> str | None:
 
 
 def layer_order(evidence: Evidence) -> str | None:
-    """Ask whether the mean layer energies agree once the layers are put into another order."""
+    """Look for another order of the layers in which their mean energies agree."""
     samples = evidence.reference, evidence.candidate
     n_layers = evidence.reference.detector.n_layers
     if n_layers < 2:
@@ -101,7 +111,7 @@ def layer_order(evidence: Evidence) -> str | None:
     cost = pull**2
     layer, place = linear_sum_assignment(cost)
     # Neighbours that are alike may change places by chance; only what was far off counts.
-    moved = np.flatnonzero((layer != place) & (np.diag(cost) > _SIGMAS**2))
+    moved = np.flatnonzero((layer != place) & (np.diag(cost) > _SIGMAS_OF_MANY**2))
     if len(moved) < 2 or cost[moved, place[moved]].mean() > 0.1 * np.diag(cost)[moved].mean():
         return None
     layers = evidence.reference.detector.layers
@@ -113,12 +123,12 @@ def layer_order(evidence: Evidence) -> str | None:
 
 
 def collapse(evidence: Evidence) -> str | None:
-    """Ask whether the candidate repeats a few events."""
+    """Look for a candidate that repeats a few events."""
     return _results_outside(evidence, COLLAPSE, "The candidate repeats itself")
 
 
 def repeated_events(evidence: Evidence) -> str | None:
-    """Ask whether the candidate has events twice that are equal bit for bit."""
+    """Look for events of the candidate that are equal bit for bit."""
     candidate, reference = evidence.candidate, evidence.reference
     copies = candidate.n_seen - candidate.n_different
     # A read-out of few values repeats itself in the reference as well.
@@ -128,13 +138,13 @@ def repeated_events(evidence: Evidence) -> str | None:
 
 
 def memorisation(evidence: Evidence) -> str | None:
-    """Ask whether the candidate lies closer to the training events than to others."""
+    """Look for a candidate that is closer to its training events than to others."""
     return _results_outside(evidence, MEMORISATION, "The candidate repeats its training events")
 
 
 def missing_modes(evidence: Evidence) -> str | None:
-    """Ask whether the candidate hits as many modes of a known density as the reference does."""
-    found = (evidence.multivariate or {}).get("modes_hit")
+    """Look for modes of a known density that the reference hits and the candidate does not."""
+    found = evidence.multivariate.get("modes_hit")
     if found is None or found.within_floor:
         return None
     return (
@@ -146,19 +156,17 @@ def missing_modes(evidence: Evidence) -> str | None:
 def _results_outside(evidence: Evidence, names: Sequence[str], text: str) -> str | None:
     bad = [
         f"{name} {result.value:.3g} ± {result.error:.2g}, floor {result.floor:.3g}"
-        for name, result in (evidence.multivariate or {}).items()
-        if name in names and _far_beyond(result)
+        for name, result in evidence.multivariate.items()
+        if name in names
+        and not result.within_floor
+        # Their limits lie at three standard deviations.
+        and abs(result.value - result.floor)
+        > _SIGMAS_OF_MANY / LIMIT_SIGMAS * abs(result.limit - result.floor)
     ]
     return f"{text}: {'; '.join(bad)}." if bad else None
 
 
-def _far_beyond(result: Result) -> bool:
-    """Return whether a value is off by five standard deviations; the limit is at three."""
-    off, reach = abs(result.value - result.floor), abs(result.limit - result.floor)
-    return not result.within_floor and off > _SIGMAS / LIMIT_SIGMAS * reach
-
-
-def _named(cells: NDArray[np.int64], sample: Measured) -> str:
+def _named(cells: NDArray[np.int64], sample: Sample) -> str:
     layers = np.searchsorted(sample.detector.offsets, cells, side="right") - 1
     shown = [
         f"{cell - sample.detector.offsets[k]} of layer {sample.detector.layers[k].name or k}"
@@ -171,16 +179,22 @@ def _some(texts: Sequence[str]) -> str:
     return ", ".join(texts[:5]) + (f" and {len(texts) - 5} more" if len(texts) > 5 else "")
 
 
-_SIGMAS_energy_pathologies = 4.0
-"""In units of its error, where a difference counts: by chance once in 16,000 times."""
-
-
 def mean_response(evidence: Evidence) -> str | None:
     """Compare the mean response in bins of incident energy, averaged by their errors."""
-    found = _mean_ratio(evidence.curves)
-    if found is None:
+    if evidence.curves is None:
         return None
-    off, error = found
+    first, second = (curve.array("mean") for curve in evidence.curves)
+    errors = [curve.array("mean_error") for curve in evidence.curves]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        ratio = second / first
+        sigma = ratio * np.hypot(errors[0] / first, errors[1] / second)
+    good = np.isfinite(ratio) & np.isfinite(sigma) & (sigma > 0)
+    if not good.any():
+        return None
+    weights = sigma[good] ** -2
+    off, error = float(np.average(ratio[good] - 1, weights=weights)), float(weights.sum() ** -0.5)
+    if abs(off) <= _SIGMAS_OF_ONE * error:
+        return None
     side = "above" if off > 0 else "below"
     return (
         f"The mean response E_tot/E_inc is {_percent(abs(off), error)} {side} that of the "
@@ -192,29 +206,30 @@ def resolution(evidence: Evidence) -> str | None:
     """Compare the width of the response at equal incident energies.
 
     RMS90 of E_tot/E_inc around its median in bins of incident energy: unlike the standard
-    deviation it hardly knows the tails, and is more precise where there are any. Negative weights
-    have no shortest interval: nothing is said of such events.
+    deviation it hardly knows the tails, and is more precise where there are any. Events with
+    negative weights have no shortest interval, and are not compared.
     """
-    if evidence.curves is None or any(_signed(s) for s in (evidence.reference, evidence.candidate)):
+    samples = evidence.reference, evidence.candidate
+    if evidence.curves is None or any(
+        s.weights is not None and (s.weights < 0).any() for s in samples
+    ):
         return None
     edges = np.array(evidence.curves[0].edges)
-    first, second = (_residuals(s, edges) for s in (evidence.reference, evidence.candidate))
-    scale = np.array([rms90(*part) for part in first])
-    usable = [k for k in range(len(scale)) if scale[k] > 0 and len(second[k][0]) > 1]
+    parts = [_residuals(sample, edges) for sample in samples]
+    scale = np.array([rms90(*part) for part in parts[0]])
+    usable = [k for k in range(len(scale)) if scale[k] > 0 and len(parts[1][k][0]) > 1]
     if not usable:
         return None
-    joined = [
-        (
-            np.concatenate([part[k][0] / scale[k] for k in usable]),
-            None if sample.weights is None else np.concatenate([_own(part[k]) for k in usable]),
-        )
-        for sample, part in ((evidence.reference, first), (evidence.candidate, second))
-    ]
-    widths = [rms90(*part) for part in joined]
-    errors = [rms90_error(*part) for part in joined]
+    widths, errors = [], []
+    for part in parts:
+        values = np.concatenate([part[k][0] / scale[k] for k in usable])
+        weights = [w for _, w in (part[k] for k in usable) if w is not None]
+        joined = values, np.concatenate(weights) if weights else None
+        widths.append(rms90(*joined))
+        errors.append(rms90_error(*joined))
     off = widths[1] / widths[0] - 1
     error = float(np.hypot(errors[1], errors[0] * widths[1] / widths[0])) / widths[0]
-    if abs(off) <= _SIGMAS_energy_pathologies * error:
+    if abs(off) <= _SIGMAS_OF_ONE * error:
         return None
     what = "worse" if off > 0 else "better"
     return (
@@ -223,8 +238,28 @@ def resolution(evidence: Evidence) -> str | None:
     )
 
 
+def _residuals(
+    sample: Sample, edges: NDArray[np.float64]
+) -> list[tuple[NDArray[np.float64], Weights]]:
+    """Return E_tot/E_inc over its median - 1 in each bin of incident energy, and the weights."""
+    energy = sample.conditions["energy"]
+    response = sample.layer_energies.sum(axis=1) / energy
+    place = np.searchsorted(edges, energy, side="right") - 1
+    found = []
+    for k in range(len(edges) - 1):
+        inside = place == k
+        part, weights, median = response[inside], taken(sample.weights, inside), 0.0
+        if effective_size(len(part), weights) > 0:
+            median = float(quantile(part, [0.5], weights)[0])
+        if median <= 0:
+            nothing = np.zeros(len(part), bool)
+            part, weights, median = part[nothing], taken(weights, nothing), 1.0
+        found.append((part / median - 1, weights))
+    return found
+
+
 def energy_dependence(evidence: Evidence) -> str | None:
-    """Ask whether the deposited energy follows the incident energy."""
+    """Look for deposited energies that do not follow the incident energy."""
     pairs = []
     for sample in (evidence.reference, evidence.candidate):
         energy = sample.conditions.get("energy")
@@ -237,7 +272,7 @@ def energy_dependence(evidence: Evidence) -> str | None:
     n, m = evidence.reference.effective, evidence.candidate.effective
     error = (1 / max(1, n - 3) + 1 / max(1, m - 3)) ** 0.5
     first, second = (float(np.arctanh(np.clip(r, -0.999999, 0.999999))) for r in pairs)
-    if first - second < _SIGMAS_energy_pathologies * error or pairs[1] > 0.5 * pairs[0]:
+    if first - second < _SIGMAS_OF_ONE * error or pairs[1] > 0.5 * pairs[0]:
         return None
     return (
         f"The deposited energy hardly depends on the incident energy: their correlation is "
@@ -246,7 +281,7 @@ def energy_dependence(evidence: Evidence) -> str | None:
 
 
 def low_energy_tail(evidence: Evidence) -> str | None:
-    """Ask whether the candidate has its share of events and cells of low energy."""
+    """Look for missing events of low response and missing cells of low energy."""
     texts = [_low_response(evidence), _soft_cells(evidence)]
     return " ".join(text for text in texts if text) or None
 
@@ -269,7 +304,9 @@ def _low_response(evidence: Evidence) -> str | None:
         float(np.average(part < edge, weights=sample.weights))
         for part, sample in zip((values, other), samples, strict=True)
     )
-    if not _too_few(found * m, m, expected, n):
+    # A binomial count, whose expectation is known from the n events of the reference.
+    deviation = (m * expected * (1 - expected) * (1 + m / n)) ** 0.5
+    if found * m >= m * expected - _SIGMAS_OF_ONE * deviation:
         return None
     return (
         f"The tail of low E_tot/E_inc is missing: {100 * found:.2f} % of the events are below "
@@ -290,66 +327,13 @@ def _soft_cells(evidence: Evidence) -> str | None:
         mean_and_error(c, s.weights) for c, s in zip(counts, (reference, candidate), strict=True)
     )
     error = float(np.hypot(first_error, second_error))
-    if second >= 0.5 * first or first - second <= _SIGMAS_energy_pathologies * error:
+    if second >= 0.5 * first or first - second <= _SIGMAS_OF_ONE * error:
         return None
     edge = reference.spectrum_edges[min(last, len(reference.spectrum_edges) - 1)]
     return (
         f"Cells of low energy are missing: {second:.3g} per event below {edge:.3g} "
         f"{reference.detector.cell_unit}, but {first:.3g} in the reference."
     )
-
-
-def _mean_ratio(
-    curves: tuple[ResponseCurve, ResponseCurve] | None,
-) -> tuple[float, float] | None:
-    """Return candidate / reference - 1, averaged over energy, and its error, where it counts."""
-    if curves is None:
-        return None
-    first, second = (curve.array("mean") for curve in curves)
-    errors = [curve.array("mean_error") for curve in curves]
-    with np.errstate(invalid="ignore", divide="ignore"):
-        off = second / first - 1
-        error = second / first * np.hypot(errors[0] / first, errors[1] / second)
-    good = np.isfinite(off) & np.isfinite(error) & (error > 0)
-    if not good.any():
-        return None
-    weights = error[good] ** -2
-    average, sigma = float(np.average(off[good], weights=weights)), float(weights.sum() ** -0.5)
-    return (average, sigma) if abs(average) > _SIGMAS_energy_pathologies * sigma else None
-
-
-def _residuals(
-    sample: Measured, edges: NDArray[np.float64]
-) -> list[tuple[NDArray[np.float64], Weights]]:
-    """Return E_tot/E_inc over its median - 1 in each bin of incident energy, and the weights."""
-    energy = sample.conditions["energy"]
-    response = sample.layer_energies.sum(axis=1) / energy
-    place = np.searchsorted(edges, energy, side="right") - 1
-    found = []
-    for k in range(len(edges) - 1):
-        part, weights = response[place == k], taken(sample.weights, place == k)
-        median = 0.0
-        if effective_size(len(part), weights) > 0:
-            median = float(quantile(part, [0.5], weights)[0])
-        if median > 0:
-            found.append((part / median - 1, weights))
-        else:
-            found.append((part[:0], None if weights is None else weights[:0]))
-    return found
-
-
-def _own(part: tuple[NDArray[np.float64], Weights]) -> NDArray[np.float64]:
-    return np.ones(len(part[0])) if part[1] is None else part[1]
-
-
-def _signed(sample: Measured) -> bool:
-    return sample.weights is not None and bool((sample.weights < 0).any())
-
-
-def _too_few(found: float, n: float, expected: float, n_reference: float) -> bool:
-    """Return whether a binomial count is too low, the expectation being known from n_reference."""
-    spread = (n * expected * (1 - expected) * (1 + n / n_reference)) ** 0.5
-    return bool(found < n * expected - _SIGMAS_energy_pathologies * spread)
 
 
 def _percent(value: float, error: float) -> str:
@@ -370,32 +354,4 @@ DIAGNOSES: dict[str, Callable[[Evidence], str | None]] = {
     "memorised events": memorisation,
     "missing modes": missing_modes,
 }
-"""Name of a failure to what looks for it and says what it saw, or None."""
-
-
-@dataclass(frozen=True)
-class Finding:
-    """A failure that was found.
-
-    Attributes:
-        name: Its name, a key of :data:`DIAGNOSES`.
-        text: What was seen, with its size, in one sentence.
-    """
-
-    name: str
-    text: str
-
-    def as_dict(self) -> dict[str, str]:
-        """Return the fields for JSON."""
-        return asdict(self)
-
-
-_OF_SHOWERS = ("dead cells", "layer order", "low-energy tail")
-"""Those that images and toys cannot have: their cells may be negative, and are no energies."""
-
-
-def diagnose(evidence: Evidence) -> list[Finding]:
-    """Return the known failures that the candidate shows; each is rare between equal samples."""
-    without = () if evidence.reference.detector.kind == "calorimeter" else _OF_SHOWERS
-    texts = ((name, find(evidence)) for name, find in DIAGNOSES.items() if name not in without)
-    return [Finding(name, text) for name, text in texts if text is not None]
+"""Name of a failure to the function that looks for it."""

@@ -1,4 +1,4 @@
-"""Requirements such as ``ks.max<0.1`` on the metrics of a comparison, for pipelines."""
+"""Requirements on the metrics of a comparison, such as ``ks.max<0.1``: :func:`evaluate`."""
 
 from __future__ import annotations
 
@@ -10,8 +10,6 @@ from typing import Any
 
 from phys_gan.errors import ConfigError, MissingError
 from phys_gan.metrics.distances import METRICS
-
-__all__ = ["Check", "Requirement", "evaluate", "parse"]
 
 _OPERATORS: dict[str, Callable[[float, float], bool]] = {
     "<=": operator.le,
@@ -64,8 +62,8 @@ class Check:
 
     Attributes:
         requirement: The requirement.
-        value: What the comparison gave; NaN where a needed metric is not defined.
-        met: Whether it holds; what is not defined never does.
+        value: Value of the metric; NaN where it is not defined.
+        met: Whether the requirement holds; one on an undefined value never does.
     """
 
     requirement: Requirement
@@ -139,13 +137,17 @@ def _values(requirement: Requirement, metrics: Mapping[str, Any]) -> list[Any]:
     selections: list[Mapping[str, Mapping[str, Any]]] = [metrics["observables"]]
     if requirement.in_slices:
         selections = [part["observables"] for part in metrics.get("slices", [])]
-    # What holds in the other slices alone does not hold in all.
+    # A requirement on all slices is not met where one has no comparison.
     complete = bool(selections) and all(selections)
     if observable is None and requirement.statistic is None:
         if name != "outside_floor":
             return [_single(requirement, metrics)]
-        outside = [not _all_within(results) for part in selections for results in part.values()]
-        return [sum(outside)] if complete else []
+        outside = sum(
+            not all(result["within_floor"] for result in results.values())
+            for part in selections
+            for results in part.values()
+        )
+        return [outside] if complete else []
     if observable is not None and observable not in metrics["observables"]:
         raise _unknown(observable, requirement.text, list(metrics["observables"]))
     if not complete:
@@ -170,10 +172,6 @@ def _single(requirement: Requirement, metrics: Mapping[str, Any]) -> Any:
             name, requirement.text, ["outside_floor", "findings", "p_value", *multivariate]
         )
     return multivariate[name]["value"]
-
-
-def _all_within(results: Mapping[str, Any]) -> bool:
-    return all(result["within_floor"] for result in results.values())
 
 
 def _unknown(name: str, text: str, available: Sequence[str]) -> MissingError:

@@ -1,4 +1,4 @@
-"""One cheap number for how far generated events are from true ones, to choose a checkpoint."""
+"""One cheap number to choose a checkpoint by: :func:`physics_score`."""
 
 from __future__ import annotations
 
@@ -12,13 +12,11 @@ from phys_gan.metrics.statistics import effective_size, taken
 from phys_gan.observables import measure, select
 from phys_gan.observables.spectrum import open_edges, spectrum_per_event
 
-__all__ = ["physics_score"]
-
 
 def physics_score(reference: Events, candidate: Events) -> float:
     """Return the mean KS distance over all observables and the cell spectrum: 0 is best, 1 worst.
 
-    Toys have no cell spectrum: there it is the mean over the coordinates, the true density at the
+    Toys have no cell spectrum: their observables are the coordinates, the true density at the
     points, and the modes they belong to. Events count by their weights, where they have some.
 
     An observable that is defined in one sample only counts as 1. The incident energy itself is

@@ -19,7 +19,7 @@ from phys_gan.data.source import Paths
 from phys_gan.detectors import Detector
 from phys_gan.errors import ConfigError
 from phys_gan.validation import Check, Comparisons, Options, Progress, compare_all, parse
-from phys_gan.validation.sample import Measured, Measurement, measure_sample
+from phys_gan.validation.sample import Accumulator, Sample, measure_sample
 from phys_gan.workflows.cluster import Cluster, require_shared
 
 __all__ = ["Verdict", "measure_on", "validate"]
@@ -33,7 +33,7 @@ def measure_on(
     parts: int | None = None,
     report: Callable[[int], None] | None = None,
     **given: Any,
-) -> Measured:
+) -> Sample:
     """Measure files as :func:`~phys_gan.validation.sample.measure_sample` does, on workers.
 
     Arguments:
@@ -58,12 +58,12 @@ def measure_on(
             report(done)
 
     measure = partial(_measure, name=name, version=__version__, given=given)
-    return cluster.reduce(measure, Measurement.merged, tasks, count).finish()
+    return cluster.reduce(measure, Accumulator.merged, tasks, count).sample()
 
 
 def _measure(
     task: tuple[int, Blocks], *, name: str, version: str, given: dict[str, Any]
-) -> Measurement:
+) -> Accumulator:
     """Measure a part, on a worker."""
     before, blocks = task
     for source in blocks.found.sources:
@@ -72,7 +72,7 @@ def _measure(
     # As in a comparison: other threads of BLAS would add up in another order.
     with threadpool_limits(1, user_api="blas"):
         for events in blocks:
-            found = found or Measurement(events, name, before, **given)
+            found = found or Accumulator(events, name, before, **given)
             found.add(events)
     assert found is not None, "parts have at least one block"
     return found

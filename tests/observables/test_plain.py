@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 
 from benchmarks.plain_observables import plain_comparison, plain_observables
+from helpers import make_profiles
 from phys_gan.data import read
 from phys_gan.detectors import load_detector
 from phys_gan.events import Events
 from phys_gan.observables import measure, select
 from phys_gan.observables.spectrum import spectrum_per_event
 from phys_gan.simulation import simulate
-from phys_gan.validation.sample import make_profiles
 
 ROOT = Path(__file__).parents[2]
 

@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from helpers import make_profiles
 from phys_gan.detectors import load_detector
 from phys_gan.errors import DataError
 from phys_gan.events import Events
@@ -17,7 +18,7 @@ from phys_gan.observables.spectrum import (
     spectrum_per_event,
     trimmed,
 )
-from phys_gan.validation.sample import ProfileSums, make_profiles
+from phys_gan.validation.averages import ProfileSums
 
 
 def toy(name: str, n: int = 40, seed: int = 0) -> Events:

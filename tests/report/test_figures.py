@@ -20,9 +20,8 @@ from phys_gan.report.events import nearest_figure, random_figure
 from phys_gan.report.histograms import histogram_figure
 from phys_gan.report.slices import response_figure
 from phys_gan.report.style import as_pdf, as_png, as_svg, embedded, figure_style, make_looks
-from phys_gan.validation.comparison import Comparisons
+from phys_gan.validation.comparison import Comparisons, Options, compare_all
 from phys_gan.validation.gallery import make_gallery
-from phys_gan.validation.protocol import Options, compare_all
 from phys_gan.validation.sample import measure_sample
 
 

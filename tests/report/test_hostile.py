@@ -12,7 +12,7 @@ import pytest
 from phys_gan.detectors import Detector
 from phys_gan.events import Events
 from phys_gan.report import save_page
-from phys_gan.validation.protocol import Options, compare_all
+from phys_gan.validation.comparison import Options, compare_all
 
 HOSTILE = '<script>alert("x")</script>\'><img src=x onerror=y> $\\frac$ ../../x'
 LAYER = (

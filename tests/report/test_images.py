@@ -7,6 +7,7 @@ import pytest
 from matplotlib.colors import AsinhNorm
 from matplotlib.figure import Figure
 
+from helpers import make_profiles
 from phys_gan.detectors import Detector, load_detector
 from phys_gan.events import Events
 from phys_gan.metrics.correlations import compare_cell_correlations
@@ -15,7 +16,7 @@ from phys_gan.report.correlations import cell_figure
 from phys_gan.report.events import nearest_figure, random_figure
 from phys_gan.report.style import asinh_axis, asinh_ticks, figure_style, make_looks
 from phys_gan.validation.gallery import Gallery, make_gallery
-from phys_gan.validation.sample import make_profiles, measure_sample
+from phys_gan.validation.sample import measure_sample
 
 DETECTOR = load_detector("galaxies-32")
 LAYER = DETECTOR.layers[0].model_dump() | {"rows": 16, "columns": 16}

@@ -12,8 +12,7 @@ from phys_gan.detectors import Detector, load_detector
 from phys_gan.events import Events
 from phys_gan.report import pictures, render, save_page
 from phys_gan.report.pictures import Drawing, Picture
-from phys_gan.validation.comparison import Comparison, Comparisons
-from phys_gan.validation.protocol import Options, compare_all
+from phys_gan.validation.comparison import Comparison, Comparisons, Options, compare_all
 from phys_gan.validation.requirements import evaluate
 
 DETECTORS = ["calogan", "calochallenge-1-photons", "calochallenge-2"]

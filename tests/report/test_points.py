@@ -11,8 +11,8 @@ from phys_gan.events import Events
 from phys_gan.report.points import curve_figure, plane_figure
 from phys_gan.report.style import make_looks
 from phys_gan.toys import TOYS, simulate_toy
+from phys_gan.validation.comparison import Options, compare_all
 from phys_gan.validation.joint import Clouds
-from phys_gan.validation.protocol import Options, compare_all
 
 RING = simulate_toy("toy-ring", 400, seed=1)
 AXIS = '[[layers]]\nkind = "axis"\n'

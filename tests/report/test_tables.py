@@ -13,8 +13,7 @@ from phys_gan.report import tables
 from phys_gan.report.numbers import Light, make_card, observable_light, result_light, severity
 from phys_gan.report.pictures import file_names
 from phys_gan.report.tables import together_table
-from phys_gan.validation.comparison import Comparisons
-from phys_gan.validation.protocol import Options, compare_all
+from phys_gan.validation.comparison import Comparisons, Options, compare_all
 from phys_gan.validation.requirements import Check, evaluate
 
 GOOD = Result(0.1, 0.01, 0.1, 0.02, 0.2, 50, 50, True, 0.5, 40.0)

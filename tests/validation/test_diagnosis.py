@@ -13,8 +13,8 @@ import pytest
 import phys_gan as pg
 from phys_gan.events import Events
 from phys_gan.validation import compare
+from phys_gan.validation.comparison import Options
 from phys_gan.validation.pathologies import DIAGNOSES
-from phys_gan.validation.protocol import Options
 from phys_gan.workflows import demo_sample
 
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "data" / "geant4"

@@ -11,8 +11,10 @@ import phys_gan as pg
 from phys_gan.detectors import load_detector
 from phys_gan.events import Events
 from phys_gan.observables import OBSERVABLES
-from phys_gan.validation.distributions import bin_edges, choose_bins, spectrum_histogram
-from phys_gan.validation.protocol import Options, compare, empty_slices
+from phys_gan.validation.caveats import empty_slices
+from phys_gan.validation.comparison import Options, compare
+from phys_gan.validation.distributions import choose_bins
+from phys_gan.validation.histograms import bin_edges, spectrum_histogram
 from phys_gan.validation.sample import measure_sample
 from phys_gan.workflows import demo_sample
 
@@ -111,7 +113,7 @@ def test_bins_of_cells_come_from_the_candidates_where_the_reference_has_no_hits(
 def test_a_spectrum_of_no_events_has_no_errors() -> None:
     edges = np.array([1.0, 2.0, 3.0])
     hits = np.ones((4, 4), np.uint16)
-    histogram = spectrum_histogram("MeV", edges, hits[:0], hits)
+    histogram = spectrum_histogram("cell_energy", "MeV", edges, (hits[:0], hits))
     assert histogram.reference_error.tolist() == [0, 0, 0, 0]
     assert histogram.n_events == (0, 4)
 

@@ -6,7 +6,7 @@ import pytest
 from phys_gan.detectors import load_detector
 from phys_gan.events import Events
 from phys_gan.validation.gallery import make_gallery
-from phys_gan.validation.sample import Measured, measure_sample
+from phys_gan.validation.sample import Sample, measure_sample
 
 DETECTOR = load_detector("calogan")
 
@@ -20,7 +20,7 @@ def events(seed: int, n: int = 300) -> Events:
     return Events(cells, {"energy": energy}, DETECTOR)
 
 
-def measured(sample: Events) -> Measured:
+def measured(sample: Events) -> Sample:
     return measure_sample(sample, "sample", observables=["depth"])
 
 

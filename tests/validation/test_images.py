@@ -129,7 +129,7 @@ def test_what_describes_showers_is_refused_before_anything_is_compared(
     def never(*_: object) -> None:
         raise AssertionError
 
-    monkeypatch.setattr("phys_gan.validation.protocol.choose_bins", never)
+    monkeypatch.setattr("phys_gan.validation.comparison.choose_bins", never)
     for form in ("high", "low-normalised"):
         with pytest.raises(DetectorError, match=rf"'{form}' describes showers.*use the form low"):
             compare(*pair, options=Options(classifiers=[form], observables=["flux_r"]))

@@ -8,7 +8,7 @@ import pytest
 from phys_gan.detectors import load_detector
 from phys_gan.errors import DataError, DetectorError
 from phys_gan.events import Events
-from phys_gan.validation.sample import Measured, Measurement, measure_sample
+from phys_gan.validation.sample import Accumulator, Sample, measure_sample
 
 CALOGAN = load_detector("calogan")
 
@@ -89,7 +89,7 @@ def test_blocks_that_do_not_belong_together_are_refused() -> None:
         measure_sample(iter([]), "mixture")
 
 
-def assert_same(one: Measured, other: Measured) -> None:
+def assert_same(one: Sample, other: Sample) -> None:
     for table in ("values", "conditions"):
         for name, column in getattr(one, table).items():
             np.testing.assert_array_equal(getattr(other, table)[name], column, err_msg=name)
@@ -111,25 +111,25 @@ def test_eight_parts_are_one_piece(max_events: int) -> None:
     whole = measure_sample(iter(blocks), "all", **given)
     parts = []
     for first in range(0, 40, 5):
-        part = Measurement(blocks[first], "all", 50 * first, **given)
+        part = Accumulator(blocks[first], "all", 50 * first, **given)
         for block in blocks[first : first + 5]:
             part.add(block)
         parts.append(part)
     # Pairs, then pairs of pairs; the later one first.
     while len(parts) > 1:
         parts = [b.merged(a) for a, b in zip(parts[::2], parts[1::2], strict=True)]
-    assert_same(whole, parts[0].finish())
+    assert_same(whole, parts[0].sample())
 
 
 def test_a_bounded_number_of_events_stays_in_memory() -> None:
     events = toy(3000)
     whole = measure_sample(events, "all", seed=3)
-    measurement = Measurement(events, "some", seed=3, max_events=200)
+    measurement = Accumulator(events, "some", seed=3, max_events=200)
     for first in range(0, 3000, 100):
         measurement.add(events[first : first + 100])
         assert len(measurement.table) <= 400
         assert len(measurement.kept) <= 400
-    some = measurement.finish()
+    some = measurement.sample()
     assert (len(some), some.n_events, len(whole), whole.n_events) == (200, 3000, 3000, 3000)
     assert len(some.kept) == 200
     for name, column in some.values.items():
@@ -146,4 +146,4 @@ def test_parts_that_do_not_belong_together_are_refused() -> None:
     events = toy(30)
     bare = Events(events.cells, {"energy": events.energy}, CALOGAN)
     with pytest.raises(DataError, match="same conditions"):
-        Measurement(events, "a").merged(Measurement(bare, "a", 30))
+        Accumulator(events, "a").merged(Accumulator(bare, "a", 30))

@@ -7,10 +7,10 @@ from phys_gan.detectors import load_detector
 from phys_gan.errors import ConfigError, MissingError
 from phys_gan.events import Events
 from phys_gan.validation.distributions import Cut, make_cuts
-from phys_gan.validation.sample import Measured, measure_sample
+from phys_gan.validation.sample import Sample, measure_sample
 
 
-def sample(**conditions: np.ndarray) -> Measured:
+def sample(**conditions: np.ndarray) -> Sample:
     n = len(next(iter(conditions.values())))
     detector = load_detector("calogan")
     return measure_sample(Events(np.ones((n, 504)), conditions, detector), "reference")
