@@ -295,7 +295,7 @@ def trained_discriminator(p: Mixture, q: Mixture, seed: int) -> tuple[float, flo
     for step in range(STEPS):
         rows = torch.randint(len(real), (2, STEP_EVENTS), generator=noise)
         rate = schedule.rate(step / STEPS)
-        critic.improve(real[rows[0]], fake[rows[1]], nothing, step=step, rate=rate, shown=0)
+        critic.update(real[rows[0]], fake[rows[1]], nothing, step=step, rate=rate, shown=0)
     points = np.linspace(-8, 8, 4001)[:, None]
     with torch.no_grad():
         logits = network.logits(torch.from_numpy(points).float(), torch.zeros(len(points), 0))

@@ -36,7 +36,7 @@ from phys_gan.networks.blocks import baked
 from phys_gan.randomness import draw_by_weight, stream
 from phys_gan.references import recipe_references
 from phys_gan.training.batches import Batches, Flow, ResidentBatches, StreamedBatches
-from phys_gan.training.methods import Method, Setup, Sources, build_method
+from phys_gan.training.methods import Method, Setup, SourceEvents, build_method
 from phys_gan.training.processes import Pulse, loss_of_process_explained, start_fabric
 from phys_gan.training.recipe import Recipe
 from phys_gan.training.run import Run
@@ -217,7 +217,7 @@ def prepare(
         others = ResidentBatches(
             *encoded, encoding.n_globals, group, config.seed + 1, *ranks, source[0].weights
         )
-        sources = Sources(others, source[1])
+        sources = SourceEvents(others, source[1])
     if events.weights is not None:
         # What scales are taken from must not need the weights any more.
         n = min(len(events), _SAMPLE)

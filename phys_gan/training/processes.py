@@ -28,7 +28,6 @@ __all__ = [
     "gather",
     "is_first",
     "loss_of_process_explained",
-    "share",
     "start_fabric",
 ]
 
@@ -142,7 +141,7 @@ def average_gradients(fabric: Fabric, gradients: Iterable[Tensor]) -> None:
 
 
 @torch.no_grad()
-def share(fabric: Fabric, network: nn.Module) -> None:
+def broadcast(fabric: Fabric, network: nn.Module) -> None:
     """Give every process the first one's weights and buffers."""
     if fabric.world_size > 1:
         for tensor in (*network.parameters(), *network.buffers()):

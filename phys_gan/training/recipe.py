@@ -29,7 +29,7 @@ from phys_gan.networks import (
 )
 from phys_gan.training.methods import AdversarialConfig, AnyMethodConfig, GameConfig
 from phys_gan.training.schedule import TrainingConfig
-from phys_gan.training.techniques import Section
+from phys_gan.training.techniques import Config
 
 __all__ = ["Recipe", "Simulated", "load_recipe", "nonsense", "recipe_names"]
 
@@ -157,7 +157,7 @@ _OF_KINDS = ("encoding", "method")
 _KIND = re.compile(r"\s*[\w.]*kind\s*=")
 
 
-class Simulated(Section):
+class Simulated(Config):
     """Events to learn from where no files are given: the detector's own simulator makes them.
 
     Attributes:
@@ -169,7 +169,7 @@ class Simulated(Section):
     seed: int = Field(default=0, ge=0)
 
 
-class Recipe(Section):
+class Recipe(Config):
     """A complete configuration.
 
     Attributes:

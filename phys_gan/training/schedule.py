@@ -8,12 +8,12 @@ from typing import Literal
 from pydantic import Field
 
 from phys_gan.model import Precision
-from phys_gan.training.techniques import Section
+from phys_gan.training.techniques import Config
 
 __all__ = ["TrainingConfig"]
 
 
-class TrainingConfig(Section):
+class TrainingConfig(Config):
     """The schedule; progress counts events shown to the networks, not epochs.
 
     Attributes:

@@ -1,4 +1,4 @@
-"""Methods: what one step of training is."""
+"""Methods: one step of training, one module each."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import Field
 
 from phys_gan.training.methods.adversarial import Adversarial, AdversarialConfig, GameConfig
-from phys_gan.training.methods.base import Method, Setup, Sources
+from phys_gan.training.methods.base import Method, Setup, SourceEvents
 from phys_gan.training.methods.cycle import Cycle, CycleConfig
 from phys_gan.training.methods.moments import MomentMatching, MomentMatchingConfig
 from phys_gan.training.methods.stacked import Stacked, StackedMethodConfig
@@ -26,7 +26,7 @@ __all__ = [
     "Method",
     "MomentMatchingConfig",
     "Setup",
-    "Sources",
+    "SourceEvents",
     "StackedMethodConfig",
     "VaeGanConfig",
     "VariationalConfig",

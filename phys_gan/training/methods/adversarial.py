@@ -1,8 +1,7 @@
-"""Adversarial training of a conditional generator against one discriminator.
+"""Adversarial training of a conditional generator against a discriminator.
 
-The options that every adversarial method has.
-
-The discriminator's side of a game: its loss, its penalties, and all techniques on it.
+:class:`GameConfig` has the options of every adversarial method, and :class:`Critic` is the
+discriminator's side of such a game; :class:`Adversarial` is the conditional GAN.
 """
 
 from __future__ import annotations
@@ -28,19 +27,16 @@ from phys_gan.networks import (
 )
 from phys_gan.networks.blocks import normalise_spectrally
 from phys_gan.training.methods.base import Learner, Method, Setup, Stateful, diversity
-from phys_gan.training.techniques import Penalties, Section, Techniques, unroll
-
-__all__ = ["Adversarial", "AdversarialConfig", "Critic", "GameConfig", "LossName"]
+from phys_gan.training.techniques import Config, Penalties, Techniques, unroll
 
 
 def _known(name: str) -> str:
-    """Require the name of a loss, also of one that a user has added to the table."""
+    """Require the name of a loss, which may be one that a user has added to the table."""
     if name not in LOSSES:
         raise ValueError(f"should be one of {', '.join(map(repr, LOSSES))}")
     return name
 
 
-LossName = Annotated[str, AfterValidator(_known)]
 _CONDITIONING = {
     "concatenation": "mirza2014cgan",
     "projection": "miyato2018projection",
@@ -48,7 +44,7 @@ _CONDITIONING = {
 }
 
 
-class GameConfig(Section):
+class GameConfig(Config):
     """How a generator and a discriminator learn from each other.
 
     Attributes:
@@ -63,7 +59,7 @@ class GameConfig(Section):
         techniques: Techniques.
     """
 
-    loss: LossName = "non-saturating"
+    loss: Annotated[str, AfterValidator(_known)] = "non-saturating"
     conditioning: tuple[Conditioning, ...] = ("concatenation", "projection")
     auxiliary_weight: float = Field(default=1.0, gt=0)
     discriminator_steps: int = Field(default=1, ge=1)
@@ -73,8 +69,9 @@ class GameConfig(Section):
 
     @property
     def references(self) -> tuple[str, ...]:
-        """The loss, and how conditions enter."""
-        return (LOSSES[self.loss].reference, *(_CONDITIONING[name] for name in self.conditioning))
+        """BibTeX keys of the method, of the loss, and of how conditions enter."""
+        conditioning = (_CONDITIONING[name] for name in self.conditioning)
+        return (*self.papers, LOSSES[self.loss].reference, *conditioning)
 
     @property
     def historical_weight(self) -> float:
@@ -83,18 +80,18 @@ class GameConfig(Section):
         return 0.0 if historical is None else historical.weight
 
     def turns(self, step: int) -> int:
-        """Return how many steps the generator takes after this step of the discriminator."""
+        """Return the number of steps of the generator after this step of the discriminator."""
         return 0 if step % self.discriminator_steps else self.generator_steps
 
-    def prepare(self, *generators: nn.Module) -> None:
-        """Normalise generators spectrally where that is asked for."""
+    def normalise(self, *generators: nn.Module) -> None:
+        """Normalise generators spectrally if the recipe asks for it."""
         spectral = self.techniques.spectral
         if spectral is not None and spectral.generator:
             for generator in generators:
                 normalise_spectrally(generator)
 
     def head(self) -> HeadConfig:
-        """Return what this game asks of the head of its discriminator."""
+        """Return the options of the discriminator's head."""
         minibatch, packing = self.techniques.minibatch, self.techniques.packing
         return HeadConfig(
             conditioning=self.conditioning,
@@ -105,7 +102,7 @@ class GameConfig(Section):
 
 
 class Critic:
-    """Tell real events from generated ones, and tell a generator how it does.
+    """A discriminator with its losses, its penalties, and all techniques on it.
 
     Arguments:
         discriminator: The network.
@@ -114,21 +111,15 @@ class Critic:
     """
 
     def __init__(self, discriminator: Discriminator, config: GameConfig, setup: Setup) -> None:
-        techniques = config.techniques
-        if techniques.spectral is not None and techniques.spectral.discriminator:
+        spectral = config.techniques.spectral
+        if spectral is not None and spectral.discriminator:
             normalise_spectrally(discriminator)
-            discriminator.head.gain = techniques.spectral.lipschitz
-        self.learner = Learner(
-            discriminator,
-            setup.schedule.lr_d,
-            setup.schedule,
-            setup.fabric,
-            config.historical_weight,
-        )
+            discriminator.head.gain = spectral.lipschitz
+        self.learner = Learner(discriminator, setup.schedule.lr_d, setup, config.historical_weight)
         self.plain, self.random = discriminator, setup.random
-        self.config, self.techniques, self.loss = config, techniques, LOSSES[config.loss]
+        self.config, self.techniques, self.loss = config, config.techniques, LOSSES[config.loss]
 
-    def improve(
+    def update(
         self, real: Tensor, fake: Tensor, c: Tensor, *, step: int, rate: float, shown: int
     ) -> dict[str, Tensor]:
         """Take one step of the discriminator.
@@ -140,27 +131,33 @@ class Critic:
             step: Number of the step.
             rate: Factor on the learning rate.
             shown: Events shown so far.
+
+        Returns:
+            Named scalars.
         """
         penalties, packed = self.config.penalties, self.plain.packed(c)
-        on_real = penalties.r1 is not None and penalties.r1.due(step)
-        on_fake = penalties.r2 is not None and penalties.r2.due(step)
-        seen_real = self.see(real, shown).detach().requires_grad_(on_real)
-        seen_fake = self.see(fake, shown).detach().requires_grad_(on_fake)
-        judged: DiscriminatorOutput = self.learner.network(seen_real, packed)
-        doubted: DiscriminatorOutput = self.learner.network(seen_fake, packed)
-        loss = self._loss(judged, doubted, packed)
+        # The discriminator's outputs, differentiable with respect to its input where a penalty
+        # of this step needs that.
+        real_input = self._input(real, shown).detach()
+        real_input.requires_grad_(penalties.r1 is not None and penalties.r1.due(step))
+        fake_input = self._input(fake, shown).detach()
+        fake_input.requires_grad_(penalties.r2 is not None and penalties.r2.due(step))
+        on_real: DiscriminatorOutput = self.learner.network(real_input, packed)
+        on_fake: DiscriminatorOutput = self.learner.network(fake_input, packed)
+        loss = self._discriminator_loss(on_real, on_fake, packed)
         with torch.no_grad():
             scalars = {
                 "loss_d": loss,
-                "value": value(judged.logits, doubted.logits),
-                "accuracy_real": (judged.logits > 0).float().mean(),
-                "accuracy_generated": (doubted.logits < 0).float().mean(),
+                "value": value(on_real.logits, on_fake.logits),
+                "accuracy_real": (on_real.logits > 0).float().mean(),
+                "accuracy_generated": (on_fake.logits < 0).float().mean(),
             }
-        for name, weight, penalty in penalties.due(
+        # Penalties, then the step.
+        for name, weight, penalty in penalties.terms(
             step,
-            lambda seen: self.learner.network(seen, packed).logits,
-            (seen_real, judged.logits),
-            (seen_fake, doubted.logits),
+            lambda points: self.learner.network(points, packed).logits,
+            (real_input, on_real.logits),
+            (fake_input, on_fake.logits),
             self.random,
         ):
             scalars[name] = penalty
@@ -170,8 +167,8 @@ class Critic:
             clip_weights(self.plain.parameters(), penalties.clipping.limit)
         return {name: scalar.detach() for name, scalar in scalars.items()}
 
-    def oppose(self, fake: Tensor, real: Tensor, c: Tensor, shown: int) -> Tensor:
-        """Return the generator's loss; the discriminator stays as it is.
+    def generator_loss(self, fake: Tensor, real: Tensor, c: Tensor, shown: int) -> Tensor:
+        """Return the generator's loss; the discriminator does not change.
 
         Arguments:
             fake: Encoded generated events, through which gradients flow, (N, n_numbers).
@@ -180,76 +177,78 @@ class Critic:
             shown: Events shown so far.
         """
         self.plain.requires_grad_(False)
-        packed, matching = self.plain.packed(c), self.techniques.feature_matching
-        seen_fake = self.see(fake, shown)
+        packed = self.plain.packed(c)
+        matching, unrolling = self.techniques.feature_matching, self.techniques.unrolling
         compared = self.loss.relativistic or matching is not None
-        # What is not needed is not looked at: that takes as long as the network itself.
-        seen_real = self.see(real, shown) if compared or self.techniques.unrolling else None
-        unrolled = None if seen_real is None else self._unrolled(seen_real, seen_fake, packed)
+        # Preprocessing takes as long as the network: of real events only where the loss needs them.
+        fake_input = self._input(fake, shown)
+        real_input = self._input(real, shown) if compared or unrolling else fake_input
 
-        def assess(seen: Tensor) -> DiscriminatorOutput:
+        unrolled = None
+        if unrolling is not None:
+            unrolled = self._unrolled(real_input, fake_input, packed, unrolling.steps)
+
+        def network(points: Tensor) -> DiscriminatorOutput:
+            output: DiscriminatorOutput
             if unrolled is None:
-                found: DiscriminatorOutput = self.learner.network(seen, packed)
+                output = self.learner.network(points, packed)
             else:
-                found = functional_call(self.plain, unrolled, (seen, packed))
-            return found
+                output = functional_call(self.plain, unrolled, (points, packed))
+            return output
 
-        doubted = assess(seen_fake)
-        judged = assess(seen_real) if compared and seen_real is not None else doubted
-        loss = self.loss.generator(doubted.logits, judged.logits)
+        on_fake = network(fake_input)
+        on_real = network(real_input) if compared else on_fake
+        loss = self.loss.generator(on_fake.logits, on_real.logits)
         if matching is not None:
-            matched = matching.weight * feature_matching(judged.features, doubted.features)
+            matched = matching.weight * feature_matching(on_real.features, on_fake.features)
             loss = matched if matching.replace else loss + matched
         if "auxiliary" in self.config.conditioning:
-            loss = loss + self.config.auxiliary_weight * mse_loss(doubted.conditions, packed)
+            loss = loss + self.config.auxiliary_weight * mse_loss(on_fake.conditions, packed)
         self.plain.requires_grad_(True)
         return loss
 
-    def see(self, x: Tensor, shown: int) -> Tensor:
-        """Return packed events as they are seen, with instance noise where there is any."""
+    def lipschitz(self, real: Tensor, fake: Tensor, c: Tensor) -> float:
+        """Return the largest gradient norm of the logit between real and generated events.
+
+        It is a lower bound of the Lipschitz constant of the logit.
+        """
+        with torch.no_grad():
+            ends = [self.plain.packed(self.plain.preprocess(x)) for x in (real, fake)]
+        points = interpolates(ends[0], ends[1], self.random).requires_grad_()
+        norms = gradient_norms(points, self.plain(points, self.plain.packed(c)).logits)
+        return float(norms.detach().max())
+
+    def _input(self, x: Tensor, shown: int) -> Tensor:
+        """Return preprocessed and packed events, with instance noise if there is any."""
         seen, noise = self.plain.preprocess(x), self.techniques.instance_noise
         if noise is not None and (level := noise.level(shown)) > 0:
             drawn = torch.randn(seen.shape, generator=self.random, device=seen.device)
             seen = seen + level * drawn
         return self.plain.packed(seen)
 
-    def lipschitz(self, real: Tensor, fake: Tensor, c: Tensor) -> float:
-        """Return the largest gradient norm of the logit between real and generated events.
-
-        A lower bound of the Lipschitz constant of the judgement.
-        """
-        packed = self.plain.packed(c)
-        with torch.no_grad():
-            ends = [self.plain.packed(self.plain.preprocess(x)) for x in (real, fake)]
-        points = interpolates(ends[0], ends[1], self.random).requires_grad_()
-        norms = gradient_norms(points, self.plain(points, packed).logits)
-        return float(norms.detach().max())
-
-    def _loss(
-        self, judged: DiscriminatorOutput, doubted: DiscriminatorOutput, packed: Tensor
+    def _discriminator_loss(
+        self, on_real: DiscriminatorOutput, on_fake: DiscriminatorOutput, packed: Tensor
     ) -> Tensor:
         smoothing = self.techniques.label_smoothing
         label = 1.0 if smoothing is None else smoothing.real
-        loss = self.loss.discriminator(judged.logits, doubted.logits, label)
+        loss = self.loss.discriminator(on_real.logits, on_fake.logits, label)
         if "auxiliary" in self.config.conditioning:
-            loss = loss + self.config.auxiliary_weight * mse_loss(judged.conditions, packed)
+            loss = loss + self.config.auxiliary_weight * mse_loss(on_real.conditions, packed)
         return loss
 
     def _unrolled(
-        self, seen_real: Tensor, seen_fake: Tensor, packed: Tensor
-    ) -> dict[str, Tensor] | None:
-        unrolling = self.techniques.unrolling
-        if unrolling is None:
-            return None
+        self, real_input: Tensor, fake_input: Tensor, packed: Tensor, steps: int
+    ) -> dict[str, Tensor]:
+        """Return the discriminator's weights after further steps against this generator."""
 
         def loss(weights: Mapping[str, Tensor]) -> Tensor:
-            judged, doubted = (
-                functional_call(self.plain, dict(weights), (seen, packed))
-                for seen in (seen_real, seen_fake)
+            on_real, on_fake = (
+                functional_call(self.plain, dict(weights), (points, packed))
+                for points in (real_input, fake_input)
             )
-            return self._loss(judged, doubted, packed)
+            return self._discriminator_loss(on_real, on_fake, packed)
 
-        return unroll(self.plain, self.learner.adam, loss, unrolling.steps)
+        return unroll(self.plain, self.learner.adam, loss, steps)
 
     def state_dict(self) -> dict[str, Any]:
         """Return weights, moments and history."""
@@ -290,29 +289,30 @@ class Adversarial(Method):
         self.config = config
         generator = build_generator(setup.network, *setup.sizes)
         discriminator = build_discriminator(setup.network, *setup.sizes, config.head())
-        for network in (generator, discriminator):
-            network.adapt(setup.x.to("cpu"), setup.c.to("cpu"))
-        config.prepare(generator)
+        setup.adapt(generator, discriminator)
+        config.normalise(generator)
         self.latent, self.average = generator.latent, self.averaging(generator)
-        self.generator = Learner(
-            generator,
-            setup.schedule.lr_g,
-            setup.schedule,
-            setup.fabric,
-            config.historical_weight,
-        )
+        self.generator = Learner(generator, setup.schedule.lr_g, setup, config.historical_weight)
         self.critic = Critic(discriminator, config, setup)
         self.networks = (generator, self.average.generator, discriminator)
 
     def step(self, x: Tensor, c: Tensor, rate: float, shown: int) -> dict[str, Tensor]:
-        """Improve the discriminator, and the generator when it is its turn."""
+        """Update the discriminator, and the generator when it is its turn."""
         for network in self.networks:
             network.grow(shown)
         with torch.no_grad():
             fake = self._generate(c)
-        scalars = self.critic.improve(x, fake, c, step=self.steps, rate=rate, shown=shown)
+        scalars = self.critic.update(x, fake, c, step=self.steps, rate=rate, shown=shown)
         for _ in range(self.config.turns(self.steps)):
-            scalars |= self._generator_step(x, c, rate, shown)
+            fake = self._generate(c)
+            loss = self.critic.generator_loss(fake, x, c, shown)
+            scalars["loss_g"] = loss.detach()
+            if self.config.energy_weight > 0:
+                total = self.encoding.decode(fake, c).sum(1)
+                miss = (total - self.encoding.incident_energy(c)).abs().mean() / 1e3
+                scalars["energy_miss_GeV"] = miss.detach()
+                loss = loss + self.config.energy_weight * miss
+            scalars["gradient_norm_g"] = self.generator.update(loss, rate)
         self.advance(self.generator.plain, len(x), shown)
         return scalars
 
@@ -320,26 +320,11 @@ class Adversarial(Method):
         z = self.latents(len(c), self.latent)
         return self.encoding.constrain(self.generator.network(z, c), c)
 
-    def _generator_step(self, x: Tensor, c: Tensor, rate: float, shown: int) -> dict[str, Tensor]:
-        fake = self._generate(c)
-        loss = self.critic.oppose(fake, x, c, shown)
-        scalars = {"loss_g": loss.detach()}
-        if self.config.energy_weight > 0:
-            total = self.encoding.decode(fake, c).sum(1)
-            miss = (total - self.encoding.incident_energy(c)).abs().mean() / 1e3
-            scalars["energy_miss_GeV"] = miss.detach()
-            loss = loss + self.config.energy_weight * miss
-        scalars["gradient_norm_g"] = self.generator.update(loss, rate)
-        return scalars
-
     def inspect(self, x: Tensor, c: Tensor) -> dict[str, float]:
         """Return the effective Lipschitz constant and the diversity of generated events."""
         with torch.no_grad():
             fake = self._generate(c)
-        return {
-            "lipschitz": self.critic.lipschitz(x, fake, c),
-            "diversity": diversity(x, fake),
-        }
+        return {"lipschitz": self.critic.lipschitz(x, fake, c), "diversity": diversity(x, fake)}
 
     def parts(self) -> Mapping[str, Stateful]:
         """Return both players."""

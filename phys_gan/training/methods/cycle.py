@@ -1,4 +1,4 @@
-"""Cycle translation: turn the events of one simulation into those of another, without pairs."""
+""":class:`Cycle`: translate the events of one simulation to those of another, without pairs."""
 
 from __future__ import annotations
 
@@ -16,9 +16,7 @@ from phys_gan.model import Model
 from phys_gan.networks import TranslatorConfig
 from phys_gan.networks.translator import Translator, TranslatorDiscriminator
 from phys_gan.training.methods.adversarial import Critic, GameConfig
-from phys_gan.training.methods.base import Learner, Method, Setup, Sources, Stateful, diversity
-
-__all__ = ["Cycle", "CycleConfig"]
+from phys_gan.training.methods.base import Learner, Method, Setup, Stateful, diversity
 
 
 class CycleConfig(GameConfig):
@@ -27,18 +25,14 @@ class CycleConfig(GameConfig):
     Attributes:
         kind: The method.
         cycle_weight: Weight of what a translation there and back changes.
-        identity_weight: Weight of what a translation changes in events that need none; 0 leaves
-            it out.
+        identity_weight: Weight of what a translation changes in events that need none; 0 for no
+            such loss.
     """
 
+    papers = ("zhu2017cyclegan",)
     kind: Literal["cycle"] = "cycle"
     cycle_weight: float = Field(default=10.0, ge=0)
     identity_weight: float = Field(default=0.0, ge=0)
-
-    @property
-    def references(self) -> tuple[str, ...]:
-        """CycleGAN, and what every game has."""
-        return ("zhu2017cyclegan", *super().references)
 
 
 class _Side(NamedTuple):
@@ -69,13 +63,12 @@ class Cycle(Method):
         + \lambda \, (\mathbb{E} \lVert F(G(x)) - x \rVert_1
         + \mathbb{E} \lVert G(F(y)) - y \rVert_1)
 
-    with source events x and target events y of which none are pairs. What is kept is G. In the
-    cycle and identity losses the last translation is without noise: what is random cannot come
-    back.
+    with unpaired source events x and target events y. What is kept is G. In the cycle and identity
+    losses the last translation is without noise, because noise could not be undone.
 
-    Source and target must have the same spectrum of incident energies, in training as for the
-    judge: G leaves conditions as they are, and a difference of the spectra would look like one of
-    the simulations. Every condition that the networks are told must be known of both.
+    Source and target must have the same spectrum of incident energies, also the held-out ones: G
+    does not change conditions, and a difference of the spectra would look like one of the
+    simulations. Both need every condition of the networks.
 
     References:
         Unpaired Image-to-Image Translation using Cycle-Consistent Adversarial Networks
@@ -91,7 +84,11 @@ class Cycle(Method):
 
     def __init__(self, config: CycleConfig, setup: Setup) -> None:
         super().__init__(setup)
-        self.config, self.sources = config, _required(setup)
+        if setup.source is None:
+            raise ConfigError(
+                "the method 'cycle' translates events, and there are none to translate",
+                remedy="add --source FILE",
+            )
         network = setup.network
         if not isinstance(network, TranslatorConfig):
             raise ConfigError(
@@ -99,42 +96,34 @@ class Cycle(Method):
                 remedy="choose network.kind = 'translator' with the method 'cycle'",
                 value=network.kind,
             )
+        self.config, self.source = config, setup.source
         forth, back = (Translator(*setup.sizes, network) for _ in range(2))
         on_target, on_source = (
             TranslatorDiscriminator(*setup.sizes, network, config.head()) for _ in range(2)
         )
-        target = _Side(setup.x.to("cpu"), setup.c.to("cpu"))
-        encoded = self.sources.batches.draw(0, len(setup.x))
-        source = _Side(*(tensor.to("cpu") for tensor in encoded))
-        for part in (forth, back, on_target):
-            part.adapt(*target)
-        on_source.adapt(*source)
-        config.prepare(forth, back)
+        setup.adapt(forth, back, on_target)
+        on_source.adapt(*(t.to("cpu") for t in self.source.batches.draw(0, len(setup.x))))
+        config.normalise(forth, back)
         self.latent, self.average = forth.latent, self.averaging(forth)
         self.both = _Translators(forth, back)
-        self.translators = Learner(
-            self.both,
-            setup.schedule.lr_g,
-            setup.schedule,
-            setup.fabric,
-            config.historical_weight,
-        )
+        lr, weight = setup.schedule.lr_g, config.historical_weight
+        self.translators = Learner(self.both, lr, setup, weight)
         self.on_target = Critic(on_target, config, setup)
         self.on_source = Critic(on_source, config, setup)
 
     def step(self, x: Tensor, c: Tensor, rate: float, shown: int) -> dict[str, Tensor]:
-        """Improve both discriminators, and both translators when it is their turn."""
-        target, source = _Side(x, c), self._source(len(x))
+        """Update both discriminators, and both translators when it is their turn."""
+        target, source = _Side(x, c), self._source_side(len(x))
         scalars: dict[str, Tensor] = {}
         there, here = self._forth(source), self._back(target)
-        for critic, real, fake, end in (
+        for critic, real, fake, ending in (
             (self.on_target, target, there, ""),
             (self.on_source, source, here, "_source"),
         ):
-            found = critic.improve(
+            found = critic.update(
                 _rows(real), _rows(fake).detach(), real.c, step=self.steps, rate=rate, shown=shown
             )
-            scalars |= {f"{name}{end}": value for name, value in found.items()}
+            scalars |= {f"{name}{ending}": value for name, value in found.items()}
         for turn in range(self.config.turns(self.steps)):
             if turn:
                 there, here = self._forth(source), self._back(target)
@@ -145,9 +134,11 @@ class Cycle(Method):
     def _translators_step(
         self, source: _Side, target: _Side, there: _Side, here: _Side, rate: float, shown: int
     ) -> dict[str, Tensor]:
-        """Take one step of both translators, given what they made of both sides."""
-        adversarial = self.on_target.oppose(_rows(there), _rows(target), there.c, shown)
-        adversarial = adversarial + self.on_source.oppose(_rows(here), _rows(source), here.c, shown)
+        """Take one step of both translators, given their translations of both sides."""
+        adversarial = self.on_target.generator_loss(_rows(there), _rows(target), there.c, shown)
+        adversarial = adversarial + self.on_source.generator_loss(
+            _rows(here), _rows(source), here.c, shown
+        )
         scalars, loss = {"loss_g": adversarial}, adversarial
         if self.config.cycle_weight:
             cycle = cycle_consistency(source.x, self._back(there, noise=False).x)
@@ -162,9 +153,9 @@ class Cycle(Method):
         scalars["gradient_norm_g"] = self.translators.update(loss, rate)
         return {name: scalar.detach() for name, scalar in scalars.items()}
 
-    def _source(self, n: int) -> _Side:
+    def _source_side(self, n: int) -> _Side:
         """Return the source events of this step."""
-        return _Side(*self.sources.batches.draw(self.steps, n))
+        return _Side(*self.source.batches.draw(self.steps, n))
 
     def _forth(self, source: _Side, noise: bool = True) -> _Side:
         return self._translate("forth", source, noise)
@@ -173,7 +164,7 @@ class Cycle(Method):
         return self._translate("back", target, noise)
 
     def _translate(self, direction: Literal["forth", "back"], side: _Side, noise: bool) -> _Side:
-        """Translate events as the model will: encoded, physical, under their own conditions."""
+        """Translate encoded events to physical ones, as the model will."""
         x, c = side
         z = self.latents(len(x), self.latent) if noise else x.new_zeros(len(x), self.latent)
         raw = self.translators.network(direction, torch.cat([x, z], dim=1), c)
@@ -182,7 +173,7 @@ class Cycle(Method):
     def inspect(self, x: Tensor, c: Tensor) -> dict[str, float]:
         """Return the effective Lipschitz constant and the diversity of translated events."""
         with torch.no_grad():
-            there = self._forth(self._source(len(x)))
+            there = self._forth(self._source_side(len(x)))
         return {
             "lipschitz": self.on_target.lipschitz(_rows(_Side(x, c)), _rows(there), c),
             "diversity": diversity(x, there.x),
@@ -190,7 +181,7 @@ class Cycle(Method):
 
     def produce(self, model: Model, held_out: Events, seed: int) -> Events:
         """Translate the held-out source events, whose energies are distributed alike."""
-        return model.translate(self.sources.held_out, seed)
+        return model.translate(self.source.held_out, seed)
 
     def parts(self) -> Mapping[str, Stateful]:
         """Return the translators and both discriminators."""
@@ -201,15 +192,6 @@ class Cycle(Method):
         }
 
 
-def _required(setup: Setup) -> Sources:
-    if setup.sources is None:
-        raise ConfigError(
-            "the method 'cycle' translates events, and there are none to translate",
-            remedy="add --source FILE",
-        )
-    return setup.sources
-
-
 def _rows(side: _Side) -> Tensor:
-    """Return events with their conditions, as the discriminators take them."""
+    """Return events with their conditions, the input of the discriminators."""
     return TranslatorDiscriminator.rows(*side)

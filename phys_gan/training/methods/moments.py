@@ -1,4 +1,8 @@
-"""Moment matching: a generator without an opponent, which minimises a distance of samples."""
+""":class:`MomentMatching`: a generator without a discriminator, which minimises the MMD of samples.
+
+The maximum mean discrepancy is taken between rows of events and their conditions, as
+:class:`FeatureMap` makes them.
+"""
 
 from __future__ import annotations
 
@@ -12,60 +16,54 @@ from torch import Tensor
 from phys_gan.losses import median_distance, mmd2
 from phys_gan.networks import build_discriminator, build_generator
 from phys_gan.training.methods.base import Learner, Method, Setup, Stateful, diversity
-from phys_gan.training.techniques import Section
-
-__all__ = ["MomentMatching", "MomentMatchingConfig", "View"]
+from phys_gan.training.techniques import Config
 
 _SAMPLE = 1000
 
 
-class MomentMatchingConfig(Section):
+class MomentMatchingConfig(Config):
     """Options of :class:`MomentMatching`.
 
     Attributes:
         kind: The method.
         bandwidths: Bandwidths of the kernels, in units of the median distance of real events.
-        condition_weight: Weight of the conditions in distances: with 1 they count as much as all
-            that is seen of the events.
+        condition_weight: Weight of the conditions in distances: with 1 they count as much as the
+            events.
     """
 
+    papers = ("li2015gmmn", "dziugaite2015mmd", "gretton2012mmd")
     kind: Literal["moment-matching"] = "moment-matching"
     bandwidths: tuple[Annotated[float, Field(gt=0)], ...] = Field(
         default=(0.1, 0.2, 0.5, 1.0, 2.0), min_length=1
     )
     condition_weight: float = Field(default=1.0, gt=0)
 
-    @property
-    def references(self) -> tuple[str, ...]:
-        """Moment matching networks, and the distance with its median rule."""
-        return ("li2015gmmn", "dziugaite2015mmd", "gretton2012mmd")
 
-
-class View:
-    r"""See events and their conditions as one row of numbers without weights to learn.
+class FeatureMap:
+    r"""Map events and their conditions to one row of numbers each, without weights to learn.
 
     .. math:: \phi(x, c) = \Bigl(\ell(x), \; w \sqrt{F / C} \, c / \sigma_c\Bigr)
 
-    with what the pair's discriminator looks at, l(x), F standardised numbers, and the C conditions
-    in units of their spread. The median distance between rows of real events is the unit of
-    bandwidths.
+    with l(x) the preprocessing of the pair's discriminator, F standardised numbers, and the C
+    conditions in units of their standard deviation. The median distance between rows of real
+    events is the unit of bandwidths.
 
     Arguments:
         setup: What the method is built from.
         weight: w.
 
     Raises:
-        ConfigError: The networks have no single discriminator whose look could be used.
+        ConfigError: The networks have no single discriminator whose preprocessing could be used.
     """
 
     def __init__(self, setup: Setup, weight: float) -> None:
         discriminator = build_discriminator(setup.network, *setup.sizes)
-        discriminator.adapt(setup.x.to("cpu"), setup.c.to("cpu"))
-        self.look = discriminator.to(setup.fabric.device).preprocess
-        n_seen, n_conditions = self.look(setup.x[:1]).shape[1], setup.c.shape[1]
-        spread = (setup.c - setup.c.mean(0)).square().mean(0).sqrt().clamp_min(1e-6)
+        setup.adapt(discriminator)
+        self._preprocess = discriminator.to(setup.fabric.device).preprocess
+        n_seen, n_conditions = self._preprocess(setup.x[:1]).shape[1], setup.c.shape[1]
+        sigma = (setup.c - setup.c.mean(0)).square().mean(0).sqrt().clamp_min(1e-6)
         self._state = dict(discriminator.named_buffers())
-        self._state["factors"] = weight * (n_seen / max(n_conditions, 1)) ** 0.5 / spread
+        self._state["factors"] = weight * (n_seen / max(n_conditions, 1)) ** 0.5 / sigma
         median = median_distance(self(setup.x[:_SAMPLE], setup.c[:_SAMPLE]))
         self._state["median"] = torch.tensor(median, dtype=torch.float64)
 
@@ -76,14 +74,14 @@ class View:
 
     def __call__(self, x: Tensor, c: Tensor) -> Tensor:
         """Map events (N, n_numbers) and conditions (N, C) to (N, F + C)."""
-        return torch.cat([self.look(x), c * self._state["factors"]], dim=1)
+        return torch.cat([self._preprocess(x), c * self._state["factors"]], dim=1)
 
     def state_dict(self) -> dict[str, Any]:
         """Return the scales."""
         return dict(self._state)
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take the scales."""
+        """Go on from what :meth:`state_dict` returned."""
         for name, own in self._state.items():
             own.copy_(state[name])
 
@@ -93,8 +91,8 @@ class MomentMatching(Method):
 
     .. math:: L = \mathrm{MMD}^2\bigl(\{\phi(x_i, c_i)\}, \{\phi(G(z_i, c_i), c_i)\}\bigr)
 
-    with the unbiased estimate over a batch. The same conditions stand beside real and generated
-    events, so that the distance vanishes only where the distributions agree at each condition.
+    with the unbiased estimate over a batch. Real and generated events have the same conditions, so
+    that the distance vanishes only where the distributions agree at each condition.
 
     References:
         Generative Moment Matching Networks (Li et al., 2015), Eq. 3 and Algorithm 1,
@@ -107,22 +105,22 @@ class MomentMatching(Method):
         setup: What it is built from.
 
     Raises:
-        ConfigError: The networks have no single discriminator whose look could be used.
+        ConfigError: The networks have no single discriminator whose preprocessing could be used.
     """
 
     def __init__(self, config: MomentMatchingConfig, setup: Setup) -> None:
         super().__init__(setup)
-        self.view = View(setup, config.condition_weight)
-        self.config = config
+        self.config, self.features = config, FeatureMap(setup, config.condition_weight)
         generator = build_generator(setup.network, *setup.sizes)
-        generator.adapt(setup.x.to("cpu"), setup.c.to("cpu"))
+        setup.adapt(generator)
         self.latent, self.average = generator.latent, self.averaging(generator)
-        self.generator = Learner(generator, setup.schedule.lr_g, setup.schedule, setup.fabric)
+        self.generator = Learner(generator, setup.schedule.lr_g, setup)
 
     def step(self, x: Tensor, c: Tensor, rate: float, shown: int) -> dict[str, Tensor]:
         """Bring a batch of generated events closer to the real ones."""
-        bandwidths = [multiple * self.view.median for multiple in self.config.bandwidths]
-        loss = mmd2(self.view(x, c), self.view(self._generate(c), c), bandwidths, unbiased=True)
+        bandwidths = [multiple * self.features.median for multiple in self.config.bandwidths]
+        real, fake = self.features(x, c), self.features(self._generate(c), c)
+        loss = mmd2(real, fake, bandwidths, unbiased=True)
         norm = self.generator.update(loss, rate)
         self.advance(self.generator.plain, len(x), shown)
         return {
@@ -142,5 +140,5 @@ class MomentMatching(Method):
         return {"diversity": diversity(x, fake)}
 
     def parts(self) -> Mapping[str, Stateful]:
-        """Return the generator, and the scales of what is seen."""
-        return {"generator": self.generator, "view": self.view}
+        """Return the generator, and the scales of the feature map."""
+        return {"generator": self.generator, "view": self.features}

@@ -1,4 +1,4 @@
-"""Stacked training: a chain of generators, each of which learns an easier part alone."""
+""":class:`Stacked`: a chain of generators, each of which learns an easier part alone."""
 
 from __future__ import annotations
 
@@ -14,11 +14,9 @@ from phys_gan.networks.stacked import StackedGenerator, stacked_discriminators
 from phys_gan.training.methods.adversarial import Critic, GameConfig
 from phys_gan.training.methods.base import Learner, Method, Setup, Stateful, diversity
 
-__all__ = ["Stacked", "StackedMethodConfig"]
-
 
 class StackedMethodConfig(GameConfig):
-    """Options of :class:`Stacked`; both stages play by the same rules.
+    """Options of :class:`Stacked`, the same for both stages.
 
     Attributes:
         kind: The method.
@@ -37,9 +35,9 @@ class _Stage(NamedTuple):
 class Stacked(Method):
     """Train the stages of a chain side by side, each against its own discriminator.
 
-    The second stage draws cells for the energies of real events, so it never waits for the first
-    one, and its discriminator compares two sets of cells that belong to the same energies.
-    Generation runs through the whole chain, whose average is kept.
+    The second stage draws cells for the energies of real events, so it does not depend on the
+    first one, and its discriminator compares two sets of cells of the same energies. Generation
+    runs through the whole chain, whose average is kept.
 
     References:
         Stacked Generative Adversarial Networks (Huang et al., 2016), Sec. 3.3, for the independent
@@ -51,7 +49,7 @@ class Stacked(Method):
         setup: What it is built from.
 
     Raises:
-        ConfigError: The network is no chain, or the encoding has no energies apart from the cells.
+        ConfigError: The network is not a chain, or the encoding has no separate energies.
     """
 
     def __init__(self, config: StackedMethodConfig, setup: Setup) -> None:
@@ -60,49 +58,48 @@ class Stacked(Method):
         network = setup.network
         if not isinstance(network, StackedConfig):
             raise ConfigError(
-                f"the network '{network.kind}' is no chain of stages",
+                f"the network '{network.kind}' is not a chain of stages",
                 remedy="choose network.kind = 'stacked' with the method 'stacked'",
                 value=network.kind,
             )
         self.chain = StackedGenerator(*setup.sizes, network)
         on_energies, on_cells = stacked_discriminators(network, *setup.sizes, config.head())
+        setup.adapt(self.chain)
         x, c = setup.x.to("cpu"), setup.c.to("cpu")
-        self.chain.adapt(x, c)
         on_energies.adapt(x[:, : self.n], c)
-        on_cells.adapt(x[:, self.n :], self._told(x, c))
-        config.prepare(self.chain)
+        on_cells.adapt(x[:, self.n :], self._with_energies(x, c))
+        config.normalise(self.chain)
         self.average = self.averaging(self.chain)
         self.energies = self._stage(self.chain.energies, on_energies)
         self.cells = self._stage(self.chain.cells, on_cells)
 
     def _stage(self, generator: Generator, discriminator: Discriminator) -> _Stage:
-        schedule, weight = self.setup.schedule, self.config.historical_weight
-        learner = Learner(generator, schedule.lr_g, schedule, self.fabric, weight)
+        lr, weight = self.setup.schedule.lr_g, self.config.historical_weight
+        learner = Learner(generator, lr, self.setup, weight)
         return _Stage(learner, Critic(discriminator, self.config, self.setup))
 
     def step(self, x: Tensor, c: Tensor, rate: float, shown: int) -> dict[str, Tensor]:
-        """Improve the discriminators of both stages, and the generators when it is their turn."""
-        energies, cells, told = x[:, : self.n], x[:, self.n :], self._told(x, c)
+        """Update the discriminators of both stages, and the generators when it is their turn."""
         scalars: dict[str, Tensor] = {}
-        for end, stage, draw, real, conditions in (
-            ("_energies", self.energies, self._draw_energies, energies, c),
-            ("", self.cells, self._draw_cells, cells, told),
+        for ending, stage, draw, real, conditions in (
+            ("_energies", self.energies, self._draw_energies, x[:, : self.n], c),
+            ("", self.cells, self._draw_cells, x[:, self.n :], self._with_energies(x, c)),
         ):
             with torch.no_grad():
                 fake = draw(x, c)
-            found = stage.critic.improve(
+            found = stage.critic.update(
                 real, fake, conditions, step=self.steps, rate=rate, shown=shown
             )
             for _ in range(self.config.turns(self.steps)):
-                loss = stage.critic.oppose(draw(x, c), real, conditions, shown)
+                loss = stage.critic.generator_loss(draw(x, c), real, conditions, shown)
                 found["loss_g"] = loss.detach()
                 found["gradient_norm_g"] = stage.generator.update(loss, rate)
-            scalars |= {f"{name}{end}": scalar for name, scalar in found.items()}
+            scalars |= {f"{name}{ending}": scalar for name, scalar in found.items()}
         self.advance(self.chain, len(x), shown)
         return scalars
 
-    def _told(self, x: Tensor, c: Tensor) -> Tensor:
-        """Return what the cells' discriminator is told: conditions and energies."""
+    def _with_energies(self, x: Tensor, c: Tensor) -> Tensor:
+        """Return the conditions of the cells' discriminator, which include the energies."""
         return torch.cat([c, x[:, : self.n]], dim=1)
 
     def _draw_energies(self, x: Tensor, c: Tensor) -> Tensor:
@@ -123,7 +120,7 @@ class Stacked(Method):
         with torch.no_grad():
             fake = self._draw_cells(x, c)
         return {
-            "lipschitz": self.cells.critic.lipschitz(cells, fake, self._told(x, c)),
+            "lipschitz": self.cells.critic.lipschitz(cells, fake, self._with_energies(x, c)),
             "diversity": diversity(cells, fake),
         }
 

@@ -1,6 +1,7 @@
-"""Variational training: a conditional autoencoder that maximises a bound of the likelihood.
+"""Variational training: an autoencoder that learns by likelihood, alone or as a GAN's generator.
 
-An autoencoder learned by likelihood, whose decoder then plays against a discriminator.
+:class:`Variational` maximises the evidence lower bound (:class:`Elbo`) of a conditional
+autoencoder; the decoder of :class:`VaeGan` then also plays against a discriminator.
 """
 
 from __future__ import annotations
@@ -17,37 +18,27 @@ from phys_gan.losses import censored_log_likelihood, kl_to_normal
 from phys_gan.networks import Decoder, Encoder, build_discriminator, build_encoder, build_generator
 from phys_gan.training.methods.adversarial import Critic, GameConfig
 from phys_gan.training.methods.base import Learner, Method, Setup, Stateful, diversity
-from phys_gan.training.techniques import Section
+from phys_gan.training.techniques import Config
 
-__all__ = [
-    "Evidence",
-    "VaeGan",
-    "VaeGanConfig",
-    "Variational",
-    "VariationalConfig",
-    "build_autoencoder",
-]
+_SAMPLE = 10_000
+"""Events from which the discriminator of :class:`VaeGan` takes its scales."""
 
 
-class VariationalConfig(Section):
+class VariationalConfig(Config):
     """Options of :class:`Variational`.
 
     Attributes:
         kind: The method.
-        kl_weight: Weight of the divergence; 1 makes the loss a bound of -ln p(x | c).
+        kl_weight: Weight of the divergence; with 1 the loss is a bound of -ln p(x | c).
     """
 
+    papers = ("kingma2013vae", "sohn2015cvae", "tobin1958limited")
     kind: Literal["variational"] = "variational"
     kl_weight: float = Field(default=1.0, gt=0)
 
-    @property
-    def references(self) -> tuple[str, ...]:
-        """The bound, its conditional form, and the likelihood of cells cut at zero."""
-        return ("kingma2013vae", "sohn2015cvae", "tobin1958limited")
 
-
-class Evidence(nn.Module):
-    r"""Estimate the two terms of the lower bound of the evidence with one sample of the code.
+class Elbo(nn.Module):
+    r"""Estimate the two terms of the evidence lower bound with one sample of the code.
 
     .. math:: \ln p(x | c) \ge \mathbb{E}_{q(\zeta | x, c)} \ln p(x | \zeta, c)
         - D_\mathrm{KL}(q(\zeta | x, c) \,\|\, \mathcal{N}(0, 1)), \qquad
@@ -58,7 +49,7 @@ class Evidence(nn.Module):
         https://arxiv.org/abs/1312.6114; conditional: Learning Structured Output Representation
         using Deep Conditional Generative Models (Sohn et al., 2015), Eq. 4. Here the prior of the
         code does not depend on the conditions, and cells may be censored
-        (:func:`phys_gan.losses.variational.censored_log_likelihood`).
+        (:func:`phys_gan.losses.censored_log_likelihood`).
 
     Arguments:
         encoder: q.
@@ -84,11 +75,11 @@ class Evidence(nn.Module):
         return reconstruction, kl_to_normal(mean, log_variance)
 
 
-def build_autoencoder(setup: Setup) -> tuple[Encoder, Decoder]:
-    """Build encoder and decoder with the scales of real events.
+def _autoencoder(setup: Setup) -> tuple[Encoder, Decoder]:
+    """Build encoder and decoder, with the scales of real events.
 
     Raises:
-        ConfigError: The networks are no autoencoder.
+        ConfigError: The networks are not an autoencoder.
     """
     decoder = build_generator(setup.network, *setup.sizes)
     if not isinstance(decoder, Decoder):
@@ -98,8 +89,7 @@ def build_autoencoder(setup: Setup) -> tuple[Encoder, Decoder]:
             value=setup.network.kind,
         )
     encoder = build_encoder(setup.network, *setup.sizes)
-    for network in (encoder, decoder):
-        network.adapt(setup.x.to("cpu"), setup.c.to("cpu"))
+    setup.adapt(encoder, decoder)
     return encoder, decoder
 
 
@@ -111,23 +101,20 @@ class Variational(Method):
         setup: What it is built from.
 
     Raises:
-        ConfigError: The networks are no autoencoder.
+        ConfigError: The networks are not an autoencoder.
     """
 
     def __init__(self, config: VariationalConfig, setup: Setup) -> None:
         super().__init__(setup)
         self.config = config
-        encoder, decoder = build_autoencoder(setup)
+        encoder, decoder = _autoencoder(setup)
         self.decoder, self.average = decoder, self.averaging(decoder)
-        self.learner = Learner(
-            Evidence(encoder, decoder), setup.schedule.lr_g, setup.schedule, setup.fabric
-        )
+        self.learner = Learner(Elbo(encoder, decoder), setup.schedule.lr_g, setup)
 
     def step(self, x: Tensor, c: Tensor, rate: float, shown: int) -> dict[str, Tensor]:
-        """Improve encoder and decoder together."""
+        """Update encoder and decoder together."""
         noise = self.latents(len(x), self.decoder.code)
-        terms = self.learner.network(x, c, noise)
-        reconstruction, kl = (term.mean() for term in terms)
+        reconstruction, kl = (term.mean() for term in self.learner.network(x, c, noise))
         loss = self.config.kl_weight * kl - reconstruction
         norm = self.learner.update(loss, rate)
         self.advance(self.decoder, len(x), shown)
@@ -149,33 +136,24 @@ class Variational(Method):
         return {"autoencoder": self.learner}
 
 
-_SAMPLE = 10_000
-"""Events from which the discriminator takes its scales."""
-
-
 class VaeGanConfig(GameConfig):
     """Options of :class:`VaeGan`.
 
     Attributes:
         kind: The method.
-        likelihood_events: Events shown before the discriminator joins in.
-        introduction: Further events for which it learns alone against generated events.
-        adversarial_weight: Weight of its loss; that of the likelihood, per number of an event, is
-            1.
-        adversarial_rate: Factor on the generator's learning rate once it is judged.
+        likelihood_events: Events shown before the discriminator starts to learn.
+        introduction: Further events shown before the generator learns from it.
+        adversarial_weight: Weight of the adversarial loss; that of the likelihood, per number of
+            an event, is 1.
+        adversarial_rate: Factor on the generator's learning rate from then on.
     """
 
+    papers = ("larsen2015vaegan", "kingma2013vae", "sohn2015cvae", "tobin1958limited")
     kind: Literal["vae-gan"] = "vae-gan"
     likelihood_events: int = Field(default=1_000_000, ge=0)
     introduction: int = Field(default=50_000, ge=0)
     adversarial_weight: float = Field(default=1.0, gt=0)
     adversarial_rate: float = Field(default=0.1, gt=0)
-
-    @property
-    def references(self) -> tuple[str, ...]:
-        """The autoencoder that plays, its parts, and the game."""
-        parts = ("larsen2015vaegan", "kingma2013vae", "sohn2015cvae", "tobin1958limited")
-        return (*parts, *super().references)
 
 
 class VaeGan(Method):
@@ -183,9 +161,9 @@ class VaeGan(Method):
 
     .. math:: L_G = -\frac{1}{F} \mathrm{ELBO} + w \, L_\mathrm{adv}
 
-    First the likelihood of F numbers per event alone, which finds every mode and how cells
-    fluctuate; then also the judgement of a discriminator on events that are generated from the
-    prior, which sees what a likelihood of single cells does not.
+    At first the likelihood of the F numbers of an event alone, which learns every mode and the
+    fluctuations of cells; then also the adversarial loss of events that are generated from the
+    prior, which learns the correlations that a likelihood of single cells misses.
 
     References:
         Autoencoding beyond pixels using a learned similarity metric (Larsen et al., 2015),
@@ -196,62 +174,48 @@ class VaeGan(Method):
         setup: What it is built from.
 
     Raises:
-        ConfigError: The networks are no autoencoder.
+        ConfigError: The networks are not an autoencoder.
     """
 
     def __init__(self, config: VaeGanConfig, setup: Setup) -> None:
         super().__init__(setup)
         self.config = config
-        encoder, decoder = build_autoencoder(setup)
+        encoder, decoder = _autoencoder(setup)
         discriminator = build_discriminator(setup.network, *setup.sizes, config.head())
+        x, c = setup.x[:_SAMPLE], setup.c[:_SAMPLE]
         with torch.no_grad():
-            sample = slice(0, _SAMPLE)
-            seen = self.encoding.physical(setup.x[sample], setup.c[sample])
-        discriminator.adapt(seen.to("cpu"), setup.c[sample].to("cpu"))
-        config.prepare(decoder)
+            discriminator.adapt(self.encoding.physical(x, c).to("cpu"), c.to("cpu"))
+        config.normalise(decoder)
         self.decoder, self.average = decoder, self.averaging(decoder)
-        self.learner = Learner(
-            Evidence(encoder, decoder),
-            setup.schedule.lr_g,
-            setup.schedule,
-            setup.fabric,
-            config.historical_weight,
-        )
+        elbo = Elbo(encoder, decoder)
+        self.learner = Learner(elbo, setup.schedule.lr_g, setup, config.historical_weight)
         self.critic = Critic(discriminator, config, setup)
 
     def step(self, x: Tensor, c: Tensor, rate: float, shown: int) -> dict[str, Tensor]:
-        """Improve the autoencoder, and the discriminator when it is its time.
+        """Update the autoencoder, and the discriminator when it is time.
 
         From then on they take turns, in the likelihood as well.
         """
         scalars: dict[str, Tensor] = {}
-        real, turns, begins = None, 1, self.config.likelihood_events
-        if shown >= begins:
+        real, turns, start = None, 1, self.config.likelihood_events
+        if shown >= start:
             turns = self.config.turns(self.steps)
             with torch.no_grad():
                 real, fake = self.encoding.physical(x, c), self._generate(c)
-            scalars |= self.critic.improve(real, fake, c, step=self.steps, rate=rate, shown=shown)
-        compared = real if shown >= begins + self.config.introduction else None
+            scalars |= self.critic.update(real, fake, c, step=self.steps, rate=rate, shown=shown)
         for _ in range(turns):
-            scalars |= self._autoencoder_step(x, compared, c, rate, shown)
+            noise = self.latents(len(x), self.decoder.code)
+            reconstruction, kl = (term.mean() for term in self.learner.network(x, c, noise))
+            loss, factor = (kl - reconstruction) / x.shape[1], 1.0
+            scalars |= {"reconstruction": reconstruction.detach(), "kl": kl.detach()}
+            if real is not None and shown >= start + self.config.introduction:
+                adversarial = self.critic.generator_loss(self._generate(c), real, c, shown)
+                scalars["loss_g"] = adversarial.detach()
+                loss = loss + self.config.adversarial_weight * adversarial
+                factor = self.config.adversarial_rate
+            scalars["loss"] = loss.detach()
+            scalars["gradient_norm_g"] = self.learner.update(loss, rate * factor)
         self.advance(self.decoder, len(x), shown)
-        return scalars
-
-    def _autoencoder_step(
-        self, x: Tensor, real: Tensor | None, c: Tensor, rate: float, shown: int
-    ) -> dict[str, Tensor]:
-        """Take one step by the likelihood, and by the judgement where there are real events."""
-        noise = self.latents(len(x), self.decoder.code)
-        reconstruction, kl = (term.mean() for term in self.learner.network(x, c, noise))
-        loss = (kl - reconstruction) / x.shape[1]
-        scalars = {"reconstruction": reconstruction.detach(), "kl": kl.detach()}
-        if real is not None:
-            adversarial = self.critic.oppose(self._generate(c), real, c, shown)
-            scalars["loss_g"] = adversarial.detach()
-            loss = loss + self.config.adversarial_weight * adversarial
-            rate = rate * self.config.adversarial_rate
-        scalars["loss"] = loss.detach()
-        scalars["gradient_norm_g"] = self.learner.update(loss, rate)
         return scalars
 
     def _generate(self, c: Tensor) -> Tensor:

@@ -125,7 +125,7 @@ def test_every_conditioning_tells_the_generator_about_the_energy(conditioning):
         fake = method._generate(c)
     method.critic.plain.requires_grad_(False)
     asked = c.clone().requires_grad_()
-    loss = method.critic.oppose(fake, x, asked, 0)
+    loss = method.critic.generator_loss(fake, x, asked, 0)
     (slope,) = torch.autograd.grad(loss, asked)
     assert slope.abs().sum() > 0
 
@@ -146,7 +146,7 @@ def test_a_packed_discriminator_sees_that_events_are_alike():
         for k in range(250):
             fake = x[torch.randint(len(x), (32,), generator=rows)].repeat_interleave(2, 0)
             real = x[torch.randint(len(x), (64,), generator=rows)]
-            scalars = method.critic.improve(real, fake, c[:64], step=k, rate=1.0, shown=0)
+            scalars = method.critic.update(real, fake, c[:64], step=k, rate=1.0, shown=0)
         return float(scalars["accuracy_real"] + scalars["accuracy_generated"]) / 2
 
     assert accuracy([]) < 0.7
@@ -168,7 +168,7 @@ def test_the_discriminator_of_two_fixed_gaussians_ends_where_theory_says():
     for step in range(800):
         real, fake = (torch.from_numpy(m.sample(n, 2 * step + k)).float()
                       for k, m in enumerate((p, q)))  # fmt: skip
-        critic.improve(real, fake, nothing, step=step, rate=schedule.rate(step / 800), shown=0)
+        critic.update(real, fake, nothing, step=step, rate=schedule.rate(step / 800), shown=0)
     points = np.linspace(-8, 9, 2001)[:, None]
     with torch.no_grad():
         logits = network.logits(torch.from_numpy(points).float(), torch.zeros(2001, 0)).numpy()

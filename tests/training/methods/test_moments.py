@@ -12,7 +12,7 @@ from phys_gan.losses import median_distance, mmd2
 from phys_gan.toys import TOYS, count_modes, simulate_toy
 from phys_gan.training.loop import train
 from phys_gan.training.methods import MomentMatchingConfig, Setup, build_method
-from phys_gan.training.methods.moments import View
+from phys_gan.training.methods.moments import FeatureMap
 from phys_gan.workflows import demo_sample
 
 GEANT4 = pg.read(demo_sample())[:300]
@@ -67,13 +67,13 @@ def run(out, *overrides, **options):
 
 
 def test_the_unit_of_bandwidths_is_the_median_distance_of_what_is_seen(setup):
-    view = View(setup, 1.0)
-    assert view.median == median_distance(view(setup.x, setup.c))
+    features = FeatureMap(setup, 1.0)
+    assert features.median == median_distance(features(setup.x, setup.c))
 
 
 def test_conditions_count_as_much_as_events_when_their_weight_is_one(setup):
     for weight in (1.0, 0.5):
-        rows = View(setup, weight)(setup.x, setup.c)
+        rows = FeatureMap(setup, weight)(setup.x, setup.c)
         variances = rows.var(0, correction=0)
         n_seen = rows.shape[1] - 2
         assert variances[:n_seen].mean() == pytest.approx(1, rel=0.2)
@@ -81,13 +81,13 @@ def test_conditions_count_as_much_as_events_when_their_weight_is_one(setup):
 
 
 def test_events_under_wrong_conditions_are_seen(setup):
-    view = View(setup, 1.0)
+    features = FeatureMap(setup, 1.0)
     x, c = setup.x[:150], setup.c[:150]
     others, theirs = setup.x[150:], setup.c[150:]
     wrong = theirs[torch.randperm(150, generator=torch.Generator().manual_seed(0))]
-    bandwidths = [view.median]
-    right = mmd2(view(x, c), view(others, theirs), bandwidths)
-    assert mmd2(view(x, c), view(others, wrong), bandwidths) > 2 * right
+    bandwidths = [features.median]
+    right = mmd2(features(x, c), features(others, theirs), bandwidths)
+    assert mmd2(features(x, c), features(others, wrong), bandwidths) > 2 * right
 
 
 def test_gradients_reach_every_parameter(setup):
@@ -104,10 +104,10 @@ def test_the_state_returns_scales_and_median(setup):
     first = build_method(MomentMatchingConfig(), setup)
     less = Setup(**{**vars(setup), "x": setup.x[:50], "c": setup.c[:50]})
     second = build_method(MomentMatchingConfig(), less)
-    assert second.view.median != first.view.median
+    assert second.features.median != first.features.median
     second.load_state_dict(first.state_dict())
-    assert second.view.median == first.view.median
-    rows = [method.view(setup.x, setup.c) for method in (first, second)]
+    assert second.features.median == first.features.median
+    rows = [method.features(setup.x, setup.c) for method in (first, second)]
     assert torch.equal(*rows)
 
 
@@ -136,7 +136,7 @@ def test_the_model_generates_as_it_was_saved(generates_as_saved):
     generates_as_saved(run)
 
 
-def test_what_cannot_be_looked_at_is_refused(setup):
+def test_networks_without_a_single_discriminator_are_refused(setup):
     recipe = pg.load_recipe("stacked-showers")
     without = Setup(**{**vars(setup), "network": recipe.network})
     with pytest.raises(ConfigError, match="no single discriminator"):

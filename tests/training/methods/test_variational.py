@@ -11,7 +11,7 @@ import phys_gan as pg
 from phys_gan.errors import ConfigError
 from phys_gan.training.loop import train
 from phys_gan.training.methods import VariationalConfig
-from phys_gan.training.methods.variational import Evidence
+from phys_gan.training.methods.variational import Elbo
 from phys_gan.validation import physics_score
 from phys_gan.workflows import demo_sample
 
@@ -69,7 +69,7 @@ class Posterior(nn.Module):
 
 def bound(model, offset, x):
     """Average the bound over the noise: exact with one point at +-1, for it is quadratic."""
-    evidence = Evidence(Posterior(model, offset), model)
+    evidence = Elbo(Posterior(model, offset), model)
     corners = torch.cartesian_prod(*[torch.tensor([-1.0, 1.0]).double()] * 2)
     terms = [evidence(x, x[:, :0], corner.expand(len(x), 2)) for corner in corners]
     return sum(reconstruction - kl for reconstruction, kl in terms) / len(corners)
