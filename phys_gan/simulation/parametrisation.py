@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from phys_gan.detectors import Detector, Slab
 from phys_gan.errors import DetectorError
 
-_SCALE_ENERGY = 21.2
+SCALE_ENERGY = 21.2
 """E_s = m_e c^2 sqrt(4 pi / alpha) [MeV], the scale energy of multiple scattering."""
 
 
@@ -42,11 +42,6 @@ class Material:
     density: float
     radiation_length: float
     critical_energy: float
-
-    @property
-    def moliere_radius(self) -> float:
-        """Moliere radius R_M = E_s X_0 / E_c [g/cm^2]."""
-        return _SCALE_ENERGY * self.radiation_length / self.critical_energy
 
 
 MATERIALS: Mapping[str, Material] = MappingProxyType(
@@ -146,7 +141,7 @@ def effective_medium(detector: Detector) -> EffectiveMedium:
         z=sum(w * m.z for w, m in mixture),
         radiation_length=radiation_length,
         critical_energy=critical_energy,
-        moliere_radius=_SCALE_ENERGY * radiation_length / critical_energy,
+        moliere_radius=SCALE_ENERGY * radiation_length / critical_energy,
         inverse_frequency=0.0 if reads_all else depth / radiation_length,
         e_over_mip=1.0 if reads_all else 1 / (1 + 0.007 * (materials[1].z - materials[0].z)),
         sampling=not reads_all,
@@ -296,8 +291,7 @@ class RadialProfile:
         r = _FLOAT(min(radius, self.limit))
         core = _inside(r, self.core) / _inside(self.limit, self.core)
         tail = _inside(r, self.tail) / _inside(self.limit, self.tail)
-        fraction: NDArray[np.float32] = self.weight * core + (1 - self.weight) * tail
-        return fraction
+        return np.asarray(self.weight * core + (1 - self.weight) * tail, _FLOAT)
 
     def draw(
         self, rng: np.random.Generator, boost: float = 1.0, stretch: float = 1.0
@@ -378,13 +372,14 @@ def _inside(radius: float | np.float32, size: NDArray[np.float32]) -> NDArray[np
 
 # Spots
 
+_MOST_SPOTS = 10_000.0
+
 
 @dataclass(frozen=True)
 class SpotModel:
     r"""The number of spots of a shower, and where they are denser than its energy.
 
-    The mean number is :math:`N = n (E / GeV)^k`, at most ``largest``, which bounds time and
-    memory.
+    The mean number is :math:`N = n (E / GeV)^k`, at most 10,000, which bounds time and memory.
 
     Attributes:
         number: n, the number at 1 GeV.
@@ -393,7 +388,6 @@ class SpotModel:
         alpha_ratio: Alpha of the spots over that of the energy.
         boost: See :meth:`RadialProfile.draw`.
         stretch: See :meth:`RadialProfile.draw`.
-        largest: Largest mean number.
     """
 
     number: float
@@ -402,11 +396,10 @@ class SpotModel:
     alpha_ratio: float = 1.0
     boost: float = 1.0
     stretch: float = 1.0
-    largest: float = 10_000.0
 
     def mean_number(self, energy: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the mean number of spots at energies [MeV], shape (N,)."""
-        return np.minimum(self.number * (energy / 1e3) ** self.power, self.largest)
+        return np.minimum(self.number * (energy / 1e3) ** self.power, _MOST_SPOTS)
 
 
 def spot_model(medium: EffectiveMedium) -> SpotModel:

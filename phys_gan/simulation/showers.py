@@ -59,17 +59,8 @@ def simulate_showers(
 ) -> Events:
     """Simulate electromagnetic showers with parametrised profiles.
 
-    Particles enter at x = y = 0 along +z; the front face is z = 0. The same arguments give the
-    same events, whatever the number of threads.
-
-    Arguments:
-        detector: A detector of Cartesian or polar layers with a ``[sampling]`` table.
-        n: How many events.
-        particle: ``"e+"``, ``"e-"`` or ``"gamma"``.
-        energy: Range of the incident kinetic energy [MeV], or its values, shape (n,).
-        seed: Seed of all random numbers.
-        spectrum: Distribution of the energy within a range.
-        threads: How many threads; by default one per CPU core, but at most 4.
+    Particles enter at x = y = 0 along +z; the front face is z = 0. The same arguments, those of
+    :func:`phys_gan.simulation.simulate`, give the same events, whatever the number of threads.
 
     Returns:
         Events with the condition ``energy`` [MeV] and the energy beside the cells of each layer
@@ -123,9 +114,9 @@ def simulate_showers(
         cascades = start_cascades(particle, len(energies), rng)
         visible = visible_energy(sampling, energies, rng)
         spots = draw_spots(medium, cascades, energies, visible, rng)
-        deposits = readout.deposit(spots, len(energies))
-        cells[block] = deposits.cells * unit
-        overflow[block] = deposits.overflow * unit
+        deposits = readout.deposit(spots, len(energies)) * unit
+        cells[block] = deposits[:, : detector.n_cells]
+        overflow[block] = deposits[:, detector.n_cells : -1]
 
     list(parallel_map(fill, range(0, n, _BLOCK), threads))
     cells[cells < detector.threshold] = 0
@@ -314,26 +305,12 @@ def draw_spots(
     )
 
 
-@dataclass(frozen=True)
-class Deposits:
-    """Where the energy of some events went [MeV].
-
-    Attributes:
-        cells: Energy in each cell, shape (n_events, n_cells).
-        overflow: Energy beside the cells of each layer, shape (n_events, n_layers).
-        lost: Energy in no layer: behind the last one or between two, shape (n_events,).
-    """
-
-    cells: NDArray[np.float64]
-    overflow: NDArray[np.float64]
-    lost: NDArray[np.float64]
-
-
 class Readout:
     """Sum spots into the cells of a detector of Cartesian or polar layers.
 
-    A spot has one of ``n_cells + n_layers + 1`` slots: the cells, the overflow of the layers,
-    and nowhere. Nothing is ever dropped, so the slots of an event sum up to its energy.
+    A spot has one of ``n_cells + n_layers + 1`` slots: the cells, the overflow beside the cells of
+    each layer, and one for what is in no layer, behind the last one or between two. Nothing is
+    ever dropped, so the slots of an event sum up to its energy.
 
     In single precision and in polar coordinates this is faster than :meth:`Detector.find`, which
     may put a point on a border into the cell on the other side.
@@ -367,13 +344,12 @@ class Readout:
             )
         return slots
 
-    def deposit(self, spots: Spots, n_events: int) -> Deposits:
-        """Return the summed energies of the spots of the events 0 ... n_events - 1."""
+    def deposit(self, spots: Spots, n_events: int) -> NDArray[np.float64]:
+        """Return the energy [MeV] in each slot of the events 0 ... n_events - 1, (N, n_slots)."""
         n_slots = self._n_cells + self._n_layers + 1
         index = spots.event * n_slots + self.slots(spots)
         sums = np.asarray(np.bincount(index, spots.energy, n_events * n_slots), np.float64)
-        sums = sums.reshape(n_events, n_slots)
-        return Deposits(sums[:, : self._n_cells], sums[:, self._n_cells : -1], sums[:, -1])
+        return sums.reshape(n_events, n_slots)
 
 
 class _Edges:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
@@ -71,59 +70,46 @@ def flux_outside(radius: NDArray[np.float64], index: NDArray[np.float64]) -> NDA
     return np.asarray(gammaincc(2 * index, steepness(index) * radius ** (1 / index)), np.float64)
 
 
-@dataclass(frozen=True, eq=False)
-class TransformTable:
-    r"""The Fourier transform of the profiles, :math:`2\pi \int I(r) J_0(kr) r \, dr`.
+def sersic_transform(
+    index: NDArray[np.float64], wave_squared: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    r"""Return the Fourier transform of N profiles at squares of wave numbers, shape (N, ...).
 
-    It is flux-normalised and a function of k (in inverse half-light radii) and of n only:
-    ellipticity and position angle are linear maps of k.
+    .. math:: S(k; n) = 2\pi \int I(r) J_0(kr) r \, dr
 
-    Attributes:
-        values: The transform, shape (n_indices, n_waves); the logarithms of both rise evenly.
-        log_index: Logarithms of the Sersic indices, shape (n_indices,).
-        log_wave: Logarithms of the wave numbers, shape (n_waves,).
+    is flux-normalised and a function of k (in inverse half-light radii) and of n only: ellipticity
+    and position angle are linear maps of k. It is interpolated linearly in ln n and ln k, with an
+    error of at most 2e-5.
     """
-
-    values: NDArray[np.float64]
-    log_index: NDArray[np.float64]
-    log_wave: NDArray[np.float64]
-
-    def at(
-        self, index: NDArray[np.float64], wave_squared: NDArray[np.float64]
-    ) -> NDArray[np.float64]:
-        """Return the transform of N profiles at the squares of wave numbers, shape (N, ...).
-
-        The interpolations in ln n and ln k are linear, with an error of at most 2e-5.
-        """
-        # A curve in ln k for each index.
-        place = (np.log(index) - self.log_index[0]) / (self.log_index[1] - self.log_index[0])
-        row = np.clip(place.astype(np.int64), 0, len(self.log_index) - 2)
-        upper = (place - row)[:, np.newaxis]
-        curves = self.values[row] * (1 - upper) + self.values[row + 1] * upper
-        # Its value at each wave number; the floor under the logarithm only keeps k = 0 finite.
-        n, size = curves.shape
-        step = self.log_wave[1] - self.log_wave[0]
-        place = np.log(np.maximum(wave_squared, np.exp(2 * self.log_wave[0])))
-        place *= 0.5 / step
-        place -= self.log_wave[0] / step
-        np.clip(place, 0, size - 1.001, out=place)
-        first = place.astype(np.int64)
-        place -= first
-        first += (np.arange(n) * size).reshape(n, *[1] * (wave_squared.ndim - 1))
-        value: NDArray[np.float64] = curves.take(first)
-        rise = np.diff(curves, axis=1, append=0.0).take(first)
-        rise *= place
-        value += rise
-        return value
+    values, log_index, log_wave = _transform_table()
+    # A curve in ln k for each index.
+    place = (np.log(index) - log_index[0]) / (log_index[1] - log_index[0])
+    row = np.clip(place.astype(np.int64), 0, len(log_index) - 2)
+    upper = (place - row)[:, np.newaxis]
+    curves = values[row] * (1 - upper) + values[row + 1] * upper
+    # Its value at each wave number; the floor under the logarithm only keeps k = 0 finite.
+    n, size = curves.shape
+    step = log_wave[1] - log_wave[0]
+    place = np.log(np.maximum(wave_squared, np.exp(2 * log_wave[0])))
+    place *= 0.5 / step
+    place -= log_wave[0] / step
+    np.clip(place, 0, size - 1.001, out=place)
+    first = place.astype(np.int64)
+    place -= first
+    first += (np.arange(n) * size).reshape(n, *[1] * (wave_squared.ndim - 1))
+    value: NDArray[np.float64] = curves.take(first)
+    rise = np.diff(curves, axis=1, append=0.0).take(first)
+    rise *= place
+    value += rise
+    return value
 
 
 @cache
-def transform_table() -> TransformTable:
-    """Return the table of transforms, made with fast Hankel transforms (some 50 ms).
+def _transform_table() -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Return transforms (n_indices, n_waves), and ln n and ln k, both of which rise evenly.
 
-    References:
-        Hamilton, Uncorrelated modes of the non-linear power spectrum, MNRAS 312 (2000) 257,
-        astro-ph/9905191, appendix B (FFTLog).
+    Made with fast Hankel transforms (some 50 ms; Hamilton, Uncorrelated modes of the non-linear
+    power spectrum, MNRAS 312 (2000) 257, astro-ph/9905191, appendix B, FFTLog).
     """
     index = np.geomspace(SMALLEST_INDEX, LARGEST_INDEX, _N_INDICES)
     log_radius = np.linspace(*_LOG10_RADII, _N_RADII) * np.log(10)
@@ -135,7 +121,7 @@ def transform_table() -> TransformTable:
     log_wave = offset - log_radius[::-1]
     transform = 2 * np.pi * fht(profiles * radius, step, mu=0.0, offset=offset) / np.exp(log_wave)
     low, high = np.searchsorted(log_wave, np.multiply(_LOG10_WAVES, np.log(10)))
-    return TransformTable(transform[:, low:high], np.log(index), log_wave[low:high])
+    return transform[:, low:high], np.log(index), log_wave[low:high]
 
 
 # The point spread function: a Moffat profile, as a good night has it
@@ -234,7 +220,7 @@ class Stamps:
         wave_squared = 2 * radius**2 * cos * sin * (1 / q - q) * self._k_x * self._k_y
         wave_squared += radius**2 * (cos**2 / q + sin**2 * q) * self._k_x**2
         wave_squared += radius**2 * (sin**2 / q + cos**2 * q) * self._k_y**2
-        waves = transform_table().at(galaxies["sersic_index"], wave_squared) * self._optics
+        waves = sersic_transform(galaxies["sersic_index"], wave_squared) * self._optics
         (rows, columns), step = self._shape, self._per_pixel
         strips = fft.ifft(waves, axis=1, overwrite_x=True)[:, : rows * step : step]
         pixels = fft.irfft(strips, self._columns, axis=2)[:, :, : columns * step : step]

@@ -13,6 +13,7 @@ from phys_gan.errors import DetectorError
 from phys_gan.simulation.parametrisation import (
     LARGEST_RADIUS,
     MATERIALS,
+    SCALE_ENERGY,
     EffectiveMedium,
     RadialProfile,
     draw_profiles,
@@ -45,7 +46,8 @@ def test_lengths_are_those_of_the_particle_data_group(name: str) -> None:
     material = MATERIALS[name]
     length, radius = PDG[name]
     assert material.radiation_length / material.density == pytest.approx(length, rel=2e-3)
-    assert material.moliere_radius / material.density == pytest.approx(radius, rel=2e-3)
+    found = SCALE_ENERGY * material.radiation_length / material.critical_energy
+    assert found / material.density == pytest.approx(radius, rel=2e-3)
 
 
 def test_one_material_is_its_own_medium() -> None:

@@ -21,8 +21,8 @@ from phys_gan.simulation.stamps import (
     brightness,
     flux_outside,
     psf_transform,
+    sersic_transform,
     steepness,
-    transform_table,
 )
 
 INDICES = np.array([SMALLEST_INDEX, 0.7, 1.0, 2.37, 4.0, LARGEST_INDEX])
@@ -30,7 +30,7 @@ WAVES = np.geomspace(1e-3, 300, 400)
 
 
 def transform(index: float) -> np.ndarray:
-    return transform_table().at(np.array([index]), WAVES[np.newaxis] ** 2)[0]
+    return sersic_transform(np.array([index]), WAVES[np.newaxis] ** 2)[0]
 
 
 @pytest.mark.parametrize("index", INDICES)
@@ -62,13 +62,12 @@ def test_transforms_between_the_rows_of_the_table(index: float, wave: float) -> 
         return float(value * 2 * index * u ** (2 * index - 1))
 
     expected, _ = quad(integrand, 0, 2.6, limit=2000, epsabs=1e-7)
-    found = transform_table().at(np.array([index]), np.array([[wave**2]]))[0, 0]
+    found = sersic_transform(np.array([index]), np.array([[wave**2]]))[0, 0]
     assert found == pytest.approx(expected, abs=3e-5)
 
 
 def test_the_transform_is_one_without_a_wave_and_none_for_the_shortest() -> None:
-    table = transform_table()
-    ends = table.at(INDICES, np.tile([0.0, 1e12], (len(INDICES), 1)))
+    ends = sersic_transform(INDICES, np.tile([0.0, 1e12], (len(INDICES), 1)))
     np.testing.assert_allclose(ends[:, 0], 1, atol=2e-6)
     # The cusp of the steepest profile has power at the end of the table, where it is held.
     assert np.all((ends[:, 1] >= 0) & (ends[:, 1] < 1e-3))
