@@ -1,10 +1,8 @@
-"""Distances to nearest neighbours, in blocks whose memory does not grow with the samples.
+"""Nearest neighbours: precision and recall, mode collapse, memorisation.
 
-Precision, recall, density and coverage from nearest neighbours.
-
-Mode collapse: how many different events there are.
-
-Whether a generator knows its training events by heart: neighbours there and elsewhere.
+Distances are Euclidean, between standardised features. They are taken in blocks, so that memory
+does not grow with the samples. All metrics here depend on the numbers of events: compare values of
+equal sizes only.
 """
 
 from __future__ import annotations
@@ -18,89 +16,24 @@ from numpy.typing import ArrayLike, NDArray
 
 from phys_gan.metrics.result import MULTIVARIATE, Result, against_floor
 from phys_gan.metrics.samples import as_features, standardised
-from phys_gan.metrics.statistics import Estimate, fraction
+from phys_gan.metrics.statistics import Estimate, Floats, fraction
 from phys_gan.randomness import stream
 
-_BLOCK_VALUES = 2**19
-
-
-def distance_blocks(
-    rows: NDArray[np.float64], columns: NDArray[np.float64]
-) -> Iterator[tuple[slice, NDArray[np.float64]]]:
-    """Yield squared Euclidean distances in blocks of some rows to all columns.
-
-    |x|² - 2 x·y + |y|² as one matrix product, in float64: the cancellation costs digits, which
-    single precision would not have for near duplicates. See :func:`rounding`.
-
-    Yields:
-        Which rows, and their squared distances, shape (n_rows, n_columns); a new array.
-    """
-    left = np.column_stack([-2 * rows, (rows**2).sum(axis=1), np.ones(len(rows))])
-    right = np.column_stack([columns, np.ones(len(columns)), (columns**2).sum(axis=1)]).T
-    size = max(1, _BLOCK_VALUES // len(columns))
-    for start in range(0, len(rows), size):
-        part = slice(start, min(start + size, len(rows)))
-        yield part, left[part] @ right
-
-
-def rounding(*samples: NDArray[np.float64]) -> float:
-    """Return how far squared distances may be off through rounding."""
-    largest = max(float((features**2).sum(axis=1).max()) for features in samples)
-    return float(1e-14 * samples[0].shape[1] * (1 + largest))
-
-
-def nearest(
-    queries: NDArray[np.float64],
-    points: NDArray[np.float64],
-    k: int,
-    *,
-    groups: int = 1,
-    own: bool = False,
-) -> NDArray[np.float64]:
-    """Return the k smallest squared distances of each query to each group of points.
-
-    The k nearest of a union of groups are among the k nearest of its groups, so that one pass
-    serves every choice of groups.
-
-    Arguments:
-        queries: Features, shape (n, d).
-        points: Features, shape (m, d); group g holds m/groups of them in their order.
-        k: How many; infinite where a group has fewer.
-        groups: Number of groups, a divisor of m.
-        own: The queries are the points themselves: none is its own neighbour.
-
-    Returns:
-        Squared distances in ascending order, shape (n, groups, k).
-    """
-    size = len(points) // groups
-    found = np.full((len(queries), groups, k), np.inf)
-    kept = min(k, size)
-    for part, squared in distance_blocks(queries, points):
-        if own:
-            squared[np.arange(len(squared)), np.arange(part.start, part.stop)] = np.inf
-        by_group = squared.reshape(len(squared), groups, size)
-        if kept == 1:
-            found[part, :, 0] = by_group.min(axis=2)
-            continue
-        by_group.partition(kept - 1, axis=2)
-        found[part, :, :kept] = np.sort(by_group[:, :, :kept], axis=2)
-    return np.asarray(np.maximum(found, 0))
-
-
-def close_counts(
-    features: NDArray[np.float64], radius: float, *, groups: int = 1
-) -> NDArray[np.int64]:
-    """Count the other events within a radius of each event, by group, shape (n, groups)."""
-    limit = radius**2 * (1 + 1e-9) + rounding(features)
-    counts = np.empty((len(features), groups), np.int64)
-    for part, squared in distance_blocks(features, features):
-        squared[np.arange(len(squared)), np.arange(part.start, part.stop)] = np.inf
-        close = (squared <= limit).reshape(len(squared), groups, -1)
-        counts[part] = np.count_nonzero(close, axis=2)
-    return counts
-
-
 NEIGHBOURS = 5
+"""Number of the neighbour that ends a ball around an event."""
+
+_SAME = 0.01
+"""Events are the same within this part of the median distance between neighbours."""
+_CLOSE = 0.1
+"""Events are close within this quantile of the distances between neighbours."""
+_SHIFTS = 10
+
+_GROUPS = 200
+_KEPT = 12
+_EXCHANGES = 500
+_LARGEST_RATIO = 1e6
+
+_BLOCK_VALUES = 2**19
 
 
 class Prdc(NamedTuple):
@@ -118,16 +51,15 @@ def prdc(reference: ArrayLike, candidate: ArrayLike, *, k: int = NEIGHBOURS) -> 
     With :math:`B(x)` the closed ball around an event that reaches to its k-th neighbour in its
     own sample:
 
-    * precision: share of the candidate in any ball of the reference,
-    * recall: share of the reference in any ball of the candidate
+    * precision: fraction of the candidate in any ball of the reference,
+    * recall: fraction of the reference in any ball of the candidate
       (Kynkäänniemi et al., arXiv:1904.06991, eqs. 1-3),
     * density: number of balls of the reference around a candidate event, on average, over k,
-    * coverage: share of the balls of the reference with a candidate event inside
+    * coverage: fraction of the balls of the reference with a candidate event inside
       (Naeem et al., arXiv:2002.09797, eqs. 3-4).
 
-    All depend on the numbers of events: compare values of equal sizes only. High precision alone
-    means nothing, as a generator of a single good event has it. The features are standardised
-    by the mean and standard deviation of the reference.
+    High precision alone means nothing, as a generator of a single good event has it. The features
+    are standardised by the mean and standard deviation of the reference.
 
     Arguments:
         reference: Features, shape (n, d).
@@ -145,21 +77,21 @@ def prdc(reference: ArrayLike, candidate: ArrayLike, *, k: int = NEIGHBOURS) -> 
 
 
 def prdc_within(
-    reference: NDArray[np.float64],
-    candidate: NDArray[np.float64],
-    reference_radii: NDArray[np.float64],
-    candidate_radii: NDArray[np.float64],
+    reference: Floats,
+    candidate: Floats,
+    reference_radii: Floats,
+    candidate_radii: Floats,
     *,
     k: int = NEIGHBOURS,
 ) -> Prdc:
     """Return the same from standardised features and squared radii, shapes (n,) and (m,)."""
     # An event on the edge of a ball is inside, whatever rounding says.
-    slack = rounding(reference, candidate)
+    slack = _rounding(reference, candidate)
     own = (reference_radii * (1 + 1e-9) + slack)[:, None]
     other = candidate_radii * (1 + 1e-9) + slack
     balls = np.zeros(len(candidate), np.int64)
     covered = recalled = 0
-    for rows, squared in distance_blocks(reference, candidate):
+    for rows, squared in _distance_blocks(reference, candidate):
         inside = squared <= own[rows]
         balls += inside.sum(axis=0)
         covered += int(inside.any(axis=1).sum())
@@ -170,11 +102,6 @@ def prdc_within(
         density=float(balls.mean()) / k,
         coverage=covered / len(reference),
     )
-
-
-_SAME = 0.01
-_CLOSE = 0.1
-_SHIFTS = 10
 
 
 class Collapse(NamedTuple):
@@ -189,12 +116,11 @@ def collapse(reference: ArrayLike, candidate: ArrayLike, *, seed: int) -> Collap
     r"""Return three indicators of mode collapse of the candidate.
 
     Two events are called *close* within the distance that 10 % of the reference events have to
-    their nearest neighbour. The share of close pairs of a sample, :math:`\sum_i p_i^2` for
+    their nearest neighbour. The fraction of close pairs of a sample, :math:`\sum_i p_i^2` for
     discrete events, is the inverse of the number of equally frequent events which would meet as
     often: the effective number of different events (the birthday paradox test of Arora and
-    Zhang, arXiv:1706.08224, with distances instead of eyes). It depends on that distance, and so
-    on the size of the reference: compare values of equal sizes only. The larger sample is reduced
-    at random to the size of the smaller one; features are standardised by those of the reference.
+    Zhang, arXiv:1706.08224, with distances instead of eyes). The larger sample is reduced at random
+    to the size of the smaller one; features are standardised by those of the reference.
 
     Arguments:
         reference: Features, shape (n, d).
@@ -202,7 +128,7 @@ def collapse(reference: ArrayLike, candidate: ArrayLike, *, seed: int) -> Collap
         seed: Seed of the subsamples.
 
     Returns:
-        ``duplicates``, the share of events that coincide with another within 1 % of the median
+        ``duplicates``, the fraction of events that coincide with another within 1 % of the median
         distance between neighbours in the reference. ``distinct``, the decadic logarithm of the
         effective number of different events. ``diversity``, the mean distance between two
         candidate events over that between two reference events.
@@ -221,7 +147,7 @@ def collapse(reference: ArrayLike, candidate: ArrayLike, *, seed: int) -> Collap
     same, close = neighbour_scale(nearest(first, first, 1, own=True))
     pairs = float(close_counts(second, close).sum()) / 2
     return Collapse(
-        duplicates_share(nearest(second, second, 1, own=True)[:, 0, 0], same),
+        duplicates(nearest(second, second, 1, own=True)[:, 0, 0], same),
         # Close pairs are few of many: their number is nearly a Poisson one.
         Estimate(distinct_events(pairs, n), float(1 / (np.log(10) * np.sqrt(pairs + 1)))),
         diversity(mean_distance(first), mean_distance(second)),
@@ -237,21 +163,21 @@ def diversity(reference: Estimate, candidate: Estimate) -> Estimate:
     return Estimate(value, float(error))
 
 
-def neighbour_scale(squared: NDArray[np.float64]) -> tuple[float, float]:
-    """Return the distances below which events are the same, and close, from the reference.
+def neighbour_scale(squared: Floats) -> tuple[float, float]:
+    """Return the distances below which events are the same, and close.
 
     Arguments:
-        squared: Squared distances of its events to their nearest neighbours.
+        squared: Squared distances of the events of the reference to their nearest neighbours.
     """
     distances = np.sqrt(squared)
     return _SAME * float(np.median(distances)), float(np.quantile(distances, _CLOSE))
 
 
-def duplicates_share(squared: NDArray[np.float64], tolerance: float) -> Estimate:
-    """Return the share of events with a neighbour within ``tolerance``, with binomial error.
+def duplicates(squared: Floats, tolerance: float) -> Estimate:
+    """Return the fraction of events within ``tolerance`` of their nearest neighbour.
 
     Arguments:
-        squared: Squared distances to the nearest neighbour in the own sample, shape (n,).
+        squared: Squared distances to the nearest neighbour in the same sample, shape (n,).
         tolerance: Distance within which events are the same.
     """
     return fraction(float(np.sum(squared <= tolerance**2)), len(squared))
@@ -271,7 +197,7 @@ def distinct_events(n_pairs: float, n: int) -> float:
     return float(np.log10(n * (n - 1) / 2 / (n_pairs + 1)))
 
 
-def mean_distance(features: NDArray[np.float64]) -> Estimate:
+def mean_distance(features: Floats) -> Estimate:
     """Return the mean distance between two events, which stand in random order.
 
     Every event is paired with the ten after it; the error counts events, not pairs.
@@ -283,14 +209,6 @@ def mean_distance(features: NDArray[np.float64]) -> Estimate:
     # An event is in the pairs of both directions.
     error = np.sqrt(2 / len(features)) * distances.std()
     return Estimate(float(distances.mean()), float(error))
-
-
-_GROUPS = 200
-_KEPT = 12
-_EXCHANGES = 500
-_LARGEST = 1e6
-
-Floats = NDArray[np.float64]
 
 
 def memorisation(
@@ -326,11 +244,11 @@ def memorisation(
         max_events: Twice the largest number of candidate events; a fifth of that of the others.
 
     Returns:
-        ``closer_to_training``, the share of candidate events whose nearest neighbour is a training
-        event: 1/2 without memorisation. ``training_distance``, the median distance to training
-        over that to held-out events: 1 without. ``training_copies``, the share of candidate events
-        that coincide with a training event within 1 % of the median distance to held-out ones: 0
-        without, for continuous features.
+        ``closer_to_training``, the fraction of candidate events whose nearest neighbour is a
+        training event: 1/2 without memorisation. ``training_distance``, the median distance to
+        training over that to held-out events: 1 without. ``training_copies``, the fraction of
+        candidate events that coincide with a training event within 1 % of the median distance to
+        held-out ones: 0 without, for continuous features.
 
     Raises:
         DataError: The features are not finite or do not match.
@@ -350,7 +268,7 @@ def memorisation(
     near, far = (part.min(axis=1) for part in np.split(distances, 2, axis=1))
     tolerance = _SAME * float(np.median(far))
     measures: dict[str, Callable[[Floats, Floats], float]] = {
-        "closer_to_training": _closer_share,
+        "closer_to_training": _closer,
         "training_distance": distance_ratio,
         "training_copies": lambda near, _: float(np.mean(near <= tolerance)),
     }
@@ -358,7 +276,7 @@ def memorisation(
     for name, measure in measures.items():
         exchanged = distances[:, groups:] if name == "training_distance" else distances
         null = [measure(*sides) for sides in _exchanges(exchanged, generator)]
-        found[name] = _judged(name, measure(near, far), np.array(null), (n, len(events)))
+        found[name] = _judge_exchanges(name, measure(near, far), np.array(null), (n, len(events)))
     return found
 
 
@@ -370,8 +288,8 @@ def distance_ratio(to_training: Floats, to_held_out: Floats) -> float:
     return 1.0 if near == 0 else float("inf")
 
 
-def _closer_share(to_training: Floats, to_held_out: Floats) -> float:
-    """Return the share of events closer to training than to held-out ones; ties count half."""
+def _closer(to_training: Floats, to_held_out: Floats) -> float:
+    """Return the fraction of events closer to training than to held-out ones; ties count half."""
     return float(np.mean(to_training < to_held_out) + np.mean(to_training == to_held_out) / 2)
 
 
@@ -401,12 +319,12 @@ def _exchanges(
         )
 
 
-def _judged(name: str, value: float, null: Floats, sizes: tuple[int, int]) -> Result:
+def _judge_exchanges(name: str, value: float, null: Floats, sizes: tuple[int, int]) -> Result:
     worse = MULTIVARIATE[name].worse
     beyond = null >= value if worse == "higher" else null <= value
     p_value = (1 + int(beyond.sum())) / (1 + len(null))
     # A point on which events lie may be at the distance 0 of half of them: no ratio then.
-    null = np.minimum(null, _LARGEST)
+    null = np.minimum(null, _LARGEST_RATIO)
     # The exchanges hold the fluctuation of the candidate too: no error widens them further.
     judged = against_floor(value, 0.0, null, *sizes, worse=worse)
     error = judged.floor_error
@@ -414,3 +332,75 @@ def _judged(name: str, value: float, null: Floats, sizes: tuple[int, int]) -> Re
         # Exchanges without a copy all give 0, but the number of copies has an error.
         error = max(error, fraction(value * sizes[1], sizes[1]).error)
     return replace(judged, error=error, p_value=p_value)
+
+
+def _distance_blocks(rows: Floats, columns: Floats) -> Iterator[tuple[slice, Floats]]:
+    """Yield squared Euclidean distances in blocks of some rows to all columns.
+
+    |x|² - 2 x·y + |y|² as one matrix product, in float64: the cancellation costs digits, which
+    single precision would not have for near duplicates. See :func:`_rounding`.
+
+    Yields:
+        Which rows, and their squared distances, shape (n_rows, n_columns); a new array.
+    """
+    left = np.column_stack([-2 * rows, (rows**2).sum(axis=1), np.ones(len(rows))])
+    right = np.column_stack([columns, np.ones(len(columns)), (columns**2).sum(axis=1)]).T
+    size = max(1, _BLOCK_VALUES // len(columns))
+    for start in range(0, len(rows), size):
+        part = slice(start, min(start + size, len(rows)))
+        yield part, left[part] @ right
+
+
+def _rounding(*samples: Floats) -> float:
+    """Return how far squared distances may be off through rounding."""
+    largest = max(float((features**2).sum(axis=1).max()) for features in samples)
+    return float(1e-14 * samples[0].shape[1] * (1 + largest))
+
+
+def nearest(
+    queries: Floats,
+    points: Floats,
+    k: int,
+    *,
+    groups: int = 1,
+    own: bool = False,
+) -> Floats:
+    """Return the k smallest squared distances of each query to each group of points.
+
+    The k nearest of a union of groups are among the k nearest of its groups, so that one pass
+    serves every choice of groups.
+
+    Arguments:
+        queries: Features, shape (n, d).
+        points: Features, shape (m, d); group g holds m/groups of them in their order.
+        k: How many; infinite where a group has fewer.
+        groups: Number of groups, a divisor of m.
+        own: The queries are the points themselves: none is its own neighbour.
+
+    Returns:
+        Squared distances in ascending order, shape (n, groups, k).
+    """
+    size = len(points) // groups
+    found = np.full((len(queries), groups, k), np.inf)
+    kept = min(k, size)
+    for part, squared in _distance_blocks(queries, points):
+        if own:
+            squared[np.arange(len(squared)), np.arange(part.start, part.stop)] = np.inf
+        by_group = squared.reshape(len(squared), groups, size)
+        if kept == 1:
+            found[part, :, 0] = by_group.min(axis=2)
+            continue
+        by_group.partition(kept - 1, axis=2)
+        found[part, :, :kept] = np.sort(by_group[:, :, :kept], axis=2)
+    return np.asarray(np.maximum(found, 0))
+
+
+def close_counts(features: Floats, radius: float, *, groups: int = 1) -> NDArray[np.int64]:
+    """Count the other events within a radius of each event, by group, shape (n, groups)."""
+    limit = radius**2 * (1 + 1e-9) + _rounding(features)
+    counts = np.empty((len(features), groups), np.int64)
+    for part, squared in _distance_blocks(features, features):
+        squared[np.arange(len(squared)), np.arange(part.start, part.stop)] = np.inf
+        close = (squared <= limit).reshape(len(squared), groups, -1)
+        counts[part] = np.count_nonzero(close, axis=2)
+    return counts

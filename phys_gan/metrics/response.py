@@ -1,13 +1,12 @@
-"""Mean response and resolution of E_tot/E_inc as functions of the incident energy.
+"""Response: to the incident energy in bins, with resolution; and to any condition along a ramp.
 
-The width of a response that has tails.
-
-Whether a measured quantity follows a condition over its whole range.
+:func:`response_curve` gives mean and resolution of E_tot/E_inc, :func:`rms90` the width of a
+response that has tails, :func:`follow` the response along a ramp of a condition.
 """
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,11 +14,24 @@ from numpy.typing import NDArray
 from scipy.stats import rankdata
 
 from phys_gan.files import finite
-from phys_gan.metrics.statistics import Weights, effective_size, mean_and_error, taken, variance
+from phys_gan.metrics.statistics import (
+    Floats,
+    Weights,
+    effective_size,
+    mean_and_error,
+    taken,
+    variance,
+)
+
+_NAN = float("nan")
 
 _MAX_BINS = 12
-_MOST_DISCRETE = 16
+_MAX_DISCRETE = 16
 _MIN_EVENTS = 50
+_GROUPS = 40
+_MIN_VALUES = 10
+_SIGNIFICANT = 2.0
+"""Standard errors beyond which a step of a ramp rises or falls."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +74,7 @@ class Fit:
     b_error: float
     chi2_ndf: float
 
-    def at(self, energy: NDArray[np.float64]) -> NDArray[np.float64]:
+    def at(self, energy: Floats) -> Floats:
         """Return the fitted resolution at energies [MeV]."""
         return np.hypot(self.a / np.sqrt(energy / 1000), self.b)
 
@@ -86,7 +98,7 @@ class ResponseCurve:
     linearity: float
     linearity_error: float
 
-    def array(self, name: str) -> NDArray[np.float64]:
+    def array(self, name: str) -> Floats:
         """Return a field of all bins, shape (n_bins,)."""
         return np.array([getattr(entry, name) for entry in self.bins], np.float64)
 
@@ -96,7 +108,7 @@ class ResponseCurve:
         return found
 
 
-def energy_edges(energy: NDArray[np.float64]) -> NDArray[np.float64]:
+def energy_edges(energy: Floats) -> Floats:
     """Choose bins of incident energy [MeV] from those of the reference.
 
     Few discrete energies get one bin each. Otherwise up to 12 bins are regular in the logarithm
@@ -109,7 +121,7 @@ def energy_edges(energy: NDArray[np.float64]) -> NDArray[np.float64]:
     unique = np.unique(energy)
     if len(unique) == 1:
         return np.array([unique[0] * 0.999, unique[0] * 1.001])
-    if len(unique) <= _MOST_DISCRETE and len(energy) >= 20 * len(unique):
+    if len(unique) <= _MAX_DISCRETE and len(energy) >= 20 * len(unique):
         middles = np.sqrt(unique[1:] * unique[:-1])
         return np.concatenate([[unique[0] * 0.999], middles, [unique[-1] * 1.001]])
     low, high = unique[0], np.nextafter(unique[-1], np.inf)
@@ -132,9 +144,9 @@ def energy_edges(energy: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def response_curve(
-    energy: NDArray[np.float64],
-    response: NDArray[np.float64],
-    edges: NDArray[np.float64],
+    energy: Floats,
+    response: Floats,
+    edges: Floats,
     weights: Weights = None,
 ) -> ResponseCurve:
     """Return mean response and resolution in bins of incident energy.
@@ -152,19 +164,19 @@ def response_curve(
         )
         for i in range(len(edges) - 1)
     )
-    curve = ResponseCurve(tuple(edges.tolist()), bins, fit_resolution(bins), np.nan, np.nan)
+    curve = ResponseCurve(tuple(edges.tolist()), bins, fit_resolution(bins), _NAN, _NAN)
     mean, error = curve.array("mean"), curve.array("mean_error")
     good = np.isfinite(mean) & (error > 0)
     if not good.any():
         return curve
-    average = np.average(mean[good], weights=error[good] ** -2)
-    worst = np.argmax(np.abs(mean[good] / average - 1))
-    return ResponseCurve(
-        curve.edges,
-        bins,
-        curve.fit,
-        float(abs(mean[good][worst] / average - 1)),
-        float(error[good][worst] / average),
+    mean, error = mean[good], error[good]
+    average = np.average(mean, weights=error**-2)
+    deviations = np.abs(mean / average - 1)
+    worst = np.argmax(deviations)
+    return replace(
+        curve,
+        linearity=float(deviations[worst]),
+        linearity_error=float(error[worst] / average),
     )
 
 
@@ -177,7 +189,7 @@ def fit_resolution(bins: tuple[EnergyBin, ...]) -> Fit:
     """
     usable = [b for b in bins if b.resolution > 0 and b.resolution_error > 0]
     if len(usable) < 2:
-        return Fit(*[float("nan")] * 5)
+        return Fit(*[_NAN] * 5)
     x = np.array([1000 / b.energy for b in usable])
     y = np.array([b.resolution**2 for b in usable])
     sigma = np.array([2 * b.resolution * b.resolution_error for b in usable])
@@ -196,18 +208,18 @@ def fit_resolution(bins: tuple[EnergyBin, ...]) -> Fit:
     errors = np.where(squares > 0, widths / (2 * np.where(terms > 0, terms, 1)), np.sqrt(widths))
     a, b = terms.tolist()
     a_error, b_error = errors.tolist()
-    return Fit(a, a_error, b, b_error, chi2 / ndf if ndf else float("nan"))
+    return Fit(a, a_error, b, b_error, chi2 / ndf if ndf else _NAN)
 
 
 def _energy_bin(
-    energy: NDArray[np.float64],
-    response: NDArray[np.float64],
-    edges: NDArray[np.float64],
+    energy: Floats,
+    response: Floats,
+    edges: Floats,
     weights: Weights,
 ) -> EnergyBin:
     count, n = len(energy), effective_size(len(energy), weights)
     if n < 2:
-        return EnergyBin(float(np.sqrt(edges.prod())), count, *[float("nan")] * 4)
+        return EnergyBin(float(np.sqrt(edges.prod())), count, *[_NAN] * 4)
     mean = float(np.average(response, weights=weights))
     sigma = (variance(response, weights) * n / (n - 1)) ** 0.5
     mean_error = sigma / n**0.5
@@ -225,16 +237,12 @@ def _energy_bin(
         n=count,
         mean=mean,
         mean_error=mean_error,
-        resolution=sigma / mean if mean > 0 else float("nan"),
-        resolution_error=sigma_error / mean if mean > 0 else float("nan"),
+        resolution=sigma / mean if mean > 0 else _NAN,
+        resolution_error=sigma_error / mean if mean > 0 else _NAN,
     )
 
 
-_GROUPS = 40
-_MIN_VALUES = 10
-
-
-def rms90(values: NDArray[np.float64], weights: Weights = None) -> float:
+def rms90(values: Floats, weights: Weights = None) -> float:
     """Return RMS90, the standard deviation in the shortest interval with 90 % of the values.
 
     M. A. Thomson, Particle flow calorimetry and the PandoraPFA algorithm, arXiv:0907.3577. Of a
@@ -246,29 +254,24 @@ def rms90(values: NDArray[np.float64], weights: Weights = None) -> float:
     """
     if len(values) < 2:
         return 0.0
-    if weights is not None:
-        return _weighted(values, weights)
-    ordered = np.sort(values)
-    inside = max(2, int(np.ceil(0.9 * len(ordered))))
-    first = int(np.argmin(ordered[inside - 1 :] - ordered[: len(ordered) - inside + 1]))
-    return float(ordered[first : first + inside].std())
-
-
-def _weighted(values: NDArray[np.float64], weights: NDArray[np.float64]) -> float:
+    if weights is None:
+        ordered = np.sort(values)
+        n_inside = max(2, int(np.ceil(0.9 * len(ordered))))
+        first = int(np.argmin(ordered[n_inside - 1 :] - ordered[: len(ordered) - n_inside + 1]))
+        return float(ordered[first : first + n_inside].std())
     order = np.argsort(values)
     ordered, own = values[order], weights[order]
     reached = np.cumsum(own)
-    before = reached - own
     # From each value to the first one at which 90 % of the weights are inside.
-    last = np.searchsorted(reached, before + 0.9 * reached[-1] * (1 - 1e-12))
+    last = np.searchsorted(reached, reached - own + 0.9 * reached[-1] * (1 - 1e-12))
     starts = np.flatnonzero(last < len(ordered))
-    first = starts[np.argmin(ordered[last[starts]] - ordered[starts])]
-    inside = slice(first, last[first] + 1)
+    narrowest = starts[np.argmin(ordered[last[starts]] - ordered[starts])]
+    inside = slice(narrowest, last[narrowest] + 1)
     return float(variance(ordered[inside], own[inside]) ** 0.5)
 
 
-def rms90_error(values: NDArray[np.float64], weights: Weights = None) -> float:
-    """Return the standard error of RMS90, from its spread over up to 40 groups of values.
+def rms90_error(values: Floats, weights: Weights = None) -> float:
+    """Return the standard error of RMS90, from up to 40 groups of values.
 
     Arguments:
         values: Values in random order, shape (n,); of fewer than 20 the error is infinite.
@@ -280,11 +283,6 @@ def rms90_error(values: NDArray[np.float64], weights: Weights = None) -> float:
     parts = [np.arange(start, len(values), n_groups) for start in range(n_groups)]
     groups = [rms90(values[part], taken(weights, part)) for part in parts]
     return float(np.std(groups, ddof=1) / np.sqrt(n_groups))
-
-
-_ERRORS = 2.0
-
-Values = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -303,12 +301,12 @@ class Followed:
         spearman: Spearman's rank correlation between the means and the steps.
     """
 
-    mean: Values
-    spread: Values
-    error: Values
+    mean: Floats
+    spread: Floats
+    error: Floats
     defined: NDArray[np.int64]
-    rises: Values
-    rise_errors: Values
+    rises: Floats
+    rise_errors: Floats
     whole: float
     whole_error: float
     spearman: float
@@ -316,7 +314,7 @@ class Followed:
     @property
     def falls(self) -> NDArray[np.int64]:
         """The steps that fall by more than two standard errors, by number."""
-        return np.flatnonzero(self.rises < -_ERRORS * self.rise_errors)
+        return np.flatnonzero(self.rises < -_SIGNIFICANT * self.rise_errors)
 
     @property
     def measured(self) -> bool:
@@ -331,10 +329,10 @@ class Followed:
     @property
     def responds(self) -> bool:
         """Whether it is larger at the end than at the beginning by more than two errors."""
-        return self.whole > _ERRORS * self.whole_error
+        return self.whole > _SIGNIFICANT * self.whole_error
 
 
-def follow(samples: Values, period: float | None = None, start: float = 0.0) -> Followed:
+def follow(samples: Floats, period: float | None = None, start: float = 0.0) -> Followed:
     """Follow a response along a ramp.
 
     All steps have the same latents, so two steps are compared event by event: what differs between
@@ -346,22 +344,21 @@ def follow(samples: Values, period: float | None = None, start: float = 0.0) -> 
             from each step to the nearest value at the next.
         start: Near which value an angle begins.
     """
-    known = np.isfinite(samples)
-    defined = known.sum(axis=1)
+    defined = np.isfinite(samples).sum(axis=1)
     if period is None:
-        mean = np.array([_mean(row[k]) for row, k in zip(samples, known, strict=True)])
+        mean = np.array([row.mean() if len(row) else _NAN for row in _known(samples)])
         residuals = samples - mean[:, None]
     else:
-        turns = np.array(
-            [_direction(row[k], period) for row, k in zip(samples, known, strict=True)]
-        )
-        residuals = _wrapped(samples - turns[:, None], period)
-        mean = _continued(turns, period, start)
-    spread = np.array([_spread(row[k]) for row, k in zip(residuals, known, strict=True)])
+        directions = np.array([_direction(row, period) for row in _known(samples)])
+        residuals = _wrapped(samples - directions[:, None], period)
+        mean = _continued(directions, period, start)
+    squares = [np.sum(row**2) for row in _known(residuals)]
+    spread = np.sqrt(np.where(defined > 1, squares, _NAN) / np.maximum(defined - 1, 1))
     differences = _wrapped(np.diff(samples, axis=0), period)
-    rises, rise_errors = np.array([_with_error(row) for row in differences]).T
+    rises, rise_errors = np.array([_mean_and_error(row) for row in _known(differences)]).T
     if period is None:
-        whole, whole_error = _with_error(samples[-1] - samples[0])
+        (difference,) = _known(samples[-1:] - samples[:1])
+        whole, whole_error = _mean_and_error(difference)
     else:
         # More than a period may lie between the ends: only the sum of the steps knows.
         whole, whole_error = float(rises.sum()), float(np.sqrt(np.sum(rise_errors**2)))
@@ -378,7 +375,7 @@ def follow(samples: Values, period: float | None = None, start: float = 0.0) -> 
     )
 
 
-def spearman(means: Values) -> float:
+def spearman(means: Floats) -> float:
     """Return the rank correlation of values with their order; NaN where fewer than two differ.
 
     What is not defined is left out.
@@ -389,48 +386,40 @@ def spearman(means: Values) -> float:
     """
     ranks = rankdata(means[np.isfinite(means)])
     if len(ranks) < 2 or np.ptp(ranks) == 0:
-        return float("nan")
+        return _NAN
     return round(float(np.corrcoef(ranks, np.arange(len(ranks)))[0, 1]), 12)
 
 
-def _mean(values: Values) -> float:
-    return float(values.mean()) if len(values) else float("nan")
+def _known(rows: Floats) -> list[Floats]:
+    """Return what is defined in each row."""
+    return [row[np.isfinite(row)] for row in rows]
 
 
-def _direction(values: Values, period: float) -> float:
+def _direction(values: Floats, period: float) -> float:
     """Return the mean direction, from minus to plus half a period."""
     if not len(values):
-        return float("nan")
-    turns = np.exp(2j * np.pi * values / period)
-    return float(np.angle(turns.mean()) * period / (2 * np.pi))
+        return _NAN
+    return float(np.angle(np.exp(2j * np.pi * values / period).mean()) * period / (2 * np.pi))
 
 
-def _spread(residuals: Values) -> float:
-    if len(residuals) < 2:
-        return float("nan")
-    return float(np.sqrt(np.sum(residuals**2) / (len(residuals) - 1)))
+def _mean_and_error(values: Floats) -> tuple[float, float]:
+    if len(values) < 2:
+        return _NAN, _NAN
+    return float(values.mean()), float(values.std(ddof=1) / np.sqrt(len(values)))
 
 
-def _with_error(differences: Values) -> tuple[float, float]:
-    """Return the mean of what is defined and its standard error."""
-    known = differences[np.isfinite(differences)]
-    if len(known) < 2:
-        return float("nan"), float("nan")
-    return float(known.mean()), float(known.std(ddof=1) / np.sqrt(len(known)))
-
-
-def _wrapped(values: Values, period: float | None) -> Values:
+def _wrapped(values: Floats, period: float | None) -> Floats:
     """Bring differences of angles to within half a period of zero."""
     if period is None:
         return values
     return np.asarray((values + period / 2) % period - period / 2, np.float64)
 
 
-def _continued(turns: Values, period: float, start: float) -> Values:
+def _continued(directions: Floats, period: float, start: float) -> Floats:
     """Continue angles without jumps, the first of them near ``start``."""
-    known = np.isfinite(turns)
-    result = turns.copy()
+    known = np.isfinite(directions)
+    result = directions.copy()
     if known.any():
-        line = np.unwrap(turns[known], period=period)
+        line = np.unwrap(directions[known], period=period)
         result[known] = line + period * np.round((start - line[0]) / period)
     return result

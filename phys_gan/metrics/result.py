@@ -1,9 +1,4 @@
-"""A metric that can be judged: value, error, floor and verdict.
-
-What the multivariate metrics mean, in words for a report.
-
-Whether two samples can be compared at all.
-"""
+"""A metric that can be judged (value, error, floor, verdict), and what the joint metrics mean."""
 
 from __future__ import annotations
 
@@ -13,9 +8,6 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-from phys_gan.detectors import Detector
-from phys_gan.errors import DetectorError
-
 Worse = Literal["higher", "lower"]
 
 LIMIT_SIGMAS = 3.0
@@ -24,7 +16,7 @@ LIMIT_SIGMAS = 3.0
 
 @dataclass(frozen=True)
 class Result:
-    """A metric that can be judged.
+    """A metric with its verdict.
 
     Attributes:
         value: The metric.
@@ -84,26 +76,18 @@ def against_floor(
     *,
     worse: Worse = "higher",
 ) -> Result:
-    """Judge a metric whose distribution between equal samples is known from a few repetitions.
+    """Judge a metric by R repetitions between samples of the same sizes from the reference.
 
-    The limit lies three standard deviations (of the floor's repetitions and of the value itself,
-    in quadrature) on the bad side of the mean floor.
-
-    Arguments:
-        value: The metric.
-        error: Its standard error.
-        floors: The same metric between samples of the same sizes from the reference, shape (R,).
-        n_reference: Events of the reference that it was taken from.
-        n_candidate: The same for the candidate.
-        worse: Whether higher or lower values are worse.
+    The limit lies three standard deviations (of these ``floors`` and of the value itself, in
+    quadrature) on the bad side of the mean floor.
     """
     floors = np.asarray(floors, np.float64)
     floor = float(floors.mean())
-    spread = float(floors.std(ddof=1)) if floors.size > 1 else 0.0
+    sigma = float(floors.std(ddof=1)) if floors.size > 1 else 0.0
     sign = 1.0 if worse == "higher" else -1.0
-    limit = floor + sign * LIMIT_SIGMAS * float(np.hypot(spread, error))
+    limit = floor + sign * LIMIT_SIGMAS * float(np.hypot(sigma, error))
     within = bool(sign * value <= sign * limit + 1e-12)
-    return Result(value, error, floor, spread, limit, n_reference, n_candidate, within, worse=worse)
+    return Result(value, error, floor, sigma, limit, n_reference, n_candidate, within, worse=worse)
 
 
 @dataclass(frozen=True)
@@ -136,13 +120,13 @@ MULTIVARIATE = {
     ),
     "precision": JointMetric(
         "precision",
-        "Share of the candidate among the neighbours of a reference event: are candidate events "
+        "Fraction of the candidate among the neighbours of a reference event: are candidate events "
         "plausible? High precision alone means nothing, as a single good event, repeated, has it.",
         "lower",
     ),
     "recall": JointMetric(
         "recall",
-        "Share of the reference among the neighbours of a candidate event: does the candidate "
+        "Fraction of the reference among the neighbours of a candidate event: does the candidate "
         "reach everywhere?",
         "lower",
     ),
@@ -154,14 +138,14 @@ MULTIVARIATE = {
     ),
     "coverage": JointMetric(
         "coverage",
-        "Share of the reference events with a candidate event in their neighbourhood: is "
+        "Fraction of the reference events with a candidate event in their neighbourhood: is "
         "every kind of event there?",
         "lower",
     ),
     "duplicates": JointMetric(
         "duplicates",
-        "Share of the candidate events that coincide with another one, within 1 % of the typical "
-        "distance between neighbours in the reference.",
+        "Fraction of the candidate events that coincide with another one, within 1 % of the "
+        "typical distance between neighbours in the reference.",
     ),
     "distinct": JointMetric(
         "log10 distinct events",
@@ -176,7 +160,7 @@ MULTIVARIATE = {
     ),
     "closer_to_training": JointMetric(
         "closer to training",
-        "Share of the candidate events that are closer to a training event than to any of as "
+        "Fraction of the candidate events that are closer to a training event than to any of as "
         "many held-out events: 1/2 without memorisation.",
     ),
     "training_distance": JointMetric(
@@ -187,7 +171,7 @@ MULTIVARIATE = {
     ),
     "training_copies": JointMetric(
         "copies of training",
-        "Share of the candidate events that coincide with a training event, within 1 % of the "
+        "Fraction of the candidate events that coincide with a training event, within 1 % of the "
         "typical distance to held-out events.",
     ),
 }
@@ -224,28 +208,15 @@ MODES = {
     ),
     "high_quality": JointMetric(
         "high quality",
-        "Share of the candidate points within 3 sigma of the centre of the nearest mode: "
+        "Fraction of the candidate points within 3 sigma of the centre of the nearest mode: "
         "1 - exp(-9/2) = 0.989 for the truth in two dimensions.",
         "lower",
     ),
     "reverse_kl": JointMetric(
         "reverse KL",
-        "Kullback-Leibler divergence of the shares of the modes among the candidate points, each "
-        "counted to the nearest centre, from the true ones [nats]: 0 when every mode has its "
-        "share, ln K when all points are in one of K equal modes.",
+        "Kullback-Leibler divergence of the fractions of the candidate points in each mode, that "
+        "of the nearest centre, from the true ones [nats]: 0 when every mode has its fraction, "
+        "ln K when all points are in one of K equal modes.",
     ),
 }
 """The metrics of ``judge_modes``, of toys whose true density has several modes."""
-
-
-def need_same_cells(reference: Detector, candidate: Detector) -> None:
-    """Refuse samples of different cells.
-
-    Raises:
-        DetectorError: The detectors differ.
-    """
-    if not reference.same_cells(candidate):
-        raise DetectorError(
-            f"cannot compare events of '{reference.name}' with events of '{candidate.name}'",
-            remedy="give samples of one detector",
-        )

@@ -7,10 +7,10 @@ from phys_gan.detectors import Detector, load_detector
 from phys_gan.errors import DataError, DetectorError
 from phys_gan.events import Events
 from phys_gan.metrics.correlations import (
+    _deal,
+    _Parts,
     compare_cell_correlations,
     compare_correlations,
-    deal,
-    make_parts,
     pearson,
 )
 
@@ -29,10 +29,10 @@ def grid(x: int, y: int, n_layers: int = 1) -> Detector:
 
 
 def test_groups_hold_every_event_once() -> None:
-    groups = deal(103, 10, seed=1)
+    groups = _deal(103, 10, seed=1)
     assert sorted(np.concatenate(groups)) == list(range(103))
     assert {len(group) for group in groups} == {10, 11}
-    parts = make_parts(7, seed=1)
+    parts = _Parts.draw(7, seed=1)
     np.testing.assert_array_equal(parts.halves.sum(axis=0), 1)
     assert set(parts.halves.sum(axis=2).ravel()) == {3, 4}
 
