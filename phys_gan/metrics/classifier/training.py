@@ -1,10 +1,7 @@
-"""Train a classifier: split, shuffle, keep the best epoch of the validation events.
+"""Train a classifier: a multilayer perceptron on scaled inputs, with early stopping.
 
-How a classifier is built and trained: a frozen record, and the named ones.
-
-The linear map in front of a classifier: standardise its inputs, or decorrelate them too.
-
-The multilayer perceptron that tells samples, or conditions, apart.
+:class:`Settings` say how, :func:`fit_scaling` standardises or decorrelates the inputs, and
+:func:`train` returns the best epoch of a :class:`Network` on the validation events.
 """
 
 from __future__ import annotations
@@ -23,23 +20,44 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from phys_gan.errors import ConfigError
+from phys_gan.metrics.statistics import Floats
 from phys_gan.randomness import stream
 
 MIN_EVENTS = 200
 """With fewer events nothing is left to learn from or to judge with."""
 
+FOLDS = 5
+"""Trainings whose tests share no event."""
+
+_MAX_WHITENED = 2048
+"""More inputs have a covariance that takes minutes to diagonalise."""
+_EVENTS_PER_INPUT = 5
+"""With fewer, directions of small variance are chance, and must not be blown up."""
+_SMALLEST = 1e-9
+"""Variance, relative to the largest, below which a direction is rounding of single precision."""
+_FARTHEST = 10.0
+"""Standard deviations at which a scaled input ends; a cell hit once in training lies far out."""
+
+_BLOCK_VALUES = 2**22
+_ROWS = 8192
+"""Events that are classified at a time."""
+_WIDE = 512
+"""Nodes of a layer from which on several threads are faster than one."""
+
+Report = Callable[[int, int], None]
+"""Called with the number of epochs done, and of all."""
+
 
 @dataclass(frozen=True)
 class Settings:
-    """Hold the size and the training of a classifier; the default is that of CaloChallenge.
+    """Size and training of a classifier; the default is that of CaloChallenge.
 
     Attributes:
-        layers: Hidden layers behind the first one, which also has ``width`` nodes.
+        layers: Hidden layers after the first one, which also has ``width`` nodes.
         width: Nodes of a hidden layer.
         dropout: Probability that a node is left out in training.
-        whiten: Whether inputs are also decorrelated, not only standardised; see
-            :func:`phys_gan.metrics.classifier.training.fit_scaling`. What a network can express
-            is the same; what it finds in a few epochs is not.
+        whiten: Whether inputs are also decorrelated, not only standardised (:func:`fit_scaling`).
+            What a network can express is the same; what it finds in a few epochs is not.
         lr: Learning rate of Adam.
         batch: Events of both samples in a batch.
         epochs: Passes over the training events; the best one on the validation events is kept.
@@ -64,14 +82,25 @@ class Settings:
 
     def __post_init__(self) -> None:
         least = {"layers": 0, "width": 1, "batch": 2, "epochs": 1, "patience": 1, "seeds": 1}
-        for name, lowest in least.items():
-            value = getattr(self, name)
-            if value is not None and value < lowest:
-                raise _refused(name, value, f">= {lowest}")
+        values = {name: getattr(self, name) for name in least}
+        wrong = [
+            (name, f">= {least[name]}")
+            for name, value in values.items()
+            if value is not None and value < least[name]
+        ]
         if not 0 <= self.dropout < 1:
-            raise _refused("dropout", self.dropout, "from 0 to below 1")
+            wrong.append(("dropout", "from 0 to below 1"))
         if not self.lr > 0:
-            raise _refused("lr", self.lr, "> 0")
+            wrong.append(("lr", "> 0"))
+        if wrong:
+            name, constraint = wrong[0]
+            value = getattr(self, name)
+            raise ConfigError(
+                f"{name} = {value} of the classifier is not {constraint}",
+                remedy="choose another value",
+                value=value,
+                constraint=constraint,
+            )
 
 
 CHALLENGE = Settings()
@@ -90,24 +119,6 @@ QUICK = Settings(
 
 PRESETS = {"challenge": CHALLENGE, "quick": QUICK}
 """Settings by name."""
-
-
-def _refused(name: str, value: float, constraint: str) -> ConfigError:
-    return ConfigError(
-        f"{name} = {value} of the classifier is not {constraint}",
-        remedy="choose another value",
-        value=value,
-        constraint=constraint,
-    )
-
-
-_BLOCK_VALUES = 2**22
-_MOST_WHITENED = 2048
-"""More inputs have a covariance that takes minutes to diagonalise."""
-_EVENTS_PER_INPUT = 5
-"""With fewer, directions of small variance are chance, and are not to be blown up."""
-_SMALLEST = 1e-9
-"""Variance, relative to the largest, below which a direction is rounding of single precision."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -139,11 +150,11 @@ def fit_scaling(
     r"""Fit to the training events: mean 0, variance 1, and no correlation where whitened.
 
     A response that is off by 1 % moves :math:`\log_{10} E_\mathrm{tot} - \log_{10} E_\mathrm{inc}`
-    by 0.004, where each of the two spreads by 0.4 and both are almost equal. Gradient descent
+    by 0.004, where each of the two has the width 0.4 and both are almost equal. Gradient descent
     on standardised inputs does not find such a direction within usual numbers of epochs. Whitening
     (z = D^{-1/2} V^T x for the covariance V D V^T of standardised inputs) makes it an input of
     unit variance. The map is linear and keeps all directions, so that no network can express more
-    or less behind it.
+    or less after it.
 
     Inputs that are constant are not scaled. Whitening falls back to standardising for more than
     2048 inputs, or with fewer than 5 training events per input.
@@ -162,10 +173,10 @@ def fit_scaling(
     n, n_inputs = len(rows), inputs.shape[1]
     mean = sum(block.sum(axis=0) for block in _blocks(inputs, rows)) / n
     variance = sum(np.square(block - mean).sum(axis=0) for block in _blocks(inputs, rows)) / n
-    spread = np.sqrt(variance)
-    # In single precision a constant spreads by rounding.
-    inverse = 1 / np.where(spread > 1e-7 * np.abs(mean), spread, 1.0)
-    if not whiten or n_inputs > _MOST_WHITENED or n < _EVENTS_PER_INPUT * n_inputs:
+    sigma = np.sqrt(variance)
+    # In single precision a constant has the width of rounding.
+    inverse = 1 / np.where(sigma > 1e-7 * np.abs(mean), sigma, 1.0)
+    if not whiten or n_inputs > _MAX_WHITENED or n < _EVENTS_PER_INPUT * n_inputs:
         return Scaling(mean.astype(np.float32), inverse.astype(np.float32))
     covariance = np.zeros((n_inputs, n_inputs))
     for block in _blocks(inputs, rows):
@@ -177,14 +188,10 @@ def fit_scaling(
     return Scaling(mean.astype(np.float32), matrix.astype(np.float32))
 
 
-def _blocks(inputs: NDArray[np.float32], rows: NDArray[np.int64]) -> Iterator[NDArray[np.float64]]:
+def _blocks(inputs: NDArray[np.float32], rows: NDArray[np.int64]) -> Iterator[Floats]:
     size = max(1, _BLOCK_VALUES // inputs.shape[1])
     for start in range(0, len(rows), size):
         yield inputs[rows[start : start + size]].astype(np.float64)
-
-
-_FARTHEST = 10.0
-"""Standard deviations at which a scaled input ends; a cell hit once in training lies far out."""
 
 
 class Network(nn.Module):
@@ -220,8 +227,8 @@ class Network(nn.Module):
         self.register_buffer("matrix", torch.from_numpy(scaling.matrix))
         sizes = [scaling.n_outputs, *hidden]
         layers: list[nn.Module] = []
-        for before, behind in pairwise(sizes):
-            layers += [nn.Linear(before, behind), nn.LeakyReLU()]
+        for before, after in pairwise(sizes):
+            layers += [nn.Linear(before, after), nn.LeakyReLU()]
             if dropout:
                 layers.append(nn.Dropout(dropout))
         self.body = nn.Sequential(*layers)
@@ -238,19 +245,6 @@ class Network(nn.Module):
         """Return logits (N, n_outputs) of inputs (N, F)."""
         logits: Tensor = self.head(self.features(x))
         return logits
-
-
-Report = Callable[[int, int], None]
-"""Is told how many epochs of how many are done."""
-
-FOLDS = 5
-"""Trainings whose tests share no event."""
-
-_ROWS = 8192
-"""Events that are classified at a time."""
-
-_WIDE = 512
-"""Nodes of a layer from which on several threads are faster than one."""
 
 
 def silent(done: int, total: int) -> None:
@@ -292,7 +286,7 @@ def train(
     seed: int,
     device: torch.device,
     report: Report = silent,
-    weights: NDArray[np.float64] | None = None,
+    weights: Floats | None = None,
 ) -> Network:
     """Train a network with Adam on the cross-entropy and return its best epoch.
 
@@ -309,61 +303,54 @@ def train(
         settings: Of the training.
         seed: Seed of weights and order.
         device: Where to train.
-        report: Is told about epochs.
+        report: Called after each epoch.
         weights: What each event counts in the loss, shape (N,), of any sign; the classes then are
             scaled to count the same in all. All events count the same when None.
     """
     scaling = fit_scaling(inputs, parts.train, whiten=settings.whiten)
+    order = stream(seed, "classifier/order")
     with _own_randomness(seed, device), _few_threads(max(hidden), device):
-        network = Network(scaling, hidden, 1 if n_classes == 2 else n_classes, settings.dropout).to(
-            device
-        )
+        n_outputs = 1 if n_classes == 2 else n_classes
+        network = Network(scaling, hidden, n_outputs, settings.dropout).to(device)
+        optimizer = torch.optim.Adam(network.parameters(), lr=settings.lr)
         x, y = torch.from_numpy(inputs).to(device), torch.from_numpy(labels).to(device)
         w = None
         if weights is not None:
-            scaled = _class_balanced(weights, labels, parts)
-            w = torch.from_numpy(scaled).float().to(device)
-        _fit(network, x, y, w, parts, settings, stream(seed, "classifier/order"), report)
+            w = torch.from_numpy(_class_balanced(weights, labels, parts)).float().to(device)
+
+        def loss(rows: Tensor) -> Tensor:
+            return _cross_entropy(network(x[rows]), y[rows], None if w is None else w[rows])
+
+        validation = torch.from_numpy(parts.validation).to(device).split(_ROWS)
+        best, best_epoch, state = math.inf, 0, _copy(network)
+        for epoch in range(settings.epochs):
+            network.train()
+            shuffled = torch.from_numpy(order.permutation(parts.train)).to(device)
+            for rows in shuffled.split(settings.batch):
+                value = loss(rows)
+                optimizer.zero_grad()
+                value.backward()
+                optimizer.step()
+            network.eval()
+            with torch.no_grad():
+                total = sum(float(loss(rows)) * len(rows) for rows in validation)
+            report(epoch + 1, settings.epochs)
+            current = total / len(parts.validation)
+            if current < best:
+                best, best_epoch, state = current, epoch, _copy(network)
+            elif settings.patience is not None and epoch - best_epoch >= settings.patience:
+                break
+        network.load_state_dict(state)
+        report(settings.epochs, settings.epochs)
     return network.eval()
-
-
-def _fit(
-    network: Network,
-    x: Tensor,
-    y: Tensor,
-    w: Tensor | None,
-    parts: Parts,
-    settings: Settings,
-    order: np.random.Generator,
-    report: Report,
-) -> None:
-    optimizer = torch.optim.Adam(network.parameters(), lr=settings.lr)
-    best, best_epoch = math.inf, 0
-    state = _copy(network)
-    for epoch in range(settings.epochs):
-        network.train()
-        shuffled = torch.from_numpy(order.permutation(parts.train)).to(x.device)
-        for rows in shuffled.split(settings.batch):
-            loss = _cross_entropy(network(x[rows]), y[rows], None if w is None else w[rows])
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-        current = _validation_loss(network, x, y, w, parts.validation)
-        report(epoch + 1, settings.epochs)
-        if current < best:
-            best, best_epoch, state = current, epoch, _copy(network)
-        elif settings.patience is not None and epoch - best_epoch >= settings.patience:
-            break
-    network.load_state_dict(state)
-    report(settings.epochs, settings.epochs)
 
 
 def predict(
     network: Network,
     inputs: NDArray[np.float32],
     output: Callable[[Network, Tensor], Tensor] = Network.forward,
-) -> NDArray[np.float64]:
-    """Return what a trained network says of inputs (N, F): logits, or another output of it."""
+) -> Floats:
+    """Return the logits of a trained network, or another output of it, for inputs (N, F)."""
     network.eval()
     device = network.mean.device
     widest = max(len(p) for p in network.parameters())
@@ -392,9 +379,7 @@ def to_device(name: str) -> torch.device:
     return device
 
 
-def _class_balanced(
-    weights: NDArray[np.float64], labels: NDArray[np.int64], parts: Parts
-) -> NDArray[np.float64]:
+def _class_balanced(weights: Floats, labels: NDArray[np.int64], parts: Parts) -> Floats:
     """Scale weights so that classes count the same in training and in validation."""
     scaled = weights.copy()
     for rows in parts[:2]:
@@ -414,18 +399,6 @@ def _cross_entropy(logits: Tensor, labels: Tensor, weights: Tensor | None) -> Te
     else:
         loss = functional.cross_entropy(logits, labels, reduction=how)
     return loss if weights is None else (weights * loss).mean()
-
-
-def _validation_loss(
-    network: Network, x: Tensor, y: Tensor, w: Tensor | None, rows: NDArray[np.int64]
-) -> float:
-    network.eval()
-    total = 0.0
-    with torch.no_grad():
-        for part in torch.from_numpy(rows).to(x.device).split(_ROWS):
-            weights = None if w is None else w[part]
-            total += float(_cross_entropy(network(x[part]), y[part], weights)) * len(part)
-    return total / len(rows)
 
 
 def _copy(network: Network) -> dict[str, Tensor]:

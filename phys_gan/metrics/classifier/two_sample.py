@@ -1,17 +1,15 @@
-"""The two-sample classifier test: a network tells a candidate from the reference, or not.
+"""The two-sample classifier test: how well a network tells a candidate from the reference.
 
-What a two-sample classifier test found, as numbers, curves and plain dictionaries.
-
-Repeated trainings of one classifier on two samples, each judged by events it never saw.
-
-From the logits of repeated trainings to metrics with errors, floors and verdicts.
+:func:`two_sample_test` trains the same classifier several times, scores events that it never saw
+(:func:`run_trials`), and turns the scores into metrics with errors, floors and verdicts.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any, NamedTuple
+from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
@@ -20,9 +18,20 @@ from scipy.stats import norm
 
 from phys_gan.errors import RangeError
 from phys_gan.events import Events
-from phys_gan.metrics.classifier import scores
 from phys_gan.metrics.classifier.inputs import Form, find_form
-from phys_gan.metrics.classifier.scores import Calibration, calibration_curve, platt
+from phys_gan.metrics.classifier.scores import (
+    Calibration,
+    Scores,
+    accuracy,
+    auc_sigma,
+    auc_with_error,
+    calibration_curve,
+    jsd,
+    platt,
+    roc,
+    weighted_accuracy_sigma,
+    weighted_auc_sigma,
+)
 from phys_gan.metrics.classifier.training import (
     FOLDS,
     MIN_EVENTS,
@@ -37,10 +46,18 @@ from phys_gan.metrics.classifier.training import (
     to_device,
     train,
 )
-from phys_gan.metrics.result import Result, against_floor
+from phys_gan.metrics.result import LIMIT_SIGMAS, Result, against_floor
 from phys_gan.metrics.samples import need_same_cells
-from phys_gan.metrics.statistics import relative_weights
+from phys_gan.metrics.statistics import Floats, Weights, relative_weights
 from phys_gan.randomness import stream
+
+_CORRELATION = 1 / 3
+"""Largest correlation between the scores of two trainings on equal samples.
+
+Their tests share no event, but either may have learned from the other's test. For a linear
+classifier on three fifths of the events this correlates their scores by 1/3, or by 0 where the
+one's test is the other's validation; for networks 0 to 0.1 was found by simulation.
+"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,9 +70,9 @@ class Roc:
         tpr_error: Its standard deviation over the trainings, shape (P,); 0 for a single one.
     """
 
-    fpr: NDArray[np.float64]
-    tpr: NDArray[np.float64]
-    tpr_error: NDArray[np.float64]
+    fpr: Floats
+    tpr: Floats
+    tpr_error: Floats
 
     def as_dict(self) -> dict[str, list[float]]:
         """Return the fields for JSON."""
@@ -103,12 +120,8 @@ class ClassifierResult:
     @property
     def results(self) -> dict[str, Result]:
         """The metrics by name."""
-        return {
-            "auc": self.auc,
-            "jsd": self.jsd,
-            "jsd_calibrated": self.jsd_calibrated,
-            "accuracy": self.accuracy,
-        }
+        names = ("auc", "jsd", "jsd_calibrated", "accuracy")
+        return {name: getattr(self, name) for name in names}
 
     @property
     def within_floor(self) -> bool:
@@ -131,240 +144,6 @@ class ClassifierResult:
             "calibration": self.calibration.as_dict(),
             "recalibrated": self.recalibrated.as_dict(),
         }
-
-
-Rows = NDArray[np.int64]
-
-
-class Logits(NamedTuple):
-    """Logits of being a candidate, of some events of both samples, and the weights of these.
-
-    Attributes:
-        reference: Shape (n,).
-        candidate: Shape (m,).
-        reference_weights: Shape (n,), of any sign and scale; None where neither sample has any.
-        candidate_weights: Shape (m,).
-    """
-
-    reference: NDArray[np.float64]
-    candidate: NDArray[np.float64]
-    reference_weights: NDArray[np.float64] | None = None
-    candidate_weights: NDArray[np.float64] | None = None
-
-    @classmethod
-    def join(cls, parts: Sequence[Logits]) -> Logits:
-        """Return the events of several trainings, in order."""
-        return cls(
-            np.concatenate([part.reference for part in parts]),
-            np.concatenate([part.candidate for part in parts]),
-            _joined([part.reference_weights for part in parts]),
-            _joined([part.candidate_weights for part in parts]),
-        )
-
-    def mapped(self, slope: float, offset: float) -> Logits:
-        """Return ``slope * logits + offset``."""
-        return self._replace(
-            reference=slope * self.reference + offset, candidate=slope * self.candidate + offset
-        )
-
-
-def _joined(parts: Sequence[NDArray[np.float64] | None]) -> NDArray[np.float64] | None:
-    weights = [part for part in parts if part is not None]
-    return np.concatenate(weights) if weights else None
-
-
-@dataclass(frozen=True, eq=False)
-class Trial:
-    """One training.
-
-    Attributes:
-        test: Logits of the test events.
-        calibrated: The same, calibrated on the validation events.
-        n_inputs: Number of inputs.
-        whitened: Whether they were decorrelated.
-    """
-
-    test: Logits
-    calibrated: Logits
-    n_inputs: int
-    whitened: bool
-
-
-def run_trials(
-    reference: NDArray[np.float32],
-    candidate: NDArray[np.float32],
-    settings: Settings,
-    *,
-    seed: int,
-    device: torch.device,
-    report: Report,
-    reference_weights: NDArray[np.float64] | None = None,
-    candidate_weights: NDArray[np.float64] | None = None,
-) -> list[Trial]:
-    """Train ``settings.seeds`` classifiers and return what they say of their test events.
-
-    Event i of samples of equal length always goes into the same part. A candidate that was
-    generated at the incident energies of the reference, event by event, then has no energy in the
-    test that was seen in training under the other label: such energies would mislead the network,
-    and pull the AUC below 1/2. They do, by about 0.01, where a candidate has these energies in
-    another order.
-
-    Arguments:
-        reference: Inputs, shape (n, F).
-        candidate: Inputs, shape (m, F).
-        settings: Settings of the classifier.
-        seed: Seed of splits, weights and order.
-        device: Where to train.
-        report: Is told about epochs of all trainings.
-        reference_weights: Weights of any sign, shape (n,); all events count the same when None.
-        candidate_weights: Weights of any sign, shape (m,).
-    """
-    n, m = len(reference), len(candidate)
-    inputs = np.concatenate([reference, candidate])
-    labels = np.repeat(np.array([0, 1], np.int64), [n, m])
-    weights = None
-    if reference_weights is not None or candidate_weights is not None:
-        sides = (reference_weights, n), (candidate_weights, m)
-        weights = np.concatenate([np.ones(size) if w is None else w for w, size in sides])
-
-    def said(network: Network, first: Rows, second: Rows) -> Logits:
-        logits = predict(network, inputs[np.concatenate([first, n + second])])[:, 0]
-        both = logits[: len(first)], logits[len(first) :]
-        return (
-            Logits(*both) if weights is None else Logits(*both, weights[first], weights[n + second])
-        )
-
-    total = settings.seeds * settings.epochs
-    trials = []
-    for number in range(settings.seeds):
-        firsts, seconds = split(n, number, seed), split(m, number, seed)
-        pairs = zip(firsts, seconds, strict=True)
-
-        def told(epoch: int, _: int, number: int = number) -> None:
-            report(number * settings.epochs + epoch, total)
-
-        network = train(
-            inputs,
-            labels,
-            2,
-            Parts(*(np.concatenate([first, n + second]) for first, second in pairs)),
-            [settings.width] * (settings.layers + 1),
-            settings,
-            seed=int(stream(seed, f"classifier/training {number}").integers(2**62)),
-            device=device,
-            report=told,
-            weights=weights,
-        )
-        slope, offset = platt(*said(network, firsts.validation, seconds.validation))
-        test = said(network, firsts.test, seconds.test)
-        trials.append(
-            Trial(
-                test,
-                test.mapped(slope, offset),
-                n_inputs=inputs.shape[1],
-                whitened=network.matrix.ndim == 2,
-            )
-        )
-    return trials
-
-
-Score = Callable[..., tuple[float, float]]
-"""Logits of both samples and their weights, to a value and its error."""
-
-_SIGMAS = 3.0
-"""As in :func:`against_floor`; of equal samples fewer than 1 in 740 are beyond."""
-
-_SHARED = 1 / 3
-"""Largest correlation between the scores of two trainings on equal samples.
-
-Their tests share no event, but either may have learned from the other's test. For a linear
-classifier on three fifths of the events this correlates their scores by 1/3, or by 0 where the
-one's test is the other's validation; for networks 0 to 0.1 was found by simulation.
-"""
-
-
-def judge_auc(trials: Sequence[Logits], sizes: tuple[int, int]) -> Result:
-    """Return the mean AUC of trainings against its known floor.
-
-    Arguments:
-        trials: Logits of the test events of each training.
-        sizes: Events of the reference and of the candidate that the trainings had in all.
-    """
-    single = (
-        _rms([scores.auc_spread_of(*trial) for trial in trials])
-        if trials[0].reference_weights is not None
-        else scores.auc_spread(*_smallest(trials))
-    )
-    return _against_known(*_mean(scores.auc_with_error, trials), single, len(trials), sizes)
-
-
-def judge_accuracy(trials: Sequence[Logits], sizes: tuple[int, int]) -> Result:
-    """Return the mean accuracy; between equal samples it is at most a binomial one of 1/2."""
-    single = (
-        _rms([scores.accuracy_spread(*trial) for trial in trials])
-        if trials[0].reference_weights is not None
-        else 0.5 / float(np.sqrt(sum(_smallest(trials))))
-    )
-    return _against_known(*_mean(scores.accuracy, trials), single, len(trials), sizes)
-
-
-def judge_jsd(trials: Sequence[Logits], halves: Sequence[Logits], sizes: tuple[int, int]) -> Result:
-    """Return the mean divergence against that of reference halves, where it is positive.
-
-    Fewer events make a classifier more wrong than ignorance, and its divergence negative. Between
-    equal samples the expectation is not above 0 for any number of events, so 0 is the lowest
-    floor that is fair to a candidate with more events than the halves.
-    """
-    floors = [max(0.0, scores.jsd(*trial)[0]) for trial in halves]
-    return against_floor(*_mean(scores.jsd, trials), floors, *sizes)
-
-
-def mean_roc(trials: Sequence[Logits]) -> Roc:
-    """Return the mean ROC curve, averaged at fixed false positive rates."""
-    curves = [scores.roc(*trial) for trial in trials]
-    heights = np.stack([true for _, true in curves])
-    return Roc(curves[0][0], heights.mean(axis=0), _spread(heights))
-
-
-def reliability(trials: Sequence[Logits]) -> Calibration:
-    """Return the calibration curve of the test events of all trainings."""
-    return calibration_curve(*Logits.join(trials))
-
-
-def _against_known(
-    value: float, error: float, single: float, n_trials: int, sizes: tuple[int, int]
-) -> Result:
-    """Judge a mean of trainings against a floor of 1/2 that spreads by ``single`` for one."""
-    # Beyond five trainings the same events are tested again.
-    independent = min(n_trials, FOLDS)
-    spread = single * ((1 + (independent - 1) * _SHARED) / independent) ** 0.5
-    limit = 0.5 + _SIGMAS * spread
-    p_value = float(norm.sf((value - 0.5) / spread))
-    return Result(value, error, 0.5, spread, limit, *sizes, value <= limit, p_value)
-
-
-def _mean(score: Score, trials: Sequence[Logits]) -> tuple[float, float]:
-    """Return the mean of a score and its error.
-
-    The error is the larger of the standard deviation over trainings, which three of them know
-    within a factor of two, and of the statistical error on the test events of one of them.
-    """
-    values, errors = np.array([score(*trial) for trial in trials]).T
-    return float(values.mean()), max(float(_spread(values)), float(errors.mean()))
-
-
-def _spread(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the standard deviation over the first axis; 0 for a single entry."""
-    return np.asarray(values.std(axis=0, ddof=1) if len(values) > 1 else 0 * values[0], np.float64)
-
-
-def _rms(values: Sequence[float]) -> float:
-    return float(np.sqrt(np.mean(np.square(values))))
-
-
-def _smallest(trials: Sequence[Logits]) -> tuple[int, int]:
-    """Return the numbers of test events of both samples."""
-    return min(len(t.reference) for t in trials), min(len(t.candidate) for t in trials)
 
 
 def two_sample_test(
@@ -415,7 +194,7 @@ def two_sample_test(
         settings: Settings of the classifier, such as ``PRESETS["challenge"]``.
         seed: Seed of everything: equal input and seed give equal output.
         device: ``"cpu"``, ``"cuda"``, ``"cuda:1"``.
-        report: Is told about epochs done and epochs in all.
+        report: Called with the epochs done and the epochs in all.
 
     Raises:
         DetectorError: The detectors differ, or the form does not exist for them.
@@ -423,9 +202,22 @@ def two_sample_test(
         MissingError: The form, or a condition in one of the samples, does not exist.
         ConfigError: There is no such device.
     """
-    reference, candidate = _counting(reference, candidate, settings)
-    where, tell = to_device(device), report or silent
-    make, shown = find_form(form), _shown(reference, candidate, conditions)
+    need_same_cells(reference.detector, candidate.detector)
+    reference, candidate = (
+        _counting(name, events)
+        for name, events in (("reference", reference), ("candidate", candidate))
+    )
+    if settings.max_events is not None and settings.max_events < MIN_EVENTS:
+        raise RangeError(
+            f"max_events = {settings.max_events} leaves a classifier test fewer than {MIN_EVENTS} "
+            f"events of each sample",
+            remedy="allow more",
+            value=settings.max_events,
+            constraint=MIN_EVENTS,
+        )
+    where, make = to_device(device), find_form(form)
+    shared = "energy" in reference.conditions and "energy" in candidate.conditions
+    shown = tuple(dict.fromkeys([*(["energy"] if shared else []), *conditions]))
     sizes = _equal_sizes(reference, candidate, settings.max_events)
     half = min(sizes[0], len(reference) // 2)
     order = stream(seed, "classifier/halves").permutation(len(reference))
@@ -439,9 +231,8 @@ def two_sample_test(
             settings,
             seed=seed,
             device=where,
-            report=lambda done, _: tell(done_before + done, 2 * epochs),
-            reference_weights=first.weights,
-            candidate_weights=second.weights,
+            report=lambda done, _: (report or silent)(done_before + done, 2 * epochs),
+            weights=(first.weights, second.weights),
         )
 
     trials = trained(_chosen(reference, sizes[0], seed), _chosen(candidate, sizes[1], seed), 0)
@@ -455,44 +246,31 @@ def two_sample_test(
         settings=settings,
         seed=seed,
         auc=judge_auc(tests, sizes),
-        jsd=judge_jsd(tests, [t.test for t in halves], sizes),
-        jsd_calibrated=judge_jsd(calibrated, [t.calibrated for t in halves], sizes),
+        jsd=_judge_jsd(tests, [t.test for t in halves], sizes),
+        jsd_calibrated=_judge_jsd(calibrated, [t.calibrated for t in halves], sizes),
         accuracy=judge_accuracy(tests, sizes),
-        aucs=tuple(scores.auc(*test) for test in tests),
+        aucs=tuple(auc_with_error(test)[0] for test in tests),
         control=judge_auc([t.test for t in halves], (half, half)),
-        roc=mean_roc(tests),
-        calibration=reliability(tests),
-        recalibrated=reliability(calibrated),
+        roc=_mean_roc(tests),
+        calibration=calibration_curve(Scores.join(tests)),
+        recalibrated=calibration_curve(Scores.join(calibrated)),
     )
 
 
-def _counting(reference: Events, candidate: Events, settings: Settings) -> tuple[Events, Events]:
+def _counting(name: str, events: Events) -> Events:
     """Return the events that count, after a check that there are enough of them."""
-    need_same_cells(reference.detector, candidate.detector)
-    counting = []
-    for what, events in (("reference", reference), ("candidate", candidate)):
-        if len(events) < MIN_EVENTS:
-            raise RangeError(
-                f"the {what} has {len(events)} events, but a classifier test needs at least "
-                f"{MIN_EVENTS}",
-                remedy="give more events",
-                value=len(events),
-                constraint=MIN_EVENTS,
-            )
-        weights = relative_weights(what, events.weights, len(events), MIN_EVENTS)
-        if events.weights is not None:
-            events = replace(events, weights=weights)
-        counting.append(events if weights is None else events[weights != 0])
-    if settings.max_events is not None and settings.max_events < MIN_EVENTS:
+    if len(events) < MIN_EVENTS:
         raise RangeError(
-            f"max_events = {settings.max_events} leaves a classifier test fewer than {MIN_EVENTS} "
-            f"events of each sample",
-            remedy="allow more",
-            value=settings.max_events,
+            f"the {name} has {len(events)} events, but a classifier test needs at least "
+            f"{MIN_EVENTS}",
+            remedy="give more events",
+            value=len(events),
             constraint=MIN_EVENTS,
         )
-
-    return counting[0], counting[1]
+    weights = relative_weights(name, events.weights, len(events), MIN_EVENTS)
+    if events.weights is not None:
+        events = replace(events, weights=weights)
+    return events if weights is None else events[weights != 0]
 
 
 def _equal_sizes(reference: Events, candidate: Events, most: int | None) -> tuple[int, int]:
@@ -507,14 +285,176 @@ def _equal_sizes(reference: Events, candidate: Events, most: int | None) -> tupl
     return first, second
 
 
-def _shown(reference: Events, candidate: Events, further: Sequence[str]) -> tuple[str, ...]:
-    """Return the conditions that the classifier sees, the incident energy first."""
-    energy = "energy" in reference.conditions and "energy" in candidate.conditions
-    return tuple(dict.fromkeys([*(["energy"] if energy else []), *further]))
-
-
 def _chosen(events: Events, n: int, seed: int) -> Events:
     """Return n events: the same numbers of both samples where they have the same length."""
     if len(events) == n:
         return events
     return events[np.sort(stream(seed, "classifier/events").choice(len(events), n, replace=False))]
+
+
+@dataclass(frozen=True, eq=False)
+class Trial:
+    """One training.
+
+    Attributes:
+        test: Scores of the test events.
+        calibrated: The same, calibrated on the validation events.
+        n_inputs: Number of inputs.
+        whitened: Whether they were decorrelated.
+    """
+
+    test: Scores
+    calibrated: Scores
+    n_inputs: int
+    whitened: bool
+
+
+def run_trials(
+    reference: NDArray[np.float32],
+    candidate: NDArray[np.float32],
+    settings: Settings,
+    *,
+    seed: int,
+    device: torch.device,
+    report: Report,
+    weights: tuple[Weights, Weights] = (None, None),
+) -> list[Trial]:
+    """Train ``settings.seeds`` classifiers and return their scores of the test events.
+
+    Event i of samples of equal length always goes into the same part. A candidate that was
+    generated at the incident energies of the reference, event by event, then has no energy in the
+    test that was seen in training under the other label: such energies would mislead the network,
+    and pull the AUC below 1/2. They do, by about 0.01, where a candidate has these energies in
+    another order.
+
+    Arguments:
+        reference: Inputs, shape (n, F).
+        candidate: Inputs, shape (m, F).
+        settings: Settings of the classifier.
+        seed: Seed of splits, weights and order.
+        device: Where to train.
+        report: Called with the epochs of all trainings.
+        weights: Weights of both, of any sign; None where all events count the same.
+    """
+    n, m = len(reference), len(candidate)
+    inputs = np.concatenate([reference, candidate])
+    labels = np.repeat(np.array([0, 1], np.int64), [n, m])
+    counting = None
+    if weights[0] is not None or weights[1] is not None:
+        sides = zip(weights, (n, m), strict=True)
+        counting = np.concatenate([np.ones(size) if w is None else w for w, size in sides])
+
+    def scored(network: Network, first: NDArray[np.int64], second: NDArray[np.int64]) -> Scores:
+        rows = np.concatenate([first, n + second])
+        columns = [predict(network, inputs[rows])[:, 0]]
+        if counting is not None:
+            columns.append(counting[rows])
+        return Scores(*(part for c in columns for part in np.split(c, [len(first)])))
+
+    def tell(number: int, epoch: int, _: int) -> None:
+        report(number * settings.epochs + epoch, settings.seeds * settings.epochs)
+
+    trials = []
+    for number in range(settings.seeds):
+        firsts, seconds = split(n, number, seed), split(m, number, seed)
+        pairs = zip(firsts, seconds, strict=True)
+        network = train(
+            inputs,
+            labels,
+            2,
+            Parts(*(np.concatenate([first, n + second]) for first, second in pairs)),
+            [settings.width] * (settings.layers + 1),
+            settings,
+            seed=int(stream(seed, f"classifier/training {number}").integers(2**62)),
+            device=device,
+            report=partial(tell, number),
+            weights=counting,
+        )
+        slope, offset = platt(scored(network, firsts.validation, seconds.validation))
+        test = scored(network, firsts.test, seconds.test)
+        whitened = network.matrix.ndim == 2
+        trials.append(Trial(test, test.mapped(slope, offset), inputs.shape[1], whitened))
+    return trials
+
+
+def judge_auc(trials: Sequence[Scores], sizes: tuple[int, int]) -> Result:
+    """Judge the mean AUC of trainings against its known floor.
+
+    Arguments:
+        trials: Scores of the test events of each training.
+        sizes: Events of the reference and of the candidate that the trainings had in all.
+    """
+    weighted = trials[0].weighted
+    sigma = _rms(weighted_auc_sigma, trials) if weighted else auc_sigma(*_fewest(trials))
+    return _against_half(auc_with_error, trials, sigma, sizes)
+
+
+def judge_accuracy(trials: Sequence[Scores], sizes: tuple[int, int]) -> Result:
+    """Judge the mean accuracy; between equal samples it is at most a binomial one of 1/2."""
+    if trials[0].weighted:
+        sigma = _rms(weighted_accuracy_sigma, trials)
+    else:
+        sigma = 0.5 / float(np.sqrt(sum(_fewest(trials))))
+    return _against_half(accuracy, trials, sigma, sizes)
+
+
+def _judge_jsd(
+    trials: Sequence[Scores], halves: Sequence[Scores], sizes: tuple[int, int]
+) -> Result:
+    """Judge the mean divergence against that of reference halves, where it is positive.
+
+    Fewer events make a classifier more wrong than ignorance, and its divergence negative. Between
+    equal samples the expectation is not above 0 for any number of events, so 0 is the lowest
+    floor that is fair to a candidate with more events than the halves.
+    """
+    floors = [max(0.0, jsd(half)[0]) for half in halves]
+    return against_floor(*_mean(jsd, trials), floors, *sizes)
+
+
+def _against_half(
+    score: Callable[[Scores], tuple[float, float]],
+    trials: Sequence[Scores],
+    sigma: float,
+    sizes: tuple[int, int],
+) -> Result:
+    """Judge a mean of trainings against 1/2, where one has the standard deviation ``sigma``."""
+    value, error = _mean(score, trials)
+    # Beyond five trainings the same events are tested again.
+    independent = min(len(trials), FOLDS)
+    sigma *= ((1 + (independent - 1) * _CORRELATION) / independent) ** 0.5
+    limit = 0.5 + LIMIT_SIGMAS * sigma
+    p_value = float(norm.sf((value - 0.5) / sigma))
+    return Result(value, error, 0.5, sigma, limit, *sizes, value <= limit, p_value)
+
+
+def _mean(
+    score: Callable[[Scores], tuple[float, float]], trials: Sequence[Scores]
+) -> tuple[float, float]:
+    """Return the mean of a score and its error.
+
+    The error is the larger of the standard deviation over trainings, which three of them know
+    within a factor of two, and of the statistical error on the test events of one of them.
+    """
+    values, errors = np.array([score(trial) for trial in trials]).T
+    return float(values.mean()), max(float(_sigma(values)), float(errors.mean()))
+
+
+def _mean_roc(trials: Sequence[Scores]) -> Roc:
+    """Return the mean ROC curve, averaged at fixed false positive rates."""
+    curves = [roc(trial) for trial in trials]
+    heights = np.stack([true for _, true in curves])
+    return Roc(curves[0][0], heights.mean(axis=0), _sigma(heights))
+
+
+def _sigma(values: Floats) -> Floats:
+    """Return the standard deviation over the first axis; 0 for a single entry."""
+    return np.asarray(values.std(axis=0, ddof=1) if len(values) > 1 else 0 * values[0], np.float64)
+
+
+def _rms(sigma: Callable[[Scores], float], trials: Sequence[Scores]) -> float:
+    return float(np.sqrt(np.mean(np.square([sigma(trial) for trial in trials]))))
+
+
+def _fewest(trials: Sequence[Scores]) -> tuple[int, int]:
+    """Return the smallest numbers of test events of both samples."""
+    return min(len(t.reference) for t in trials), min(len(t.candidate) for t in trials)

@@ -15,9 +15,9 @@ from phys_gan.detectors import load_detector
 from phys_gan.errors import ConfigError, DetectorError, MissingError, RangeError
 from phys_gan.events import Events
 from phys_gan.metrics.classifier import FORMS, PRESETS, Settings, two_sample_test
-from phys_gan.metrics.classifier.scores import auc_spread
+from phys_gan.metrics.classifier.scores import Scores, auc_sigma
 from phys_gan.metrics.classifier.training import silent
-from phys_gan.metrics.classifier.two_sample import Logits, judge_accuracy, judge_auc, run_trials
+from phys_gan.metrics.classifier.two_sample import judge_accuracy, judge_auc, run_trials
 
 ROOT = Path(__file__).resolve().parents[3]
 SHARED = ROOT.parent / "shared" / "data" / "geant4" / "calogan_eplus.h5"
@@ -249,7 +249,7 @@ def test_a_weighted_reference_is_not_blamed_and_a_difference_is_seen(signs: bool
 
 def test_the_floor_is_that_of_effective_numbers() -> None:
     generator = np.random.default_rng(7)
-    trial = Logits(
+    trial = Scores(
         generator.normal(size=1000),
         generator.normal(size=4000),
         np.ones(1000),
@@ -258,7 +258,7 @@ def test_the_floor_is_that_of_effective_numbers() -> None:
     effective = trial.candidate_weights.sum() ** 2 / 4000
     assert effective == pytest.approx(1000, rel=0.1)
     area = judge_auc([trial], (5000, 20_000))
-    assert area.floor_error == pytest.approx(auc_spread(1000, effective), rel=0.05)
+    assert area.floor_error == pytest.approx(auc_sigma(1000, effective), rel=0.05)
     assert area.limit == pytest.approx(0.5 + 3 * area.floor_error)
     assert (area.n_reference, area.n_candidate) == (5000, 20_000)
     fraction = judge_accuracy([trial], (5000, 20_000))
