@@ -7,37 +7,32 @@ from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 import numpy as np
-from numpy.typing import NDArray
 
 from phys_gan.errors import MissingError
 from phys_gan.events import Events
 from phys_gan.metrics.inception import InceptionFeatures
+from phys_gan.metrics.statistics import Floats
 from phys_gan.observables import Observable, measure, select
 
-_LOGARITHMIC = frozenset({"E_inc"})
 _LOW = 0.001
 
 
 class Extractor(Protocol):
-    """Turn events into features; the same events always get the same ones.
-
-    Attributes:
-        name: Name for reports.
-    """
+    """Turn events into features; the same events always get the same ones."""
 
     @property
     def name(self) -> str:
         """Name for reports."""
 
-    def __call__(self, events: Events) -> NDArray[np.float64]:
+    def __call__(self, events: Events) -> Floats:
         """Return finite features of shape (N, d)."""
 
 
 @runtime_checkable
 class Classifying(Protocol):
-    """What an extractor also offers that is a classifier."""
+    """An extractor that is also a classifier."""
 
-    def probabilities(self, events: Events) -> NDArray[np.float64]:
+    def probabilities(self, events: Events) -> Floats:
         """Return the probability of each class, shape (N, n_classes)."""
 
 
@@ -73,7 +68,7 @@ class ObservableFeatures:
         chosen = tuple(select(reference.detector, list(reference.conditions), observables))
         return cls(chosen, undefined_values(measure(reference, chosen)))
 
-    def __call__(self, events: Events) -> NDArray[np.float64]:
+    def __call__(self, events: Events) -> Floats:
         """Return the features, shape (N, d)."""
         values = measure(events, self.observables)
         return feature_matrix(values, [o.name for o in self.observables], self.fills)
@@ -100,7 +95,7 @@ EXTRACTORS: dict[str, Callable[[Events], Extractor]] = {
 """Name to a function that makes an extractor for a reference. Add own ones as items."""
 
 
-def undefined_values(values: Mapping[str, NDArray[np.float64]]) -> dict[str, float]:
+def undefined_values(values: Mapping[str, Floats]) -> dict[str, float]:
     """Return the value that stands for "not defined" in each observable, from the reference.
 
     It lies one standard deviation below the 0.1 % quantile of the defined values, or is -1 where
@@ -121,10 +116,10 @@ def undefined_values(values: Mapping[str, NDArray[np.float64]]) -> dict[str, flo
 
 
 def feature_matrix(
-    values: Mapping[str, NDArray[np.float64]],
+    values: Mapping[str, Floats],
     names: Sequence[str],
     fills: Mapping[str, float] | None = None,
-) -> NDArray[np.float64]:
+) -> Floats:
     """Stack observables to finite features in the order of ``names``, shape (N, len(names)).
 
     ``E_inc`` enters as its decadic logarithm, because incident energies span decades. Undefined
@@ -154,5 +149,5 @@ def feature_matrix(
     return np.column_stack(columns)
 
 
-def _transformed(name: str, column: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.log10(column) if name in _LOGARITHMIC else column
+def _transformed(name: str, column: Floats) -> Floats:
+    return np.log10(column) if name == "E_inc" else column

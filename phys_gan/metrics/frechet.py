@@ -1,4 +1,9 @@
-"""Fréchet distance between Gaussian fits: FPD on physics features, FID on those of a network."""
+"""Fréchet distance between Gaussian fits: FPD on physics features, FID on those of a network.
+
+:func:`frechet_distance` is the distance of two Gaussians, :func:`fpd` that of two samples,
+extrapolated to infinitely many events. Sums over groups of events (:class:`Moments`) give the
+Gaussian fit of any union of groups.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from phys_gan.metrics.samples import Weighted, as_weighted, normalised
-from phys_gan.metrics.statistics import Estimate
+from phys_gan.metrics.statistics import Estimate, Floats
 from phys_gan.randomness import stream
 
 _MAX_SIZE = 50_000
@@ -22,7 +27,7 @@ _LEAST = 0.25
 
 def frechet_distance(
     mean1: ArrayLike, cov1: ArrayLike, mean2: ArrayLike, cov2: ArrayLike
-) -> NDArray[np.float64]:
+) -> Floats:
     r"""Return the squared Fréchet (Wasserstein-2) distance of two Gaussian distributions.
 
     .. math:: |\mu_1 - \mu_2|^2 + \mathrm{tr}(S_1) + \mathrm{tr}(S_2)
@@ -125,7 +130,7 @@ def fpd(
 
 @dataclass(frozen=True)
 class Moments:
-    """Sums over groups of events, from which the Gaussian fit of any union of groups follows.
+    """Sums over G groups of events.
 
     Attributes:
         n: Sums of the weights, shape (G,): numbers of events where these have none.
@@ -134,26 +139,21 @@ class Moments:
         second: Sums of their products, shape (G, d, d).
     """
 
-    n: NDArray[np.float64]
-    squares: NDArray[np.float64]
-    first: NDArray[np.float64]
-    second: NDArray[np.float64]
+    n: Floats
+    squares: Floats
+    first: Floats
+    second: Floats
 
     def __getitem__(self, groups: NDArray[np.intp]) -> Moments:
         return Moments(
             self.n[groups], self.squares[groups], self.first[groups], self.second[groups]
         )
 
-    def gaussians(
-        self, draws: NDArray[np.float64]
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-        """Return effective number, mean and covariance of unions of groups.
+    def gaussians(self, draws: Floats) -> tuple[Floats, Floats, Floats]:
+        """Return effective numbers (R,), means (R, d) and covariances (R, d, d) of unions.
 
         Arguments:
             draws: How often each group is in each union, shape (R, G).
-
-        Returns:
-            Shapes (R,), (R, d) and (R, d, d).
         """
         # Negative weights may leave nearly nothing of a small union, and no mean.
         least = _LEAST * self.n.mean() * draws.sum(axis=1)
@@ -165,14 +165,8 @@ class Moments:
         return n**2 / squares, mean, (second - outer) / free[:, None, None]
 
 
-def group_moments(sample: Weighted, n_groups: int, centre: NDArray[np.float64]) -> Moments:
-    """Cut events, in their order, into groups of nearly equal size, and sum over each.
-
-    Arguments:
-        sample: The events.
-        n_groups: Number of groups.
-        centre: What is subtracted from the features, shape (d,).
-    """
+def group_moments(sample: Weighted, n_groups: int, centre: Floats) -> Moments:
+    """Cut events, in their order, into groups, and sum features minus ``centre`` over each."""
     parts = [(part - centre, weights) for part, weights in sample.groups(n_groups)]
     n = [len(part) if weights is None else weights.sum() for part, weights in parts]
     squares = [len(part) if weights is None else weights @ weights for part, weights in parts]
@@ -188,15 +182,7 @@ def group_moments(sample: Weighted, n_groups: int, centre: NDArray[np.float64]) 
 def fpd_of_groups(
     first: Moments, second: Moments, largest: int, generator: np.random.Generator, batches: int
 ) -> Estimate:
-    """Return the intercept of :func:`fpd`, not bounded, from sums over groups.
-
-    Arguments:
-        first: Groups of one sample.
-        second: Groups of the other.
-        largest: Number of groups in the largest batches.
-        generator: Draws the batches.
-        batches: Batches per size.
-    """
+    """Return the unbounded intercept of :func:`fpd`, from at most ``largest`` groups a batch."""
     parts = 1 / np.linspace(1, 1 / _SMALLEST, _N_SIZES)
     counts = np.maximum(1, np.rint(largest * parts)).astype(int)
     draws = [_draws(len(m.n), counts, batches, generator) for m in (first, second)]
@@ -219,7 +205,7 @@ def fpd_of_groups(
 
 def _draws(
     n_groups: int, counts: NDArray[np.int_], batches: int, generator: np.random.Generator
-) -> NDArray[np.float64]:
+) -> Floats:
     """Return how often each group is drawn, shape (n_sizes * batches, n_groups).
 
     All batches of a size together hold every group equally often (balanced bootstrap, Davison et
@@ -234,7 +220,7 @@ def _draws(
     return np.array(weights, np.float64)
 
 
-def _intercept(x: NDArray[np.float64], y: NDArray[np.float64]) -> Estimate:
+def _intercept(x: Floats, y: Floats) -> Estimate:
     """Return the intercept of a straight line, with the error that its residuals imply."""
     offset = x - x.mean()
     width = float((offset**2).sum())
@@ -247,7 +233,7 @@ def _intercept(x: NDArray[np.float64], y: NDArray[np.float64]) -> Estimate:
     return Estimate(value, float(np.sqrt(variance * (1 / len(x) + x.mean() ** 2 / width))))
 
 
-def _without_rounding(eigenvalues: NDArray[np.float64]) -> NDArray[np.float64]:
+def _without_rounding(eigenvalues: Floats) -> Floats:
     """Set to zero what is zero but for rounding, whose square root would not be small."""
     largest = eigenvalues.max(axis=-1, keepdims=True, initial=0.0)
     tiny = largest * eigenvalues.shape[-1] * np.finfo(np.float64).eps

@@ -1,6 +1,6 @@
-"""Features of Inception-v3 for images, where torch-fidelity and its weights are installed.
+"""Features of Inception-v3 for images, and the Inception score of any classifier.
 
-Inception score for any classifier: whether events are clear, and all classes there.
+The features need torch-fidelity and its file of weights.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from scipy.special import entr
 from phys_gan.errors import DataError, DetectorError, MissingError
 from phys_gan.events import Events
 from phys_gan.metrics.samples import as_weighted
-from phys_gan.metrics.statistics import Estimate
+from phys_gan.metrics.statistics import Estimate, Floats
 from phys_gan.randomness import stream
 
 WEIGHTS = "weights-inception-2015-12-05-6726825d.pth"
@@ -71,7 +71,7 @@ class InceptionFeatures:
         low, high = np.quantile(reference.cells, [_OUTSIDE, 1 - _OUTSIDE]).tolist()
         return cls(low, high if high > low else low + 1.0, path)
 
-    def __call__(self, events: Events) -> NDArray[np.float64]:
+    def __call__(self, events: Events) -> Floats:
         """Return the features, shape (N, 2048)."""
         import torch
 
@@ -147,7 +147,7 @@ def inception_score(
     Inception-v3 on images this is the Inception score; with a classifier of the reference's
     conditions (bins of incident energy, particles) its analogue. There is no reference in it:
     compare it with the score of as many reference events. With weights both means over the events
-    are weighted; a class whose share negative weights make negative counts as absent.
+    are weighted; a class whose fraction negative weights make negative counts as absent.
 
     Arguments:
         probabilities: Class probabilities, shape (n, n_classes), rows of sum 1.
@@ -176,24 +176,21 @@ def inception_score(
             f"{len(p)} events cannot be cut into {splits} parts", remedy="choose fewer splits"
         )
     generator = stream(seed, "validation/inception-score")
-    parts = np.array_split(generator.permutation(len(p)), splits)
-    own = entr(p).sum(axis=1)
-    means = []
-    for part in parts:
-        counts = None if w is None else w[part]
-        means.append(
-            [np.average(values, axis=0, weights=counts) for values in (p[part], own[part])]
-        )
-    value = float(np.mean([_score(marginal, float(entropy)) for marginal, entropy in means]))
-    scores = []
+    entropies = entr(p).sum(axis=1)
+    parts = []
+    for rows in np.array_split(generator.permutation(len(p)), splits):
+        counts = None if w is None else w[rows]
+        marginal, entropy = (np.average(v[rows], axis=0, weights=counts) for v in (p, entropies))
+        parts.append(_score(marginal, float(entropy)))
+    replicated = []
     for _ in range(replicas):
-        shares = np.bincount(generator.integers(0, len(p), len(p)), minlength=len(p)) / len(p)
+        drawn = np.bincount(generator.integers(0, len(p), len(p)), minlength=len(p)) / len(p)
         if w is not None:
-            shares = shares * w / (shares @ w)
-        scores.append(_score(shares @ p, float(shares @ own)))
-    return Estimate(value, float(np.std(scores, ddof=1)))
+            drawn = drawn * w / (drawn @ w)
+        replicated.append(_score(drawn @ p, drawn @ entropies))
+    return Estimate(float(np.mean(parts)), float(np.std(replicated, ddof=1)))
 
 
-def _score(marginal: NDArray[np.float64], own: float) -> float:
+def _score(marginal: Floats, entropy: float) -> float:
     """Return the exponential of the mutual information: entropy of the mean less mean entropy."""
-    return float(np.exp(entr(np.maximum(marginal, 0)).sum() - own))
+    return float(np.exp(entr(np.maximum(marginal, 0)).sum() - entropy))

@@ -1,4 +1,8 @@
-"""Kernel distance, the unbiased MMD²: KPD on physics features, KID on those of a network."""
+"""Kernel distance, the unbiased MMD²: KPD on physics features, KID on those of a network.
+
+:func:`mmd2` is the distance of two samples, :func:`kpd` its median over batches. Sums over pairs of
+groups of events (:class:`KernelSums`) give the MMD² between any unions of groups.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from phys_gan.metrics.samples import as_weighted, equal_parts, normalised
-from phys_gan.metrics.statistics import Estimate
+from phys_gan.metrics.statistics import Estimate, Floats, Weights
 from phys_gan.randomness import stream
 
 _BATCH_SIZE = 5000
@@ -17,7 +21,7 @@ _N_GROUPS = 20
 _MAX_VALUES = 2**25
 _BLOCK_VALUES = 2**19
 
-Group = tuple[NDArray[np.float64], NDArray[np.float64] | None]
+_Group = tuple[Floats, Weights]
 """Features of the events of a group, shape (n, d), and their weights, shape (n,), if any."""
 
 
@@ -82,8 +86,7 @@ def kpd(
         candidate_weights: The same of the candidate, shape (m,).
 
     Returns:
-        The median; its error is half of the range from 16.275 % to 83.725 %, the spread of one
-        batch.
+        The median; its error is half of the range from 16.275 % to 83.725 %, that of one batch.
 
     Raises:
         DataError: The features or weights are not finite or do not match.
@@ -99,19 +102,14 @@ def kpd(
     generator = stream(seed, "validation/kpd")
     first, second = (s[generator.permutation(len(s))] for s in (first, second))
     parts = equal_parts(first, second, 10 * _BATCH_SIZE)
-    numbers = np.arange(2 * _N_GROUPS)
-    return kpd_of_groups(
-        kernel_sums([group for part in parts for group in part.groups(_N_GROUPS)]),
-        numbers[:_N_GROUPS],
-        numbers[_N_GROUPS:],
-        generator,
-        batches,
-    )
+    sums = kernel_sums([group for part in parts for group in part.groups(_N_GROUPS)])
+    one, two = np.arange(2 * _N_GROUPS).reshape(2, -1)
+    return kpd_of_groups(sums, one, two, generator, batches)
 
 
 @dataclass(frozen=True)
 class KernelSums:
-    """Sums over groups of events, from which the MMD² between any unions of them follows.
+    """Sums over G groups of events.
 
     Attributes:
         kernel: Of the kernel over the pairs of events of two groups, shape (G, G); on the diagonal
@@ -120,9 +118,9 @@ class KernelSums:
         squares: Of the squares of the weights, shape (G,).
     """
 
-    kernel: NDArray[np.float64]
-    n: NDArray[np.float64]
-    squares: NDArray[np.float64]
+    kernel: Floats
+    n: Floats
+    squares: Floats
 
 
 def kpd_of_groups(
@@ -132,16 +130,9 @@ def kpd_of_groups(
     generator: np.random.Generator,
     batches: int = 10,
 ) -> Estimate:
-    """Return :func:`kpd` from sums of the kernel over pairs of groups.
+    """Return :func:`kpd` between the groups with these numbers.
 
     A batch is a random half of the groups of either sample, or so many as make 5,000 events.
-
-    Arguments:
-        sums: Output of :func:`kernel_sums`.
-        first: Numbers of the groups of one sample.
-        second: Numbers of the groups of the other.
-        generator: Draws the batches.
-        batches: Number of batches.
     """
     size = max(1, round(float(sums.n[first].mean())))
     count = int(np.clip(_BATCH_SIZE // size, 1, max(1, len(first) // 2)))
@@ -157,7 +148,7 @@ def kpd_of_groups(
     return Estimate(middle, (high - low) / 2)
 
 
-def kernel_sums(groups: Sequence[Group]) -> KernelSums:
+def kernel_sums(groups: Sequence[_Group]) -> KernelSums:
     r"""Return the sums of the kernel over all pairs of events of two groups.
 
     Two exact ways, of which the cheaper is taken: over pairs of events, or, as
@@ -165,9 +156,6 @@ def kernel_sums(groups: Sequence[Group]) -> KernelSums:
     :math:`(x / \sqrt d, 1)` in z, from :math:`\sum_{ij} w_i w_j (z_i \cdot z_j)^2 =
     \langle \sum_i w_i z_i z_i^T, \sum_j w_j z_j z_j^T \rangle`, whose cost is linear in the number
     of events.
-
-    Arguments:
-        groups: Features and weights of each group.
     """
     lifted = [
         (np.pad(x / np.sqrt(x.shape[1]), ((0, 0), (0, 1)), constant_values=1), weights)
@@ -187,12 +175,12 @@ def kernel_sums(groups: Sequence[Group]) -> KernelSums:
     )
 
 
-def _total(values: NDArray[np.float64], weights: NDArray[np.float64] | None) -> NDArray[np.float64]:
+def _total(values: Floats, weights: Weights) -> Floats:
     """Add up, with weights where there are any, over the first axis."""
     return np.asarray(values.sum(axis=0) if weights is None else weights @ values, np.float64)
 
 
-def _by_products(groups: Sequence[Group]) -> NDArray[np.float64]:
+def _by_products(groups: Sequence[_Group]) -> Floats:
     i, j = np.triu_indices(groups[0][0].shape[1])
     root = np.where(i == j, 1.0, np.sqrt(2.0))
     rows = max(1, _BLOCK_VALUES // len(i))
@@ -206,7 +194,7 @@ def _by_products(groups: Sequence[Group]) -> NDArray[np.float64]:
     return np.asarray(flat @ flat.T, np.float64)
 
 
-def _by_pairs(groups: Sequence[Group]) -> NDArray[np.float64]:
+def _by_pairs(groups: Sequence[_Group]) -> Floats:
     everything = np.concatenate([u for u, _ in groups])
     starts = np.concatenate([[0], np.cumsum([len(u) for u, _ in groups])])
     counts = [np.ones(len(u)) if weights is None else weights for u, weights in groups]

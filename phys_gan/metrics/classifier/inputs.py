@@ -1,4 +1,4 @@
-"""What a classifier sees of events: the three input forms of CaloChallenge, and own ones."""
+"""Inputs of a classifier: the three forms of CaloChallenge, and those of users."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from phys_gan.detectors import Detector, PolarLayer
 from phys_gan.errors import DetectorError, MissingError
 from phys_gan.events import Events
-from phys_gan.observables.sums import Showers, blocks
+from phys_gan.observables.sums import blocks
 from phys_gan.units import MEV
 
 Form = Callable[[Events, Sequence[str]], NDArray[np.float32]]
@@ -61,10 +61,6 @@ def low_normalised(events: Events, conditions: Sequence[str] = ("energy",)) -> N
     References:
         CaloChallenge 2022 (Krause et al., 2024), https://arxiv.org/abs/2410.21611
 
-    Arguments:
-        events: Events of showers.
-        conditions: As in :func:`low`.
-
     Raises:
         MissingError: The events lack one of the conditions.
         DetectorError: The events are images or points, which go below zero.
@@ -95,10 +91,6 @@ def high(events: Events, conditions: Sequence[str] = ("energy",)) -> NDArray[np.
     References:
         CaloChallenge 2022 (Krause et al., 2024), https://arxiv.org/abs/2410.21611
 
-    Arguments:
-        events: Events of showers.
-        conditions: As in :func:`low`.
-
     Raises:
         MissingError: The events lack one of the conditions.
         DetectorError: The events are images or points, which have no shower observables.
@@ -112,12 +104,26 @@ def high(events: Events, conditions: Sequence[str] = ("energy",)) -> NDArray[np.
     ]
     inputs, rest = _with_room(events, conditions, detector.n_layers + 4 * len(divided) + 2)
     for rows, showers in blocks(events):
-        rest[rows] = _high_block(showers, divided)
+        lengths = [
+            measure(direction)[:, divided] / _LENGTH
+            for measure in (showers.centre, showers.width)
+            for direction in ("x", "y")
+        ]
+        sparsity = 1 - showers.hits.sum(axis=1) / detector.n_cells
+        rest[rows] = np.concatenate(
+            [
+                np.log10(showers.layer_energy + _SMALL),
+                *(np.nan_to_num(values, nan=0.0) for values in lengths),
+                np.log10(showers.total + _SMALL)[:, None],
+                sparsity[:, None],
+            ],
+            axis=1,
+        )
     return inputs
 
 
 FORMS: dict[str, Form] = {"low": low, "low-normalised": low_normalised, "high": high}
-"""The input forms by name. Add an own one by assignment: ``FORMS["mine"] = function``."""
+"""The input forms by name. Add one by assignment: ``FORMS["mine"] = function``."""
 
 
 def find_form(form: str | Form) -> Form:
@@ -136,24 +142,6 @@ def find_form(form: str | Form) -> Form:
     return FORMS[form]
 
 
-def _high_block(showers: Showers, divided: Sequence[int]) -> NDArray[np.float64]:
-    lengths = [
-        measure(direction)[:, divided] / _LENGTH
-        for measure in (showers.centre, showers.width)
-        for direction in ("x", "y")
-    ]
-    sparsity = 1 - showers.hits.sum(axis=1) / showers.detector.n_cells
-    return np.concatenate(
-        [
-            np.log10(showers.layer_energy + _SMALL),
-            *(np.nan_to_num(values, nan=0.0) for values in lengths),
-            np.log10(showers.total + _SMALL)[:, None],
-            sparsity[:, None],
-        ],
-        axis=1,
-    )
-
-
 def _with_room(
     events: Events, conditions: Sequence[str], n_inputs: int
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
@@ -166,7 +154,7 @@ def _with_room(
 
 
 def _to_mev(detector: Detector) -> float:
-    """Return how many MeV the unit of a cell is; 1 for what is no energy."""
+    """Return how many MeV the unit of a cell is; 1 where it is not an energy."""
     return MEV.get(detector.cell_unit, 1.0)
 
 

@@ -3,7 +3,11 @@ r"""Scores of a two-sample classifier: AUC, ROC, Jensen-Shannon divergence, accu
 A score is the logit of being a candidate. Weights have any sign and scale; in all sums here those
 of a sample are scaled to the sum 1, and called u for the reference and v for the candidate.
 
-SKLEARN
+This is not scikit-learn, which takes 2 s to import, has no errors (DeLong) and refuses negative
+weights for the AUC, lets the ROC curve of such weights fall, has neither weights nor errors for
+calibration, and a map of Platt that differs by 1e-5. Ratios of CPU time, here over scikit-learn
+1.9, with 10,000 and 100,000 scores: AUC (here with its error) 0.35 and 0.87, ROC 0.34 and 0.50,
+calibration 0.53 and 0.98, Platt 0.90 and 0.89.
 """
 
 from __future__ import annotations
