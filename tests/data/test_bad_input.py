@@ -243,7 +243,7 @@ def has(layout: str, case: str, own: bool) -> bool:
 @pytest.mark.parametrize(
     ("layout", "case", "own"),
     [
-        (n, case, own)
+        pytest.param(n, case, own, id=f"{n}, {'ours' if own else 'foreign'}: {case}")
         for n in FORMATS
         for case in VALUES
         for own in (True, False)
@@ -370,7 +370,9 @@ CONTENT: list[tuple[str, Callable[[Content], None], str]] = [
 ]
 
 
-@pytest.mark.parametrize(("layout", "change", "words"), CONTENT)
+@pytest.mark.parametrize(
+    ("layout", "change", "words"), [pytest.param(*it, id=f"{it[0]}: {it[2]}") for it in CONTENT]
+)
 def test_wrong_shapes_and_conditions_that_are_there_twice(
     copied: Copied,
     wrong: Wrong,

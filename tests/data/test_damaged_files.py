@@ -1,19 +1,22 @@
-"""Files that are damaged or no files of events, and files that cannot be written, by layout."""
+"""Files that are damaged, hostile or no files of events, and files that cannot be written."""
 
 from __future__ import annotations
 
+import resource
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from helpers import full_disk
-from phys_gan.data import FORMATS, convert, read, write
+from phys_gan.data import FORMATS, convert, inspect, read, write
+from phys_gan.detectors import load_detector
 from phys_gan.errors import DataError, OutputError, PhysGanError
 from phys_gan.events import Events
 
@@ -87,6 +90,17 @@ def test_cut_at_any_length(
     cut()
 
 
+# What lies between the first bytes and the last ones of a FITS file decides what is lacking.
+@pytest.mark.parametrize("layout", [n for n in FORMATS if n != "cosmos-fits"])
+@pytest.mark.parametrize("share", [0, 0.01, 0.5, 0.95])
+def test_cut_short(copied: Copied, layout: str, share: float) -> None:
+    path, container = copied(layout), FORMATS[layout].container
+    content = path.read_bytes()
+    path.write_bytes(content[: max(9, int(share * len(content)))])
+    with pytest.raises(DataError, match=f"the {container} file is damaged or cut short"):
+        read(path)
+
+
 def names_the_file(error: PhysGanError, path: Path) -> None:
     # Names that are read from damaged bytes may look like anything, also like two sentences.
     assert "\n" not in str(error)
@@ -114,6 +128,123 @@ def test_any_bytes_changed(copied: Copied, layout: str) -> None:
             names_the_file(error, path)
 
     change()
+
+
+# Files that want more than to be read: other files opened, memory filled.
+
+
+def replaced(path: Path, name: str, make: Callable[[h5py.File], Any]) -> None:
+    with h5py.File(path, "r+") as file:
+        del file[name]
+        make(file)
+
+
+def secret(path: Path) -> Path:
+    place = path.parent / "secret.h5"
+    with h5py.File(place, "w") as file:
+        file["numbers"] = np.arange(4.0)
+    return place
+
+
+def external(path: Path) -> None:
+    link = h5py.ExternalLink(str(secret(path)), "/numbers")
+    replaced(path, "incident_energies", lambda file: file.update({"incident_energies": link}))
+
+
+def external_by_a_detour(path: Path) -> None:
+    def make(file: h5py.File) -> None:
+        file["elsewhere"] = h5py.ExternalLink(str(secret(path)), "/")
+        file["incident_energies"] = h5py.SoftLink("/elsewhere/numbers")
+
+    replaced(path, "incident_energies", make)
+
+
+def external_storage(path: Path) -> None:
+    place = path.parent / "secret.bin"
+    place.write_bytes(np.arange(4.0).tobytes())
+    replaced(
+        path,
+        "incident_energies",
+        lambda file: file.create_dataset(
+            "incident_energies", (4,), "f8", external=[(str(place), 0, 32)]
+        ),
+    )
+
+
+def virtual(path: Path) -> None:
+    layout = h5py.VirtualLayout((4,), "f8")
+    layout[:] = h5py.VirtualSource(str(secret(path)), "numbers", (4,))
+    replaced(
+        path,
+        "incident_energies",
+        lambda file: file.create_virtual_dataset("incident_energies", layout),
+    )
+
+
+def declared(shape: tuple[int, ...], **how: Any) -> Callable[[Path], None]:
+    return lambda path: replaced(
+        path,
+        "incident_energies",
+        lambda file: file.create_dataset("incident_energies", shape, "f8", **how),
+    )
+
+
+def texts(path: Path) -> None:
+    replaced(
+        path,
+        "incident_energies",
+        lambda file: file.create_dataset(
+            "incident_energies", (4,), h5py.string_dtype(), data=["a", "b", "c", "d"]
+        ),
+    )
+
+
+def opaque(path: Path) -> None:
+    values = np.zeros(4, h5py.opaque_dtype(np.dtype("V8")))
+    replaced(path, "incident_energies", lambda file: file.update({"incident_energies": values}))
+
+
+HOSTILE: dict[str, tuple[Callable[[Path], None], str]] = {
+    "external link": (external, "'incident_energies' is a link into another file"),
+    "detour": (external_by_a_detour, "'elsewhere' is a link into another file"),
+    "external storage": (external_storage, "takes its numbers from other files"),
+    "virtual": (virtual, "takes its numbers from other files"),
+    "petabytes": (declared((10**15,), chunks=(1024,)), "declares 8e+15 bytes in a file of"),
+    "gigabytes": (
+        declared((10**9,), chunks=(1024,), compression="gzip"),
+        "declares 8e+09 bytes in a file of",
+    ),
+    "texts": (texts, "does not hold numbers"),
+    "opaque": (opaque, "does not hold numbers"),
+}
+
+
+@pytest.mark.parametrize("case", HOSTILE)
+def test_hostile(copied: Copied, wrong: Wrong, case: str) -> None:
+    path = copied("calochallenge-hdf5")
+    make, words = HOSTILE[case]
+    make(path)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    wrong(path, words)
+    # In kB.
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 200_000
+
+
+def test_links_within_a_file_are_followed(copied: Copied) -> None:
+    path = copied("calochallenge-hdf5")
+    with h5py.File(path, "r+") as file:
+        file.move("incident_energies", "moved")
+        file["incident_energies"] = h5py.SoftLink("/moved")
+    assert len(read(path)) == 4
+
+
+def test_texts_of_a_file_do_not_steer_a_terminal(tmp_path: Path) -> None:
+    cells, energy = np.ones((2, 504), np.float32), np.array([1e3, 2e3])
+    said = {"comment": "\x1b[2J\x07gone\nnext"}
+    events = Events(cells, {"energy": energy}, load_detector("calogan"), provenance=said)
+    write(tmp_path / "a.h5", events)
+    lines = str(inspect(tmp_path / "a.h5"))
+    assert "comment: \N{REPLACEMENT CHARACTER}[2J\N{REPLACEMENT CHARACTER}gone\nnext" in lines
 
 
 # Files that cannot be written.

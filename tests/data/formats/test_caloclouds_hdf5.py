@@ -10,8 +10,8 @@ import pytest
 from helpers import assert_same, complain
 from phys_gan.data import read, write
 from phys_gan.data.format import HitMapping
-from phys_gan.data.writing import choose_format, writing
-from phys_gan.detectors import Detector, load_detector
+from phys_gan.data.writing import writing
+from phys_gan.detectors import Detector
 from phys_gan.errors import DataError, DetectorError
 from phys_gan.events import Events
 
@@ -141,40 +141,40 @@ def test_real_showers(tmp_path: Path) -> None:
     np.testing.assert_array_equal(back.cells.view(np.uint32), events.cells.view(np.uint32))
 
 
-def test_what_it_cannot_hold(tmp_path: Path) -> None:
-    stamps = Events(np.ones((2, 1024)), {"energy": [8, 8]}, load_detector("galaxies-32"))
-    with pytest.raises(DataError, match="cells are pixels of 'galaxies-32', not points"):
-        choose_format(tmp_path / "a.h5", stamps, "caloclouds-hdf5")
+def spoilt(column: int, value: float) -> np.ndarray:
+    points = POINTS.copy()
+    points[1, 4, column] = value
+    return points
 
 
-def test_wrong_files(tmp_path: Path) -> None:
-    path = make(tmp_path / "a.h5")
-    assert "summed into the cells of any detector" in complain(path, DetectorError)
-    for table in (POINTS[..., :3], POINTS[0]):
-        make(path, events=table)
-        message = complain(path, DataError, detector=SMALL)
-        assert f"shape {table.shape}, but must be (2, P, 4)" in message
-    make(path, events=POINTS[:1])
-    assert "'events' has 1 events, but 'energy' has 2" in complain(path, DataError)
-    make(path, p_norm_local=np.ones((3, 5)))
-    assert "'p_norm_local' has 5 events" in complain(path, DataError, detector=SMALL)
-    make(path, p_norm_local=np.ones((2, 2)))
-    assert "'p_norm_local' has shape (2, 2)" in complain(path, DataError, detector=SMALL)
-    make(path, p_norm_local=np.full((3, 2), np.nan))
-    assert "2 of 2 events have no direction" in complain(path, DataError, detector=SMALL)
-    for column, bad, what in (
-        (3, np.nan, "NaN or infinite values of energy"),
-        (3, -1, "negative energies"),
-        (0, np.inf, "NaN or infinite values of x"),
-        (1, np.nan, "NaN or infinite values of z"),
-    ):
-        points = POINTS.copy()
-        points[1, 4, column] = bad
-        make(path, events=points)
-        message = complain(path, DataError, detector=SMALL)
-        assert f"hits have {what} in 1 of 2 events (first: event 1)" in message
-    make(path, conditions=np.ones(2))
-    with h5py.File(path, "a") as file:
-        del file["conditions"]
-        file["conditions/mass"] = np.ones(3)
-    assert "3 values of 'mass' for 2 events" in complain(path, DataError, detector=SMALL)
+BAD = "in 1 of 2 events (first: event 1)"
+WRONG: dict[str, tuple[dict[str, Any], str]] = {
+    "three numbers": ({"events": POINTS[..., :3]}, "shape (2, 5, 3), but must be (2, P, 4)"),
+    "one event": ({"events": POINTS[0]}, "shape (5, 4), but must be (2, P, 4)"),
+    "fewer events": ({"events": POINTS[:1]}, "'events' has 1 events, but 'energy' has 2"),
+    "more directions": ({"p_norm_local": np.ones((3, 5))}, "'p_norm_local' has 5 events"),
+    "flat directions": ({"p_norm_local": np.ones((2, 2))}, "'p_norm_local' has shape (2, 2)"),
+    "no directions": (
+        {"p_norm_local": np.full((3, 2), np.nan)},
+        "2 of 2 events have no direction",
+    ),
+    "energy NaN": ({"events": spoilt(3, np.nan)}, f"NaN or infinite values of energy {BAD}"),
+    "energy negative": ({"events": spoilt(3, -1)}, f"hits have negative energies {BAD}"),
+    "x infinite": ({"events": spoilt(0, np.inf)}, f"NaN or infinite values of x {BAD}"),
+    "depth NaN": ({"events": spoilt(1, np.nan)}, f"NaN or infinite values of z {BAD}"),
+    "fewer conditions": (
+        {"conditions/mass": np.ones(3)},
+        "3 values of 'mass' for 2 events",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_wrong_files(tmp_path: Path, case: str) -> None:
+    changes, words = WRONG[case]
+    assert words in complain(make(tmp_path / "a.h5", **changes), DataError, detector=SMALL)
+
+
+def test_a_detector_must_be_named(tmp_path: Path) -> None:
+    message = complain(make(tmp_path / "a.h5"), DetectorError)
+    assert "summed into the cells of any detector" in message

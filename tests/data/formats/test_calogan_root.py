@@ -117,14 +117,6 @@ def test_no_events(tmp_path: Path) -> None:
     assert "it holds no events" in complain(tmp_path / "a.root", DataError)
 
 
-@pytest.mark.parametrize("share", [0.0001, 0.01, 0.5, 0.99])
-def test_cut_short(tmp_path: Path, share: float) -> None:
-    path = tmp_path / "a.root"
-    make(path, fancy_tree=columns())
-    path.write_bytes(path.read_bytes()[: max(5, int(share * path.stat().st_size))])
-    assert "the ROOT file is damaged or cut short" in complain(path, DataError)
-
-
 def test_other_detectors(tmp_path: Path) -> None:
     make(tmp_path / "a.root", fancy_tree=columns())
     message = complain(tmp_path / "a.root", DetectorError, detector="calochallenge-2")

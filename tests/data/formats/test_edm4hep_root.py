@@ -388,42 +388,9 @@ def test_momentum_and_kinetic_energy(energy: float, pdg: int) -> None:
         np.testing.assert_allclose(found[name], values, rtol=1e-11)
 
 
-@pytest.mark.parametrize(
-    ("conditions", "sentence"),
-    [
-        ({"pdg": [22.0]}, "energy is needed"),
-        ({"energy": [300.0]}, "energy needs the condition 'pdg' beside it (read 'FILE@e-' to"),
-        ({"energy": [300.0], "pdg": [12]}, "a particle without a mass: '12' is not a known par"),
-        ({"energy": [300.0], "pdg": [11.5]}, "'11.5' is not a known particle"),
-        ({"energy": [300.0], "pdg": [22], "a b": [1]}, "'a b' cannot be the name of a branch"),
-    ],
-)
-def test_what_cannot_be_held(tmp_path: Path, conditions: dict[str, Any], sentence: str) -> None:
-    events = Events(np.ones((1, BOX.n_cells)), conditions, BOX)
-    with pytest.raises(DataError) as caught:
-        write(tmp_path / "a.root", events, format="edm4hep-root")
-    assert sentence in str(caught.value)
-    assert not list(tmp_path.iterdir())
-
-
-def test_images_are_no_hits(tmp_path: Path) -> None:
-    image = Events(np.ones((1, 1024)), {"energy": [1], "pdg": [22]}, load_detector("galaxies-32"))
-    with pytest.raises(DataError, match="'edm4hep-root': cells must be energies"):
-        write(tmp_path / "a.root", image, format="edm4hep-root")
-
-
 def test_own_files_need_no_mapping(tmp_path: Path) -> None:
     write(tmp_path / "a.root", showers(1, BOX), format="edm4hep-root")
     with pytest.raises(ConfigError, match="says itself where its hits are; leave the mapping out"):
         read(tmp_path / "a.root", mapping=mapping(frame={"radius": 3}))
     with pytest.raises(DetectorError, match="the events belong to detector 'box'"):
         read(tmp_path / "a.root", detector="calogan")
-
-
-@pytest.mark.parametrize("share", [0.01, 0.5, 0.95])
-def test_cut_short(tmp_path: Path, share: float) -> None:
-    path = tmp_path / "a.root"
-    write(path, showers(50, BOX), format="edm4hep-root")
-    path.write_bytes(path.read_bytes()[: int(share * path.stat().st_size)])
-    with pytest.raises(DataError, match="the ROOT file is damaged or cut short"):
-        read(path)

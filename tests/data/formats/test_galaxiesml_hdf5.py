@@ -102,9 +102,3 @@ def test_what_is_wrong_with_a_file(tmp_path: Path) -> None:
         file["image"][...] = image
     with pytest.raises(DataError, match=r"cells hold NaN .* in 1 of 6 events \(first: event 3"):
         read(path)
-
-
-def test_what_cannot_be_written(tmp_path: Path) -> None:
-    one = image_detector("one", "grz", (4, 6), 0.5, "count")
-    with pytest.raises(DataError, match="must be an image of 5 bands, not 3 bands of 4 x 6"):
-        write(tmp_path / "a.h5", Events(np.ones((2, 72)), {}, one), format="galaxiesml-hdf5")

@@ -157,14 +157,6 @@ def test_columns_that_are_no_conditions(tmp_path: Path) -> None:
     assert any("'object_id' is not kept: it holds whole numbers beyond" in note for note in notes)
 
 
-def test_a_truncated_file(tmp_path: Path) -> None:
-    make(tmp_path / "a.h5")
-    content = (tmp_path / "a.h5").read_bytes()
-    (tmp_path / "a.h5").write_bytes(content[: len(content) // 2])
-    with pytest.raises(DataError, match="damaged or cut short"):
-        read(tmp_path / "a.h5")
-
-
 @settings(max_examples=20)
 @given(
     seed=st.integers(0, 99), names=st.sets(st.sampled_from(["ans", "ra", "pxscale", "a/b", "é"]))
@@ -221,10 +213,7 @@ def test_pixels_that_are_no_bytes(tmp_path: Path, value: float) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_cannot_be_written(tmp_path: Path) -> None:
-    one = image_detector("one", "g", (4, 6), 0.5, "count")
-    with pytest.raises(DataError, match="must be an image of 3 bands, not one band of 4 x 6"):
-        write(tmp_path / "a.h5", Events(np.ones((2, 24)), {}, one), format="galaxy10-hdf5")
+def test_what_cannot_be_written_can_be_dropped(tmp_path: Path) -> None:
     odd = Events(np.ones((2, SMALL.n_cells)), {"ans": [0.5, 1]}, SMALL)
     with pytest.raises(DataError, match=r"'ans' must be whole numbers .* with --drop ans"):
         write(tmp_path / "a.h5", odd, format="galaxy10-hdf5")

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -8,26 +9,22 @@ import pytest
 
 from helpers import assert_same, complain
 from phys_gan.data import read, write
-from phys_gan.data.writing import choose_format
 from phys_gan.detectors import Detector, load_detector
-from phys_gan.errors import DataError, DetectorError, MissingError
+from phys_gan.errors import DataError, DetectorError, MissingError, PhysGanError
 from phys_gan.events import Events
 
 REAL = Path(__file__).resolve().parents[4] / "shared" / "data" / "geant4" / "par04_electron.root"
-LAYERS = """
+SMALL = Detector.from_toml(
+    """
+    name = "small"
     [[layers]]
     kind = "polar"
+    repeat = 2
     z = [0.0, 1.0]
     r = [0.0, 1.0, 3.0]
     n_alpha = 3
-    [[layers]]
-    kind = "polar"
-    z = [1.0, 2.0]
-    r = [0.0, 1.0, 3.0]
-    n_alpha = {}
-"""
-SMALL = Detector.from_toml('name = "small"' + LAYERS.format(3))
-MIXED = Detector.from_toml('name = "mixed"' + LAYERS.format(4))
+    """
+)
 
 
 def make(path: Path, showers: np.ndarray, energy: np.ndarray | None = None) -> Path:
@@ -86,37 +83,40 @@ def test_real_showers_are_the_same_in_both_layouts(tmp_path: Path) -> None:
     assert foreign.detector == direct.detector
 
 
-def test_what_it_cannot_hold(tmp_path: Path) -> None:
-    events = Events(np.ones((2, 504)), {"energy": [8, 8]}, load_detector("calogan"))
-    with pytest.raises(DataError, match="must share one polar grid, which 'calogan' does not"):
-        choose_format(tmp_path / "a.h5", events, "par04-hdf5")
-    mixed = Events(np.ones((2, MIXED.n_cells)), {"energy": [8, 8]}, MIXED)
-    with pytest.raises(DataError, match="must share one polar grid, which 'mixed' does not"):
-        choose_format(tmp_path / "a.h5", mixed, "par04-hdf5")
-    none = Events(np.ones((2, SMALL.n_cells)), {}, SMALL)
-    with pytest.raises(DataError, match="energy is needed"):
-        choose_format(tmp_path / "a.h5", none, "par04-hdf5")
+WRONG: dict[str, tuple[tuple[int, ...], float, Any, type[PhysGanError], str]] = {
+    "flat": ((2, 12), 1, None, DataError, "shape (2, 12), but must be (N, R, Phi, Z)"),
+    "unknown grid": (
+        (2, 2, 3, 2),
+        1,
+        None,
+        DetectorError,
+        "has 2 x 3 x 2 bins in r, phi and z, which no built-in detector of Par04 has: "
+        "9 x 16 x 45 (par04-9x16x45), 18 x 50 x 45 (par04-18x50x45); name the detector",
+    ),
+    "another grid": (
+        (2, 2, 3, 2),
+        1,
+        "par04-9x16x45",
+        DetectorError,
+        "but detector 'par04-9x16x45' has 9 x 16 x 45",
+    ),
+    "no grid": ((2, 2, 3, 2), 1, "calogan", DetectorError, "has no polar grid that all"),
+    "NaN": ((2, 2, 3, 2), np.nan, SMALL, DataError, "cells hold NaN"),
+    "negative": ((2, 9, 16, 45), -1, None, DataError, "cells hold negative energies"),
+}
 
 
-def test_wrong_files(tmp_path: Path) -> None:
-    path = tmp_path / "a.h5"
-    make(path, np.ones((2, 12)))
-    assert "shape (2, 12), but must be (N, R, Phi, Z)" in complain(path, DataError)
-    make(path, np.ones((2, 2, 3, 2)))
-    message = complain(path, DetectorError)
-    assert "has 2 x 3 x 2 bins in r, phi and z, which no built-in detector of Par04" in message
-    assert "18 x 50 x 45 (par04-18x50x45); name the detector" in message
-    message = complain(path, DetectorError, detector="par04-9x16x45")
-    assert "but detector 'par04-9x16x45' has 9 x 16 x 45" in message
-    assert "has no polar grid that all" in complain(path, DetectorError, detector="calogan")
-    make(path, np.ones((2, 2, 3, 2)), np.ones(3))
+@pytest.mark.parametrize("case", WRONG)
+def test_wrong_showers(tmp_path: Path, case: str) -> None:
+    shape, value, detector, kind, words = WRONG[case]
+    path = make(tmp_path / "a.h5", np.full(shape, float(value)))
+    assert words in complain(path, kind, detector=detector)
+
+
+def test_wrong_energies(tmp_path: Path) -> None:
+    path = make(tmp_path / "a.h5", np.ones((2, 2, 3, 2)), np.ones(3))
     assert "3 values of 'energy' for 2 events" in complain(path, DataError, detector=SMALL)
-    make(path, np.full((2, 2, 3, 2), np.nan))
-    assert "cells hold NaN" in complain(path, DataError, detector=SMALL)
-    make(path, np.full((2, 9, 16, 45), -1.0))
-    assert "cells hold negative energies" in complain(path, DataError)
-    with h5py.File(path, "w") as file:
-        file["showers"] = np.ones((2, 2, 3, 2))
-        file["incident_energie"] = np.ones(2)
+    with h5py.File(path, "a") as file:
+        file.move("incident_energy", "incident_energie")
     message = complain(path, MissingError, format="par04-hdf5", detector=SMALL)
     assert "no data set 'incident_energy' (nearest: 'incident_energie')" in message

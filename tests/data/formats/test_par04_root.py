@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 
 from helpers import assert_same, complain
 from phys_gan.data import inspect, read, write
-from phys_gan.data.writing import choose_format
 from phys_gan.detectors import Detector, load_detector
 from phys_gan.errors import DataError, DetectorError, MissingError
 from phys_gan.events import Events
@@ -173,36 +172,53 @@ def test_real_showers(tmp_path: Path) -> None:
     np.testing.assert_array_equal(back.cells.view(np.uint32), events.cells.view(np.uint32))
 
 
-def test_what_it_cannot_hold(tmp_path: Path) -> None:
-    events = Events(np.ones((2, 504)), {"energy": [8, 8]}, load_detector("calogan"))
-    with pytest.raises(DataError, match="must share one polar grid, which 'calogan' does not"):
-        choose_format(tmp_path / "a.root", events, "par04-root")
-    odd = Events(np.ones((2, SMALL.n_cells)), {"energy": [8, 8], "a b": [1, 2]}, SMALL)
-    with pytest.raises(DataError, match="'a b' cannot be the name of a branch"):
-        choose_format(tmp_path / "a.root", odd, "par04-root")
+WRONG: dict[str, tuple[dict[str, Any], str]] = {
+    "fewer energies": (
+        {"EnergyMC": np.array([8000.0])},
+        "'virtualReadout' has 3 events, but 'global' has 1",
+    ),
+    "fewer bins": (
+        {"rhoCell": [[1, 1], [], [0]]},
+        "'phiCell' has 3 numbers in event 0, but 'rhoCell' has 2",
+    ),
+    "fewer deposits": (
+        {"EnergyCell": [[1.0], [], [2.0]]},
+        "'rhoCell' has 3 numbers in event 0, but 'EnergyCell' has 1",
+    ),
+    "fraction of a bin": (
+        {"zCell": [[3.0, 3.5, 44.0], [], [0.0]]},
+        "branch 'zCell' holds 3.5, but must count bins",
+    ),
+    "bin NaN": (
+        {"rhoCell": [[3.0, np.nan, 44.0], [], [0.0]]},
+        "branch 'rhoCell' holds nan, but must count bins",
+    ),
+    "huge bin": (
+        {"phiCell": [[3.0, 1e300, 44.0], [], [0.0]]},
+        "branch 'phiCell' holds 1e+300, but",
+    ),
+} | {
+    f"deposit {bad}": (
+        {"EnergyCell": [[1.0, 2.0, 3.0], [], [bad]]},
+        "NaN, infinite or negative energies (first: event 2)",
+    )
+    for bad in (np.nan, np.inf, -1.0)
+}
 
 
-def test_wrong_files(tmp_path: Path) -> None:
-    path = tmp_path / "a.root"
-    make(path, EnergyMC=np.array([8000.0]))
-    assert "'virtualReadout' has 3 events, but 'global' has 1" in complain(path, DataError)
-    make(path, rhoCell=[[1, 1], [], [0]])
-    assert "'phiCell' has 3 numbers in event 0, but 'rhoCell' has 2" in complain(path, DataError)
-    make(path, EnergyCell=[[1.0], [], [2.0]])
-    assert "'rhoCell' has 3 numbers in event 0, but 'EnergyCell' has 1" in complain(path, DataError)
-    make(path, zCell=[[3.0, 3.5, 44.0], [], [0.0]])
-    assert "branch 'zCell' holds 3.5, but must count bins" in complain(path, DataError)
-    make(path, rhoCell=[[3.0, np.nan, 44.0], [], [0.0]])
-    assert "branch 'rhoCell' holds nan, but must count bins" in complain(path, DataError)
-    make(path, phiCell=[[3.0, 1e300, 44.0], [], [0.0]])
-    assert "branch 'phiCell' holds 1e+300, but" in complain(path, DataError)
-    for bad in (np.nan, np.inf, -1.0):
-        make(path, EnergyCell=[[1.0, 2.0, 3.0], [], [bad]])
-        message = complain(path, DataError)
-        assert "NaN, infinite or negative energies (first: event 2)" in message
-    make(path)
-    message = complain(path, DetectorError, detector="calogan")
+@pytest.mark.parametrize("case", WRONG)
+def test_wrong_files(tmp_path: Path, case: str) -> None:
+    changes, words = WRONG[case]
+    assert words in complain(make(tmp_path / "a.root", **changes), DataError)
+
+
+def test_a_detector_without_a_polar_grid(tmp_path: Path) -> None:
+    message = complain(make(tmp_path / "a.root"), DetectorError, detector="calogan")
     assert "the layers of 'calogan' do not share one polar grid" in message
+
+
+def test_missing_branches(tmp_path: Path) -> None:
+    path = tmp_path / "a.root"
     with uproot.recreate(path) as file:
         file.mktree("global", {"EnergyMC": "f8", "rhoCell": "f8"})
         file["global"].extend({"EnergyMC": np.ones(2), "rhoCell": np.ones(2)})

@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from helpers import assert_same, complain
 from phys_gan.data import inspect, read, write
 from phys_gan.data.format import HitMapping
-from phys_gan.data.writing import choose_format
 from phys_gan.detectors import Detector, load_detector
 from phys_gan.errors import ConfigError, DataError, DetectorError, MissingError
 from phys_gan.events import Events
@@ -172,51 +171,50 @@ def test_every_cell_of_a_detector(tmp_path: Path, layout: str) -> None:
         np.testing.assert_array_equal(read(tmp_path / "a.h5").cells, events.cells)
 
 
-def test_what_it_cannot_hold(tmp_path: Path) -> None:
-    stamps = Events(np.ones((2, 1024)), {"energy": [8, 8]}, load_detector("galaxies-32"))
-    with pytest.raises(DataError, match="cells are pixels of 'galaxies-32', not points"):
-        choose_format(tmp_path / "a.h5", stamps, "showerdata-hdf5")
-    layer = {"kind": "cartesian", "z": (0, 1), "x": (0, 1 + 1e-9, 1 + 2e-9), "y": (0, 1)}
-    fine = Detector.model_validate({"name": "fine", "layers": [layer]})
-    tiny = Events(np.ones((2, 2)), {"energy": [8, 8]}, fine)
-    with pytest.raises(DataError, match="'fine' are too small for single-precision positions"):
-        choose_format(tmp_path / "a.h5", tiny, "showerdata-hdf5")
-    none = Events(np.ones((2, 8)), {}, SMALL)
-    with pytest.raises(DataError, match="energy is needed"):
-        choose_format(tmp_path / "a.h5", none, "showerdata-hdf5")
+WRONG: dict[str, tuple[dict[str, Any], str]] = {
+    "torn points": (
+        {"points": [[1, 2, 0, 4, 5], [1, 2, 0, 4]], "num_points": None},
+        "the shower of event 0 has 5 numbers, which is not a multiple of 4",
+    ),
+    "another number of points": (
+        {"num_points": np.array([3, 1, 2])},
+        "event 1 has 0 points, but 'num_points' says 1",
+    ),
+    "fewer numbers of points": (
+        {"num_points": np.array([3, 2])},
+        "2 values of 'num_points' for 3",
+    ),
+    "fewer energies": (
+        {"energies": np.ones(2)},
+        "'showers' has 3 events, but 'energies' has 2",
+    ),
+    "fewer particles": ({"pdg": np.ones(2)}, "2 values of 'pdg' for 3 events"),
+    "fewer directions": ({"directions": np.ones((2, 3))}, "'directions' has 2 events, but"),
+    "no directions": ({"directions": np.zeros((3, 3))}, "3 of 3 events have no direction"),
+    "wide points": ({"shape": np.array([3, 3, 6])}, "'shape' holds (3, 3, 6)"),
+    "short shape": ({"shape": np.array([3, 4])}, "'shape' holds (3, 4)"),
+    "energy NaN": (
+        {"points": [[[1, 2, 0, 1]], [[1, 2, 0, np.nan]]]},
+        "NaN or infinite values of energy",
+    ),
+    "energy negative": ({"points": [[[1, 2, 0, 1]], [[1, 2, 0, -1]]]}, "negative energies"),
+    "depth infinite": ({"points": [[[1, 2, np.inf, 1]]]}, "NaN or infinite values of z"),
+}
 
 
-def test_wrong_files(tmp_path: Path) -> None:
-    path = make(tmp_path / "a.h5")
-    message = complain(path, DetectorError)
+@pytest.mark.parametrize("case", WRONG)
+def test_wrong_files(tmp_path: Path, case: str) -> None:
+    changes, words = WRONG[case]
+    assert words in complain(make(tmp_path / "a.h5", **changes), DataError, detector=SMALL)
+
+
+def test_a_detector_must_be_named(tmp_path: Path) -> None:
+    message = complain(make(tmp_path / "a.h5"), DetectorError)
     assert "summed into the cells of any detector, but none is named; name one" in message
-    make(path, [[1, 2, 0, 4, 5], [1, 2, 0, 4]], num_points=None)
-    message = complain(path, DataError, detector=SMALL)
-    assert "the shower of event 0 has 5 numbers, which is not a multiple of 4" in message
-    make(path, num_points=np.array([3, 1, 2]))
-    message = complain(path, DataError, detector=SMALL)
-    assert "event 1 has 0 points, but 'num_points' says 1" in message
-    make(path, num_points=np.array([3, 2]))
-    assert "2 values of 'num_points' for 3" in complain(path, DataError, detector=SMALL)
-    make(path, energies=np.ones(2))
-    assert "'showers' has 3 events, but 'energies' has 2" in complain(path, DataError)
-    make(path, pdg=np.ones(2))
-    assert "2 values of 'pdg' for 3 events" in complain(path, DataError, detector=SMALL)
-    make(path, directions=np.ones((2, 3)))
-    assert "'directions' has 2 events, but" in complain(path, DataError, detector=SMALL)
-    make(path, directions=np.zeros((3, 3)))
-    assert "3 of 3 events have no direction" in complain(path, DataError, detector=SMALL)
-    for wrong in ([3, 3, 6], [3, 4]):
-        make(path, shape=np.array(wrong))
-        assert f"'shape' holds ({', '.join(map(str, wrong))})" in complain(
-            path, DataError, detector=SMALL
-        )
-    for bad, what in ((np.nan, "NaN or infinite values of energy"), (-1, "negative energies")):
-        make(path, [[[1, 2, 0, 1]], [[1, 2, 0, bad]]])
-        assert what in complain(path, DataError, detector=SMALL)
-    make(path, [[[1, 2, np.inf, 1]]])
-    assert "NaN or infinite values of z" in complain(path, DataError, detector=SMALL)
-    make(path, energies=None)
+
+
+def test_missing_energies_and_lists(tmp_path: Path) -> None:
+    path = make(tmp_path / "a.h5", energies=None)
     message = complain(path, MissingError, detector=SMALL, format="showerdata-hdf5")
     assert "has no data set 'energies'" in message
     with h5py.File(path, "w") as file:
