@@ -141,12 +141,13 @@ def _produce(
     device: str,
 ) -> None:
     """Generate events into a file, or go on with it."""
-    from phys_gan.workflows.production import produce, standing
+    from phys_gan.workflows.manifest import events_written
+    from phys_gan.workflows.production import produce
 
     began = time.monotonic()
     named = {} if isinstance(conditions, int) else conditions
     total = conditions if isinstance(conditions, int) else len(next(iter(conditions.values())))
-    found = standing(out) if resume else None
+    found = events_written(out) if resume else None
     before = found[0] if found else 0
     worked = False
     with counting("events written", total) as bar:

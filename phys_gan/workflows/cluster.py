@@ -1,6 +1,8 @@
-"""Dask workers, here or on other machines, that do many tasks which must all succeed.
+"""Cluster: Dask workers, here or on other machines, that do many tasks which must all succeed.
 
-What a worker must have in common with the client.
+References:
+    Dask: Parallel Computation with Blocked algorithms and Task Scheduling (Rocklin, 2015),
+    https://doi.org/10.25080/Majora-7b98e3ed-013
 """
 
 from __future__ import annotations
@@ -18,21 +20,20 @@ from typing import Any, TypeVar
 from phys_gan._version import __version__
 from phys_gan.errors import ConfigError, OutputError, PhysGanError
 
-__all__ = ["Cluster", "LostError", "connect", "require_shared"]
-
-T = TypeVar("T")
-R = TypeVar("R")
+Task = TypeVar("Task")
+Result = TypeVar("Result")
 
 _LOCAL = "local"
 _RETRIES = 2
 _TASKS = 4
-"""Tasks per worker: so many that the last ones do not wait long for one of them."""
+"""Tasks per worker: enough that none waits long for the last ones."""
 _FEWEST = 4
-"""Workers that are counted on at least: those that are there first are not yet all."""
+"""Workers counted on at least: more may still come."""
+_SAME_VERSION = "install the same version for all workers"
 
 
 class LostError(OutputError):
-    """Workers or the scheduler died; what was written until then stands."""
+    """Workers or the scheduler died; what was written before is kept."""
 
 
 @dataclass(frozen=True)
@@ -58,15 +59,15 @@ class Cluster:
         return _TASKS * max(_FEWEST, self.n_workers)
 
     def each(
-        self, function: Callable[[T], R], tasks: Sequence[T], *, retries: int = _RETRIES
-    ) -> Iterator[tuple[int, R]]:
+        self, function: Callable[[Task], Result], tasks: Sequence[Task], *, retries: int = _RETRIES
+    ) -> Iterator[tuple[int, Result]]:
         """Do tasks on the workers; those of a worker that dies are done by another.
 
         A task that kills four workers (``distributed.scheduler.allowed-failures`` is 3) is given
         up, since it would kill all others as well.
 
         Arguments:
-            function: What is done, a function of a module that the workers have.
+            function: A function of a module that the workers have.
             tasks: Its arguments, one each.
             retries: How often a task that fails is tried again.
 
@@ -76,7 +77,7 @@ class Cluster:
         Raises:
             LostError: The scheduler is gone, or a task killed its workers.
             ConfigError: The workers do not have the function.
-            Exception: What a task raised at its last attempt; those not yet begun are called off.
+            Exception: What a task raised at its last attempt; tasks not yet begun are cancelled.
         """
         self._require_package()
         # Each task has a key of its own: equal ones of another client are not waited for.
@@ -84,9 +85,9 @@ class Cluster:
         waiting = {future.key: place for place, future in enumerate(futures)}
         try:
             for future in _dask().as_completed(futures, loop=self.client.loop):
-                with _said(self.name):
+                with _explained(self.name):
                     result = future.result()
-                # What is not needed any more is not done again when its worker dies.
+                # A result that is not needed any more is not made again when its worker dies.
                 future.release()
                 yield waiting.pop(future.key), result
         finally:
@@ -95,18 +96,18 @@ class Cluster:
 
     def reduce(
         self,
-        function: Callable[[T], R],
-        merge: Callable[[R, R], R],
-        tasks: Sequence[T],
-        report: Callable[[int], None] = lambda place: None,
-    ) -> R:
+        function: Callable[[Task], Result],
+        merge: Callable[[Result, Result], Result],
+        tasks: Sequence[Task],
+        report: Callable[[int], None],
+    ) -> Result:
         """Do tasks on the workers, merge neighbours there pair by pair, and return what is left.
 
         Arguments:
             function: As in :meth:`each`.
             merge: Makes one result of two, and leaves both as they are.
             tasks: As in :meth:`each`, at least one.
-            report: Is told the place of each task that is done.
+            report: Called with the place of each task that is done.
 
         Raises:
             Exception: As in :meth:`each`.
@@ -121,12 +122,12 @@ class Cluster:
                 for pair in pairs
             ]
         places = {future.key: place for place, future in enumerate(leaves)}
-        with _said(self.name):
+        with _explained(self.name):
             for future in _dask().as_completed(leaves, loop=self.client.loop):
                 if future.status == "error":
                     future.result()
                 report(places[future.key])
-            result: R = layer[0].result()
+            result: Result = layer[0].result()
         return result
 
     def _require_package(self) -> None:
@@ -147,7 +148,7 @@ def connect(address: str, *, timeout: float = 30.0) -> Iterator[Cluster]:
         timeout: How long to wait for the scheduler [s]; workers may come later.
 
     Raises:
-        ConfigError: Dask is not installed, there is no scheduler, or the address is none.
+        ConfigError: Dask is not installed, there is no scheduler, or the address is malformed.
     """
     dask = _dask()
     kind, _, number = address.partition(":")
@@ -169,20 +170,37 @@ def connect(address: str, *, timeout: float = 30.0) -> Iterator[Cluster]:
             remedy="give its address, such as tcp://host:8786, or 'local' for this machine",
             value=address,
         ) from error
-    with _quiet("distributed.client"), client:
-        yield Cluster(client, address)
-
-
-@contextmanager
-def _quiet(logger: str) -> Iterator[None]:
-    """Keep a library from printing where it stood when the connection broke."""
-    log = logging.getLogger(logger)
+    # Dask prints tracebacks when the connection breaks.
+    log = logging.getLogger("distributed.client")
     level = log.level
     log.setLevel(logging.CRITICAL)
     try:
-        yield
+        with client:
+            yield Cluster(client, address)
     finally:
         log.setLevel(level)
+
+
+def require_shared(path: Path, version: str) -> None:
+    """Require, on a worker, that it sees a file of the client and runs the same phys_gan.
+
+    Raises:
+        ConfigError: It does not.
+    """
+    host = socket.gethostname()
+    if version != __version__:
+        raise ConfigError(
+            f"the worker on '{host}' runs phys_gan {__version__}, not {version}",
+            remedy=_SAME_VERSION,
+            value=__version__,
+            constraint=version,
+        )
+    if not path.exists():
+        raise ConfigError(
+            f"the worker on '{host}' does not see '{path}'",
+            remedy="use a folder that all machines share, under the same path",
+            value=str(path),
+        )
 
 
 def _dask() -> Any:
@@ -207,7 +225,7 @@ def _processes(number: str) -> int:
 
 
 @contextmanager
-def _said(name: str) -> Iterator[None]:
+def _explained(name: str) -> Iterator[None]:
     """Turn what Dask raises into one sentence."""
     from concurrent.futures import CancelledError
 
@@ -232,28 +250,5 @@ def _said(name: str) -> Iterator[None]:
 
 def _other_package(name: str, error: Exception) -> ConfigError:
     return ConfigError(
-        f"the workers of '{name}' cannot run this phys_gan ({error})",
-        remedy="install the same version for all workers",
+        f"the workers of '{name}' cannot run this phys_gan ({error})", remedy=_SAME_VERSION
     )
-
-
-def require_shared(path: Path, version: str) -> None:
-    """Require, on a worker, that it sees a file of the client and runs the same phys_gan.
-
-    Raises:
-        ConfigError: It does not.
-    """
-    host = socket.gethostname()
-    if version != __version__:
-        raise ConfigError(
-            f"the worker on '{host}' runs phys_gan {__version__}, not {version}",
-            remedy="install the same version for all workers",
-            value=__version__,
-            constraint=version,
-        )
-    if not path.exists():
-        raise ConfigError(
-            f"the worker on '{host}' does not see '{path}'",
-            remedy="use a folder that all machines share, under the same path",
-            value=str(path),
-        )

@@ -1,7 +1,4 @@
-"""Files of events to a report.
-
-Measure the events of files on the workers of a cluster.
-"""
+"""Validate files of events, here or on the workers of a cluster, into a report."""
 
 from __future__ import annotations
 
@@ -22,68 +19,13 @@ from phys_gan.validation import Check, Comparisons, Options, Progress, compare_a
 from phys_gan.validation.sample import Accumulator, Sample, measure_sample
 from phys_gan.workflows.cluster import Cluster, require_shared
 
-__all__ = ["Verdict", "measure_on", "validate"]
-
-
-def measure_on(
-    cluster: Cluster,
-    source: Blocks,
-    name: str,
-    *,
-    parts: int | None = None,
-    report: Callable[[int], None] | None = None,
-    **given: Any,
-) -> Sample:
-    """Measure files as :func:`~phys_gan.validation.sample.measure_sample` does, on workers.
-
-    Arguments:
-        cluster: The workers, which see the files under the same paths.
-        source: The files.
-        name: What the sample is called.
-        parts: In how many parts they are measured; by default as many as suit the cluster.
-        report: Called with the number of events done.
-        given: Further arguments of ``measure_sample``.
-
-    Raises:
-        ConfigError: A worker does not see a file, or runs another phys_gan.
-        PhysGanError: As in ``measure_sample``, or the scheduler is gone.
-    """
-    tasks = source.cut(parts or cluster.n_tasks)
-    done = 0
-
-    def count(place: int) -> None:
-        nonlocal done
-        done += tasks[place][1].n_events
-        if report is not None:
-            report(done)
-
-    measure = partial(_measure, name=name, version=__version__, given=given)
-    return cluster.reduce(measure, Accumulator.merged, tasks, count).sample()
-
-
-def _measure(
-    task: tuple[int, Blocks], *, name: str, version: str, given: dict[str, Any]
-) -> Accumulator:
-    """Measure a part, on a worker."""
-    before, blocks = task
-    for source in blocks.found.sources:
-        require_shared(source.path, version)
-    found = None
-    # As in a comparison: other threads of BLAS would add up in another order.
-    with threadpool_limits(1, user_api="blas"):
-        for events in blocks:
-            found = found or Accumulator(events, name, before, **given)
-            found.add(events)
-    assert found is not None, "parts have at least one block"
-    return found
-
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a validation ended with.
+    """Result of a validation.
 
     Attributes:
-        comparisons: What was found, by candidate.
+        comparisons: Candidate name to its comparison.
         checks: Candidate name to its requirements.
         page: Path of the report.
     """
@@ -129,14 +71,13 @@ def validate(
         format: As in :func:`phys_gan.read`.
         mapping: As in :func:`phys_gan.read`.
         report: Called to show progress.
-        cluster: Workers that measure the events, where this process does not; what is found is the
-            same.
+        cluster: Workers that measure the events in place of this process; the result is the same.
 
     Raises:
         PhysGanError: As in :func:`phys_gan.read` and :func:`phys_gan.compare`; a requirement
             cannot be read, or the report cannot be written.
     """
-    # What is wrong with a requirement is said before hours of work, not after.
+    # Before hours of work.
     requirements = [parse(text) for text in require]
     named = candidates if isinstance(candidates, Mapping) else _named(candidates)
     if not named:
@@ -159,12 +100,65 @@ def validate(
 
 
 def _named(candidates: Sequence[Paths]) -> dict[str, Paths]:
-    """Call candidates after their files, or after as much of their paths as tells them apart."""
+    """Name candidates after their files, or after as much of their paths as tells them apart."""
     first = [Path(paths if isinstance(paths, str | Path) else paths[0]) for paths in candidates]
     for depth in range(1, max((len(path.parts) for path in first), default=1) + 1):
         names = ["/".join([*path.parts[-depth:-1], path.stem]) for path in first]
         if len(set(names)) == len(names):
             return dict(zip(names, candidates, strict=True))
-    # The same file twice: nothing but the number tells them apart.
+    # The same file twice: only the number tells them apart.
     numbered = [f"{name} ({k})" for k, name in enumerate(names, 1)]
     return dict(zip(numbered, candidates, strict=True))
+
+
+def measure_on(
+    cluster: Cluster,
+    source: Blocks,
+    name: str,
+    *,
+    parts: int | None = None,
+    report: Callable[[int], None] | None = None,
+    **options: Any,
+) -> Measured:
+    """Measure files as :func:`~phys_gan.validation.sample.measure_sample` does, on workers.
+
+    Arguments:
+        cluster: The workers, which see the files under the same paths.
+        source: The files.
+        name: Name of the sample.
+        parts: In how many parts they are measured; by default as many as suit the cluster.
+        report: Called with the number of events done.
+        options: Further arguments of ``measure_sample``.
+
+    Raises:
+        ConfigError: A worker does not see a file, or runs another phys_gan.
+        PhysGanError: As in ``measure_sample``, or the scheduler is gone.
+    """
+    tasks = source.cut(parts or cluster.n_tasks)
+    done = 0
+
+    def count(place: int) -> None:
+        nonlocal done
+        done += tasks[place][1].n_events
+        if report is not None:
+            report(done)
+
+    measure = partial(_measure_part, name=name, version=__version__, options=options)
+    return cluster.reduce(measure, Measurement.merged, tasks, count).finish()
+
+
+def _measure_part(
+    task: tuple[int, Blocks], *, name: str, version: str, options: dict[str, Any]
+) -> Measurement:
+    """Measure a part, on a worker."""
+    before, blocks = task
+    for source in blocks.found.sources:
+        require_shared(source.path, version)
+    found = None
+    # As in a comparison: other threads of BLAS would add up in another order.
+    with threadpool_limits(1, user_api="blas"):
+        for events in blocks:
+            found = found or Measurement(events, name, before, **options)
+            found.add(events)
+    assert found is not None, "parts have at least one block"
+    return found

@@ -17,7 +17,7 @@ from phys_gan.errors import ConfigError, OutputError
 from phys_gan.validation import Options
 from phys_gan.validation.sample import measure_sample
 from phys_gan.workflows.cluster import Cluster, connect, require_shared
-from phys_gan.workflows.production import Production, _Part, _write, produce, spread
+from phys_gan.workflows.production import Production, _write_shared, produce
 from phys_gan.workflows.validation import measure_on, validate
 
 pytest.importorskip("distributed")
@@ -85,7 +85,7 @@ def test_a_worker_is_killed_in_the_middle_of_a_part(
         **SIZES,
     )
     assert count == 500
-    assert told == [0, 100, 200, 300, 400, 500]
+    assert told == [100, 200, 300, 400, 500]
     assert marker.exists()
     assert out.read_bytes() == whole
     assert sorted(path.name for path in tmp_path.iterdir()) == ["died", "out.h5"]
@@ -191,7 +191,7 @@ def test_an_error_on_a_worker_arrives_as_it_is(workers: Cluster, tmp_path: Path)
 def test_what_a_worker_must_see(tmp_path: Path) -> None:
     manifest = Production.plan(FAST, tmp_path / "out.h5", {"energy": ENERGY}).manifest
     with pytest.raises(ConfigError, match=r"does not see '.*production\.json'; use a folder that"):
-        _write(_Part(tmp_path / "out.h5", manifest, 0, "cpu", "float32", False))
+        _write_shared(0, out=tmp_path / "out.h5", manifest=manifest, run=("cpu", "float32", False))
     assert not list(tmp_path.iterdir())
     with pytest.raises(ConfigError, match=r"runs phys_gan .*, not 0\.0\.1; install the same vers"):
         require_shared(tmp_path, "0.0.1")
@@ -283,12 +283,12 @@ def test_all_workers_have_parts(tmp_path: Path) -> None:
     for n_workers, parts in ((0, 21), (4, 21), (20, 62)):
         workers = dict.fromkeys(range(n_workers))
         client = SimpleNamespace(scheduler_info=lambda n_workers, w=workers: {"workers": w})
-        smaller = spread(planned, Cluster(client, "many").n_tasks)
+        smaller = planned.spread(Cluster(client, "many").n_tasks)
         assert smaller.n_parts == parts
         assert smaller.manifest.part % 8192 == 0
         assert smaller.manifest.digest == planned.manifest.digest
     few = Production.plan(FAST, tmp_path / "out.h5", {"energy": energy[:1000]})
-    assert spread(few, 16).n_parts == 1
+    assert few.spread(16).n_parts == 1
 
 
 @pytest.mark.slow

@@ -14,7 +14,8 @@ import pytest
 import phys_gan as pg
 from helpers import full_disk
 from phys_gan.errors import ConfigError, DataError, OutputError
-from phys_gan.workflows.production import Production, alone, produce
+from phys_gan.workflows.manifest import exclusive
+from phys_gan.workflows.production import Production, produce
 
 FAST = pg.FastSim.load("calogan-eplus", "cpu")
 ENERGY = np.linspace(2e3, 9e4, 500)
@@ -24,7 +25,7 @@ CHILD = """
 import os, signal, sys
 import numpy as np
 from phys_gan.workflows import production
-from phys_gan.workflows.production import standing
+from phys_gan.workflows.manifest import events_written
 
 def die(*_):
     os.kill(os.getpid(), signal.SIGKILL)
@@ -34,7 +35,7 @@ def run(out, moment):
     if moment == "joined":
         production.join = lambda *given: (joining(*given), die())
     if moment == "renamed":
-        production.remove = die
+        production.remove_parts = die
     energy = np.linspace(2e3, 9e4, 500)
     production.produce(
         "calogan-eplus", out, {"energy": energy}, seed=5, block=100, part=200, resume=True,
@@ -49,7 +50,7 @@ for path, moment in [(whole, ""), *((out, m) for m in ("100", "300", "joined", "
         run(path, moment)
         os._exit(0)
     killed = os.WTERMSIG(os.waitpid(child, 0)[1]) == signal.SIGKILL
-    there = standing(path)
+    there = events_written(path)
     print(moment or "-", killed, there[0] if there else "-", os.path.exists(path))
 """
 
@@ -117,7 +118,11 @@ def test_a_first_start_may_say_resume(tmp_path: Path) -> None:
         ({}, ENERGY[::-1], "begun with other values of 'energy'"),
         ({"block": 50}, ENERGY, "begun in blocks of 100 events, not 50"),
         ({"part": 100}, ENERGY, "begun in parts of 200 events, not 100"),
-        ({"format": "calochallenge-hdf5"}, ENERGY, "ending tells, not calochallenge-hdf5"),
+        (
+            {"format": "calochallenge-hdf5"},
+            ENERGY,
+            "the layout of the file's ending, not calochallenge-hdf5",
+        ),
     ],
 )
 def test_another_production_is_refused(
@@ -168,7 +173,7 @@ def test_a_folder_that_no_production_made(tmp_path: Path) -> None:
     folder = tmp_path / "out.h5.parts"
     folder.mkdir()
     (folder / "mine.txt").touch()
-    with pytest.raises(DataError, match="is in the way, and no production made it"):
+    with pytest.raises(DataError, match="is in the way, and does not belong to a production"):
         again(tmp_path / "out.h5")
     (folder / "mine.txt").rename(folder / ".production.1.json")
     again(tmp_path / "out.h5")
@@ -208,7 +213,7 @@ def test_two_at_once(tmp_path: Path) -> None:
     out = tmp_path / "out.h5"
     broken(out)
     with (
-        alone(tmp_path / "out.h5.parts"),
+        exclusive(tmp_path / "out.h5.parts"),
         pytest.raises(ConfigError, match="another process is writing the parts in"),
     ):
         again(out)
@@ -229,5 +234,7 @@ def test_any_process_may_write_a_part(tmp_path: Path) -> None:
 def test_sizes_of_parts(tmp_path: Path) -> None:
     manifest = Production.plan(FAST, tmp_path / "out.h5", {"energy": ENERGY}).manifest
     assert (manifest.block, manifest.part) == (16_384, 131_072)
-    with pytest.raises(ConfigError, match="a part of 150 events is no whole number of blocks of"):
+    with pytest.raises(
+        ConfigError, match="a part of 150 events is not a whole number of blocks of"
+    ):
         Production.plan(FAST, tmp_path / "out.h5", {"energy": ENERGY}, block=100, part=150)
