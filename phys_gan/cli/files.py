@@ -1,31 +1,24 @@
-"""Commands about files of events: simulate, inspect, convert.
-
-Put events aside that nobody learns from: split.
-"""
+"""Commands on files of events: simulate, inspect, convert, split."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import numpy as np
 import typer
 from numpy.typing import NDArray
 
-from phys_gan.cli.app import (
-    DetectorOption,
-    FormatOption,
-    MappingOption,
-    Seed,
-    galaxy_conditions,
-    note,
-)
+from phys_gan.cli.app import DetectorOption, FormatOption, MappingOption, Seed, read_conditions
 from phys_gan.errors import ConfigError
-from phys_gan.units import parse_values
+from phys_gan.randomness import stream
+from phys_gan.units import draw_values, parse_values
 
-__all__ = ["convert", "inspect", "simulate", "split"]
+if TYPE_CHECKING:
+    from phys_gan.simulation.galaxies import Given
 
-_Filling = Literal["uniform", "log-uniform"]
+_Spectrum = Literal["uniform", "log-uniform"]
+_SOURCES = "Files to read (also patterns, file.root:tree, file.h5@e+), then "
 
 
 def simulate(
@@ -44,33 +37,33 @@ def simulate(
     energy: Annotated[
         str | None,
         typer.Option(
-            help="Of showers: incident energy, 50GeV; 10GeV,50GeV in turn; from 1GeV:100GeV, as "
-            "--spectrum says, or 1GeV:100GeV:log.",
+            help="Of showers: incident energy, 50GeV; 10GeV,50GeV in turn; a range 1GeV:100GeV, "
+            "filled as --spectrum says, or 1GeV:100GeV:log.",
             show_default="1GeV:100GeV",
         ),
     ] = None,
     spectrum: Annotated[
-        _Filling | None,
-        typer.Option(help="Of showers: how energies fill the range.", show_default="uniform"),
+        _Spectrum | None,
+        typer.Option(help="Of showers: distribution of --energy.", show_default="uniform"),
     ] = None,
     condition: Annotated[
         list[str] | None,
         typer.Option(
-            help="Of galaxies, once for each: NAME=VALUE, NAME=VALUE,VALUE in turn, or "
-            "NAME=LOW:HIGH to draw from, evenly (:lin) or with even logarithms (:log). Names: "
-            "flux (in the detector's unit), half_light_radius (arcsec), sersic_index, axis_ratio, "
-            "position_angle (rad), noise (as flux, of a pixel). Others are drawn from a default "
-            "range.",
+            help="Of galaxies, may be repeated: NAME=VALUE, NAME=VALUE,VALUE in turn, or "
+            "NAME=LOW:HIGH to draw from, uniformly (:lin) or log-uniformly (:log). Names: flux (in "
+            "the detector's unit), half_light_radius (arcsec), sersic_index, axis_ratio, "
+            "position_angle (rad), noise (as flux, of a pixel). The others are drawn from a "
+            "default range.",
             show_default=False,
         ),
     ] = None,
     engine: Annotated[
         Literal["numpy", "galsim"] | None,
-        typer.Option(help="Of galaxies: what makes the pixels.", show_default="numpy"),
+        typer.Option(help="Of galaxies: what draws the pixels.", show_default="numpy"),
     ] = None,
     seed: Seed = 0,
 ) -> None:
-    """Make showers, galaxies, or points of a toy, for when there are no files yet.
+    """Simulate showers, galaxies, or points of a toy, without other files.
 
     Example: `phys-gan simulate calogan showers.h5 -n 10000 --particle e+ --energy 1GeV:100GeV`
 
@@ -93,7 +86,7 @@ def simulate(
     if where.is_toy:
         events, made = run(where, n, seed=seed), "points of"
     elif where.is_image:
-        conditions = galaxy_conditions(condition or [], n, seed)
+        conditions = _galaxies(condition or [], n, seed)
         events = run(where, n, conditions=conditions, engine=engine, seed=seed)
         made = "galaxies in"
     else:
@@ -104,23 +97,34 @@ def simulate(
     typer.echo(f"Wrote {n} {made} '{where.name}' to {out}")
 
 
+def _galaxies(texts: list[str], n: int, seed: int) -> dict[str, Given]:
+    """Read conditions of n galaxies, and draw those that their simulator does not draw itself."""
+    given: dict[str, Given] = {}
+    for name, values in read_conditions(texts).items():
+        if isinstance(values, list) or (isinstance(values, tuple) and len(values) == 3):
+            given[name] = draw_values(values, n, stream(seed, f"galaxies {name}"))
+        else:
+            given[name] = values
+    return given
+
+
 def _incident(
-    text: str, n: int, spectrum: _Filling | None
-) -> tuple[tuple[float, float] | NDArray[np.float64], _Filling | None]:
+    text: str, n: int, spectrum: _Spectrum | None
+) -> tuple[tuple[float, float] | NDArray[np.float64], _Spectrum | None]:
     """Return incident energies [MeV], or their range and how they fill it."""
     values = parse_values(text)
     if not isinstance(values, tuple):
         return np.resize(np.asarray(values, np.float64), n), spectrum
     low, high = values[:2]
     if len(values) == 3:
-        said: _Filling = "log-uniform" if values[2] == "log" else "uniform"
-        if spectrum not in (None, said):
+        stated: _Spectrum = "log-uniform" if values[2] == "log" else "uniform"
+        if spectrum not in (None, stated):
             raise ConfigError(
                 f"--energy {text} and --spectrum {spectrum} contradict each other",
                 remedy="leave --spectrum out",
                 value=spectrum,
             )
-        spectrum = said
+        spectrum = stated
     return (low, high), spectrum
 
 
@@ -130,7 +134,7 @@ def inspect(
     format: FormatOption = None,
     mapping: MappingOption = None,
 ) -> None:
-    """Say what a file holds: format, detector, number, energies, and what is wrong with it.
+    """Show what a file holds: format, detector, number, energies, and what is wrong with it.
 
     Example: `phys-gan inspect showers.root`
     """
@@ -143,13 +147,13 @@ def inspect(
 def convert(
     source: Annotated[
         list[str],
-        typer.Argument(help="Files to read (also patterns, file.root:tree, file.h5@e+), then OUT."),
+        typer.Argument(help=f"{_SOURCES}OUT."),
     ],
     detector: DetectorOption = None,
     format: FormatOption = None,
     mapping: MappingOption = None,
     to: Annotated[
-        str | None, typer.Option(help="Layout of the file to write; by default its ending tells.")
+        str | None, typer.Option(help="Layout of the file to write; by default that of its ending.")
     ] = None,
     drop: Annotated[
         list[str] | None,
@@ -161,8 +165,8 @@ def convert(
 ) -> None:
     """Rewrite files of events in another format; the last name is the one to write.
 
-    What the format cannot hold is an error that names it, unless --drop leaves it out. What of the
-    files no format can hold, such as texts, is noted.
+    What the format cannot hold is an error that names it, unless --drop leaves it out. What no
+    format can hold, such as texts, is noted.
 
     Example: `phys-gan convert run1.root run2.root showers.h5`
     """
@@ -180,7 +184,7 @@ def convert(
         to=to,
         drop=drop or [],
         append=append,
-        tell=note,
+        tell=_note,
     )
     typer.echo(f"{'Added' if append else 'Wrote'} {n_events} events to {out}")
 
@@ -188,13 +192,10 @@ def convert(
 def split(
     source: Annotated[
         list[str],
-        typer.Argument(
-            help="Files to read (also patterns, file.root:tree, file.h5@e+), then one file to "
-            "write for each share."
-        ),
+        typer.Argument(help=f"{_SOURCES}one file to write for each fraction."),
     ],
     shares: Annotated[
-        str, typer.Option(help="Shares of the files to write, which add up to 1.")
+        str, typer.Option(help="Fractions of the files to write, which add up to 1.")
     ] = "0.8,0.2",
     detector: DetectorOption = None,
     format: FormatOption = None,
@@ -204,30 +205,40 @@ def split(
     """Split events at random into files, to learn from and to judge by.
 
     All parts have the same spectra of conditions, and copies of an event (all cells equal) come
-    into the same part; it says so where that leaves a share wrong.
+    into the same part; a note says if a fraction is wrong because of that.
 
     Example: `phys-gan split showers.root learn.h5 test.h5 --shares 0.8,0.2`
     """
     from phys_gan.data import split_files
 
-    parts = _shares(shares)
-    if len(source) <= len(parts):
+    try:
+        fractions = [float(word) for word in shares.split(",")]
+    except ValueError:
         raise ConfigError(
-            f"{len(source)} files are named, and {len(parts)} of them are to be written",
-            remedy="name what to read, then one file to write for each share",
+            f"'{shares}' are not fractions", remedy="write numbers, such as 0.8,0.2", value=shares
+        ) from None
+    if len(source) <= len(fractions):
+        raise ConfigError(
+            f"{len(source)} files are named, and {len(fractions)} of them are to be written",
+            remedy="name what to read, then one file to write for each fraction",
         )
-    sources, outs = source[: -len(parts)], source[-len(parts) :]
+    sources, outs = source[: -len(fractions)], source[-len(fractions) :]
     counts = split_files(
-        sources, outs, parts, seed, detector=detector, format=format, mapping=mapping, tell=note
+        sources,
+        outs,
+        fractions,
+        seed,
+        detector=detector,
+        format=format,
+        mapping=mapping,
+        tell=_note,
     )
     for out, count in zip(outs, counts, strict=True):
         typer.echo(f"Wrote {count} events to {out}")
 
 
-def _shares(text: str) -> list[float]:
-    try:
-        return [float(word) for word in text.split(",")]
-    except ValueError:
-        raise ConfigError(
-            f"'{text}' are no shares", remedy="write numbers, such as 0.8,0.2", value=text
-        ) from None
+def _note(text: str) -> None:
+    """Print on stderr what of the files is not kept."""
+    from phys_gan.data.inspection import shown
+
+    typer.echo(f"note: {shown(text)}", err=True)

@@ -1,21 +1,11 @@
-"""The command that generates events, or translates those of another simulation.
-
-The command that writes a model for another program.
-
-The command that shows what a trained model does.
-
-The command that lists the pretrained models.
-
-The command that says what to cite.
-
-The command that measures how fast a model generates.
-"""
+"""Commands on trained models: generate, export, explore, models, cite, benchmark."""
 
 from __future__ import annotations
 
 import json
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -29,7 +19,7 @@ from phys_gan.cli.app import (
     ModelArgument,
     PrecisionOption,
     Seed,
-    counting,
+    counter,
     on_cluster,
     read_conditions,
     stages,
@@ -46,8 +36,6 @@ if TYPE_CHECKING:
     from phys_gan.workflows.benchmark import Generate
     from phys_gan.workflows.cluster import Cluster
 
-__all__ = ["benchmark", "cite", "explore", "export", "generate", "models"]
-
 
 def generate(
     model: ModelArgument,
@@ -56,14 +44,14 @@ def generate(
     energy: Annotated[
         str | None,
         typer.Option(
-            help="Incident energy: 50GeV; 10GeV,50GeV in turn; from 1GeV:100GeV, evenly, or with "
-            "even logarithms, 1GeV:100GeV:log.",
+            help="Incident energy: 50GeV; 10GeV,50GeV in turn; a range 1GeV:100GeV, drawn from "
+            "uniformly, or log-uniformly, 1GeV:100GeV:log.",
             show_default="the model's range",
         ),
     ] = None,
     like: Annotated[
         str | None,
-        typer.Option(help="Take conditions and weights of the events in this file."),
+        typer.Option(help="Take conditions and weights from the events in this file."),
     ] = None,
     translate: Annotated[
         str | None, typer.Option(help="Translate the events in this file, one for one.")
@@ -71,9 +59,9 @@ def generate(
     condition: Annotated[
         list[str] | None,
         typer.Option(
-            help="Once for each: NAME=VALUE, NAME=VALUE,VALUE in turn, or NAME=LOW:HIGH, such as "
-            "flux=50:100, drawn evenly (:lin), or with even logarithms (:log), as the model "
-            "learned by default.",
+            help="NAME=VALUE, NAME=VALUE,VALUE in turn, or NAME=LOW:HIGH, such as flux=50:100, "
+            "drawn from uniformly (:lin) or log-uniformly (:log), by default as the model learned; "
+            "may be repeated.",
             show_default="the model's range",
         ),
     ] = None,
@@ -83,7 +71,7 @@ def generate(
     compiled: CompileOption = False,
     cluster: ClusterOption = None,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Go on with a production that broke off, if one did.")
+        bool, typer.Option("--resume", help="Continue an interrupted production, if there is one.")
     ] = False,
 ) -> None:
     """Generate events with a trained model, or translate those of another simulation.
@@ -98,8 +86,8 @@ def generate(
         n is None and (energy or condition)
     ):
         raise ConfigError(
-            "one of -n, --like and --translate says what to generate; --energy and --condition go "
-            "with -n",
+            "what to generate is given by one of -n, with --energy and --condition, --like and "
+            "--translate",
             remedy="give one of them",
         )
     for option, given in (("--resume", resume), ("--cluster", cluster)):
@@ -111,23 +99,49 @@ def generate(
     if translate:
         _translate(fast, translate, out, seed)
         return
-    weights = None
-    if like:
-        conditions, weights = _like(fast, like)
-    else:
-        conditions = _drawn(fast, n or 0, energy, condition or [], seed)
+    conditions, weights = _wanted(fast, n, like, energy, condition or [], seed)
     with on_cluster(cluster) as workers:
         _produce(fast, out, conditions, weights, seed, resume, workers, device)
 
 
+def _wanted(
+    fast: FastSim,
+    n: int | None,
+    like: str | None,
+    energy: str | None,
+    conditions: Sequence[str],
+    seed: int,
+) -> tuple[Mapping[str, NDArray[np.float64]] | int, NDArray[np.float64] | None]:
+    """Return conditions, or of a model without any the number of events, and weights."""
+    named = fast.model.encoding.named
+    if like:
+        from phys_gan.data import read
+
+        sample = read(like, detector=fast.detector)
+        return sample.conditions if named else len(sample), sample.weights
+    from phys_gan.generation.fastsim import draw_conditions
+
+    given = read_conditions(conditions)
+    if energy:
+        if "energy" not in named:
+            raise ConfigError(
+                f"events in '{fast.detector.name}' have no incident energy",
+                remedy="leave --energy out",
+                value=energy,
+            )
+        given["energy"] = parse_values(energy)
+    n = n or 0
+    return draw_conditions(fast.model.encoding, n, given, seed) or n, None
+
+
 def _translate(fast: FastSim, file: str, out: Path, seed: int) -> None:
-    """Translate the events of a file."""
     from phys_gan.data import read, write
 
     began = time.monotonic()
     events = fast.translate(read(file, detector=fast.detector), seed=seed)
     write(out, events)
-    _say(fast, out, len(events), 0, events.conditions.get("energy"), time.monotonic() - began)
+    energy = events.conditions.get("energy")
+    _summarise(fast, out, len(events), 0, energy, time.monotonic() - began)
 
 
 def _produce(
@@ -140,7 +154,6 @@ def _produce(
     workers: Cluster | None,
     device: str,
 ) -> None:
-    """Generate events into a file, or go on with it."""
     from phys_gan.workflows.manifest import events_written
     from phys_gan.workflows.production import produce
 
@@ -148,9 +161,8 @@ def _produce(
     named = {} if isinstance(conditions, int) else conditions
     total = conditions if isinstance(conditions, int) else len(next(iter(conditions.values())))
     found = events_written(out) if resume else None
-    before = found[0] if found else 0
     worked = False
-    with counting("events written", total) as bar:
+    with counter("events written", total) as bar:
 
         def report(done: int) -> None:
             nonlocal worked
@@ -168,13 +180,14 @@ def _produce(
             device=device,
             report=report,
         )
-    if worked:
-        _say(fast, out, count, before, named.get("energy"), time.monotonic() - began)
-    else:
+    if not worked:
         typer.echo(f"{out} holds these {count} events already: nothing to do")
+        return
+    before = found[0] if found else 0
+    _summarise(fast, out, count, before, named.get("energy"), time.monotonic() - began)
 
 
-def _say(
+def _summarise(
     fast: FastSim,
     out: Path,
     count: int,
@@ -182,7 +195,7 @@ def _say(
     energies: NDArray[np.float64] | None,
     seconds: float,
 ) -> None:
-    """Say what was written, and how fast what had not been there before."""
+    """Print what was written, and how fast those events that had not been there before."""
     span = ""
     if energies is not None:
         span = f" from {format_energy(energies.min())} to {format_energy(energies.max())}"
@@ -193,43 +206,14 @@ def _say(
     )
 
 
-def _like(
-    fast: FastSim, file: str
-) -> tuple[Mapping[str, NDArray[np.float64]] | int, NDArray[np.float64] | None]:
-    """Return the conditions of the events in a file, or their number, and their weights."""
-    from phys_gan.data import read
-
-    sample = read(file, detector=fast.detector)
-    conditions = sample.conditions if fast.model.encoding.named else len(sample)
-    return conditions, sample.weights
-
-
-def _drawn(
-    fast: FastSim, n: int, energy: str | None, conditions: Sequence[str], seed: int
-) -> Mapping[str, NDArray[np.float64]] | int:
-    """Draw conditions as they are asked for; of a model without any, return the number."""
-    from phys_gan.generation.fastsim import draw_conditions
-
-    given = read_conditions(conditions)
-    if energy:
-        if "energy" not in fast.model.encoding.named:
-            raise ConfigError(
-                f"events in '{fast.detector.name}' have no incident energy",
-                remedy="leave --energy out",
-                value=energy,
-            )
-        given["energy"] = parse_values(energy)
-    return draw_conditions(fast.model.encoding, n, given, seed) or n
-
-
 def export(
     model: ModelArgument,
     out: Annotated[Path, typer.Argument(help="File to write: OUT.onnx.")],
     target: Annotated[
         str,
         typer.Option(
-            help="generic (any program), par04 (Geant4), ddml-grid (key4hep), fastcalosim (ATLAS) "
-            "or galsim."
+            help="Program to write for: generic (any), par04 (Geant4), ddml-grid (key4hep), "
+            "fastcalosim (ATLAS) or galsim."
         ),
     ] = "generic",
     energy_scale: Annotated[
@@ -239,12 +223,12 @@ def export(
     energy_range: Annotated[
         str | None,
         typer.Option(
-            help="Energies at which fastcalosim's condition is 0 and 1, such as 4GeV:4TeV.",
+            help="For fastcalosim, energies at which its condition is 0 and 1, such as 4GeV:4TeV.",
             show_default="the model's range",
         ),
     ] = None,
     particle: Annotated[
-        str, typer.Option(help="Particle of the showers, for fastcalosim and ddml-grid.")
+        str, typer.Option(help="For fastcalosim and ddml-grid, particle of the showers.")
     ] = "gamma",
 ) -> None:
     """Write a model as ONNX for Geant4, DDML, FastCaloSim, GalSim or any other program.
@@ -263,8 +247,8 @@ def export(
     )
     typer.echo(f"Wrote {', '.join(map(str, done.files))}")
     typer.echo(
-        f"ONNX Runtime gives the events of torch within {done.parity.worst:.1g} of their largest "
-        f"cell ({done.parity.events} events in, at and beyond the range)"
+        f"ONNX Runtime reproduces the events of torch within {done.parity.worst:.1g} of their "
+        f"largest cell ({done.parity.events} events in, at and beyond the range)"
     )
 
 
@@ -280,7 +264,7 @@ def explore(
 ) -> None:
     """Show what a model does: events, every condition over its range, latent walks.
 
-    Says of each condition whether what is measured rises with it over its whole range.
+    The page tells of each condition whether what is measured rises with it over its whole range.
 
     Example: `phys-gan explore runs/galaxies --out explored`
     """
@@ -293,7 +277,7 @@ def explore(
 
 
 def models(
-    name: Annotated[str | None, typer.Argument(help="Show the card of this one.")] = None,
+    name: Annotated[str | None, typer.Argument(help="Print the card of this model.")] = None,
 ) -> None:
     """List the pretrained models, or print the card of one: data, numbers, validity, licence.
 
@@ -333,11 +317,11 @@ def benchmark(
     precision: PrecisionOption = "float32",
     compiled: CompileOption = False,
     onnx: Annotated[
-        bool, typer.Option(help="Measure the exported graph in ONNX Runtime as well.")
+        bool, typer.Option(help="Measure the exported graph in ONNX Runtime too.")
     ] = True,
-    out: Annotated[Path | None, typer.Option(help="Write the numbers into this .json.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Write the numbers to this .json file.")] = None,
 ) -> None:
-    """Measure how fast a model generates on this machine, and against what.
+    """Measure how fast a model generates on this machine, and relative to what.
 
     Example: `phys-gan benchmark calogan-eplus --out speed.json`
     """
@@ -356,5 +340,5 @@ def benchmark(
     found = measure(fast, n=n, others=others, report=lambda text: typer.echo(f"… {text}", err=True))
     if out is not None:
         with atomic_file(out) as temporary:
-            temporary.write_text(json.dumps(found.to_dict(), indent=2) + "\n", "utf-8")
+            temporary.write_text(json.dumps(asdict(found), indent=2) + "\n", "utf-8")
     typer.echo(found.table(model))

@@ -1,16 +1,14 @@
-"""The command that trains a model.
-
-The demo.
-"""
+"""Commands that train: train, demo."""
 
 from __future__ import annotations
 
+import re
 import shlex
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperCommand
@@ -21,17 +19,12 @@ from phys_gan.cli.app import (
     FiguresOption,
     FormatOption,
     MappingOption,
+    RecipePrecisionOption,
     Set,
-    parse_duration,
-    progress,
+    training_progress,
 )
 from phys_gan.errors import ConfigError
 from phys_gan.units import parse_size
-
-if TYPE_CHECKING:
-    from phys_gan.training.loop import ReportCallback
-
-__all__ = ["demo", "train"]
 
 # What is imported after this counts as wall time, and may take seconds.
 _BEGAN = time.monotonic()
@@ -39,6 +32,8 @@ _LISTS = ("--data", "--source")
 _UNFINISHED = 85
 """Exit code of a training that stopped in time and waits for --resume: not 0, or a batch system
 would start what comes after it; HTCondor's manual uses it for jobs that checkpoint themselves."""
+_UNITS = {"d": 86_400, "h": 3600, "m": 60, "min": 60, "s": 1}
+_PART = r"(\d+(?:\.\d*)?)\s*(d|h|min|m|s)\s*"
 
 
 def _one_by_one(arguments: Iterable[str]) -> Iterator[str]:
@@ -64,18 +59,30 @@ class Train(TyperCommand):
         return super().parse_args(ctx, list(_one_by_one(args)))
 
 
-@contextmanager
-def _following(out: Path, live: bool) -> Iterator[ReportCallback]:
-    """Write a live page where it is wanted, and say how to see it."""
-    from phys_gan.training.loop import ignore
-    from phys_gan.workflows.live import tensorboard
+def parse_duration(text: str) -> float:
+    """Return a duration such as ``55m``, ``1h30m``, ``90s`` or ``1-12:00:00`` in seconds.
 
-    if not live:
-        yield ignore
-        return
-    with tensorboard(out / "tensorboard") as watch:
-        typer.echo(f"Follow it with: tensorboard --logdir {shlex.quote(str(out))}")
-        yield watch
+    Raises:
+        ConfigError: It is not a duration, or not positive.
+
+    Example:
+        >>> parse_duration("1h30m"), parse_duration("01:30:00"), parse_duration("1-00:00:30")
+        (5400.0, 5400.0, 86430.0)
+    """
+    seconds = 0.0
+    clock = re.fullmatch(r"\s*(?:(\d+)-)?(\d+):(\d{2}):(\d{2})\s*", text)
+    if clock:
+        days, hours, minutes, rest = (int(part or 0) for part in clock.groups())
+        seconds = float(((days * 24 + hours) * 60 + minutes) * 60 + rest)
+    elif re.fullmatch(rf"\s*(?:{_PART})+", text):
+        seconds = sum(float(number) * _UNITS[unit] for number, unit in re.findall(_PART, text))
+    if not seconds > 0:
+        raise ConfigError(
+            f"'{text}' is not a duration",
+            remedy="write it like 55m, 1h30m, 90s or 01:30:00",
+            value=text,
+        )
+    return seconds
 
 
 def train(
@@ -90,33 +97,27 @@ def train(
         list[str] | None,
         typer.Option(
             metavar="FILE...",
-            help="Files of events to learn from; recipes of toys and galaxies make their own "
-            "without.",
+            help="Files of events to learn from; without, recipes of toys and galaxies simulate "
+            "their own.",
         ),
     ] = None,
     source: Annotated[
         list[str] | None,
         typer.Option(metavar="FILE...", help="Files of events to translate into those of --data."),
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="Run directory to make.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Run directory.")] = None,
     set_: Set = None,
     device: DeviceOption = "auto",
     devices: Annotated[int, typer.Option(help="Devices per machine, one process each.", min=1)] = 1,
-    nodes: Annotated[int, typer.Option(help="Machines.", min=1)] = 1,
-    precision: Annotated[
-        Literal["float32", "bfloat16"] | None,
-        typer.Option(
-            help="Of matrix products; bfloat16 is faster where the processor knows it.",
-            show_default="as in the recipe",
-        ),
-    ] = None,
+    nodes: Annotated[int, typer.Option(help="Number of machines.", min=1)] = 1,
+    precision: RecipePrecisionOption = None,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Go on with the run in OUT, if there is one.")
+        bool, typer.Option("--resume", help="Continue the run in OUT, if there is one.")
     ] = False,
     wall_time: Annotated[
         str | None,
         typer.Option(
-            help="Stop in time to be over after so long, such as 55m, and exit with 85.",
+            help="Stop within this time, such as 55m, and exit with 85.",
             show_default="no limit",
         ),
     ] = None,
@@ -126,7 +127,7 @@ def train(
     memory: Annotated[
         str | None,
         typer.Option(
-            help="What events may take, such as 8GB; more is streamed.",
+            help="Memory for events, such as 8GB; larger files are streamed.",
             show_default="a third of the machine's",
         ),
     ] = None,
@@ -134,10 +135,10 @@ def train(
         bool, typer.Option("--live", help="Write curves and pictures for TensorBoard into OUT.")
     ] = False,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Look at the data, print the recipe, and stop.")
+        bool, typer.Option("--dry-run", help="Check the data, print the recipe and exit.")
     ] = False,
 ) -> None:
-    """Train a model by a recipe.
+    """Train a model as a recipe says.
 
     `--set` changes one option, and `--set 'method.penalties={}'` drops the penalties of a recipe;
     `--dry-run` prints all options.
@@ -154,28 +155,33 @@ def train(
     if dry_run:
         from phys_gan.workflows.training import look
 
-        said = ""
+        remark = ""
         if data:
-            said = look(resolved, data, detector=detector, format=format, mapping=mapping)
-        # A comment, so that what is printed is a recipe all the same.
-        typer.echo(resolved.to_toml() + (f"\n# {said}\n" if said else ""), nl=False)
+            remark = look(resolved, data, detector=detector, format=format, mapping=mapping)
+        # A comment, so that the output is still a recipe.
+        typer.echo(resolved.to_toml() + (f"\n# {remark}\n" if remark else ""), nl=False)
         return
     if out is None or not (data or resolved.simulated):
         raise ConfigError(
             "training needs data and a run directory", remedy="add --data FILE... --out RUN"
         )
     seconds = None if wall_time is None else parse_duration(wall_time)
-    from phys_gan.training.loop import ignore
+    from phys_gan.training.loop import silent, unwatched
     from phys_gan.training.processes import is_first
     from phys_gan.workflows import train as run
+    from phys_gan.workflows.live import tensorboard
 
+    # Of several processes, only the first one prints.
     first = is_first()
+    live = live and first
     left = None if seconds is None else max(0.0, seconds - (time.monotonic() - _BEGAN))
     try:
         with (
-            _following(out, live and first) as watch,
-            progress(resolved.training.events) if first else nullcontext(ignore) as report,
+            tensorboard(out / "tensorboard") if live else nullcontext(unwatched) as watch,
+            training_progress(resolved.training.events) if first else nullcontext(silent) as report,
         ):
+            if live:
+                typer.echo(f"Follow it with: tensorboard --logdir {shlex.quote(str(out))}")
             run(
                 resolved,
                 data or None,
@@ -220,10 +226,10 @@ def demo(
     began = time.monotonic()
     recipe = load_recipe("demo", set_ or [])
     try:
-        with progress(recipe.training.events) as report:
+        with training_progress(recipe.training.events) as report:
             done = run(out, overrides=set_ or [], figures=figures, say=typer.echo, report=report)
     except Unfinished as stop:
-        # A demo is over in minutes, and has no --resume.
+        # The demo has no --resume.
         raise KeyboardInterrupt from stop
     typer.echo(done.comparison.summary())
     typer.echo(f"\nDone in {(time.monotonic() - began) / 60:.1f} minutes.")

@@ -1,4 +1,4 @@
-"""The command that compares generated with simulated events."""
+"""The command validate: compare generated with simulated events."""
 
 from __future__ import annotations
 
@@ -25,8 +25,6 @@ from phys_gan.units import parse_energy, parse_size
 if TYPE_CHECKING:
     from phys_gan.validation import Check
 
-__all__ = ["validate"]
-
 
 def validate(
     reference: Annotated[str, typer.Argument(help="Events of full simulation.")],
@@ -34,40 +32,40 @@ def validate(
     out: Annotated[Path, typer.Option(help="Directory for index.html and metrics.json.")],
     require: Annotated[
         list[str] | None,
-        typer.Option(help="Fail unless this holds, such as 'ks.max<0.1'; may be repeated."),
+        typer.Option(help="Exit with 1 unless this holds, such as 'ks.max<0.1'; may be repeated."),
     ] = None,
     observable: Annotated[
-        list[str] | None, typer.Option(help="Compare this one only; may be repeated.")
+        list[str] | None, typer.Option(help="Compare only this observable; may be repeated.")
     ] = None,
     slice_: Annotated[
         list[str] | None,
         typer.Option(
             "--slice",
             metavar="NAME[=EDGES]",
-            help="Compare again in slices of a condition, such as energy=1GeV,10GeV,100GeV; "
+            help="Compare also in slices of a condition, such as energy=1GeV,10GeV,100GeV; "
             "by default of the incident energy, or of the flux of galaxies.",
         ),
     ] = None,
     classifier: Annotated[
         list[str] | None,
-        typer.Option(help="Train a classifier on this form: high, low or low-normalised."),
+        typer.Option(help="Train a classifier on these features: high, low or low-normalised."),
     ] = None,
     preset: Annotated[
         str, typer.Option(help="Settings of the classifier: quick or challenge.")
     ] = "quick",
     features: Annotated[
         list[str] | None,
-        typer.Option(help="Further features for joint distances: conditions or inception."),
+        typer.Option(help="Further features for multivariate distances: conditions or inception."),
     ] = None,
     training: Annotated[
-        str | None, typer.Option(help="Events the model learnt from, to look for copies.")
+        str | None, typer.Option(help="Events that the model was trained on, to look for copies.")
     ] = None,
     figures: FiguresOption = True,
     detector: DetectorOption = None,
     format: FormatOption = None,
     mapping: MappingOption = None,
     memory: Annotated[
-        str, typer.Option(help="What the events of one sample may take, such as 1GB.")
+        str, typer.Option(help="Memory for the events of a sample, such as 1GB.")
     ] = "256MB",
     device: Annotated[
         str, typer.Option(help="Where to train classifiers, such as cpu or cuda.")
@@ -77,7 +75,7 @@ def validate(
 ) -> None:
     """Compare generated with simulated events in a report with errors and floors.
 
-    Several candidates are shown side by side. Exits with 1 when a requirement is not met.
+    Several candidates are shown side by side. The exit code is 1 if a requirement is not met.
 
     Example: `phys-gan validate geant4.h5 fast.h5 --out report --require 'ks.max<0.1'`
     """

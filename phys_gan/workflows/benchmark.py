@@ -1,32 +1,22 @@
-"""How fast a model generates on this machine, and against what.
-
-What the benchmark of generation found, and how it is shown.
-
-Time on the clock.
-
-What this machine is, and the most that it can do.
-
-An exported graph in ONNX Runtime as another way to generate.
-"""
+"""How fast a model generates on this machine, and relative to what: :func:`benchmark`."""
 
 from __future__ import annotations
 
 import resource
 import sys
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
-from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
 
 from phys_gan.detectors import load_detector
-from phys_gan.encodings import Encoding, build_encoding
+from phys_gan.encodings import build_encoding
 from phys_gan.generation import FastSim
 from phys_gan.generation.export import export
 from phys_gan.generation.fastsim import draw_conditions
@@ -36,35 +26,34 @@ from phys_gan.randomness import normal_noise
 from phys_gan.training import load_recipe
 from phys_gan.workflows.production import produce
 
-__all__ = [
-    "GEANT4_MS",
-    "SIZES",
-    "Generate",
-    "Report",
-    "Speed",
-    "benchmark",
-    "exported",
-    "flops_per_event",
-    "machine",
-    "peak_flops",
-    "peak_memory",
-    "seconds",
-]
-
 GEANT4_MS = 570.0
 """Recorded when the sample in ``datasets/`` was made, not measured again: Geant4 11.4.0, e+ of
 1 to 100 GeV in CaloGAN's detector, one core of a machine like this one."""
 
+SIZES = (1, 100, 10_000)
+"""Numbers of events that are generated at once."""
+
+_TURNS = 5
+_CALLS = {1: 50, 100: 10, 10_000: 2}
+"""Calls of a turn that are timed."""
+_SETTLED = 0.2
+_SIDE = 2048
+"""Rows and columns of the matrices that are multiplied."""
+_OURS, _CALOGAN = "phys_gan", "CaloGAN's generator, eager"
+
+Generate = Callable[[int], object]
+"""Generates so many events."""
+
 
 @dataclass(frozen=True)
 class Speed:
-    """Time per event when so many are asked for at once.
+    """Time per event when so many are generated at once.
 
     Attributes:
         name: What generates.
-        n: Events that are asked for at once.
+        n: Events generated at once.
         p50: Median [ms].
-        p95: 95 % of all times are shorter [ms].
+        p95: 95 % quantile [ms].
     """
 
     name: str
@@ -75,17 +64,17 @@ class Speed:
 
 @dataclass(frozen=True)
 class Report:
-    """What was measured, all in one run.
+    """Results of one run.
 
     Attributes:
         machine: Processor, threads and versions.
-        speeds: Times per event.
         parameters: Weights of the generator.
         flops: Operations of its layers on an event.
         peak: Most float32 operations per second of a matrix product here.
         in_memory: Events per second without a file.
         to_file: Events per second into a compressed HDF5 file.
-        memory: Most memory of the process up to then [bytes].
+        memory: Peak memory of the process by then [bytes].
+        speeds: Times per event.
     """
 
     machine: Mapping[str, str]
@@ -95,11 +84,7 @@ class Report:
     in_memory: float
     to_file: float
     memory: int
-    speeds: list[Speed] = field(default_factory=list)
-
-    def p50(self, name: str, n: int) -> float:
-        """Return a median [ms]."""
-        return next(speed.p50 for speed in self.speeds if (speed.name, speed.n) == (name, n))
+    speeds: Sequence[Speed]
 
     @property
     def names(self) -> list[str]:
@@ -111,16 +96,8 @@ class Report:
         """Time that matrix products alone take for an event at best [ms]."""
         return self.flops / self.peak * 1e3
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return everything as plain numbers and texts."""
-        return asdict(self)
-
     def table(self, model: str) -> str:
-        """Return what was measured as lines of text.
-
-        Arguments:
-            model: What to call the model.
-        """
+        """Return the results as lines of text, in which the model is called ``model``."""
         sizes = list(dict.fromkeys(speed.n for speed in self.speeds))
         machine, largest = self.machine, sizes[-1]
         lines = [
@@ -132,74 +109,22 @@ class Report:
         for name in self.names:
             cells = [s for n in sizes for s in self.speeds if (s.name, s.n) == (name, n)]
             shown = (f"{f'{s.p50:.3g} ({s.p95:.3g})':>22}" for s in cells)
-            lines.append(f"{name.replace('phys_gan', model):30}" + "".join(shown))
-        mine = self.p50("phys_gan", largest)
-        published = self.p50("CaloGAN's generator, eager", largest)
-        best = min(self.p50(name, largest) for name in self.names)
+            lines.append(f"{name.replace(_OURS, model):30}" + "".join(shown))
+        medians = {speed.name: speed.p50 for speed in self.speeds if speed.n == largest}
+        ours, published, best = medians[_OURS], medians[_CALOGAN], min(medians.values())
         lines += [
             "",
-            f"{published / mine:.0f} times as fast as CaloGAN's generator at {largest:,} at once, "
+            f"{published / ours:.0f} times as fast as CaloGAN's generator at {largest:,} at once, "
             f"{published / best:.0f} times in the fastest way",
-            f"{self.ceiling / mine:.0%} of what matrix products allow: {self.flops / 1e6:.2f} "
+            f"{self.ceiling / ours:.0%} of what matrix products allow: {self.flops / 1e6:.2f} "
             f"MFLOP per event, {self.peak / 1e9:.0f} GFLOP/s measured",
-            f"{GEANT4_MS / mine:,.0f} times as fast as Geant4 in CaloGAN's detector "
+            f"{GEANT4_MS / ours:,.0f} times as fast as Geant4 in CaloGAN's detector "
             f"({GEANT4_MS:g} ms on one core, recorded, not measured here)",
             f"{self.in_memory:,.0f} events per second in memory, {self.to_file:,.0f} into "
             f"compressed HDF5 ({self.to_file / self.in_memory:.0%}), "
             f"{self.memory / 1e9:.2f} GB of memory",
         ]
         return "\n".join(lines)
-
-
-def seconds(action: Callable[[], object]) -> float:
-    """Return how long an action takes [s]."""
-    began = time.perf_counter()
-    action()
-    return time.perf_counter() - began
-
-
-_SIDE = 2048
-"""Rows and columns of the matrices that are multiplied."""
-
-
-def peak_flops(device: torch.device) -> float:
-    """Return the most float32 operations per second that a matrix product reaches here."""
-    one, other = (torch.randn(_SIDE, _SIDE, device=device) for _ in range(2))
-    best = min(seconds(lambda: (one @ other)[0, 0].item()) for _ in range(20))
-    return 2 * _SIDE**3 / best
-
-
-def peak_memory() -> int:
-    """Return the most memory that this process has had [bytes]."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else 1024 * peak
-
-
-def machine(device: torch.device) -> dict[str, str]:
-    """Return what was measured on."""
-    processor = "CPU"
-    listing = Path("/proc/cpuinfo")
-    if device.type == "cuda":
-        processor = torch.cuda.get_device_name(device)
-    elif listing.exists():
-        named = [line for line in listing.read_text().splitlines() if "model name" in line]
-        processor = named[0].partition(":")[2].strip() if named else processor
-    return {
-        "processor": processor,
-        "threads": str(torch.get_num_threads()),
-        "torch": torch.__version__,
-    }
-
-
-SIZES = (1, 100, 10_000)
-"""Events that are asked for at once."""
-
-_TURNS = 5
-_CALLS = {1: 50, 100: 10, 10_000: 2}
-"""Calls of a turn that are timed."""
-_SETTLED = 0.2
-
-Generate = Callable[[int], object]
 
 
 def benchmark(
@@ -211,145 +136,61 @@ def benchmark(
 ) -> Report:
     """Measure a model against the published CaloGAN generator and the machine itself.
 
-    The contestants take turns, so that what else the machine does slows all of them. Each time is
+    The contestants take turns, so that other work on the machine slows all of them. Each time is
     that of a whole call: noise, network, decoding and events.
 
     Arguments:
         fast: The model.
         n: Events of the file.
         others: Other ways to generate by name, such as an exported graph.
-        report: Is told what is being measured.
+        report: Called with the name of each measurement.
 
     Raises:
         ConfigError: The model translates events.
         OutputError: The temporary file cannot be written.
     """
+    model, device = fast.model, fast.model.device
     report(f"{n:,} events into a file")
     in_memory, to_file = _end_to_end(fast, n)
-    memory = peak_memory()
-    contestants: dict[str, Generate] = {"phys_gan": lambda n: _generate(fast, n)}
-    if fast.model.precision == "float32":
-        low = FastSim(replace(fast.model, precision="bfloat16"))
-        contestants["phys_gan, bfloat16"] = lambda n: _generate(low, n)
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    contestants: dict[str, Generate] = {_OURS: partial(_generate, fast)}
+    if model.precision == "float32":
+        low = FastSim(replace(model, precision="bfloat16"))
+        contestants[f"{_OURS}, bfloat16"] = partial(_generate, low)
     contestants |= others or {}
-    contestants["CaloGAN's generator, eager"] = _calogan(fast.model.device)
+    contestants[_CALOGAN] = _calogan(device)
     speeds = []
     for size in SIZES:
         report(f"{size:,} events at a time")
         speeds += _race(contestants, size)
     report("matrix products")
+    one, other = (torch.randn(_SIDE, _SIDE, device=device) for _ in range(2))
+    product = min(seconds(lambda: (one @ other)[0, 0].item()) for _ in range(20))
     return Report(
-        machine=machine(fast.model.device),
-        parameters=sum(weight.numel() for weight in fast.model.generator.parameters()),
-        flops=flops_per_event(fast.model),
-        peak=peak_flops(fast.model.device),
+        machine=_machine(device),
+        parameters=sum(weight.numel() for weight in model.generator.parameters()),
+        flops=flops_per_event(model),
+        peak=2 * _SIDE**3 / product,
         in_memory=in_memory,
         to_file=to_file,
-        memory=memory,
+        memory=memory if sys.platform == "darwin" else 1024 * memory,
         speeds=speeds,
     )
 
 
+def seconds(action: Callable[[], object]) -> float:
+    """Return how long an action takes [s]."""
+    began = time.perf_counter()
+    action()
+    return time.perf_counter() - began
+
+
 def flops_per_event(model: Model) -> float:
-    """Return the operations of the linear and convolutional layers on one event.
-
-    A weight is multiplied and added once wherever its layer is applied.
-    """
-    total = 0
-
-    def count(layer: nn.Module, inputs: tuple[torch.Tensor, ...], output: torch.Tensor) -> None:
-        nonlocal total
-        weight = layer.weight
-        assert isinstance(weight, torch.Tensor)
-        transposed = isinstance(layer, nn.ConvTranspose2d)
-        places = (inputs[0] if transposed else output)[0].numel() // (
-            inputs[0].shape[1] if transposed else weight.shape[0]
-        )
-        total += 2 * weight.numel() * places
-
-    layers = (nn.Linear, nn.Conv2d, nn.ConvTranspose2d)
-    hooks = [
-        layer.register_forward_hook(count)
-        for layer in model.generator.modules()
-        if isinstance(layer, layers)
-    ]
-    try:
+    """Return the operations of the linear and convolutional layers on one event."""
+    with FlopCounterMode(display=False) as counter:
         _generate(FastSim(replace(model, compiled=False)), 1)
-    finally:
-        for hook in hooks:
-            hook.remove()
-    return float(total)
-
-
-def _conditions(encoding: Encoding, n: int) -> dict[str, NDArray[np.float64]] | int:
-    return draw_conditions(encoding, n) or n
-
-
-def _generate(fast: FastSim, n: int) -> object:
-    # A compiled network is one for each size; small requests are not filled up to a large one.
-    size = min(n, 512) if fast.model.compiled and fast.model.device.type == "cpu" else None
-    return fast.generate(_conditions(fast.model.encoding, n), seed=1, batch_size=size)
-
-
-def _calogan(device: torch.device) -> Generate:
-    """Return the published generator as a plain module, with random weights."""
-    recipe = load_recipe("calogan", [])
-    encoding = build_encoding(recipe.encoding, load_detector("calogan"))
-    generator = build_generator(recipe.network, encoding.detector, Sizes.of(encoding))
-    generator = generator.to(device).eval().requires_grad_(False)
-
-    @torch.no_grad()
-    def generate(n: int) -> object:
-        # More at once took longer here: its activations are large.
-        parts = [min(1000, n - begin) for begin in range(0, n, 1000)]
-        made = [
-            generator(
-                torch.randn(part, generator.latent, device=device),
-                torch.rand(part, encoding.n_conditions, device=device),
-            ).cpu()
-            for part in parts
-        ]
-        return made
-
-    return generate
-
-
-def _race(contestants: Mapping[str, Generate], n: int) -> list[Speed]:
-    """Let contestants generate n events in turns.
-
-    Each turn begins with calls that are not timed: threads of the one before still wait actively
-    for more work, and its memory fills the caches.
-    """
-    times: dict[str, list[float]] = {name: [] for name in contestants}
-    for _ in range(_TURNS):
-        for name, generate in contestants.items():
-            began = time.perf_counter()
-            while time.perf_counter() - began < _SETTLED:
-                generate(n)
-            for _ in range(_CALLS[n]):
-                began = time.perf_counter()
-                generate(n)
-                times[name].append((time.perf_counter() - began) / n * 1e3)
-    return [
-        Speed(name, n, *np.percentile(measured, (50, 95)).tolist())
-        for name, measured in times.items()
-    ]
-
-
-def _end_to_end(fast: FastSim, n: int) -> tuple[float, float]:
-    """Return events per second without and with a compressed HDF5 file, the best of three each."""
-    conditions = _conditions(fast.model.encoding, n)
-    block = max(16_384, fast.model.engine.batch_size)
-    best = [float("inf")] * 2
-    with TemporaryDirectory() as folder:
-        ways: tuple[Callable[[], object], ...] = (
-            lambda: sum(map(len, fast.stream(conditions, seed=1, block=block))),
-            lambda: produce(fast, Path(folder) / "events.h5", conditions, seed=1),
-        )
-        for _ in range(3):
-            for k, make in enumerate(ways):
-                best[k] = min(best[k], seconds(make))
-    return n / best[0], n / best[1]
+    counts = counter.get_flop_counts()["Global"]
+    return float(sum(n for operation, n in counts.items() if "bmm" not in str(operation)))
 
 
 def exported(fast: FastSim) -> Generate:
@@ -379,3 +220,86 @@ def exported(fast: FastSim) -> Generate:
         return session.run(None, dict(zip(names, inputs, strict=True)))
 
     return generate
+
+
+def _machine(device: torch.device) -> dict[str, str]:
+    processor = "CPU"
+    listing = Path("/proc/cpuinfo")
+    if device.type == "cuda":
+        processor = torch.cuda.get_device_name(device)
+    elif listing.exists():
+        named = [line for line in listing.read_text().splitlines() if "model name" in line]
+        processor = named[0].partition(":")[2].strip() if named else processor
+    return {
+        "processor": processor,
+        "threads": str(torch.get_num_threads()),
+        "torch": torch.__version__,
+    }
+
+
+def _generate(fast: FastSim, n: int) -> object:
+    # A compiled network is one for each size; small requests are not filled up to a large one.
+    size = min(n, 512) if fast.model.compiled and fast.model.device.type == "cpu" else None
+    conditions = draw_conditions(fast.model.encoding, n) or n
+    return fast.generate(conditions, seed=1, batch_size=size)
+
+
+def _calogan(device: torch.device) -> Generate:
+    """Return the published generator as a plain module, with random weights."""
+    recipe = load_recipe("calogan", [])
+    encoding = build_encoding(recipe.encoding, load_detector("calogan"))
+    generator = build_generator(
+        recipe.network, encoding.detector, encoding.n_globals, encoding.n_conditions
+    )
+    generator = generator.to(device).eval().requires_grad_(False)
+
+    @torch.no_grad()
+    def generate(n: int) -> object:
+        # More at once took longer here: its activations are large.
+        parts = [min(1000, n - begin) for begin in range(0, n, 1000)]
+        return [
+            generator(
+                torch.randn(part, generator.latent, device=device),
+                torch.rand(part, encoding.n_conditions, device=device),
+            ).cpu()
+            for part in parts
+        ]
+
+    return generate
+
+
+def _race(contestants: Mapping[str, Generate], n: int) -> list[Speed]:
+    """Let contestants generate n events in turns.
+
+    Each turn begins with calls that are not timed: threads of the contestant before still wait
+    actively for more work, and its memory fills the caches.
+    """
+    times: dict[str, list[float]] = {name: [] for name in contestants}
+    for _ in range(_TURNS):
+        for name, generate in contestants.items():
+            began = time.perf_counter()
+            while time.perf_counter() - began < _SETTLED:
+                generate(n)
+            for _ in range(_CALLS[n]):
+                times[name].append(seconds(partial(generate, n)) / n * 1e3)
+    return [
+        Speed(name, n, *np.percentile(measured, (50, 95)).tolist())
+        for name, measured in times.items()
+    ]
+
+
+def _end_to_end(fast: FastSim, n: int) -> tuple[float, float]:
+    """Return events per second without and with a compressed HDF5 file, the best of three each."""
+    conditions = draw_conditions(fast.model.encoding, n) or n
+    block = max(16_384, fast.model.engine.batch_size)
+    with TemporaryDirectory() as folder:
+        out = Path(folder) / "events.h5"
+        pairs = [
+            (
+                seconds(lambda: sum(map(len, fast.stream(conditions, seed=1, block=block)))),
+                seconds(lambda: produce(fast, out, conditions, seed=1)),
+            )
+            for _ in range(3)
+        ]
+    in_memory, to_file = (min(column) for column in zip(*pairs, strict=True))
+    return n / in_memory, n / to_file

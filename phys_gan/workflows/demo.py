@@ -1,4 +1,4 @@
-"""From real Geant4 showers to a report, in one command."""
+"""From real Geant4 showers to a report, in one command: :func:`demo`."""
 
 from __future__ import annotations
 
@@ -15,14 +15,12 @@ from phys_gan.training.run import clear_run
 from phys_gan.validation import Comparison, compare
 from phys_gan.workflows.training import train
 
-__all__ = ["Demo", "demo", "demo_sample"]
-
 
 def demo_sample() -> Path:
     """Return the path of the packaged sample of Geant4 showers.
 
     Raises:
-        MissingError: It is not there.
+        MissingError: It is not installed.
     """
     name = Path("datasets") / "geant4_calogan_eplus.h5"
     here = Path(__file__).resolve().parents[1]
@@ -58,29 +56,28 @@ def demo(
 ) -> Demo:
     """Train on real Geant4 showers, generate new ones, and compare them with held-out ones.
 
-    The sample is split three ways: to learn from, to choose the checkpoint, and a fifth that
-    nothing but the final report ever sees.
+    The sample is split three ways: to learn from, to choose the checkpoint, and a fifth that only
+    the final report sees.
 
     Arguments:
         out: Directory for the run, the generated events and the report.
         overrides: ``section.key=value`` for the recipe ``demo``.
         n: Number of showers to generate.
         figures: Write every figure as PDF and PNG beside the page.
-        say: Is told in words what happens.
-        report: Is told about the progress of the training.
+        say: Called with a sentence at each step.
+        report: Called with the progress of the training.
     """
     out = Path(out)
-    recipe = load_recipe("demo", overrides)
+    seed = load_recipe("demo", overrides).training.seed
     say(f"Reading {demo_sample().name}: e+ showers from Geant4")
-    geant4 = read(demo_sample())
-    learn, judge_by = split(geant4, [0.8, 0.2], recipe.training.seed)
+    learn, judge_by = split(read(demo_sample()), [0.8, 0.2], seed)
     say(f"Training on {len(learn)} showers; {len(judge_by)} are kept for the report")
     # What an earlier demo left; the same seed makes it again.
     clear_run(out / "run")
-    fast = train(recipe, learn, out / "run", report=report)
+    fast = train("demo", learn, out / "run", overrides=overrides, report=report)
 
     say(f"Generating {n} showers at the energies of the held-out ones")
-    picks = stream(recipe.training.seed, "demo energies").integers(len(judge_by), size=n)
+    picks = stream(seed, "demo energies").integers(len(judge_by), size=n)
     generated = fast.generate({"energy": judge_by.energy[picks]}, seed=1)
     write(out / "generated.h5", generated)
     write(out / "held_out.h5", judge_by)

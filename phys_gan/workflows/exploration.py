@@ -1,35 +1,26 @@
-"""Look at what a trained model does.
-
-What to cite for a recipe or a model.
-"""
+"""What a trained model does, :func:`explore`, and what it is based on, :func:`cite`."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from phys_gan.errors import ConfigError, MissingError, RangeError
-from phys_gan.events import Events
 from phys_gan.generation import FastSim, pretrained_names
 from phys_gan.generation.latents import mix_styles, n_structural, n_style_layers, spherical_walk
 from phys_gan.randomness import normal_noise, stream
 from phys_gan.references import bibtex, recipe_references
 from phys_gan.training import load_recipe, recipe_names
+from phys_gan.validation import Progress
 from phys_gan.validation.exploration import Exploration, Mixed, Range, meaning_of, measure_ramp
-
-__all__ = ["cite", "explore"]
 
 _IMAGES = 40
 _SHOWERS = 16
 _STEPS = 9
 _WALKS = 4
 _MIXED = (4, 6)
-
-Latents = NDArray[np.float32]
-Conditions = dict[str, NDArray[np.float64]]
 
 
 def explore(
@@ -40,16 +31,16 @@ def explore(
     seed: int = 0,
     figures: bool = True,
     device: str = "cpu",
-    report: Callable[[str, int], None] | None = None,
+    report: Progress | None = None,
 ) -> Exploration:
-    """Show what a model does, and measure whether it follows each condition that it is told.
+    """Show what a model does, and measure whether it follows each of its conditions.
 
     Every condition runs over its whole range while the others stay at their middle (the geometric
     one where values span more than a factor of 5) and the latents stay as they are.
 
     Arguments:
         model: A model, or its run directory or ``.safetensors`` file.
-        out: Folder for ``index.html`` and ``explore.json``; nothing is written without.
+        out: Folder for ``index.html`` and ``explore.json``; without it nothing is written.
         n: Latents at each step of a ramp.
         seed: Seed of all latents and random conditions.
         figures: Write every figure as PDF and PNG beside the page.
@@ -65,25 +56,58 @@ def explore(
     """
     fast = model if isinstance(model, FastSim) else FastSim.load(model, device)
     _require_pictures(fast, n)
-    tell = report or (lambda stage, done: None)
-    ranges = _ranges(fast)
-    fixed = _latents(fast, "ramps", n, seed)
+    encoding, respond = fast.model.encoding, fast.model.respond
+    ranges = [
+        Range(name, low, high, meaning_of(fast.detector, name).angle)
+        for name, (low, high) in zip(encoding.named, encoding.ranges.tolist(), strict=True)
+    ]
+
+    def latents(purpose: str, n: int) -> NDArray[np.float32]:
+        own = int(stream(seed, f"explore {purpose}").integers(2**63))
+        return normal_noise(own, 0, n, fast.model.generator.latent)
+
+    def middle(n: int) -> dict[str, NDArray[np.float64]]:
+        return {one.name: np.full(n, one.middle) for one in ranges}
+
+    # Every condition over its range.
+    fixed = latents("ramps", n)
     ramps = []
     for number, name in enumerate([one.name for one in ranges if one.high > one.low], 1):
-        ramps.append(
-            measure_ramp(lambda c: fast.model.respond(fixed, c), ranges, name, n, steps=_STEPS)
+        ramps.append(measure_ramp(lambda c: respond(fixed, c), ranges, name, n, steps=_STEPS))
+        if report is not None:
+            report("running conditions over their ranges", number)
+
+    # Random events.
+    n_random = _IMAGES if fast.detector.is_image else _SHOWERS
+    draws = stream(seed, "explore conditions")
+    conditions = {one.name: one.at(draws.random(n_random)) for one in ranges}
+    events = respond(latents("events", n_random), conditions)
+
+    # Walks between pairs of latents; those of single cells stay as they are.
+    shape = n_structural(fast.model)
+    walks = []
+    for start, end in latents("walks", 2 * _WALKS).reshape(_WALKS, 2, -1):
+        path = np.tile(start, (_STEPS, 1))
+        path[:, :shape] = spherical_walk(start[:shape], end[:shape], _STEPS)
+        walks.append(respond(path, middle(_STEPS)))
+
+    # Coarse styles of some events (rows) with fine styles of others (columns).
+    mixed = None
+    if n_layers := n_style_layers(fast.model):
+        rows, columns = _MIXED
+        styles, layer = latents("styles", rows + columns), n_layers // 2
+        coarse, fine = styles[:rows], styles[rows:]
+        pairs = np.repeat(coarse, columns, axis=0), np.tile(fine, (rows, 1))
+        mixed = Mixed(
+            respond(coarse, middle(rows)),
+            respond(fine, middle(columns)),
+            mix_styles(fast.model, *pairs, middle(rows * columns), layer),
+            layer,
+            n_layers,
         )
-        tell("running conditions over their ranges", number)
-    done = Exploration(
-        _random_events(fast, ranges, seed),
-        ramps,
-        [one.name for one in ranges if one.high == one.low],
-        _walks(fast, ranges, seed),
-        _mixed(fast, ranges, seed),
-        n,
-        seed,
-        fast.model.provenance,
-    )
+
+    constant = [one.name for one in ranges if one.high == one.low]
+    done = Exploration(events, ramps, constant, walks, mixed, n, seed, fast.model.provenance)
     if out is not None:
         done.save(out, figures=figures, report=report)
     return done
@@ -103,96 +127,38 @@ def _require_pictures(fast: FastSim, n: int) -> None:
         )
     if n < 2:
         raise RangeError(
-            f"{n} latents have no spread", remedy="ask for two or more", value=n, constraint=">= 2"
+            f"n = {n} latents are too few", remedy="ask for 2 or more", value=n, constraint=">= 2"
         )
-
-
-def _ranges(fast: FastSim) -> list[Range]:
-    encoding = fast.model.encoding
-    return [
-        Range(name, low, high, meaning_of(fast.detector, name).angle)
-        for name, (low, high) in zip(encoding.named, encoding.ranges.tolist(), strict=True)
-    ]
-
-
-def _latents(fast: FastSim, what: str, n: int, seed: int) -> Latents:
-    own = int(stream(seed, f"explore {what}").integers(2**63))
-    return normal_noise(own, 0, n, fast.model.generator.latent)
-
-
-def _middle(ranges: list[Range], n: int) -> Conditions:
-    return {one.name: np.full(n, one.middle) for one in ranges}
-
-
-def _random_events(fast: FastSim, ranges: list[Range], seed: int) -> Events:
-    n = _SHOWERS if fast.detector.kind == "calorimeter" else _IMAGES
-    draws = stream(seed, "explore conditions")
-    conditions = {one.name: one.at(draws.random(n)) for one in ranges}
-    return fast.model.respond(_latents(fast, "events", n, seed), conditions)
-
-
-def _walks(fast: FastSim, ranges: list[Range], seed: int) -> list[Events]:
-    """Walk between pairs of latents; those of single cells stay as they are."""
-    shape = n_structural(fast.model)
-    walks = []
-    for start, end in _latents(fast, "walks", 2 * _WALKS, seed).reshape(_WALKS, 2, -1):
-        latents = np.tile(start, (_STEPS, 1))
-        latents[:, :shape] = spherical_walk(start[:shape], end[:shape], _STEPS)
-        walks.append(fast.model.respond(latents, _middle(ranges, _STEPS)))
-    return walks
-
-
-def _mixed(fast: FastSim, ranges: list[Range], seed: int) -> Mixed | None:
-    n_layers = n_style_layers(fast.model)
-    if not n_layers:
-        return None
-    rows, columns = _MIXED
-    latents = _latents(fast, "styles", rows + columns, seed)
-    coarse, fine = latents[:rows], latents[rows:]
-    layer = n_layers // 2
-    pairs = np.repeat(coarse, columns, axis=0), np.tile(fine, (rows, 1))
-    return Mixed(
-        fast.model.respond(coarse, _middle(ranges, rows)),
-        fast.model.respond(fine, _middle(ranges, columns)),
-        mix_styles(fast.model, *pairs, _middle(ranges, rows * columns), layer),
-        layer,
-        n_layers,
-    )
 
 
 def cite(what: str | Path) -> str:
     """Return the BibTeX of exactly what a recipe or a model used, phys_gan first.
 
     Arguments:
-        what: The name of a recipe, the path of a recipe ``.toml``, a run directory, or a
-            ``.safetensors`` model, or the name of a pretrained model. A recipe goes before a
-            directory of the same name.
+        what: A recipe (name or ``.toml``) or a model (run directory, ``.safetensors`` file or name
+            of a pretrained one). A recipe takes precedence over a directory of the same name.
 
     Raises:
         ConfigError: The recipe is wrong.
         DataError: The model is damaged.
-        MissingError: There is no such recipe or model, or the model does not say what it used.
+        MissingError: There is no such recipe or model, or the model does not name its references.
     """
     path = Path(what)
     if str(what) in recipe_names() or path.suffix == ".toml":
         return bibtex(recipe_references(load_recipe(what)))
     if path.is_dir() or path.suffix == ".safetensors" or str(what) in pretrained_names():
-        return bibtex(_model_references(path))
+        # Keys that the training wrote into the model: words between spaces.
+        keys = FastSim.load(path).model.provenance.get("references", "").split()
+        if not keys:
+            raise MissingError(
+                f"the model '{path}' does not name its references",
+                remedy="cite the recipe that it was trained with, such as RUN/recipe.toml",
+                value=str(path),
+            )
+        return bibtex(keys)
     raise MissingError(
         f"'{what}' is neither a recipe nor a model; recipes: {', '.join(recipe_names())}; "
         f"pretrained models: {', '.join(pretrained_names())}",
         remedy="name one of these, or the path of a recipe .toml, run directory or .safetensors",
         value=str(what),
     )
-
-
-def _model_references(path: Path) -> list[str]:
-    """Return the keys that the trainer wrote into the model: words between spaces."""
-    keys = FastSim.load(path).model.provenance.get("references", "").split()
-    if not keys:
-        raise MissingError(
-            f"the model '{path}' does not say what it used",
-            remedy="cite the recipe that it was trained with, such as RUN/recipe.toml",
-            value=str(path),
-        )
-    return keys

@@ -1,4 +1,4 @@
-"""A page that follows a training: scalars, warnings and pictures of events, for TensorBoard."""
+"""TensorBoard page of a training while it runs: scalars, warnings, events; :func:`tensorboard`."""
 
 from __future__ import annotations
 
@@ -21,34 +21,20 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from torch.utils.tensorboard import SummaryWriter
 
-__all__ = ["pictures", "scalars", "tensorboard"]
-
 _PICTURED = 4_000
 _DPI = 120
-# What a scalar's name begins with, and the group in which the page shows it.
-_GROUPS = (
-    ("score", "physics"),
-    ("energy_miss", "physics"),
-    ("loss", "loss"),
-    ("reconstruction", "loss"),
-    ("kl", "loss"),
-    ("mmd", "loss"),
-    ("cycle", "loss"),
-    ("identity", "loss"),
-    ("value", "game"),
-    ("accuracy", "accuracy"),
-    ("diversity", "physics"),
-    ("lipschitz", "gradients"),
-    ("gradient_norm", "gradients"),
-    ("gradient_penalty", "penalties"),
-    ("dragan", "penalties"),
-    ("r1", "penalties"),
-    ("r2", "penalties"),
-    ("rate", "schedule"),
-    ("seconds", "schedule"),
-)
-_UNKNOWN = "method"
-# Curves that say more in one chart.
+# Groups of the page, and what the names of their scalars begin with.
+_GROUPS = {
+    "physics": ("score", "energy_miss", "diversity"),
+    "loss": ("loss", "reconstruction", "kl", "mmd", "cycle", "identity"),
+    "game": ("value",),
+    "accuracy": ("accuracy",),
+    "gradients": ("lipschitz", "gradient_norm"),
+    "penalties": ("gradient_penalty", "dragan", "r1", "r2"),
+    "schedule": ("rate", "seconds"),
+}
+_OTHERS = "method"
+# Curves that belong into one chart.
 _CHARTS = {
     "value of the game and its optimum": ("game/value", "game/optimum"),
     "accuracy of the discriminator": ("accuracy/accuracy_real", "accuracy/accuracy_generated"),
@@ -58,13 +44,13 @@ _CHARTS = {
 
 
 @contextmanager
-def tensorboard(directory: str | Path) -> Iterator[ReportCallback]:
-    """Follow a training on a page of TensorBoard.
+def tensorboard(directory: str | Path) -> Iterator[Watch]:
+    """Follow a training on a page of TensorBoard, ``tensorboard --logdir DIRECTORY``.
 
-    What is given to ``phys_gan.train(..., watch=)`` writes all scalars of each report, the
-    warnings in words, and pictures of generated beside held-out events, over events shown. The
-    page is that of ``tensorboard --logdir DIRECTORY``. A training that is resumed goes on in the
-    same directory: from its first report on it replaces what an earlier process wrote.
+    Yields what to give to ``phys_gan.train(..., watch=)``: it writes all scalars of each report,
+    the warnings in words, and pictures of generated beside held-out events, over events shown. A
+    training that is resumed goes on in the same directory: from its first report on it replaces
+    what an earlier process wrote.
 
     Arguments:
         directory: Where the files of TensorBoard go; made at the first report.
@@ -78,24 +64,57 @@ def tensorboard(directory: str | Path) -> Iterator[ReportCallback]:
             "the live page needs TensorBoard, which is not installed",
             remedy="pip install 'phys_gan[tensorboard]'",
         )
-    writers: list[SummaryWriter] = []
+    from phys_gan.report.style import figure_style
+
+    writer: SummaryWriter | None = None
 
     def watch(line: Mapping[str, Any], held_out: Events, generated: Events) -> None:
-        if not writers:
-            writers.append(_open(Path(directory), line))
-        _write(writers[0], line, held_out, generated)
+        nonlocal writer
+        writer, step = writer or _open(Path(directory), line), line["events"]
+        for name, value in scalars(line).items():
+            writer.add_scalar(name, value, step)
+        if line.get("warnings"):
+            writer.add_text("warnings", "\n".join(f"* {text}" for text in line["warnings"]), step)
+        with figure_style():
+            for name, figure in pictures(held_out, generated).items():
+                figure.set_dpi(_DPI)
+                writer.add_figure(name, figure, step)
+        # Otherwise the page lags behind.
+        writer.flush()
 
     try:
         yield watch
     finally:
-        for writer in writers:
+        if writer is not None:
             writer.close()
 
 
-def scalars(line: Mapping[str, Any]) -> dict[str, float]:
-    """Return the scalars of a report by the names they have on the page, ``group/name``.
+def _open(directory: Path, line: Mapping[str, Any]) -> SummaryWriter:
+    from torch.utils.tensorboard import SummaryWriter
 
-    Beside the value of the game stands its optimum, -2 ln 2.
+    try:
+        # Later reports are those of a process that ended before its checkpoint.
+        writer = SummaryWriter(str(directory), purge_step=line["events"])
+    except OSError as error:
+        raise OutputError(
+            f"cannot write the live page in '{directory}': {error.strerror}",
+            remedy="free the place, or train without --live",
+        ) from error
+    present = scalars(line).keys()
+    charts = {
+        title: ["Multiline", list(names)]
+        for title, names in _CHARTS.items()
+        if present >= set(names)
+    }
+    if charts:
+        writer.add_custom_scalars({"training": charts})
+    return writer
+
+
+def scalars(line: Mapping[str, Any]) -> dict[str, float]:
+    """Return the scalars of a report by their names on the page, ``group/name``.
+
+    The value of the game is accompanied by its optimum, -2 ln 2.
 
     Example:
         >>> scalars({"events": 640, "score": 0.1, "loss_d": 1.3, "best": True, "warnings": []})
@@ -109,11 +128,15 @@ def scalars(line: Mapping[str, Any]) -> dict[str, float]:
     return named | {"game/optimum": OPTIMUM} if "value" in line else named
 
 
+def _group(name: str) -> str:
+    return next((group for group, starts in _GROUPS.items() if name.startswith(starts)), _OTHERS)
+
+
 def pictures(held_out: Events, generated: Events) -> dict[str, Figure]:
     """Draw held-out and generated events beside each other, as the report does.
 
-    Showers: single events at the same incident energies, and the average over all. Toys: their
-    points, with the modes of the exact density. The choice of events is the same at each call.
+    Of showers, single events at the same incident energies and the average over all; of toys,
+    their points, with the modes of the exact density. The same events are chosen at each call.
 
     Arguments:
         held_out: Events of full simulation, called "reference" in the figures.
@@ -146,52 +169,8 @@ def pictures(held_out: Events, generated: Events) -> dict[str, Figure]:
     }
 
 
-def _group(name: str) -> str:
-    return next((group for start, group in _GROUPS if name.startswith(start)), _UNKNOWN)
-
-
 def _modes(points: NDArray[np.float64], truth: Mixture | None) -> str:
     if truth is None or truth.n_modes < 2:
         return ""
     found = count_modes(points, truth)
     return f"{found.modes_hit} of {found.n_modes} modes, {found.high_quality:.1%} within 3 σ"
-
-
-def _open(directory: Path, line: Mapping[str, Any]) -> SummaryWriter:
-    from torch.utils.tensorboard import SummaryWriter
-
-    try:
-        # What stands there from this report on is of a process that ended before its checkpoint.
-        writer = SummaryWriter(str(directory), purge_step=line["events"])
-    except OSError as error:
-        raise OutputError(
-            f"cannot write the live page in '{directory}': {error.strerror}",
-            remedy="free the place, or train without --live",
-        ) from error
-    present = scalars(line).keys()
-    charts = {
-        title: ["Multiline", list(names)]
-        for title, names in _CHARTS.items()
-        if present >= set(names)
-    }
-    if charts:
-        writer.add_custom_scalars({"training": charts})
-    return writer
-
-
-def _write(
-    writer: SummaryWriter, line: Mapping[str, Any], held_out: Events, generated: Events
-) -> None:
-    from phys_gan.report.style import figure_style
-
-    step = line["events"]
-    for name, value in scalars(line).items():
-        writer.add_scalar(name, value, step)
-    if line.get("warnings"):
-        writer.add_text("warnings", "\n".join(f"* {text}" for text in line["warnings"]), step)
-    with figure_style():
-        for name, figure in pictures(held_out, generated).items():
-            figure.set_dpi(_DPI)
-            writer.add_figure(name, figure, step)
-    # A page is live only when its files are.
-    writer.flush()

@@ -1,6 +1,6 @@
-"""Train with the physics judge.
+"""Train a model on events or files of events, with the physics judge: :func:`train`.
 
-Events to train on: in memory where they fit, streamed where not.
+Events are held in memory where they fit, and streamed where they do not.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,123 +33,21 @@ from phys_gan.training.loop import train as run_training
 from phys_gan.training.processes import is_first
 from phys_gan.validation import physics_score
 
-__all__ = ["load_or_stream", "look", "resolve", "train", "weighting"]
+Files = str | Path | Sequence[str | Path]
 
-# The events, their copies while they are cut, and their encoded form.
 _COPIES = 4
-# What the encoding learns from where events are drawn by their weights.
+"""Room for the events, their copies while they are split, and their encoded form, in events."""
 _DRAWN = 1
+"""Further room for what the encoding is fitted to, where events are drawn by their weights."""
 _SAMPLE = 20_000
-
-
-def load_or_stream(
-    data: str | Path | Sequence[str | Path],
-    share: float,
-    seed: int,
-    *,
-    memory: int | None = None,
-    detector: str | Path | Detector | None = None,
-    format: str | None = None,
-    mapping: str | Path | None = None,
-) -> tuple[Events, Events, Flow | None, NDArray[np.float64] | None]:
-    """Read files into memory, or prepare to stream them when they are too large.
-
-    Weights stay with events in memory. What is taken of large files is drawn by them.
-
-    Arguments:
-        data: The files.
-        share: Share of the events that is held out.
-        seed: Seed of the split.
-        memory: As in :func:`train`.
-        detector: The detector, its name or file; None where the files tell.
-        format: As in :func:`train`.
-        mapping: As in :func:`train`.
-
-    Returns:
-        The events to show, or of large files a sample of them; those that are held out, of large
-        files at most as many; the stream of events to show, or None; and the weights of all events
-        (N,), where they have some.
-
-    Raises:
-        DataError: Events cannot be drawn by their weights.
-        PhysGanError: As in :func:`phys_gan.read`.
-    """
-    memory = memory or physical_memory() // 3
-    options: dict[str, Any] = {"detector": detector, "format": format, "mapping": mapping}
-    how = How.of(**options)
-    batches = Stream(
-        survey(find_sources(data), how), how, 1, memory=max(1, memory // 4), by_weight=True
-    )
-    weights = batches.found.weights
-    row_bytes = 4 * batches.detector.n_cells
-    copies = _COPIES + (0 if weights is None else _DRAWN)
-    if copies * row_bytes * batches.n_events <= memory:
-        shown, held_out = split(read(data, **options), [1 - share, share], seed)
-        return shown, held_out, None, weights
-    if is_first():
-        batches.warn()
-    first = batches.first_copies()
-    parts = split_indices(batches.found.conditions, [1 - share, share], seed, first)
-    most = max(1, min(_SAMPLE, memory // (2 * _COPIES * row_bytes)))
-    if weights is not None:
-        for part, what in zip(parts, ("events", "held-out events"), strict=True):
-            require_drawable(weights[part], what)
-        parts = [part[weights[part] > 0] for part in parts]
-    chosen = [
-        _some(part, most, weights, random_stream(seed, f"sample {k}"))
-        for k, part in enumerate(parts)
-    ]
-    # The sample reaches as far as the events that are shown.
-    energy = batches.found.conditions.get("energy")
-    if energy is not None:
-        ends = [parts[0][np.argmin(energy[parts[0]])], parts[0][np.argmax(energy[parts[0]])]]
-        chosen[0] = np.append(chosen[0], np.setdiff1d(ends, chosen[0]))
-
-    def flow(batch_size: int, rank: int, world: int, first: int) -> Iterator[Events]:
-        own = replace(batches, batch_size=batch_size, rank=rank, world=world, first=first)
-        return iter(replace(own, seed=seed, chosen=parts[0]))
-
-    shown, held_out = (replace(batches.events(numbers), weights=None) for numbers in chosen)
-    return shown, held_out, flow, weights
-
-
-def weighting(weights: NDArray[np.float64]) -> str:
-    """Say how much events with such weights, (N,), are worth.
-
-    Example:
-        >>> weighting(np.array([1.0, 1.0, 2.0, 0.0]))
-        '4 events, as good as 2.7 of equal weight'
-    """
-    return f"{len(weights):,} events, as good as {effective_number(weights):,.1f} of equal weight"
-
-
-def _some(
-    part: NDArray[np.int64],
-    most: int,
-    weights: NDArray[np.float64] | None,
-    random: np.random.Generator,
-) -> NDArray[np.int64]:
-    """Return at most so many events of a part that all count the same."""
-    if weights is None:
-        return random.permutation(part)[:most]
-    return part[draw_by_weight(weights[part], min(most, len(part)), random)]
-
-
-def resolve(recipe: str | Path | Recipe, overrides: Sequence[str] = ()) -> Recipe:
-    """Return the recipe that a name, a path or a recipe with overrides stands for."""
-    if isinstance(recipe, Recipe):
-        if overrides:
-            raise ConfigError("overrides go with the name of a recipe, not with a Recipe")
-        return recipe
-    return load_recipe(recipe, overrides)
 
 
 def train(
     recipe: str | Path | Recipe,
-    data: Events | str | Path | Sequence[str | Path] | None,
+    data: Events | Files | None,
     out: str | Path,
     *,
-    source: Events | str | Path | Sequence[str | Path] | None = None,
+    source: Events | Files | None = None,
     overrides: Sequence[str] = (),
     device: str = "auto",
     devices: int = 1,
@@ -167,9 +64,9 @@ def train(
 ) -> FastSim:
     """Train a model and load it.
 
-    A share of the events, ``training.held_out``, is never shown; the checkpoint whose events come
-    closest to them in the shower observables is kept. Files that are too large for the memory are
-    streamed. Events that have weights are drawn by them, so that the model learns the weighted
+    A fraction of the events, ``training.held_out``, is never shown; the checkpoint whose events
+    come closest to them in the shower observables is kept. Files that are too large for the memory
+    are streamed. Events that have weights are drawn by them, so that the model learns the weighted
     distribution, and are compared by them.
 
     Arguments:
@@ -183,15 +80,15 @@ def train(
         nodes: Number of machines.
         resume: Go on with the run in ``out``, if there is one.
         wall_time: Seconds from now after which the process must be over, finished or not.
-        report: Is told the events shown and, at reports, named scalars.
-        watch: Is shown generated events at each report.
-        detector: The detector of the files, where they do not tell: a built-in name, the path of a
-            file, or a detector; by default that of the recipe, if it names one.
-        format: Layout of the files; by default their content tells.
+        report: Called with the events shown and, at reports, named scalars.
+        watch: Called with held-out and generated events at each report.
+        detector: The detector of the files, where they do not name it: a built-in name, the path
+            of a file, or a detector; by default that of the recipe, if it names one.
+        format: Layout of the files; by default recognised by content.
         mapping: Where the hits of the files are, as for :func:`phys_gan.read`.
         memory: Bytes that events may take; a third of the machine's by default. Files that need
             more are streamed.
-        say: Is told in a sentence that events are drawn by their weights, where they are.
+        say: Called with a sentence if events are drawn by their weights.
 
     Raises:
         DataError: Events cannot be drawn by their weights, because some are negative or all are 0.
@@ -201,24 +98,32 @@ def train(
     deadline = None if wall_time is None else time.monotonic() + wall_time
     recipe = resolve(recipe, overrides)
     wanted = load_detector(recipe.detector) if recipe.detector else None
-    flow: Flow | None = None
-    share, seed = recipe.training.held_out, recipe.training.seed
+    held_out, seed = recipe.training.held_out, recipe.training.seed
+    fractions = [1 - held_out, held_out]
     if source is not None and recipe.method.kind != "cycle":
         raise ConfigError(
-            f"the recipe '{recipe.name}' translates no events",
+            f"the recipe '{recipe.name}' does not translate events",
             remedy="leave the source out, or train the recipe 'cycle'",
         )
+
+    # The events: given, from files, or simulated as the recipe says.
+    flow: Flow | None = None
     if data is None:
-        data = _simulated(recipe, wanted)
+        if recipe.simulated is None or wanted is None:
+            raise ConfigError(
+                f"the recipe '{recipe.name}' needs events to learn from",
+                remedy="add --data FILE...",
+            )
+        data = simulate(wanted, recipe.simulated.events, seed=recipe.simulated.seed)
     if isinstance(data, Events):
         weights = data.weights
         if weights is not None:
             require_drawable(weights)
-        shown, held_out = split(data, [1 - share, share], seed)
+        shown, judged = split(data, fractions, seed)
     else:
-        shown, held_out, flow, weights = load_or_stream(
+        shown, judged, flow, weights = load_or_stream(
             data,
-            share,
+            held_out,
             seed,
             memory=memory,
             detector=detector or wanted,
@@ -233,15 +138,25 @@ def train(
         )
     provenance = {f"data_{name}": text for name, text in shown.provenance.items()}
     if weights is not None:
-        provenance["data_weights"] = weighting(weights)
+        provenance["data_weights"] = _worth(weights)
         say(_drawn(weights))
+
+    # The events to translate, and held-out ones of them.
+    sources: list[Events] = []
+    if source is not None:
+        if not isinstance(source, Events):
+            source = read(source, detector=shown.detector, format=format, mapping=mapping)
+        if source.weights is not None:
+            require_drawable(source.weights, "source events")
+        sources = split(source, fractions, seed)
+
     model = run_training(
         recipe,
         shown,
-        held_out,
+        judged,
         out,
         physics_score,
-        source=_sources(source, shown.detector, share, seed, format, mapping),
+        source=sources,
         device=device,
         devices=devices,
         nodes=nodes,
@@ -255,15 +170,24 @@ def train(
     return FastSim.load(model)
 
 
+def resolve(recipe: str | Path | Recipe, overrides: Sequence[str] = ()) -> Recipe:
+    """Return the recipe that a name, a path or a recipe with overrides stands for."""
+    if isinstance(recipe, Recipe):
+        if overrides:
+            raise ConfigError("overrides go with the name of a recipe, not with a Recipe")
+        return recipe
+    return load_recipe(recipe, overrides)
+
+
 def look(
     recipe: Recipe,
-    data: str | Path | Sequence[str | Path],
+    data: Files,
     *,
     detector: str | Path | Detector | None = None,
     format: str | None = None,
     mapping: str | Path | None = None,
 ) -> str:
-    """Look at files without reading their cells, and say what :func:`train` would say of them.
+    """Look at files without reading their cells; return what :func:`train` would say about them.
 
     Arguments are those of :func:`train`.
 
@@ -278,31 +202,89 @@ def look(
     return _drawn(weights)
 
 
-def _drawn(weights: NDArray[np.float64]) -> str:
-    return f"Events are drawn by their weights: {weighting(weights)}"
-
-
-def _simulated(recipe: Recipe, detector: Detector | None) -> Events:
-    if recipe.simulated is None or detector is None:
-        raise ConfigError(
-            f"the recipe '{recipe.name}' needs events to learn from", remedy="add --data FILE..."
-        )
-    return simulate(detector, recipe.simulated.events, seed=recipe.simulated.seed)
-
-
-def _sources(
-    source: Events | str | Path | Sequence[str | Path] | None,
-    detector: Detector,
-    share: float,
+def load_or_stream(
+    data: Files,
+    held_out: float,
     seed: int,
-    format: str | None,
-    mapping: str | Path | None,
-) -> list[Events]:
-    """Return the events to translate, and held-out ones of them."""
-    if source is None:
-        return []
-    if not isinstance(source, Events):
-        source = read(source, detector=detector, format=format, mapping=mapping)
-    if source.weights is not None:
-        require_drawable(source.weights, "source events")
-    return split(source, [1 - share, share], seed)
+    *,
+    memory: int | None = None,
+    detector: str | Path | Detector | None = None,
+    format: str | None = None,
+    mapping: str | Path | None = None,
+) -> tuple[Events, Events, Flow | None, NDArray[np.float64] | None]:
+    """Read files into memory, or prepare to stream them when they are too large.
+
+    Weights stay with events in memory. Samples of large files are drawn by them.
+
+    Arguments:
+        data: The files.
+        held_out: Fraction of the events that is held out.
+        seed: Seed of the split.
+        memory: As in :func:`train`.
+        detector: The detector, its name or file; None where the files name it.
+        format: As in :func:`train`.
+        mapping: As in :func:`train`.
+
+    Returns:
+        The events to show, or of large files a sample of them; those that are held out, of large
+        files at most as many; the stream of events to show, or None; and the weights of all events
+        (N,), or None.
+
+    Raises:
+        DataError: Events cannot be drawn by their weights.
+        PhysGanError: As in :func:`phys_gan.read`.
+    """
+    memory = memory or physical_memory() // 3
+    how = How.of(detector, format, mapping)
+    batches = Stream(
+        survey(find_sources(data), how), how, 1, memory=max(1, memory // 4), by_weight=True
+    )
+    weights, fractions = batches.found.weights, [1 - held_out, held_out]
+    row_bytes = 4 * batches.detector.n_cells
+    copies = _COPIES + (0 if weights is None else _DRAWN)
+    if copies * row_bytes * batches.n_events <= memory:
+        events = read(data, detector=detector, format=format, mapping=mapping)
+        shown, judged = split(events, fractions, seed)
+        return shown, judged, None, weights
+    if is_first():
+        batches.warn()
+
+    # A sample of either part: what encodings are fitted to, and what is judged by.
+    parts = split_indices(batches.found.conditions, fractions, seed, batches.first_copies())
+    most = max(1, min(_SAMPLE, memory // (2 * _COPIES * row_bytes)))
+    chosen = []
+    for k, (part, what) in enumerate(zip(parts, ("events", "held-out events"), strict=True)):
+        random = random_stream(seed, f"sample {k}")
+        if weights is None:
+            chosen.append(random.permutation(part)[:most])
+            continue
+        require_drawable(weights[part], what)
+        parts[k] = drawable = part[weights[part] > 0]
+        rows = draw_by_weight(weights[drawable], min(most, len(drawable)), random)
+        chosen.append(drawable[rows])
+    # The sample reaches as far as the events that are shown.
+    energy = batches.found.conditions.get("energy")
+    if energy is not None:
+        ends = [parts[0][np.argmin(energy[parts[0]])], parts[0][np.argmax(energy[parts[0]])]]
+        chosen[0] = np.append(chosen[0], np.setdiff1d(ends, chosen[0]))
+
+    def flow(batch_size: int, rank: int, world: int, first: int) -> Iterator[Events]:
+        own = replace(batches, batch_size=batch_size, rank=rank, world=world, first=first)
+        return iter(replace(own, seed=seed, chosen=parts[0]))
+
+    shown, judged = (replace(batches.events(numbers), weights=None) for numbers in chosen)
+    return shown, judged, flow, weights
+
+
+def _worth(weights: NDArray[np.float64]) -> str:
+    """Return how much events with such weights, (N,), are worth.
+
+    Example:
+        >>> _worth(np.array([1.0, 1.0, 2.0, 0.0]))
+        '4 events, as good as 2.7 of equal weight'
+    """
+    return f"{len(weights):,} events, as good as {effective_number(weights):,.1f} of equal weight"
+
+
+def _drawn(weights: NDArray[np.float64]) -> str:
+    return f"Events are drawn by their weights: {_worth(weights)}"

@@ -36,7 +36,7 @@ def test_a_run_becomes_files(run, saved, tmp_path):
     assert (code, err) == (0, "")
     first, second = text.strip().splitlines()
     assert first == f"Wrote {out}, {out.with_suffix('.json')}, {out.with_suffix('.py')}"
-    assert second.startswith("ONNX Runtime gives the events of torch within ")
+    assert second.startswith("ONNX Runtime reproduces the events of torch within ")
     fast = pg.FastSim.load(saved).model
     z = np.random.default_rng(1).standard_normal((4, fast.generator.latent)).astype(np.float32)
     energy = np.array([2e3, 1e4, 3e4, 6e4])

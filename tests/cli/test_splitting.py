@@ -25,7 +25,7 @@ def test_wrong_ways_to_split(run, tmp_path):
     pg.write(source, pg.simulate("calogan", 100, seed=1, threads=1))
     for arguments, words in (
         ((source, tmp_path / "b.h5"), "2 files are named, and 2 of them are to be written"),
-        ((source, "b.h5", "c.h5", "--shares", "much,little"), "'much,little' are no shares"),
+        ((source, "b.h5", "c.h5", "--shares", "much,little"), "'much,little' are not fractions"),
         ((source, tmp_path / "b.h5", tmp_path / "c.h5", "--shares", "0.7,0.2"), "add up to 1"),
     ):
         code, _, said = run("split", *arguments)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from phys_gan.cli.app import parse_duration
+from phys_gan.cli.training import parse_duration
 from phys_gan.errors import ConfigError
 from phys_gan.training.run import load_checkpoint
 from phys_gan.workflows import demo_sample

@@ -79,7 +79,7 @@ def test_wrong_ways_to_translate(run, files, tmp_path):
     wrong(run("train", "cycle", "--data", data, "--out", tmp_path / "r", *SMALL), "add --source")
     wrong(
         run("train", "showers", "--data", data, "--source", source, "--out", tmp_path / "s"),
-        "'showers' translates no events",
+        "'showers' does not translate events",
         "leave the source out",
     )
     wrong(run("generate", files / "cycle", out, "-n", 5), "--translate FILE")

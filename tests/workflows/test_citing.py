@@ -51,7 +51,7 @@ def test_a_model_cites_what_it_says(tmp_path: Path) -> None:
 @pytest.mark.parametrize("provenance", [{}, {"references": " "}])
 def test_a_model_that_does_not_say(provenance: dict[str, str], tmp_path: Path) -> None:
     model = save(tmp_path / "model.safetensors", provenance)
-    with pytest.raises(MissingError, match="does not say what it used; cite the recipe"):
+    with pytest.raises(MissingError, match="does not name its references; cite the recipe"):
         cite(model)
 
 

@@ -140,5 +140,5 @@ def test_what_cannot_be_explored() -> None:
         pg.explore(toy)
     with pytest.raises(ConfigError, match="this model translates events"):
         pg.explore(untrained("cycle", GEANT4))
-    with pytest.raises(RangeError, match="1 latents have no spread; ask for two or more"):
+    with pytest.raises(RangeError, match="n = 1 latents are too few; ask for 2 or more"):
         pg.explore(untrained("galaxies-dcgan", GALAXIES, *SMALL), n=1)
