@@ -1,6 +1,7 @@
-"""key4hep's DDML: ddsim with a generator of 30 layers of 30 x 30 cells (RegularGridGANModel).
+"""Target ddml-grid: key4hep's DDML, ddsim with a generator of 30 layers of 30 x 30 cells.
 
-Standard normal latents made inside the graph of what a consumer has: uniform numbers.
+DDML (``RegularGridGANModel``) draws 100 uniform numbers per shower. :class:`LatentsOfUniforms`
+derives standard normal latents from them inside the graph.
 """
 
 from __future__ import annotations
@@ -18,12 +19,10 @@ from torch import Tensor, nn
 
 from phys_gan.detectors import CartesianLayer, Detector
 from phys_gan.errors import DetectorError
-from phys_gan.generation.export.target import Arrays, Options, Port, Target, require_showers
+from phys_gan.generation.export.target import Arrays, Options, Port, Target, target
 from phys_gan.model import Model
 from phys_gan.randomness import normal_noise
 from phys_gan.units import find_particle
-
-__all__ = ["DdmlGrid", "LatentsOfUniforms", "normal_quantile"]
 
 _WORD = 0xFFFFFFFF
 _GOLDEN = 0x9E3779B9
@@ -64,15 +63,14 @@ def normal_quantile(z: Tensor) -> Tensor:
 
 
 def _ratio(x: Tensor, coefficients: tuple[tuple[float, ...], tuple[float, ...]]) -> Tensor:
-    above, below = (_polynomial(x, row) for row in coefficients)
-    return above / below
-
-
-def _polynomial(x: Tensor, coefficients: tuple[float, ...]) -> Tensor:
-    y = torch.full_like(x, coefficients[-1])
-    for coefficient in coefficients[-2::-1]:
-        y = y * x + coefficient
-    return y
+    """Return a ratio of two polynomials, each by its coefficients from the constant on."""
+    values = []
+    for row in coefficients:
+        y = torch.full_like(x, row[-1])
+        for coefficient in row[-2::-1]:
+            y = y * x + coefficient
+        values.append(y)
+    return values[0] / values[1]
 
 
 def _times(h: Tensor, factor: int) -> Tensor:
@@ -82,7 +80,7 @@ def _times(h: Tensor, factor: int) -> Tensor:
 
 
 def _mix(h: Tensor) -> Tensor:
-    """Map words one-to-one to words so that each bit depends on all of them.
+    """Map words of 32 bits one-to-one to words so that each bit depends on all of them.
 
     References:
         Hash Function Prospector (Wellons, 2018), the function ``lowbias32``,
@@ -188,6 +186,7 @@ SIM.physics.setupUserPhysics(fast_showers)
 '''
 
 
+@target
 class DdmlGrid(Target):
     """100 numbers uniform in (-1, 1) and E [GeV] in, 30 layers of 30 x 30 cells [MeV] out.
 
@@ -196,17 +195,17 @@ class DdmlGrid(Target):
     cells are taken.
 
     Raises:
-        DetectorError: The detector has not that many regular cells around its axis.
+        DetectorError: The detector does not have that many regular cells around its axis.
     """
 
     name = "ddml-grid"
     single = True
+    showers = True
     unit = "MeV"
     order = "layer, x, y, with y fastest"
 
     def __init__(self, model: Model, options: Options) -> None:
         super().__init__(model, options)
-        require_showers(self)
         self.size = _cell_size(self.detector)
         self.shape = (self.detector.n_layers, *self.detector.layers[0].shape)
         self.start = tuple((n - _SIDE) // 2 for n in self.shape[1:])
@@ -232,7 +231,7 @@ class DdmlGrid(Target):
 
     @cached_property
     def kept(self) -> float:
-        """The share of the energy that lies in the cells taken, of events over the range."""
+        """The fraction of the energy in the cells taken, of events over the range."""
         if self.shape == (_SIDE, _SIDE, _SIDE):
             return 1.0
         low, high = self.energy_range
@@ -301,7 +300,8 @@ def _cell_size(detector: Detector) -> tuple[float, float]:
             return first.x[1] - first.x[0], first.y[1] - first.y[0]
     raise DetectorError(
         f"DDML takes {_SIDE} layers of {_SIDE} x {_SIDE} regular Cartesian cells around the axis, "
-        f"or cuts them out of more, an even number on each side, which '{detector.name}' has not",
+        f"or cuts them out of more, an even number on each side, which '{detector.name}' does not "
+        "have",
         remedy="train on such cells, as in ild-ecal, or choose --target generic",
         value=detector.name,
     )

@@ -1,4 +1,4 @@
-"""The place for a GAN in ATLAS' FastCaloSim, and the binning.xml that it reads."""
+"""Target fastcalosim: a GAN in ATLAS' FastCaloSim, with the binning.xml that it reads."""
 
 from __future__ import annotations
 
@@ -15,11 +15,9 @@ from torch import Tensor
 
 from phys_gan.detectors import Detector, PolarLayer
 from phys_gan.errors import DetectorError, RangeError
-from phys_gan.generation.export.target import Arrays, Options, Port, Target, require_showers
+from phys_gan.generation.export.target import Arrays, Options, Port, Target, target
 from phys_gan.model import Model
 from phys_gan.units import Particle, find_particle
-
-__all__ = ["FastCaloSim"]
 
 _SLOTS = {
     "photons and electrons above 4.096 GeV (High12)": (("gamma", "e-"), 12, 22),
@@ -41,13 +39,14 @@ mycond[0] = ln(E_kin / E_min) / ln(E_max / E_min) with
     E_min = {low:.9g} MeV
     E_max = {high:.9g} MeV
 Outside {inner_low:.6g} to {inner_high:.6g} MeV, the range of the training events, the shower at
-the edge of the range is taken, and FastCaloSim makes it larger or smaller by E_kin as a whole.
+the edge of the range is taken, and FastCaloSim scales it as a whole with E_kin.
 FastCaloSim fixes E_min and E_max; a network for one of its places is exported with
 
 {slots}
 """
 
 
+@target
 class FastCaloSim(Target):
     """``Noise`` ~ N(0.5, 0.5) and ``mycond`` in, the fraction of E_kin in each cell out.
 
@@ -58,19 +57,19 @@ class FastCaloSim(Target):
 
     name = "fastcalosim"
     single = True
+    showers = True
     unit = "fraction of the incident kinetic energy"
     order = "layer by layer in rising id; within a layer r outer, alpha fastest, from -pi"
     index: Tensor
 
     def __init__(self, model: Model, options: Options) -> None:
         super().__init__(model, options)
-        require_showers(self)
         layers = _layers(self.detector)
         self.particle = find_particle(options.particle)
         self.ends = options.energy_range or self.energy_range
         if not 0 < self.ends[0] < self.ends[1]:
             raise RangeError(
-                f"E_min = {self.ends[0]:g} MeV and E_max = {self.ends[1]:g} MeV are no range",
+                f"E_min = {self.ends[0]:g} MeV and E_max = {self.ends[1]:g} MeV are not a range",
                 remedy="give --energy-range LOW:HIGH, as FastCaloSim has it for this particle",
                 value=self.ends,
             )
@@ -148,44 +147,33 @@ def _layers(detector: Detector) -> list[PolarLayer]:
     )
 
 
-def _ids(detector: Detector) -> list[str]:
-    """Return the numbers of the layers: their names where those are numbers in rising order."""
-    names = [layer.name for layer in detector.layers]
-    if all(name.isdecimal() for name in names):
-        numbers = [int(name) for name in names]
-        if numbers == sorted(set(numbers)):
-            return names
-    return [str(k) for k in range(detector.n_layers)]
-
-
 def _binning(detector: Detector, particle: Particle, latent: int) -> str:
-    """Write binning.xml: a ``Particle`` for FastCaloSim, a ``Bin`` for CaloChallenge's readers."""
-    root = ElementTree.Element("Bins")
-    region = {"etaMin": "20", "etaMax": "25", "regionId": "1", "ganVersion": "2"}
-    owner = ElementTree.SubElement(
-        root,
-        "Particle",
-        {"pid": str(particle.pdg), "latentDim": str(latent), "symmetriseAlpha": "false"},
-    )
+    """Return binning.xml: a ``Particle`` for FastCaloSim, a ``Bin`` for CaloChallenge's readers."""
+    layers = _layers(detector)
+    # Names of layers that are numbers in rising order are those that FastCaloSim knows.
+    names = [layer.name for layer in layers]
+    numbers = [int(name) for name in names if name.isdecimal()]
+    rising = len(numbers) == len(names) and numbers == sorted(set(numbers))
+    ids = names if rising else [str(k) for k in range(len(layers))]
+    pid, eta = {"pid": str(particle.pdg)}, {"etaMin": "20", "etaMax": "25"}
     symmetry = {"symmetriseAlpha": "false"}
-    plain = {"pid": str(particle.pdg), "etaMin": "20", "etaMax": "25", "name": particle.name}
-    for entry in (
-        ElementTree.SubElement(owner, "Bin", region | symmetry),
-        ElementTree.SubElement(root, "Bin", plain),
+    root = ElementTree.Element("Bins")
+    owner = ElementTree.SubElement(root, "Particle", pid | {"latentDim": str(latent)} | symmetry)
+    for parent, attributes in (
+        (owner, eta | {"regionId": "1", "ganVersion": "2"} | symmetry),
+        (root, pid | eta | {"name": particle.name}),
     ):
-        for number, layer in zip(_ids(detector), _layers(detector), strict=True):
+        entry = ElementTree.SubElement(parent, "Bin", attributes)
+        for number, layer in zip(ids, layers, strict=True):
             edges = ",".join(f"{edge:.9g}" for edge in layer.r)
-            ElementTree.SubElement(
-                entry,
-                "Layer",
-                {"id": number, "r_edges": edges, "n_bin_alpha": str(layer.n_alpha)},
-            )
+            binning = {"id": number, "r_edges": edges, "n_bin_alpha": str(layer.n_alpha)}
+            ElementTree.SubElement(entry, "Layer", binning)
     ElementTree.indent(root)
     return ElementTree.tostring(root, encoding="unicode") + "\n"
 
 
 def _slots() -> list[str]:
-    """Say for each network of FastCaloSim which range of kinetic energies it is told."""
+    """Return the options of each network of FastCaloSim: particle and range of kinetic energies."""
     lines = []
     for what, (names, low, high) in _SLOTS.items():
         for name in names:

@@ -1,21 +1,16 @@
-"""Galaxy stamps by the conventions of GalSim Hub: inputs by name, a square stamp out."""
+"""Target galsim: galaxy stamps by the conventions of GalSim Hub, inputs by name, a stamp out."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
 from torch import Tensor
 
 from phys_gan.detectors import ImageLayer
 from phys_gan.errors import DetectorError
-from phys_gan.generation.export.target import Arrays, Options, Port, Target
+from phys_gan.generation.export.target import Options, Port, Target, target
 from phys_gan.model import Model
-
-__all__ = ["GalSim"]
 
 _SCRIPT = '''\
 """Draw galaxies with {file} and GalSim; needs galsim and onnxruntime.
@@ -50,6 +45,7 @@ print([galaxy.flux for galaxy in galaxies])
 '''
 
 
+@target
 class GalSim(Target):
     """Conditions (N,) by name and ``random_normal`` in, stamps (N, size, size) out.
 
@@ -57,7 +53,7 @@ class GalSim(Target):
     metadata of the file.
 
     Raises:
-        DetectorError: The events are no square images of one band.
+        DetectorError: The events are not square images of one band.
     """
 
     name = "galsim"
@@ -72,12 +68,11 @@ class GalSim(Target):
             or layer.rows != layer.columns
         ):
             raise DetectorError(
-                f"GalSim takes square images of one band, which '{self.detector.name}' has not",
+                f"GalSim takes square images of one band, not those of '{self.detector.name}'",
                 remedy="choose --target generic",
                 value=self.detector.name,
             )
         self.side, self.pixel_scale = layer.rows, layer.pixel_scale
-        self.named = self.pipeline.encoding.named
         self.unit = self.detector.cell_unit
         self.inputs = (
             Port("random_normal", ("N", self.pipeline.latent), "standard normal numbers"),
@@ -91,12 +86,6 @@ class GalSim(Target):
         cells: Tensor = self.pipeline(noise, dict(zip(self.named, conditions, strict=True)))
         stamps: Tensor = cells.unflatten(1, (self.side, self.side))
         return stamps
-
-    def draw(self, named: Mapping[str, NDArray[np.float64]], rng: np.random.Generator) -> Arrays:
-        """Draw noise."""
-        n = len(next(iter(named.values()))) if named else 16
-        noise = rng.standard_normal((n, self.pipeline.latent), dtype=np.float32)
-        return noise, *(named[name].astype(np.float32) for name in self.named)
 
     def companions(self, out: Path) -> dict[Path, str]:
         """Return a program in Python."""

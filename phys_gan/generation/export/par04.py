@@ -1,4 +1,4 @@
-"""Geant4's extended example Par04, which asks for a fraction of the incident energy per cell."""
+"""Target par04: Geant4's extended example Par04, a fraction of the incident energy per cell."""
 
 from __future__ import annotations
 
@@ -12,10 +12,8 @@ from torch import Tensor
 
 from phys_gan.detectors import Detector, PolarLayer
 from phys_gan.errors import DetectorError
-from phys_gan.generation.export.target import Arrays, Options, Port, Target, require_showers
+from phys_gan.generation.export.target import Arrays, Options, Port, Target, target
 from phys_gan.model import Model
-
-__all__ = ["Par04"]
 
 _MAX_ENERGY = 1_024_000.0
 """The energy [MeV] that Par04 calls 1."""
@@ -52,26 +50,27 @@ _MACRO = """\
 """
 
 
+@target
 class Par04(Target):
     """One input (1, L + 4): latents, E / 1.024 TeV, theta / 90 degrees, and two for the geometry.
 
-    The model is one of a single detector and of showers along their axis, so angle and geometry
-    are not used. Par04 multiplies the output by the incident energy. Outside the range of the
-    training events that makes the shower at its edge larger or smaller as a whole.
+    The model knows a single detector and showers along its axis, so angle and geometry are not
+    used. Par04 multiplies the output by the incident energy; outside the range of the training
+    events this scales the shower at the edge of the range.
 
     Raises:
-        DetectorError: The cells are no regular cylindrical mesh.
+        DetectorError: The cells are not a regular cylindrical mesh.
     """
 
     name = "par04"
     single = True
     twin = True
+    showers = True
     unit = "fraction of the incident kinetic energy"
     order = "((i_r * n_phi) + i_phi) * n_z + i_z, z fastest; phi begins at -pi"
 
     def __init__(self, model: Model, options: Options) -> None:
         super().__init__(model, options)
-        require_showers(self)
         self.rho, self.depth = _mesh(self.detector)
         self.n_phi, self.n_rho = self.detector.layers[0].shape
         latent = self.pipeline.latent

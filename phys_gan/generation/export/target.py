@@ -1,6 +1,6 @@
-"""What every consumer of an exported model has: inputs, an output, and what it is started with.
+"""Target: what a program needs of an exported model, as a module from its inputs to its output.
 
-From latents and conditions in physical units to cells, as one graph without a way out of it.
+Each target is a class in a module of its own, registered under its name with :func:`target`.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 import torch
@@ -22,23 +22,23 @@ from phys_gan.detectors import Detector
 from phys_gan.errors import ConfigError, DetectorError
 from phys_gan.model import Model
 
-__all__ = ["Options", "Pipeline", "Port", "Target", "require_showers"]
+Arrays = tuple[NDArray[np.float32], ...]
 
 
 class Pipeline(nn.Module):
-    """Generate events as :meth:`phys_gan.model.Model.respond` does, whatever is asked for.
+    """Latents and conditions in physical units to cells, as :meth:`phys_gan.model.Model.respond`.
 
-    Consumers of an exported model check nothing. Conditions outside the range of the training
-    events are therefore pulled to its edge here, and cells of a calorimeter that are not above
-    zero and at the threshold at least are set to zero.
+    Programs that use an exported model check nothing. Conditions outside the range of the training
+    events are therefore pulled to its edge here, and cells of a calorimeter below the threshold or
+    not above zero are set to zero.
 
     Arguments:
         model: The model.
         energy_scale: Factor on all cells.
 
     Attributes:
-        latent: Standard normal numbers that an event needs.
-        bounds: Smallest and largest value of each condition that networks are told.
+        latent: Standard normal numbers per event.
+        bounds: Smallest and largest value of each condition of the networks.
 
     Raises:
         ConfigError: The model translates events.
@@ -48,7 +48,7 @@ class Pipeline(nn.Module):
         super().__init__()
         if model.translates:
             raise ConfigError(
-                "this model translates events, and no consumer of an exported model has events",
+                "this model translates events, which no program that loads an exported model has",
                 remedy="export one that generates",
             )
         # The caller's model stays where it is, on its device and in its mode.
@@ -64,7 +64,7 @@ class Pipeline(nn.Module):
 
     @property
     def detector(self) -> Detector:
-        """The detector whose cells come out."""
+        """The detector of the cells."""
         return self.encoding.detector
 
     def clamped(self, name: str, values: Tensor) -> Tensor:
@@ -84,12 +84,9 @@ class Pipeline(nn.Module):
         return cells if self.energy_scale == 1 else cells * self.energy_scale
 
 
-Arrays = tuple[NDArray[np.float32], ...]
-
-
 @dataclass(frozen=True)
 class Options:
-    """What the user may say about an export.
+    """Options of an export.
 
     Attributes:
         energy_scale: Factor on all cells, such as 0.033 where the training events carry 1/0.033.
@@ -109,7 +106,7 @@ class Port:
     Attributes:
         name: Its name in the graph.
         shape: Its shape; ``"N"`` is the number of events.
-        meaning: What it holds, with unit and distribution.
+        meaning: Quantity, unit and distribution.
     """
 
     name: str
@@ -118,25 +115,32 @@ class Port:
 
 
 class Target(nn.Module, ABC):
-    """A consumer's contract as a module: its inputs in its order go in, its output comes out.
+    """A program's contract as a module: its inputs, in its order, to its output.
 
     Arguments:
         model: The model to export.
-        options: What the user says about it.
+        options: Options of the export.
 
     Attributes:
         name: Name of the target.
-        single: Whether the consumer asks for one event at a time.
-        twin: Whether a second file with any number of events is of use.
+        single: Whether the program runs one event at a time.
+        twin: Whether a second file for any number of events is of use.
+        showers: Whether the program gives the incident energy of a shower, and nothing else.
         inputs: The inputs in the order of the graph.
         output: The output.
         unit: Unit of a cell.
-        order: How cells follow one another.
+        order: Order of the cells.
+
+    Raises:
+        ConfigError: The model translates events, or it has other conditions than a program of
+            showers gives.
+        DetectorError: The detector is not a calorimeter, but the program takes showers.
     """
 
     name: ClassVar[str]
     single: ClassVar[bool] = False
     twin: ClassVar[bool] = False
+    showers: ClassVar[bool] = False
     inputs: tuple[Port, ...]
     output: Port
     unit: str
@@ -146,22 +150,42 @@ class Target(nn.Module, ABC):
         super().__init__()
         self.options = options
         self.pipeline = Pipeline(model, options.energy_scale)
-        self.detector = model.detector
+        self.detector, self.named = model.detector, model.encoding.named
+        if self.showers and self.detector.kind != "calorimeter":
+            raise DetectorError(
+                f"'{self.name}' takes showers, but '{self.detector.name}' is not a calorimeter",
+                remedy="choose --target generic, or galsim for images",
+                value=self.detector.name,
+            )
+        if self.showers and self.named != ("energy",):
+            raise ConfigError(
+                f"'{self.name}' gives a model only the incident energy, but this one has the "
+                f"conditions {', '.join(self.named) or 'none'}",
+                remedy="choose --target generic",
+                value=self.named,
+            )
 
     @abstractmethod
     def forward(self, *inputs: Tensor) -> Tensor:
-        """Map the consumer's inputs to its output."""
+        """Map the program's inputs to its output."""
 
-    @abstractmethod
     def draw(self, named: Mapping[str, NDArray[np.float64]], rng: np.random.Generator) -> Arrays:
-        """Draw the inputs of events under conditions by name, each (N,), as the consumer does."""
+        """Draw the inputs of events under conditions by name, each (N,), as the program does.
+
+        By default these are standard normal noise and the conditions.
+        """
+        n = len(next(iter(named.values()))) if named else 16
+        noise = rng.standard_normal((n, self.pipeline.latent), dtype=np.float32)
+        columns = (named[name].astype(np.float32) for name in self.named)
+        ports = zip(columns, self.inputs[1:], strict=True)
+        return noise, *(column.reshape(n, *map(int, port.shape[1:])) for column, port in ports)
 
     @abstractmethod
     def companions(self, out: Path) -> dict[Path, str]:
-        """Return the texts to write beside the file ``out``: what the consumer is started with."""
+        """Return the texts of files beside ``out``, with which the program is started."""
 
     def settings(self) -> dict[str, Any]:
-        """Return what the consumer has to be told, by its own names."""
+        """Return the program's settings that the model fixes, by the program's own names."""
         return {}
 
     @property
@@ -170,24 +194,13 @@ class Target(nn.Module, ABC):
         return self.pipeline.bounds["energy"]
 
 
-def require_showers(target: Target) -> None:
-    """Raise unless the model makes showers under their incident energy alone.
+TARGETS: dict[str, type[Target]] = {}
+"""All targets by name."""
 
-    Raises:
-        DetectorError: The detector is no calorimeter.
-        ConfigError: The model is told something else than the incident energy.
-    """
-    if target.detector.kind != "calorimeter":
-        raise DetectorError(
-            f"'{target.name}' takes showers, but '{target.detector.name}' is no calorimeter",
-            remedy="choose --target generic, or galsim for images",
-            value=target.detector.name,
-        )
-    named = target.pipeline.encoding.named
-    if named != ("energy",):
-        raise ConfigError(
-            f"'{target.name}' tells a model the incident energy alone, but this one is told "
-            f"{', '.join(named) or 'nothing'}",
-            remedy="choose --target generic",
-            value=named,
-        )
+Class = TypeVar("Class", bound=type[Target])
+
+
+def target(cls: Class) -> Class:
+    """Register a target under its name."""
+    TARGETS[cls.name] = cls
+    return cls

@@ -237,5 +237,5 @@ def test_cells_that_do_not_fit_are_refused(target, detector, message, tmp_path):
 
 @pytest.mark.parametrize("target", ["par04", "ddml-grid", "fastcalosim"])
 def test_galaxies_are_no_showers(target, galaxies, tmp_path):
-    with pytest.raises(pg.errors.DetectorError, match="is no calorimeter"):
+    with pytest.raises(pg.errors.DetectorError, match="is not a calorimeter"):
         pg.export(galaxies, tmp_path / "m.onnx", target)

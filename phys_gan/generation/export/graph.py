@@ -1,14 +1,10 @@
-"""A target as an ONNX graph.
-
-Whether the written graph gives what the model gives, on the consumer's own inputs.
-"""
+"""The ONNX graph of a target, :func:`translate`, and its parity with torch, :func:`compare`."""
 
 from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -23,22 +19,34 @@ from phys_gan.randomness import stream
 if TYPE_CHECKING:
     import onnx
 
-__all__ = [
-    "LIMIT",
-    "OPSET",
-    "Parity",
-    "compare",
-    "one_event",
-    "probes",
-    "require_onnx",
-    "translate",
-]
-
 OPSET = 18
 """The oldest version of the operators that has all that is needed; ONNX Runtime 1.14 reads it."""
-
 _FORMAT = 8
 """The version of the file format that belongs to it."""
+_LIMIT = 1e-5
+"""Largest difference allowed, relative to the largest cell of the event."""
+_INSIDE, _BEYOND = 24, (0.0, 0.1, 0.9, 1.0, 1.0, 1.1, 10.0, 1000.0)
+_TRIALS = 8
+
+Cells = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Parity:
+    """Difference between ONNX Runtime and torch on the same inputs.
+
+    Attributes:
+        worst: Largest difference relative to the largest cell of its event.
+        events: Events compared.
+        undecided: Those of them that are left out: a cell lies at a threshold, so that a change
+            in the last digits of the input makes it appear or vanish.
+        limit: Largest difference allowed.
+    """
+
+    worst: float
+    events: int
+    undecided: int
+    limit: float = _LIMIT
 
 
 def require_onnx() -> None:
@@ -62,8 +70,8 @@ def require_onnx() -> None:
 def translate(target: Target) -> onnx.ModelProto:
     """Translate a target for any number of events.
 
-    Only constants are folded. Further optimisation is left to the runtime: onnxscript's takes a
-    factor that is nearly 1 (within 1e-5) for 1, which moves layer energies by parts in a thousand.
+    Only constants are folded. Further optimisation is left to the runtime: onnxscript's replaces a
+    factor of nearly 1 (within 1e-5) by 1, which changes layer energies by parts in a thousand.
     """
     from onnxscript import optimizer
 
@@ -73,25 +81,40 @@ def translate(target: Target) -> onnx.ModelProto:
         torch.full([3 if size == "N" else int(size) for size in shape], 0.5) for shape in shapes
     )
     batch = torch.export.Dim("N")
-    with _quietly(), torch.no_grad():
-        program = torch.onnx.export(
-            target.eval(),
-            example,
-            dynamo=True,
-            optimize=False,
-            verbose=False,
-            opset_version=OPSET,
-            input_names=[port.name for port in target.inputs],
-            output_names=[target.output.name],
-            dynamic_shapes=(tuple({0: batch} for _ in shapes),),
-            custom_translation_table=_translations(),
-        )
-        assert program is not None
-        optimizer.inline(program.model)
-        optimizer.fold_constants(program.model)
-        optimizer.remove_unused_nodes(program.model)
+    # Users cannot act upon the exporter's own notices.
+    logger = logging.getLogger("torch.onnx")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings(), torch.no_grad():
+            warnings.simplefilter("ignore")
+            program = torch.onnx.export(
+                target.eval(),
+                example,
+                dynamo=True,
+                optimize=False,
+                verbose=False,
+                opset_version=OPSET,
+                input_names=[port.name for port in target.inputs],
+                output_names=[target.output.name],
+                dynamic_shapes=(tuple({0: batch} for _ in shapes),),
+                custom_translation_table=_translations(),
+            )
+            assert program is not None
+            optimizer.inline(program.model)
+            optimizer.fold_constants(program.model)
+            optimizer.remove_unused_nodes(program.model)
+    finally:
+        logger.setLevel(level)
     proto: onnx.ModelProto = program.model_proto
-    _strip(proto)
+    # No runtime needs the notes, which name files of this machine, or the shapes in between.
+    graph = proto.graph
+    del graph.value_info[:]
+    for part in (graph, *graph.node, *graph.input, *graph.output, *graph.initializer):
+        part.doc_string = ""
+        del part.metadata_props[:]
+    # Without the notes, the format is the one that came with these operators.
+    proto.ir_version = _FORMAT
     return proto
 
 
@@ -104,33 +127,8 @@ def one_event(proto: onnx.ModelProto) -> onnx.ModelProto:
     return fixed
 
 
-def _strip(proto: onnx.ModelProto) -> None:
-    """Take out what no runtime needs: notes that name files of this machine, shapes in between."""
-    graph = proto.graph
-    del graph.value_info[:]
-    for part in (graph, *graph.node, *graph.input, *graph.output, *graph.initializer):
-        part.doc_string = ""
-        del part.metadata_props[:]
-    # Without the notes, the format is the one that came with these operators.
-    proto.ir_version = _FORMAT
-
-
-@contextmanager
-def _quietly() -> Iterator[None]:
-    """Keep the exporter's own notices, which nobody here can act upon, from the user."""
-    logger = logging.getLogger("torch.onnx")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logger.setLevel(level)
-
-
 def _translations() -> dict[Callable[..., Any], Callable[..., Any]]:
-    """Return how to write what ONNX has no operator for."""
+    """Return translations of what ONNX has no operator for."""
     from onnxscript import ir, opset18
 
     # Its annotations are those of scripts that are compiled, not of functions that are traced.
@@ -179,33 +177,6 @@ def _translations() -> dict[Callable[..., Any], Callable[..., Any]]:
     }
 
 
-Cells = NDArray[np.float32]
-
-LIMIT = 1e-5
-"""Largest difference that is let through, relative to the largest cell of the event."""
-
-_INSIDE, _BEYOND = 24, (0.0, 0.1, 0.9, 1.0, 1.0, 1.1, 10.0, 1000.0)
-_TRIALS = 8
-
-
-@dataclass(frozen=True)
-class Parity:
-    """What the comparison found.
-
-    Attributes:
-        worst: Largest difference relative to the largest cell of its event.
-        events: Events compared.
-        undecided: Those of them that are left out: a cell lies at a threshold, so that a change
-            in the last digits of the input makes it appear or vanish.
-        limit: Largest difference that is let through.
-    """
-
-    worst: float
-    events: int
-    undecided: int
-    limit: float = LIMIT
-
-
 def probes(
     bounds: Mapping[str, tuple[float, float]], seed: int = 0
 ) -> dict[str, NDArray[np.float64]]:
@@ -231,14 +202,14 @@ def compare(target: Target, graph: bytes, single: bytes | None = None, seed: int
     """Compare a target in torch and in ONNX Runtime on the same inputs.
 
     A cell that lies at a threshold can be hit in one and not in the other, and both are right.
-    Such an event is set aside if noise that differs in its last digits alone makes torch itself
-    change its mind; no more than one event in eight may be set aside.
+    Such an event is set aside if noise that differs only in its last digits changes the hits in
+    torch itself; no more than one event in eight may be set aside.
 
     Arguments:
         target: The target.
         graph: Its graph for any number of events, as written to a file.
-        single: The same for one event; it runs event by event and without optimisation, as its
-            consumers have it.
+        single: The same for one event; it runs event by event and without optimisation, as
+            programs run it.
         seed: Seed of the noise.
 
     Raises:
@@ -256,20 +227,20 @@ def compare(target: Target, graph: bytes, single: bytes | None = None, seed: int
     scale = np.where(largest > 0, largest, largest.max() or 1.0)
     kept, undecided = [], set()
     for found in runs:
-        # What is no number is no match either.
+        # NaN does not match.
         difference = np.nan_to_num(np.abs(found - expected).max(axis=1) / scale, nan=np.inf)
-        far = np.flatnonzero(difference > LIMIT)
+        far = np.flatnonzero(difference > _LIMIT)
         flips = [k for k in map(int, far) if _flips(target, inputs, k, expected[k], found[k], seed)]
         kept.append(np.delete(difference, flips).max(initial=0.0))
         undecided.update(flips)
     result = Parity(float(max(kept)), n, len(undecided))
-    if result.worst > LIMIT or result.undecided > n / 8:
+    if result.worst > _LIMIT or result.undecided > n / 8:
         raise DataError(
             f"ONNX Runtime and torch differ by {result.worst:.2g} of the largest cell, and in "
             f"{result.undecided} of {n} events by a cell at the threshold; nothing was written",
-            remedy=f"export another model, or with other versions of onnx; allowed is {LIMIT:g}",
+            remedy=f"export another model, or with other versions of onnx; allowed is {_LIMIT:g}",
             value=result.worst,
-            constraint=LIMIT,
+            constraint=_LIMIT,
         )
     return result
 

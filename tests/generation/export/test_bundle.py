@@ -10,11 +10,11 @@ import pytest
 import torch
 
 import phys_gan as pg
-from phys_gan.generation.export import exporting
-from phys_gan.generation.export.exporting import write_together
+from phys_gan.generation.export import bundle
+from phys_gan.generation.export.bundle import _write_together
 from phys_gan.generation.export.generic import Generic
+from phys_gan.generation.export.graph import _flips, compare, probes, translate
 from phys_gan.generation.export.target import Options
-from phys_gan.generation.export.translation import _flips, compare, probes, translate
 
 
 @pytest.fixture(scope="module")
@@ -27,10 +27,10 @@ def graph(showers):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"target": "tensorrt"}, "is no target; available: generic, par04"),
+        ({"target": "tensorrt"}, "is not a target; available: ddml-grid, fastcal"),
         ({"out": "m.pt"}, "does not end in .onnx"),
-        ({"energy_scale": 0.0}, "is no factor"),
-        ({"energy_scale": np.nan}, "is no factor"),
+        ({"energy_scale": 0.0}, "is not a factor"),
+        ({"energy_scale": np.nan}, "is not a factor"),
         ({"energy_range": (1.0, 2.0)}, "no condition with ends"),
     ],
 )
@@ -42,7 +42,7 @@ def test_wrong_options(showers, tmp_path, arguments, message):
 
 
 def test_ends_in_the_wrong_order(showers, tmp_path):
-    with pytest.raises(pg.errors.RangeError, match="are no range"):
+    with pytest.raises(pg.errors.RangeError, match="are not a range"):
         pg.export(showers, tmp_path / "m.onnx", "fastcalosim", energy_range=(5.0, 2.0))
 
 
@@ -71,7 +71,7 @@ def test_a_graph_that_differs_is_not_written(showers, graph, tmp_path, monkeypat
         weights.raw_data = values.tobytes()
         return changed
 
-    monkeypatch.setattr(exporting, "translate", wrong)
+    monkeypatch.setattr(bundle, "translate", wrong)
     with pytest.raises(pg.errors.DataError, match=r"differ by .* nothing was written"):
         pg.export(showers, tmp_path / "m.onnx")
     assert not list(tmp_path.iterdir())
@@ -96,7 +96,7 @@ def test_a_full_disk_leaves_what_was_there(tmp_path, monkeypatch):
 
     monkeypatch.setattr(Path, "write_bytes", full)
     with pytest.raises(pg.errors.OutputError, match="No space left"):
-        write_together({first: b"new", second: b"new"})
+        _write_together({first: b"new", second: b"new"})
     assert [file.name for file in tmp_path.iterdir()] == ["m.onnx"]
     assert first.read_bytes() == b"old"
 
