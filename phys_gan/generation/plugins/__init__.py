@@ -3,14 +3,14 @@
 from phys_gan.generation.plugins.cluster import map_particles
 from phys_gan.generation.plugins.coverage import NORMAL_INCIDENCE, Coverage
 from phys_gan.generation.plugins.detector import FastDetector
-from phys_gan.generation.plugins.incident import read_particles
+from phys_gan.generation.plugins.particles import read_particles
 from phys_gan.generation.plugins.processor import (
     ParticleProcessor,
     add_up,
     file_seed,
     sum_energies,
 )
-from phys_gan.generation.plugins.simulating import (
+from phys_gan.generation.plugins.showers import (
     MOST_PARTICLES,
     SimulatedCells,
     SimulatedHits,

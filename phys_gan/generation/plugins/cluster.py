@@ -1,4 +1,4 @@
-"""Particles of many chunks on the workers of a Dask cluster."""
+"""Particles of many chunks of events on the workers of a Dask cluster: :func:`map_particles`."""
 
 from __future__ import annotations
 
@@ -9,12 +9,10 @@ import awkward as ak
 
 from phys_gan.errors import ConfigError
 from phys_gan.generation.plugins.detector import FastDetector
-from phys_gan.generation.plugins.simulating import simulate_particles
+from phys_gan.generation.plugins.showers import simulate_particles
 
 if TYPE_CHECKING:
     from dask.delayed import Delayed
-
-__all__ = ["map_particles"]
 
 
 def map_particles(
@@ -28,21 +26,21 @@ def map_particles(
 ) -> list[Delayed]:
     """Prepare to simulate chunks of particles wherever Dask computes them.
 
-    A detector that was loaded travels as the names of its models, and each worker process loads
-    them once. Events are counted through all chunks, so the showers do not depend on how events
-    are cut.
+    A detector that was loaded is sent as the names of its models, which each worker process loads
+    once. Events are counted through all chunks, so the showers do not depend on how events are
+    cut.
 
     Arguments:
         chunks: Awkward arrays, delayed ones, or a collection with ``to_delayed``: a
             ``dask_awkward`` array, or a ``dask.bag`` with a list of particles (dictionaries) per
             event.
         detector: The models and what they cover.
-        analyse: What to make of a chunk on its worker, from the particles, what was simulated and
-            the detector, such as :func:`phys_gan.generation.plugins.sum_energies`; by default
+        analyse: Function of the particles of a chunk, what was simulated and the detector, called
+            on the worker, such as :func:`phys_gan.generation.plugins.sum_energies`; by default
             what was simulated is returned.
         simulate: :func:`phys_gan.generation.plugins.simulate_particles` or ``simulate_hits``.
         firsts: Number of the first event of each chunk; by default they are counted, for which
-            all chunks in front of a chunk have to be there first.
+            all chunks before a chunk have to be there first.
         options: Further arguments of ``simulate``, such as ``seed`` and ``unit``.
 
     Returns:
@@ -67,25 +65,20 @@ def map_particles(
         )
     arrays = [delayed(_as_array)(part) for part in parts]
     shared = delayed(detector)
-    begins: list[Any] = list(firsts) if firsts is not None else _counted(arrays)
+    begins: list[Any] = list(firsts or ())
+    if firsts is None:
+        # Without waiting for any chunk.
+        begins = [0]
+        for array in arrays[:-1]:
+            begins.append(delayed(_end)(begins[-1], array))
     run = delayed(_run)
     return [
         run(array, shared, analyse, simulate, begin, options)
-        for array, begin in zip(arrays, begins, strict=True)
+        for array, begin in zip(arrays, begins[: len(arrays)], strict=True)
     ]
 
 
-def _counted(arrays: Sequence[Any]) -> list[Any]:
-    """Return the number of the first event of each chunk, without waiting for any."""
-    from dask.delayed import delayed
-
-    begins: list[Any] = [0]
-    for array in arrays[:-1]:
-        begins.append(delayed(_behind)(begins[-1], array))
-    return begins[: len(arrays)]
-
-
-def _behind(begin: int, array: ak.Array) -> int:
+def _end(begin: int, array: ak.Array) -> int:
     return begin + len(array)
 
 

@@ -1,4 +1,4 @@
-"""What a model may simulate: which particles, at which energies and angles."""
+"""Coverage: the particles that a model may simulate, by kind, energy and angle."""
 
 from __future__ import annotations
 
@@ -14,8 +14,6 @@ from phys_gan.errors import ConfigError, MissingError, RangeError
 from phys_gan.generation.fastsim import FastSim, model_card, pretrained_names
 from phys_gan.units import find_particle
 
-__all__ = ["NORMAL_INCIDENCE", "Coverage"]
-
 NORMAL_INCIDENCE = 0.01
 """Largest angle to the axis [rad] that still counts as normal incidence: the axis of the shower
 moves by 1 mm in 100 mm of depth."""
@@ -25,7 +23,7 @@ _RECORDED = ("data_particle", "particle")
 
 @dataclass(frozen=True)
 class Coverage:
-    """Say which particles a model simulates; the others are left to full simulation.
+    """Particles that a model simulates; the others are left to full simulation.
 
     Arguments:
         pdg: Numbers of the Particle Data Group.
@@ -44,7 +42,7 @@ class Coverage:
         low, high = self.energy
         if not 0 <= low <= high:
             raise RangeError(
-                f"the energies {low:g} to {high:g} MeV are no range",
+                f"the energies {low:g} to {high:g} MeV are not a range",
                 remedy="give (low, high)",
                 value=self.energy,
             )
@@ -66,20 +64,19 @@ class Coverage:
         energy: tuple[float, float] | None = None,
         max_angle: float = NORMAL_INCIDENCE,
     ) -> Coverage:
-        """Take what is not given from what the model knows about itself.
+        """Take what is not given from the model.
 
         Arguments:
             fast: The model.
             particles: Names or PDG numbers; by default the one kind that it learned from.
-            name: Name of a pretrained model, whose card knows the particle.
+            name: Name of a pretrained model, whose card names the particle.
             energy: Kinetic energies [MeV]; by default those of the training events.
             max_angle: Largest angle to the axis of the detector [rad].
 
         Raises:
-            ConfigError: The model does not know which particles it learned from, or several
-                kinds that it cannot tell apart.
+            ConfigError: The model does not name the one kind of particle that it learned from.
             MissingError: A particle is not known.
-            RangeError: The model does not reach these energies.
+            RangeError: The energies are outside the range of the model.
 
         Example:
             >>> fast = FastSim.load("calogan-eplus")
@@ -132,7 +129,7 @@ def _learned(fast: FastSim, name: str) -> str:
     except MissingError:
         known = f"'{recorded}'" if recorded else "nothing"
         raise ConfigError(
-            f"the model{f' {name!r}' if name else ''} says {known} about its particle",
+            f"the model{f' {name!r}' if name else ''} names {known} as its particle",
             remedy="name the particles that it may simulate, such as ['gamma']",
             value=recorded,
         ) from None

@@ -1,4 +1,4 @@
-"""Several models as one fast detector: each particle to the model that covers it."""
+"""FastDetector: several models as one, each particle to the model that covers it."""
 
 from __future__ import annotations
 
@@ -15,12 +15,10 @@ from phys_gan.detectors import Detector
 from phys_gan.errors import ConfigError, DetectorError
 from phys_gan.generation.fastsim import FastSim, find_model
 from phys_gan.generation.plugins.coverage import NORMAL_INCIDENCE, Coverage
-from phys_gan.generation.plugins.incident import Incident
+from phys_gan.generation.plugins.particles import Incident
 from phys_gan.units import PARTICLES
 
-__all__ = ["FastDetector"]
-
-Particles = Sequence[str | int] | None
+Kinds = Sequence[str | int] | None
 """Names or PDG numbers of particles; None for what the model learned from."""
 
 
@@ -61,7 +59,7 @@ class FastDetector:
         length = np.linalg.norm(self.axis)
         if not (np.isfinite(length) and length > 0):
             raise ConfigError(
-                f"the axis {self.axis} is no direction", remedy="give (x, y, z)", value=self.axis
+                f"the axis {self.axis} is not a direction", remedy="give (x, y, z)", value=self.axis
             )
         if not self.models:
             raise ConfigError("a fast detector needs a model", remedy="give at least one")
@@ -70,8 +68,8 @@ class FastDetector:
             if fast.translates or named != ("energy",):
                 what = "events" if fast.translates else ", ".join(named) or "nothing"
                 raise ConfigError(
-                    f"a model is told {what}, but of a particle the energy alone is known",
-                    remedy="give models of showers that are told the incident energy",
+                    f"a model needs {what}, but of a particle only the energy is known",
+                    remedy="give models of showers that need only the incident energy",
                     value=named,
                 )
             if not fast.detector.same_cells(self.detector):
@@ -86,13 +84,13 @@ class FastDetector:
     @classmethod
     def load(
         cls,
-        models: Mapping[str, Particles] | Sequence[str | Path] | str | Path,
+        models: Mapping[str, Kinds] | Sequence[str | Path] | str | Path,
         *,
         max_angle: float = NORMAL_INCIDENCE,
         axis: tuple[float, float, float] = (0.0, 0.0, 1.0),
         device: str = "cpu",
     ) -> FastDetector:
-        """Load models; what is pickled of the result are their names, loaded once per process.
+        """Load models; the result is pickled by their names, and loaded once per process.
 
         Arguments:
             models: One model or several, as in :meth:`FastSim.load`; each with the particles that
@@ -105,19 +103,20 @@ class FastDetector:
         Raises:
             MissingError: There is no such model or particle.
             DataError: A file is not a model, or is damaged.
-            ConfigError: A model does not know its particle, is no model of showers, or there is
-                no such device.
+            ConfigError: A model does not name its particle, is not one of showers, or there is no
+                such device.
             DetectorError: The models have different cells.
         """
         listed = [models] if isinstance(models, str | Path) else models
         wanted = dict(listed) if isinstance(listed, Mapping) else dict.fromkeys(listed)
         pairs, versions = [], []
-        for model, particles in wanted.items():
+        for model, kinds in wanted.items():
             status = find_model(model).stat()
             # A model that was trained again under the same name is loaded again.
             versions.append((status.st_size, status.st_mtime_ns))
             place = str(Path(model).resolve()) if Path(model).exists() else str(model)
-            pairs.append((place, _listed(particles)))
+            kinds = [kinds] if isinstance(kinds, str | int) else kinds
+            pairs.append((place, None if kinds is None else tuple(kinds)))
         x, y, z = axis
         return _load(_Files(tuple(pairs), tuple(versions), max_angle, (x, y, z), device))
 
@@ -128,14 +127,14 @@ class FastDetector:
 
     @property
     def latent(self) -> int:
-        """Numbers of noise per particle: those of the model that needs most."""
+        """Latents per particle: those of the model that needs most."""
         return max(fast.model.generator.latent for fast, _ in self.models)
 
     def assign(self, incident: Incident) -> NDArray[np.int64]:
         """Return the number of the model that takes each particle, -1 for none, shape (n,)."""
         axis = np.asarray(self.axis) / np.linalg.norm(self.axis)
         with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
-            # Not the arc cosine, which knows small angles to 1e-8 only.
+            # The arc cosine would know small angles only to 1e-8.
             along = incident.direction @ axis
             across = np.linalg.norm(np.cross(incident.direction, axis), axis=1)
             angle = np.arctan2(across, along)
@@ -155,12 +154,6 @@ class FastDetector:
         names = {particle.pdg: particle.name for particle in PARTICLES}
         kinds = dict.fromkeys(names.get(k, str(k)) for _, c in self.models for k in c.pdg)
         return f"FastDetector({self.detector.name}: {', '.join(kinds)})"
-
-
-def _listed(particles: Particles) -> tuple[str | int, ...] | None:
-    if particles is None:
-        return None
-    return (particles,) if isinstance(particles, str | int) else tuple(particles)
 
 
 @lru_cache(maxsize=8)

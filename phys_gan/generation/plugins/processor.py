@@ -1,4 +1,4 @@
-"""A processor as coffea runs it: chunks of events in, sums that add up out."""
+"""ParticleProcessor: chunks of events in, sums that add up out, as coffea runs it."""
 
 from __future__ import annotations
 
@@ -13,9 +13,7 @@ import numpy as np
 
 from phys_gan.errors import ConfigError, DataError, MissingError
 from phys_gan.generation.plugins.detector import FastDetector
-from phys_gan.generation.plugins.simulating import SimulatedCells, simulate_particles
-
-__all__ = ["ParticleProcessor", "add_up", "file_seed", "sum_energies"]
+from phys_gan.generation.plugins.showers import SimulatedCells, simulate_particles
 
 Analysis = Callable[[ak.Array, SimulatedCells, FastDetector], Mapping[str, Any]]
 """Events, their simulation and the detector to sums by name."""
@@ -24,14 +22,13 @@ Analysis = Callable[[ak.Array, SimulatedCells, FastDetector], Mapping[str, Any]]
 def sum_energies(
     events: ak.Array, simulated: SimulatedCells, detector: FastDetector
 ) -> dict[str, Any]:
-    """Return what means and spreads of the energies are made of.
+    """Return the sums from which means and standard deviations of the energies follow.
 
     Returns:
         ``events``, ``particles`` and ``covered``: numbers; ``energy`` and ``energy_squared``: sums
         over events of the energy of each layer and of its square, shape (n_layers,).
     """
-    parts = detector.detector
-    starts = np.array(parts.offsets[:-1])
+    starts = np.array(detector.detector.offsets[:-1])
     energies = np.add.reduceat(simulated.cells, starts, axis=1, dtype=np.float64)
     return {
         "events": len(events),
@@ -43,12 +40,11 @@ def sum_energies(
 
 
 class ParticleProcessor:
-    """Simulate the particles of chunks of events, and sum what an analysis makes of them.
+    """Simulate the particles of chunks of events, and sum the results of an analysis.
 
-    It has the methods of a processor of coffea and needs nothing of it; coffea itself wants a
-    class that is also its own, ``class Showers(ParticleProcessor, ProcessorABC): pass``. The
-    showers of an event depend on the seed, the file and the number of its entry there, not on
-    the chunks.
+    It has the methods of a processor of coffea without importing it; coffea itself requires a
+    subclass of its own, ``class Showers(ParticleProcessor, ProcessorABC): pass``. The showers of
+    an event depend on the seed, the file and the number of its entry there, not on the chunks.
 
     Arguments:
         detector: The models and what they cover.
@@ -89,10 +85,11 @@ class ParticleProcessor:
 
         Raises:
             MissingError: The events have no such particles, or the metadata lack something.
-            PhysGanError: The particles are not what they must be, see
-                :func:`phys_gan.generation.plugins.simulate_particles`.
+            PhysGanError: As in :func:`phys_gan.generation.plugins.simulate_particles`.
         """
-        metadata = _metadata(events)
+        metadata = getattr(events, "metadata", None)
+        if not isinstance(metadata, Mapping):
+            metadata = getattr(events, "attrs", {}).get("metadata", {})
         for name in ("dataset", "entrystart"):
             if name not in metadata:
                 raise MissingError(
@@ -101,7 +98,18 @@ class ParticleProcessor:
                     remedy="run it as coffea does, or set events.attrs['metadata']",
                     value=name,
                 )
-        particles = self._select(events)
+        if callable(self.particles):
+            particles = self.particles(events)
+        elif self.particles in events.fields:
+            particles = events[self.particles]
+        else:
+            raise MissingError(
+                f"the events have no field '{self.particles}'; they have "
+                f"{', '.join(events.fields) or 'none'}",
+                remedy="name the field of the particles",
+                value=self.particles,
+                constraint=tuple(events.fields),
+            )
         if len(particles) != len(events):
             raise DataError(
                 f"there are particles of {len(particles)} events in a chunk of {len(events)}",
@@ -121,19 +129,6 @@ class ParticleProcessor:
     def postprocess(self, accumulator: Any) -> Any:
         """Return the sums as they are."""
         return accumulator
-
-    def _select(self, events: ak.Array) -> ak.Array:
-        if callable(self.particles):
-            return self.particles(events)
-        if self.particles not in events.fields:
-            raise MissingError(
-                f"the events have no field '{self.particles}'; they have "
-                f"{', '.join(events.fields) or 'none'}",
-                remedy="name the field of the particles",
-                value=self.particles,
-                constraint=tuple(events.fields),
-            )
-        return events[self.particles]
 
 
 def file_seed(seed: int, metadata: Mapping[str, Any]) -> int:
@@ -181,10 +176,3 @@ def _add(a: Any, b: Any) -> Any:
         keys = dict.fromkeys([*a, *b])
         return {k: _add(a[k], b[k]) if k in a and k in b else (a if k in a else b)[k] for k in keys}
     return operator.add(a, b)
-
-
-def _metadata(events: ak.Array) -> Mapping[str, Any]:
-    metadata = getattr(events, "metadata", None)
-    if not isinstance(metadata, Mapping):
-        metadata = getattr(events, "attrs", {}).get("metadata", {})
-    return metadata

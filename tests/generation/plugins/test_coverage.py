@@ -50,7 +50,7 @@ def test_energies_that_the_model_does_not_reach(positron):
 
 
 def test_no_ranges():
-    with pytest.raises(RangeError, match="5 to 2 MeV are no range"):
+    with pytest.raises(RangeError, match="5 to 2 MeV are not a range"):
         Coverage((22,), (5.0, 2.0))
     with pytest.raises(RangeError, match="the largest angle 180 is not between 0 and pi"):
         Coverage((22,), (1.0, 2.0), 180)

@@ -59,7 +59,7 @@ def test_models_that_do_not_go_together(positron):
     galaxies = pg.FastSim.load("galaxies-32")
     with pytest.raises(ConfigError, match="of a particle the energy alone is known"):
         FastDetector([(galaxies, Coverage((22,), (1, 2)))])
-    with pytest.raises(ConfigError, match=r"the axis \(0, 0, 0\) is no direction"):
+    with pytest.raises(ConfigError, match=r"the axis \(0, 0, 0\) is not a direction"):
         FastDetector(pairs[:1], (0, 0, 0))
 
 

@@ -1,4 +1,4 @@
-"""Particles of an awkward array, under the names that pipelines give them, as flat numbers."""
+"""Incident: the particles of an awkward array as flat arrays; :func:`read_particles`."""
 
 from __future__ import annotations
 
@@ -11,12 +11,9 @@ from numpy.typing import NDArray
 from phys_gan.errors import ConfigError, DataError, MissingError
 from phys_gan.units import MEV, find_particle
 
-__all__ = ["Incident", "read_particles"]
-
 _PDG = ("pdg", "pdgId", "PDG", "pid")
 _MOMENTUM = (("px", "momentum.x"), ("py", "momentum.y"), ("pz", "momentum.z"))
 _VECTOR_MOMENTUM = (("px", "x"), ("py", "y"), ("pz", "z"))
-_REMEDY = "rename the fields with ak.zip"
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,7 +66,7 @@ class Incident:
 
 
 def read_particles(particles: ak.Array, unit: str = "MeV") -> Incident:
-    """Read particles, whose fields may have any of the names below.
+    """Read particles, whose fields may have any of these names.
 
     * kind: ``pdg``, ``pdgId``, ``PDG`` or ``pid``;
     * direction: ``px, py, pz`` (``momentum.x`` or a field ``momentum`` of EDM4hep), or ``phi``
@@ -87,8 +84,8 @@ def read_particles(particles: ak.Array, unit: str = "MeV") -> Incident:
 
     Raises:
         ConfigError: There is no such unit.
-        DataError: The array is no list of records per event.
-        MissingError: A field is missing; the message lists those there are.
+        DataError: The array is not a list of records per event.
+        MissingError: A field is missing; the message lists those that exist.
     """
     if unit not in MEV:
         raise ConfigError(
@@ -114,7 +111,9 @@ def read_particles(particles: ak.Array, unit: str = "MeV") -> Incident:
         pdg, energy, direction = none.astype(np.int64), none, np.zeros((0, 3))
     else:
         fields = _Fields(flat)
-        kind = fields.need("kind", _PDG)
+        kind = fields.get(_PDG)
+        if kind is None:
+            raise fields.missing("kind", ", ".join(_PDG))
         pdg = np.nan_to_num(kind, posinf=0, neginf=0).astype(np.int64)
         direction = fields.direction()
         energy = fields.kinetic_energy(direction, pdg, MEV[unit])
@@ -150,18 +149,11 @@ class _Fields:
                 return np.asarray(filled, np.float64)
         return None
 
-    def need(self, what: str, names: tuple[str, ...]) -> NDArray[np.float64]:
-        """Return the first of these fields, shape (n,)."""
-        values = self.get(names)
-        if values is None:
-            raise self._missing(what, ", ".join(names))
-        return values
-
-    def _missing(self, what: str, names: str) -> MissingError:
+    def missing(self, what: str, names: str) -> MissingError:
         return MissingError(
             f"the particles have no field for their {what} (one of {names}); they have "
             f"{', '.join(self.flat.fields) or 'none'}",
-            remedy=_REMEDY,
+            remedy="rename the fields with ak.zip",
             value=what,
             constraint=names,
         )
@@ -181,7 +173,7 @@ class _Fields:
             return momentum
         phi, eta, theta = (self.get((name,)) for name in ("phi", "eta", "theta"))
         if phi is None or (eta is None and theta is None):
-            raise self._missing("direction", "px, py, pz; eta, phi; theta, phi")
+            raise self.missing("direction", "px, py, pz; eta, phi; theta, phi")
         if eta is not None:
             with np.errstate(over="ignore"):
                 sine, cosine = 1 / np.cosh(eta), np.tanh(eta)
@@ -203,10 +195,10 @@ class _Fields:
             if momentum is not None:
                 size = np.linalg.norm(momentum, axis=1)
             elif across is not None:
-                # Straight along the beam, a transverse momentum says nothing of the energy: NaN.
+                # Along the beam, a transverse momentum does not determine the energy: NaN.
                 size = across / np.linalg.norm(direction[:, :2], axis=1)
             else:
-                raise self._missing("energy", "energy; px, py, pz; pt")
+                raise self.missing("energy", "energy; px, py, pz; pt")
             squared, mass = (size * scale) ** 2, self._masses(pdg, scale)
             # sqrt(p^2 + m^2) - m without the difference of two large numbers.
             return np.asarray(squared / (np.sqrt(squared + mass**2) + mass), np.float64)

@@ -86,10 +86,10 @@ def test_chunks_and_batches_change_nothing(detector, events, cuts, first, batch_
 
 @pytest.mark.parametrize("numbers", [1, 500])
 def test_blocks_change_nothing(detector, events, monkeypatch, numbers):
-    from phys_gan.generation.plugins import simulating
+    from phys_gan.generation.plugins import showers
 
     whole = simulate_particles(events, detector, seed=3).cells
-    monkeypatch.setattr(simulating, "_BLOCK_NUMBERS", numbers)
+    monkeypatch.setattr(showers, "_BLOCK_NUMBERS", numbers)
     blocks = simulate_particles(events, detector, seed=3).cells
     np.testing.assert_allclose(blocks, whole, **CLOSE)
 
@@ -121,11 +121,11 @@ def test_particles_that_are_left_out_change_no_other(detector):
 
 
 def test_models_of_different_width_share_no_noise(detector, monkeypatch):
-    from phys_gan.generation.plugins import simulating
+    from phys_gan.generation.plugins import showers
 
     drawn = []
-    real = simulating.noise_at
-    monkeypatch.setattr(simulating, "noise_at", lambda *a: drawn.append(real(*a)) or drawn[-1])
+    real = showers.noise_at
+    monkeypatch.setattr(showers, "noise_at", lambda *a: drawn.append(real(*a)) or drawn[-1])
     kinds = [one(pdg=pdg) for pdg in (-11, 22) * 20]
     simulate_particles(ak.Array([kinds]), detector, seed=1)
     numbers = np.concatenate([noise.ravel() for noise in drawn])

@@ -11,29 +11,19 @@ from numpy.typing import ArrayLike, NDArray
 
 from phys_gan.errors import DataError, RangeError
 from phys_gan.generation.plugins.detector import FastDetector
-from phys_gan.generation.plugins.incident import Incident, read_particles
+from phys_gan.generation.plugins.particles import Incident, read_particles
 from phys_gan.randomness import noise_at
-
-__all__ = [
-    "MOST_PARTICLES",
-    "SimulatedCells",
-    "SimulatedHits",
-    "simulate_hits",
-    "simulate_particles",
-]
 
 MOST_PARTICLES = 65_536
 """Most particles of an event: particle i of event j has the noise of number j * 65536 + i."""
 
 _BLOCK_NUMBERS = 1 << 22
-"""Noise and cells that are held at once, beside the sums: 16 MiB, near the caches."""
-
-_Showers = Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]
+"""Latents and cells held at once, beside the sums: 16 MiB, near the caches."""
 
 
 @dataclass(frozen=True, eq=False)
 class SimulatedCells:
-    """What the particles of each event leave in the cells together.
+    """Sum of the showers of the particles of each event.
 
     Attributes:
         cells: Energies in the detector's unit, shape (n_events, n_cells).
@@ -47,7 +37,7 @@ class SimulatedCells:
 
 @dataclass(frozen=True, eq=False)
 class SimulatedHits:
-    """What each particle leaves in the cells.
+    """Hits of the shower of each particle.
 
     Attributes:
         hits: By event, ordered by particle and cell, the records: ``cell`` (flat number),
@@ -86,7 +76,7 @@ def simulate_particles(
 
     Raises:
         MissingError: The particles lack a field.
-        DataError: The array is no list of records per event, or there is not one number for each.
+        DataError: The array is not a list of records per event, or there is not one number each.
         RangeError: An event has too many particles, or its number is too large.
         ConfigError: There is no such unit.
 
@@ -118,7 +108,7 @@ def simulate_hits(
     unit: str = "MeV",
     batch_size: int | None = None,
 ) -> SimulatedHits:
-    """Simulate the particles of each event, and keep what each leaves where.
+    """Simulate the particles of each event, and keep the hits of each.
 
     The showers are those of :func:`simulate_particles`, which has the same arguments and errors.
 
@@ -130,22 +120,18 @@ def simulate_hits(
     """
     incident = read_particles(particles, unit)
     chosen = detector.assign(incident)
-    owners = [np.zeros(0, np.int64)]
-    numbers_of_cells = [np.zeros(0, np.int64)]
-    energies = [np.zeros(0, np.float32)]
+    found = [(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0, np.float32))]
     for rows, showers in _showers(incident, chosen, detector, seed, numbers, batch_size):
         row, cell = np.nonzero(showers)
-        owners.append(rows[row])
-        numbers_of_cells.append(cell)
-        energies.append(showers[row, cell])
-    owner = np.concatenate(owners)
+        found.append((rows[row], cell, showers[row, cell]))
+    owner, cell, energy = (np.concatenate(columns) for columns in zip(*found, strict=True))
     order = np.argsort(owner, kind="stable")
-    owner, cell = owner[order], np.concatenate(numbers_of_cells)[order]
+    owner, cell = owner[order], cell[order]
     x, y, z = detector.detector.points.astype(np.float32)[cell].T
     flat = ak.zip(
         {
             "cell": cell.astype(np.int32),
-            "energy": np.concatenate(energies)[order],
+            "energy": energy[order],
             "particle": incident.index[owner].astype(np.int32),
             "x": x,
             "y": y,
@@ -163,7 +149,7 @@ def _showers(
     seed: int,
     numbers: int | ArrayLike,
     batch_size: int | None,
-) -> _Showers:
+) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
     """Yield rows of particles and their showers, model by model, block by block."""
     noise_of = _noise_numbers(incident, numbers, detector.latent)
     block = max(1, _BLOCK_NUMBERS // (detector.latent + detector.detector.n_cells))
@@ -183,7 +169,7 @@ def _noise_numbers(incident: Incident, numbers: int | ArrayLike, latent: int) ->
     n, most = incident.n_events, int(incident.counts.max(initial=0))
     if most > MOST_PARTICLES:
         raise RangeError(
-            f"an event has {most} particles, but at most {MOST_PARTICLES} are told apart",
+            f"an event has {most} particles, but at most {MOST_PARTICLES} have noise of their own",
             remedy="give the particles that reach the detector only",
             value=most,
             constraint=MOST_PARTICLES,
