@@ -1,1 +1,1 @@
-"""How fast phys_gan is on this machine, against what; each module runs with ``python -m``."""
+"""How fast phys_gan is on this machine, relative to what: ``python -m benchmarks.NAME --help``."""

@@ -1,7 +1,4 @@
-"""Files whose chunks hold a few columns of many events: streamed, and rewritten.
-
-Run ``python -m benchmarks.chunks --help``.
-"""
+"""Files whose chunks hold a few columns of many events: streamed, and rewritten."""
 
 from __future__ import annotations
 
@@ -16,11 +13,10 @@ import h5py
 import numpy as np
 import typer
 
+from benchmarks.common import print_header, sparse_cells
 from phys_gan.data import convert, stream
 from phys_gan.errors import Notice
 from phys_gan.randomness import stream as random_stream
-
-__all__ = ["main"]
 
 _N_CELLS = 6480
 _COLUMNS = 8
@@ -32,7 +28,7 @@ def main(
     streamed: Annotated[bool, typer.Option(help="Stream the files too.")] = True,
     folder: Annotated[Path | None, typer.Option(help="Where to write the files.")] = None,
 ) -> None:
-    """Write the same showers in chunks of rows and of columns, and say what the latter cost.
+    """Write the same showers in chunks of rows and of columns, and time what is done with them.
 
     Times are those of the processor.
 
@@ -42,7 +38,7 @@ def main(
         rows, columns, out = (Path(home) / name for name in ("rows.h5", "columns.h5", "out.h5"))
         _make(rows, events, (40, _N_CELLS))
         _make(columns, events, (events, _COLUMNS))
-        typer.echo("| what | chunks | seconds | times as long |\n|---|---|---|---|")
+        print_header("what", "chunks", "seconds", "times as long")
         usual = _converted(rows, out)
         _row("convert", rows, usual, usual)
         with patch("phys_gan.data.survey.spare_memory", return_value=0):
@@ -62,7 +58,6 @@ def _row(what: str, path: Path, seconds: float, usual: float) -> None:
 
 
 def _make(path: Path, n_events: int, chunks: tuple[int, int]) -> None:
-    """Write showers that are as sparse as those of CaloChallenge's data set 2, compressed."""
     random = random_stream(1, "benchmark")
     totals = np.zeros((n_events, 1), np.float32)
     with h5py.File(path, "w") as file:
@@ -71,13 +66,10 @@ def _make(path: Path, n_events: int, chunks: tuple[int, int]) -> None:
         )
         # Some columns of all events at a time, and the same showers in either form.
         width = _N_CELLS // 5
-        held = np.zeros((n_events, width), np.float32)
         for start in range(0, _N_CELLS, width):
-            hit = random.random(held.shape, np.float32) < 0.1
-            held[:] = 0
-            held[hit] = random.exponential(10.0, np.count_nonzero(hit))
-            showers[:, start : start + width] = held
-            totals += held.sum(axis=1, keepdims=True)
+            cells = sparse_cells(random, (n_events, width))
+            showers[:, start : start + width] = cells
+            totals += cells.sum(axis=1, keepdims=True)
         file["incident_energies"] = totals
 
 

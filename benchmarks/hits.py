@@ -1,11 +1,7 @@
-"""Hits to cells, against straightforward loops over events.
-
-Run ``python -m benchmarks.hits --help``.
-"""
+"""Hits to cells, against straightforward loops over events."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import pairwise
@@ -15,13 +11,12 @@ import numpy as np
 import typer
 from numpy.typing import NDArray
 
+from benchmarks.common import in_turns, print_header
 from phys_gan.data import Hits, hits_of, voxelise
 from phys_gan.detectors import CartesianLayer, Detector, PolarLayer, ShowerLayer, load_detector
 from phys_gan.events import Events
 from phys_gan.randomness import stream
 from phys_gan.simulation import simulate
-
-__all__ = ["main"]
 
 Values = NDArray[Any]
 Loop = Callable[[Hits, Detector], NDArray[np.float32]]
@@ -32,19 +27,18 @@ def main(
     looped: Annotated[int, typer.Option(help="How many of them the loops take.")] = 200,
     times: Annotated[int, typer.Option(help="How often each runs; the best time counts.")] = 5,
 ) -> None:
-    """Say how long a hit takes, and how much longer in loops over events.
+    """Time a hit, and how much longer it takes in loops over events.
 
     Example: python -m benchmarks.hits -n 500
     """
-    typer.echo("| detector | hits per shower | way | ns per hit | times as long |")
-    typer.echo("|---|---|---|---|---|")
+    print_header("detector", "hits per shower", "way", "ns per hit", "times as long")
     for name in ("calogan", "calochallenge-2"):
         detector = load_detector(name)
         events = simulate(detector, n, energy=(10e3, 100e3), seed=1)
         hits = _scattered(events)
         few = _first(hits, looped)
-        seconds, (cells, _) = _best(partial(voxelise, hits, detector), times)
-        ours = 1e9 * seconds / len(hits.x)
+        cells, _ = voxelise(hits, detector)
+        ours = 1e9 * in_turns([partial(voxelise, hits, detector)], times).min() / len(hits.x)
         typer.echo(f"| {name} | {len(hits.x) / n:.0f} | voxelise | {ours:.1f} | 1 |")
         loops: dict[str, Loop] = {
             "histogram2d per event and layer": _by_histogram2d,
@@ -53,19 +47,9 @@ def main(
         if isinstance(detector.layers[0], PolarLayer):
             loops["histogramdd per event, where all layers are alike"] = _by_histogramdd
         for way, loop in loops.items():
-            seconds, looped_cells = _best(partial(loop, few, detector), 2)
-            np.testing.assert_allclose(looped_cells, cells[:looped], rtol=1e-5)
-            theirs = 1e9 * seconds / len(few.x)
+            np.testing.assert_allclose(loop(few, detector), cells[:looped], rtol=1e-5)
+            theirs = 1e9 * in_turns([partial(loop, few, detector)], 2).min() / len(few.x)
             typer.echo(f"| {name} | | {way} | {theirs:.0f} | {theirs / ours:.1f} |")
-
-
-def _best(action: Callable[[], Any], times: int) -> tuple[float, Any]:
-    taken, result = [], None
-    for _ in range(times):
-        begin = time.perf_counter()
-        result = action()
-        taken.append(time.perf_counter() - begin)
-    return min(taken), result
 
 
 def _scattered(events: Events) -> Hits:
@@ -92,10 +76,10 @@ def _scattered(events: Events) -> Hits:
 
 
 def _inside(
-    edges: tuple[float, ...], number: NDArray[np.int64], share: NDArray[np.float64]
+    edges: tuple[float, ...], number: NDArray[np.int64], fraction: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     bounds = np.asarray(edges)
-    inside: NDArray[np.float64] = bounds[number] + share * (bounds[number + 1] - bounds[number])
+    inside: NDArray[np.float64] = bounds[number] + fraction * (bounds[number + 1] - bounds[number])
     return inside
 
 

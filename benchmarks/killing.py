@@ -1,7 +1,4 @@
-"""Kill a training at random moments, go on each time, and compare with one left in peace.
-
-Run ``python -m benchmarks.killing --help``.
-"""
+"""Kill a training at random moments, resume it, and compare with an uninterrupted one."""
 
 from __future__ import annotations
 
@@ -20,8 +17,6 @@ import typer
 from benchmarks.common import SAMPLE, SampleOption
 from phys_gan.randomness import stream
 from phys_gan.training.run import load_checkpoint
-
-__all__ = ["killed", "main", "same"]
 
 _RECIPE = (
     "network.width=64",
@@ -65,12 +60,10 @@ def main(
             typer.echo(f"kill {done:2}: {moment:5.1f} s after its start, checkpoint at {shown}")
         total = time.perf_counter() - total
         different = same(whole, broken)
-    typer.echo(f"{done} kills, {total / seconds:.1f} times as long; ", nl=False)
-    typer.echo(
-        f"{len(different)} tensors or files differ, such as {different[0]}"
-        if different
-        else "equal, bit for bit"
-    )
+    result = "equal, bit for bit"
+    if different:
+        result = f"{len(different)} tensors or files differ, such as {different[0]}"
+    typer.echo(f"{done} kills, {total / seconds:.1f} times as long; {result}")
     raise typer.Exit(bool(different) or done < kills)
 
 

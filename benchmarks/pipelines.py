@@ -1,7 +1,4 @@
-"""Showers of awkward arrays of events, against plain generation of the same showers.
-
-Run ``python -m benchmarks.pipelines --help``.
-"""
+"""Showers of awkward arrays of events, against plain generation of the same showers."""
 
 from __future__ import annotations
 
@@ -14,12 +11,10 @@ import numpy as np
 import typer
 from numpy.typing import NDArray
 
+from benchmarks.common import in_turns, print_header
 from phys_gan.generation import FastSim
 from phys_gan.generation.plugins import FastDetector, simulate_hits, simulate_particles
 from phys_gan.randomness import stream
-from phys_gan.workflows.benchmark import seconds
-
-__all__ = ["main"]
 
 _MODELS = ("calogan-eplus", "calogan-photon")
 
@@ -31,16 +26,19 @@ def main(
         int | None, typer.Option(help="Showers that go through at once; by default as suits.")
     ] = None,
 ) -> None:
-    """Say how fast showers of particles are, relative to showers of plain generation.
+    """Time showers of particles, relative to showers of plain generation.
 
     Example: python -m benchmarks.pipelines -n 8192 --times 5
     """
     detector = FastDetector.load(_MODELS)
     models = [FastSim.load(name) for name in _MODELS]
-    typer.echo("| particles per event | way | showers per second | relative to plain (quartiles) |")
-    typer.echo("|---|---|---|---|")
+    print_header(
+        "particles per event", "way", "showers per second", "relative to plain (quartiles)"
+    )
+    # Which showers are those of the first model, and their energies [MeV].
+    random = stream(1, "benchmark")
+    first, energy = random.random(n) < 0.5, random.uniform(2e3, 95e3, n)
     for per_event in (1, 5, 50):
-        first, energy = _showers(n)
         particles = _events(first, energy, per_event)
         ways: dict[str, Callable[[], Any]] = {
             "FastSim.generate, both models": partial(_plain, models, first, energy, batch_size),
@@ -51,19 +49,13 @@ def main(
                 simulate_hits, particles, detector, seed=1, batch_size=batch_size
             ),
         }
-        taken = _in_turns(list(ways.values()), times)
+        taken = in_turns(list(ways.values()), times)
         for way, column in zip(ways, taken.T, strict=True):
             low, middle, high = np.quantile(taken[:, 0] / column, (0.25, 0.5, 0.75))
             typer.echo(
                 f"| {per_event} | {way} | {n / column.min():.0f} | {middle:.2f} "
                 f"({low:.2f} to {high:.2f}) |"
             )
-
-
-def _showers(n: int) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
-    """Return which showers are those of the first model, and their energies [MeV]."""
-    random = stream(1, "benchmark")
-    return random.random(n) < 0.5, random.uniform(2e3, 95e3, n)
 
 
 def _events(first: NDArray[np.bool_], energy: NDArray[np.float64], per_event: int) -> ak.Array:
@@ -84,15 +76,6 @@ def _plain(
 ) -> None:
     for fast, rows in zip(models, (first, ~first), strict=True):
         fast.generate({"energy": energy[rows]}, seed=1, batch_size=batch_size)
-
-
-def _in_turns(actions: list[Callable[[], Any]], times: int) -> NDArray[np.float64]:
-    """Return the seconds of each, (times, n); a shared machine is slow for minutes at once."""
-    taken = np.empty((times, len(actions)))
-    for turn in range(times):
-        for number, action in enumerate(actions):
-            taken[turn, number] = seconds(action)
-    return taken
 
 
 if __name__ == "__main__":

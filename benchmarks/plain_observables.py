@@ -11,8 +11,6 @@ from numpy.typing import NDArray
 
 from phys_gan.detectors import Detector, PolarLayer
 
-__all__ = ["Histograms", "plain_comparison", "plain_observables"]
-
 Values = NDArray[np.float64]
 Histograms = dict[str, tuple[Values, NDArray[np.int64], NDArray[np.int64]]]
 """Name to edges, entries of the reference and entries of the candidate."""

@@ -1,7 +1,4 @@
-"""Reading files of events, against the bare reads of h5py and uproot.
-
-Run ``python -m benchmarks.reading --help``.
-"""
+"""Reading files of events, against the bare reads of h5py and uproot."""
 
 from __future__ import annotations
 
@@ -14,26 +11,24 @@ import h5py
 import typer
 import uproot
 
-from benchmarks.common import SAMPLE, SampleOption
+from benchmarks.common import SAMPLE, SampleOption, in_turns, print_header
 from phys_gan.data import read, write
 from phys_gan.data.containers.container import container_of
-from phys_gan.workflows.benchmark import seconds
-
-__all__ = ["main"]
 
 
 def main(
     file: Annotated[
-        list[str] | None, typer.Argument(help="Files to read; by default the first one's layouts.")
+        list[str] | None,
+        typer.Argument(help="Files to read; by default the sample."),
     ] = None,
     sample: SampleOption = SAMPLE,
     times: Annotated[int, typer.Option(help="How often each is read; the best time counts.")] = 7,
 ) -> None:
-    """Say how fast files are read, relative to the bare read of all their data sets or branches.
+    """Time reading of files, relative to the bare read of all their data sets or branches.
 
     Example: python -m benchmarks.reading --times 3
     """
-    typer.echo("| file | bare read [ms] | phys_gan [ms] | relative speed |\n|---|---|---|---|")
+    print_header("file", "bare read [ms]", "phys_gan [ms]", "relative speed")
     if file:
         for name in file:
             typer.echo(_row(Path(name), times))
@@ -52,9 +47,7 @@ def main(
 
 def _row(path: Path, times: int) -> str:
     bare = _bare_hdf5 if container_of(path) == "HDF5" else _bare_root
-    # In turns, so that what else the machine does meets both.
-    pairs = [(seconds(partial(bare, path)), seconds(partial(read, path))) for _ in range(times)]
-    plain, ours = (1e3 * min(column) for column in zip(*pairs, strict=True))
+    plain, ours = 1e3 * in_turns([partial(bare, path), partial(read, path)], times).min(axis=0)
     return f"| {path.name} | {plain:.1f} | {ours:.1f} | {plain / ours:.2f} |"
 
 

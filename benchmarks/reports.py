@@ -1,7 +1,4 @@
-"""Whole validation reports of large files: how long they take, and how much memory.
-
-Run ``python -m benchmarks.reports --help``.
-"""
+"""Whole validation reports of large files: how long they take, and how much memory."""
 
 from __future__ import annotations
 
@@ -14,12 +11,10 @@ from typing import Annotated
 
 import typer
 
-from benchmarks.common import SAMPLE, SampleOption
+from benchmarks.common import SAMPLE, SampleOption, print_header
 from benchmarks.validation import make_samples
 from phys_gan.data import write
 from phys_gan.detectors import load_detector
-
-__all__ = ["main"]
 
 
 def main(
@@ -31,8 +26,7 @@ def main(
 
     Example: python -m benchmarks.reports -n 20000 --many 0
     """
-    typer.echo("| events | cells of a file [MB] | report [s] | peak memory [MB] |")
-    typer.echo("|---|---|---|---|")
+    print_header("events", "cells of a file [MB]", "report [s]", "peak memory [MB]")
     for detector, size in (("calogan", n), ("calochallenge-2", many)):
         if size:
             _report(detector, size, sample)
@@ -42,7 +36,7 @@ def _report(detector: str, n: int, sample: str) -> None:
     n_cells = load_detector(detector).n_cells
     with TemporaryDirectory() as name:
         folder = Path(name)
-        # Made by another process: what this one used itself must not count.
+        # By another process, so that the memory of this one does not count.
         _run([sys.executable, "-c", _WRITE, detector, str(n), sample, name])
         files = [str(folder / "reference.h5"), str(folder / "candidate.h5")]
         began = time.perf_counter()

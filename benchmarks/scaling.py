@@ -1,7 +1,4 @@
-"""How much faster several processes train than one, at equal work.
-
-Run ``python -m benchmarks.scaling --help``.
-"""
+"""How much faster several processes train than one, at equal work."""
 
 from __future__ import annotations
 
@@ -20,8 +17,6 @@ from phys_gan.data import read, split
 from phys_gan.training import load_recipe, train
 from phys_gan.training.processes import is_first
 from phys_gan.validation import physics_score
-
-__all__ = ["main"]
 
 _WARM_UP = 10
 """Steps that are not timed."""
@@ -48,10 +43,12 @@ def main(
     found: dict[int, list[_Spent]] = {1: [], processes: []}
     load = os.getloadavg()[0]
     for _ in range(repeats):
-        # In turn, so that other work on the machine meets both.
+        # In turns, so that other work on the machine meets both.
         for devices, runs in found.items():
             runs.append(_run(options, devices))
     one, several = (min(run.seconds for run in runs) for runs in found.values())
+    pairs = zip(*found.values(), strict=True)
+    single = [f"{a.seconds / b.seconds / processes:.0%}" for a, b in pairs]
     work, parts = (min(run.work for run in runs) for runs in found.values())
     typer.echo(f"{recipe}, {batch} events per step; load of the machine before: {load:.1f}")
     typer.echo(f"1 process:   {1e3 * one / steps:.1f} ms per step, {batch * steps / one:,.0f} / s")
@@ -61,7 +58,7 @@ def main(
     )
     typer.echo(
         f"{one / several:.2f} times as fast, efficiency {one / several / processes:.0%} "
-        f"(single runs: {', '.join(_efficiencies(found[1], found[processes], processes))})"
+        f"(single runs: {', '.join(single)})"
     )
     typer.echo(
         f"processor time per step: {1e3 * work / steps:.1f} ms, and {1e3 * parts / steps:.1f} ms "
@@ -74,11 +71,6 @@ class _Spent(NamedTuple):
 
     seconds: float
     work: float
-
-
-def _efficiencies(one: list[_Spent], several: list[_Spent], processes: int) -> list[str]:
-    pairs = zip(one, several, strict=True)
-    return [f"{a.seconds / b.seconds / processes:.0%}" for a, b in pairs]
 
 
 def _run(options: list[str], devices: int) -> _Spent:

@@ -1,7 +1,4 @@
-"""Stream a large file with little memory, against holding it in memory.
-
-Run ``python -m benchmarks.streaming --help``.
-"""
+"""Stream a large file with little memory, against holding it in memory."""
 
 from __future__ import annotations
 
@@ -16,13 +13,10 @@ import h5py
 import numpy as np
 import typer
 
-from benchmarks.common import run_child
+from benchmarks.common import run_child, sparse_cells
 from phys_gan.data import read
 from phys_gan.data.streaming import stream
-from phys_gan.events import Events
 from phys_gan.randomness import stream as random_stream
-
-__all__ = ["main"]
 
 _N_CELLS = 6480
 _BLOCK = 2000
@@ -76,7 +70,6 @@ def _report(use: str, limit: float, streamed: dict[str, float], held: dict[str, 
 
 
 def _make(path: Path, gigabytes: float, gzip: bool) -> int:
-    """Write showers that are as sparse as those of CaloChallenge's data set 2."""
     n_events = max(_BLOCK, round(gigabytes * 1e9 / (4 * _N_CELLS) / _BLOCK) * _BLOCK)
     random = random_stream(1, "benchmark")
     options = {"compression": "gzip", "compression_opts": 1} if gzip else {}
@@ -86,16 +79,14 @@ def _make(path: Path, gigabytes: float, gzip: bool) -> int:
         )
         energies = file.create_dataset("incident_energies", (n_events, 1), "f4")
         for start in range(0, n_events, _BLOCK):
-            cells = np.zeros((_BLOCK, _N_CELLS), np.float32)
-            hit = random.random(cells.shape, np.float32) < 0.1
-            cells[hit] = random.exponential(10.0, np.count_nonzero(hit))
+            cells = sparse_cells(random, (_BLOCK, _N_CELLS))
             showers[start : start + _BLOCK] = cells
             energies[start : start + _BLOCK, 0] = cells.sum(axis=1)
     return n_events
 
 
 def _measure(path: Path, way: str, use: str, limit: float) -> dict[str, float]:
-    """Go through the file once, and say how long it took and how much memory."""
+    """Go through the file once; return the time [s] and the peak memory [GB]."""
     reading = 0.0
     if way == "stream":
         resource.setrlimit(resource.RLIMIT_AS, (int(limit * 1e9), int(limit * 1e9)))
@@ -105,19 +96,15 @@ def _measure(path: Path, way: str, use: str, limit: float) -> dict[str, float]:
     else:
         events = read(path, detector="calochallenge-2")
         reading = time.perf_counter() - begin
-        batches = _in_memory(events)
+        order = random_stream(1, "order").permutation(len(events))
+        starts = range(0, len(events), _BATCH)
+        batches = (events[order[start : start + _BATCH]] for start in starts)
     for batch in batches:
         if use == "logarithm":
             np.log1p(batch.cells)
     seconds = time.perf_counter() - begin
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9
     return {"seconds": seconds, "reading": reading, "peak": peak}
-
-
-def _in_memory(events: Events) -> Any:
-    order = random_stream(1, "order").permutation(len(events))
-    for start in range(0, len(events), _BATCH):
-        yield events[order[start : start + _BATCH]]
 
 
 if __name__ == "__main__":

@@ -1,7 +1,4 @@
-"""The one-dimensional comparison of two samples, against a plain NumPy script in double precision.
-
-Run ``python -m benchmarks.validation --help``.
-"""
+"""One-dimensional comparison of two samples, relative to a plain NumPy script."""
 
 from __future__ import annotations
 
@@ -15,7 +12,7 @@ import numpy as np
 import typer
 from numpy.typing import NDArray
 
-from benchmarks.common import SAMPLE, SampleOption, run_child
+from benchmarks.common import SAMPLE, SampleOption, print_header, run_child
 from benchmarks.plain_observables import plain_comparison, plain_observables
 from phys_gan.data import read
 from phys_gan.detectors import load_detector
@@ -29,8 +26,6 @@ from phys_gan.validation import Options, compare
 from phys_gan.validation.averages import ProfileSums
 from phys_gan.workflows.benchmark import seconds
 
-__all__ = ["main", "make_samples"]
-
 _SMEARING = 0.05
 _SIMULATED = 1000
 _BLOCK = 1000
@@ -43,10 +38,10 @@ def main(
     sample: SampleOption = SAMPLE,
     child: Annotated[str, typer.Option(hidden=True)] = "",
 ) -> None:
-    """Say how long observables, spectra, profiles and histograms of two samples take, and where.
+    """Time observables, spectra, profiles and histograms of two samples.
 
-    Each way runs in a process of its own, in turns, so that what else the machine does meets
-    both; memory is the most that it takes at any time beyond the events themselves.
+    Each way runs in a process of its own, in turns, so that other work on the machine meets both;
+    memory is the peak beyond the events themselves.
 
     Example: python -m benchmarks.validation -n 20000 --many 0
     """
@@ -56,8 +51,7 @@ def main(
         measure_it = seconds if what == "seconds" else _megabytes
         typer.echo(json.dumps(measure_it(partial(_WAYS[way], reference, candidate))))
         return
-    typer.echo("| events | way | time [s] | times as fast | memory beside the events [MB] |")
-    typer.echo("|---|---|---|---|---|")
+    print_header("events", "way", "time [s]", "times as fast", "memory beside the events [MB]")
     for detector, size in (("calogan", n), ("calochallenge-2", many)):
         if size:
             _report(detector, size, times, sample)

@@ -1,28 +1,22 @@
-"""Writing files of events, against h5py's own compression in one thread.
-
-Run ``python -m benchmarks.writing --help``.
-"""
+"""Writing files of events, against h5py's own compression in one thread."""
 
 from __future__ import annotations
 
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import h5py
 import numpy as np
 import typer
 
-from benchmarks.common import SAMPLE, SampleOption
+from benchmarks.common import SAMPLE, SampleOption, print_header
 from phys_gan.data import join, read, writing
 from phys_gan.events import Events
 from phys_gan.randomness import stream as random_stream
-
-__all__ = ["main"]
 
 _CHUNK_BYTES = 1 << 20
 _LAYOUTS = (
@@ -33,13 +27,12 @@ _LAYOUTS = (
 )
 
 
-@dataclass(frozen=True)
-class _Cost:
+class _Cost(NamedTuple):
     """What writing took: seconds on the clock, seconds of all cores, bytes on disk."""
 
     wall: float
     cores: float
-    size: int
+    size: float
 
 
 def main(
@@ -49,7 +42,7 @@ def main(
     times: Annotated[int, typer.Option(help="How often each is written; the best counts.")] = 3,
     folder: Annotated[Path | None, typer.Option(help="Where to write.")] = None,
 ) -> None:
-    """Say how fast showers are written, and how large the files are.
+    """Time writing of showers, and measure the size of the files.
 
     Example: python -m benchmarks.writing -n 20000
     """
@@ -63,24 +56,23 @@ def main(
         for layout, ending in _LAYOUTS:
             path = Path(home) / f"{layout}{ending}"
             ways[layout] = partial(_written, path, layout, blocks)
-        parts = _parts(Path(home), blocks)
+        parts = [
+            _written(Path(home) / f"part{number:06d}.h5", "calogan-hdf5", [events])
+            for number, events in enumerate(blocks)
+        ]
         ways["parts joined, calogan-hdf5"] = partial(_joined, parts, Path(home) / "joined.h5")
-        # In turns, so that what else the machine does meets all.
+        # In turns, so that other work on the machine meets all.
         rounds = [{name: _cost(way) for name, way in ways.items()} for _ in range(times)]
     best = {
         name: _Cost(
-            min(costs[name].wall for costs in rounds),
-            min(costs[name].cores for costs in rounds),
-            rounds[0][name].size,
+            *(min(values) for values in zip(*(costs[name] for costs in rounds), strict=True))
         )
         for name in ways
     }
     plain = next(iter(best.values()))
-    typer.echo(
-        f"{n} showers of {events.detector.n_cells} cells, {volume:.0f} MB of them\n\n"
-        "| way | showers/s | MB/s of cells | relative speed | core-µs per shower | bytes per "
-        "shower | relative size |\n|---|---|---|---|---|---|---|"
-    )
+    typer.echo(f"{n} showers of {events.detector.n_cells} cells, {volume:.0f} MB of them\n")
+    print_header("way", "showers/s", "MB/s of cells", "relative speed", "core-µs per shower",
+                 "bytes per shower", "relative size")  # fmt: skip
     for name, cost in best.items():
         typer.echo(
             f"| {name} | {n / cost.wall:,.0f} | {volume / cost.wall:.0f} | "
@@ -138,14 +130,6 @@ def _append(file: Any, name: str, values: Any) -> None:
     first = len(data_set)
     data_set.resize(first + len(values), axis=0)
     data_set[first:] = values
-
-
-def _parts(home: Path, blocks: list[Events]) -> list[Path]:
-    """Write each block into a file of its own."""
-    return [
-        _written(home / f"part{number:06d}.h5", "calogan-hdf5", [events])
-        for number, events in enumerate(blocks)
-    ]
 
 
 def _joined(parts: list[Path], path: Path) -> Path:

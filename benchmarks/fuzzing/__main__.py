@@ -1,4 +1,4 @@
-"""The command: many cases into a file that it goes on with, or one case again."""
+"""The command: many cases, logged in a file, or one case again."""
 
 from __future__ import annotations
 
@@ -12,11 +12,8 @@ from typing import Any
 
 import torch
 
-from benchmarks.fuzzing.cases import make_case, prepared, try_case
-from benchmarks.fuzzing.workers import run_cases
+from benchmarks.fuzzing.cases import make_case, prepared, run_cases, try_case
 from phys_gan.errors import PhysGanError
-
-__all__ = ["main", "summary"]
 
 _FINE = ("read", "refused")
 
@@ -54,7 +51,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--cases", type=int, default=10_000, help="number of damaged files")
     parser.add_argument("--seed", type=int, default=1, help="seed of the damage")
     parser.add_argument("--folder", type=Path, default=Path("fuzzing"), help="where results go")
-    parser.add_argument("--case", type=int, help="repeat one case in this process, and tell all")
+    parser.add_argument("--case", type=int, help="repeat one case in this process, in full")
     parser.add_argument("--seconds", type=float, default=10.0, help="time limit of each file")
     options = parser.parse_args(arguments)
     torch.set_num_threads(1)

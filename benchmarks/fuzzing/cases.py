@@ -1,31 +1,40 @@
-"""One damaged file by its number: how it is made, and what reading it must do."""
+"""Damaged files by their numbers: how one is made, and what comes of reading it.
+
+Files are read in a process with limits of time and memory, which may die.
+"""
 
 from __future__ import annotations
 
+import multiprocessing
+import resource
 import shutil
 import struct
+import tempfile
 import time
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
+import torch
 
-from benchmarks.fuzzing.bases import input_files, model_files
-from benchmarks.fuzzing.mutations import damage, lie
+from benchmarks.fuzzing.damage import damage, lie
+from benchmarks.fuzzing.files import input_files, model_files
 from phys_gan.data import inspect, read
 from phys_gan.errors import PhysGanError
 from phys_gan.model import Model
 
-__all__ = ["Case", "Kind", "Outcome", "make_case", "prepared", "try_case"]
-
 Kind = Literal["models", "inputs"]
 Outcome = Literal["read", "refused", "memory", "sentence", "exception", "crash", "hang"]
-"""Read; refused in one sentence; refused for want of memory; then the findings: a sentence that is
-none, another exception, a process that died, a process that did not end."""
+"""Read; refused in one sentence; refused for lack of memory; then the findings: a malformed
+sentence, another exception, a process that died, a process that did not end."""
 
 _LONGEST = 1500
+_MEMORY = 4 << 30
+_SECONDS = 10.0
 _SLOW = ("calogan-root",)
 """Layouts with hundreds of branches: damaged in one of twenty cases only."""
 
@@ -49,10 +58,8 @@ class Case:
 
 def prepared(kind: Kind, folder: Path) -> dict[str, Path]:
     """Return the sound files by name, written where they are not there yet."""
-    make: Callable[[Path], object] = model_files if kind == "models" else input_files
-    found = make(folder / "sound" / kind)
-    assert isinstance(found, dict)
-    return found
+    make = model_files if kind == "models" else input_files
+    return make(folder / "sound" / kind)
 
 
 def make_case(kind: Kind, sound: dict[str, Path], seed: int, number: int, place: Path) -> Case:
@@ -99,7 +106,7 @@ def try_case(kind: Kind, case: Case) -> tuple[Outcome, str]:
         except PhysGanError as error:
             said = str(error)
             outcome = "memory" if "do not fit into memory" in said else "refused"
-            if _no_sentence(error, case.path):
+            if not said.isprintable() or len(said) > _LONGEST or not error.remedy:
                 return "sentence", said[:_LONGEST]
         except MemoryError as error:
             return "exception", f"MemoryError: {error}"
@@ -120,13 +127,93 @@ def _generate(path: Path) -> None:
         model.sample(middle, seed=1, n=4)
 
 
-def _no_sentence(error: PhysGanError, path: Path) -> bool:
-    text = str(error)
-    return not text.isprintable() or len(text) > _LONGEST or not error.remedy
-
-
 def timed(kind: Kind, case: Case) -> tuple[Outcome, str, float]:
     """Return the same and the seconds that it took."""
     begin = time.monotonic()
     outcome, said = try_case(kind, case)
     return outcome, said, time.monotonic() - begin
+
+
+def run_cases(
+    kind: Kind,
+    sound: dict[str, Path],
+    seed: int,
+    numbers: list[int],
+    findings: Path | None = None,
+    seconds: float = _SECONDS,
+) -> Iterator[dict[str, Any]]:
+    """Read damaged files one after the other in a process that is begun again when it dies.
+
+    Arguments:
+        kind: Models or inputs.
+        sound: The sound files by name.
+        seed: Seed of the damage.
+        numbers: Numbers of the cases.
+        findings: Where files are kept that did what none should do; None keeps none.
+        seconds: Time limit for each.
+
+    Yields:
+        What came of each case.
+    """
+    for name, path in sound.items():
+        # What reading imports is imported here, once.
+        outcome, said, _ = timed(kind, Case(-1, name, "nothing", path))
+        assert outcome == "read", said
+    # Forked, so that a new one has everything imported already.
+    context = multiprocessing.get_context("fork")
+    worker: tuple[Any, Connection] | None = None
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            for number in numbers:
+                place = Path(folder) / "case"
+                shutil.rmtree(place, ignore_errors=True)
+                place.mkdir()
+                case = make_case(kind, sound, seed, number, place)
+                if worker is None:
+                    ours, theirs = context.Pipe()
+                    process = context.Process(target=_work, args=(kind, theirs), daemon=True)
+                    process.start()
+                    theirs.close()
+                    worker = process, ours
+                result = _ask(worker, case, seconds)
+                if result["outcome"] in ("crash", "hang"):
+                    worker[0].kill()
+                    worker[0].join()
+                    worker = None
+                if findings is not None and result["outcome"] not in ("read", "refused"):
+                    findings.mkdir(parents=True, exist_ok=True)
+                    shutil.copytree(place, findings / f"{kind}-{number}", dirs_exist_ok=True)
+                yield result
+    finally:
+        if worker is not None:
+            worker[0].kill()
+            worker[0].join()
+
+
+def _ask(worker: tuple[Any, Connection], case: Case, seconds: float) -> dict[str, Any]:
+    process, pipe = worker
+    result = {"case": case.number, "base": case.base, "change": case.change}
+    try:
+        pipe.send(case)
+        if not pipe.poll(seconds):
+            return result | {"outcome": "hang", "said": f"no end after {seconds:g} s"}
+        outcome, said, took = pipe.recv()
+    except (EOFError, OSError):
+        process.join()
+        return result | {"outcome": "crash", "said": f"exit code {process.exitcode}"}
+    return result | {"outcome": outcome, "said": said, "seconds": round(took, 3)}
+
+
+def _work(kind: Kind, pipe: Connection) -> None:
+    warnings.simplefilter("ignore")
+    # The threads of the process before the fork are not here, and several would wait for them.
+    torch.set_num_threads(1)
+    used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (used + _MEMORY, used + _MEMORY))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    while True:
+        try:
+            case = pipe.recv()
+        except EOFError:
+            return
+        pipe.send(timed(kind, case))

@@ -12,9 +12,8 @@ import pytest
 import torch
 
 from benchmarks.fuzzing.__main__ import main, summary
-from benchmarks.fuzzing.cases import Case, Kind, make_case, prepared, try_case
-from benchmarks.fuzzing.mutations import MUTATIONS, damage
-from benchmarks.fuzzing.workers import run_cases
+from benchmarks.fuzzing.cases import Case, Kind, make_case, prepared, run_cases, try_case
+from benchmarks.fuzzing.damage import MUTATIONS, damage
 
 pytestmark = [
     pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="needs Linux"),
@@ -131,7 +130,7 @@ def test_what_dies_or_hangs_is_told(
         except (MemoryError, KeyError) as error:
             return "exception", type(error).__name__, 0.0
 
-    monkeypatch.setattr("benchmarks.fuzzing.workers.timed", judged)
+    monkeypatch.setattr("benchmarks.fuzzing.cases.timed", judged)
     numbers = [0, 1, 2, 3, 4]
     kept = tmp_path / "kept"
     results = list(run_cases("models", prepared("models", folder), 1, numbers, kept, 5.0))

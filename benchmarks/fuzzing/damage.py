@@ -10,8 +10,6 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["MUTATIONS", "Mutation", "damage", "lie"]
-
 Mutation = Callable[[np.random.Generator, bytearray], None]
 
 _HOSTILE = (

@@ -7,6 +7,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 import torch
 
@@ -29,8 +30,6 @@ from phys_gan.networks import (
     StyleGanConfig,
     build_generator,
 )
-
-__all__ = ["input_files", "model_files"]
 
 _BANDS = {"galaxy10-hdf5": "grz", "galaxiesml-hdf5": "grizy", "cosmos-fits": "i"}
 _SHOWERS = Detector.from_toml(
@@ -80,23 +79,16 @@ def input_files(folder: Path) -> dict[str, Path]:
             path.parent.mkdir(parents=True, exist_ok=True)
             write(path, _sample(name), format=name)
         found[name] = path
-    found["texts-hdf5"] = _with_long_texts(found["calochallenge-hdf5"], folder / "texts-hdf5")
-    return found
-
-
-def _with_long_texts(source: Path, folder: Path) -> Path:
-    """Copy a file with its attributes as texts of variable length, as other programs write."""
-    import h5py
-
-    path = folder / source.name
+    # Attributes as texts of variable length, as other programs write them.
+    source = found["calochallenge-hdf5"]
+    path = found["texts-hdf5"] = folder / "texts-hdf5" / source.name
     if not path.exists():
-        folder.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source, path)
         with h5py.File(path, "r+") as file:
-            texts = attributes(file)
-            for name, text in texts.items():
+            for name, text in attributes(file).items():
                 file.attrs[name] = text
-    return path
+    return found
 
 
 def model_files(folder: Path) -> dict[str, Path]:
