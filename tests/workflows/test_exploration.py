@@ -1,4 +1,4 @@
-"""What a model does, as a page and as numbers; of small models that learnt little."""
+"""What a model does, as a page and as numbers, and what to cite; of models that learned little."""
 
 from __future__ import annotations
 
@@ -12,15 +12,18 @@ import torch
 
 import phys_gan as pg
 from phys_gan.encodings import build_encoding
-from phys_gan.errors import ConfigError, RangeError
+from phys_gan.errors import ConfigError, DataError, MissingError, RangeError
 from phys_gan.events import Events
 from phys_gan.model import Model
-from phys_gan.networks import Sizes, build_generator
+from phys_gan.networks import build_generator
+from phys_gan.references import bibtex, recipe_references
 from phys_gan.report import pictures
 from phys_gan.report.pictures import Drawing, Picture
 from phys_gan.simulation.galaxies import simulate_galaxies
 from phys_gan.toys import simulate_toy
+from phys_gan.training import load_recipe, recipe_names
 from phys_gan.workflows import demo_sample
+from phys_gan.workflows.exploration import cite
 
 # So alike and so bright that a network which makes their mean makes a galaxy.
 GALAXIES = simulate_galaxies(
@@ -142,3 +145,64 @@ def test_what_cannot_be_explored() -> None:
         pg.explore(untrained("cycle", GEANT4))
     with pytest.raises(RangeError, match="n = 1 latents are too few; ask for 2 or more"):
         pg.explore(untrained("galaxies-dcgan", GALAXIES, *SMALL), n=1)
+
+
+EVENTS = pg.simulate(pg.load_detector("calogan"), 50)
+
+
+def keys(text: str) -> list[str]:
+    return re.findall(r"^@\w+\{(.+),$", text, re.MULTILINE)
+
+
+def save(path: Path, provenance: dict[str, str]) -> Path:
+    """Write a small model that says in its provenance what it used."""
+    recipe = load_recipe("showers", ["network.latent=4", "network.width=8", "network.depth=1"])
+    encoding = build_encoding(recipe.encoding, EVENTS.detector).fit(EVENTS)
+    generator = build_generator(
+        recipe.network, EVENTS.detector, encoding.n_globals, encoding.n_conditions
+    )
+    Model(encoding, recipe.encoding, generator.eval(), recipe.network, provenance).save(path)
+    return path
+
+
+@pytest.mark.parametrize("name", recipe_names())
+def test_a_recipe_by_name_and_by_file(name: str, tmp_path: Path) -> None:
+    recipe = load_recipe(name)
+    (tmp_path / "own.toml").write_text(recipe.to_toml(), "utf-8")
+    assert cite(name) == cite(tmp_path / "own.toml") == bibtex(recipe_references(recipe))
+    assert keys(cite(name))[0] == "physgan"
+
+
+def test_a_recipe_cites_its_detector() -> None:
+    assert keys(cite("calogan"))[1] == "paganini2017calogan"
+
+
+def test_a_model_cites_what_it_says(tmp_path: Path) -> None:
+    used = ("physgan", "paganini2017calogan", "mescheder2018r1")
+    model = save(tmp_path / "model.safetensors", {"references": " ".join(used)})
+    assert cite(model) == cite(tmp_path) == cite(str(tmp_path)) == bibtex(used)
+
+
+@pytest.mark.parametrize("provenance", [{}, {"references": " "}])
+def test_a_model_that_does_not_say(provenance: dict[str, str], tmp_path: Path) -> None:
+    model = save(tmp_path / "model.safetensors", provenance)
+    with pytest.raises(MissingError, match="does not name its references; cite the recipe"):
+        cite(model)
+
+
+def test_what_is_neither_a_recipe_nor_a_model(tmp_path: Path) -> None:
+    with pytest.raises(MissingError, match=r"neither a recipe nor a model; recipes: .*showers"):
+        cite("nothing")
+    (tmp_path / "showers.h5").touch()
+    with pytest.raises(MissingError, match="neither"):
+        cite(tmp_path / "showers.h5")
+    with pytest.raises(MissingError, match="there is no recipe"):
+        cite(tmp_path / "none.toml")
+    with pytest.raises(MissingError, match="there is no model"):
+        cite(tmp_path)
+    (tmp_path / "bad.toml").write_text("name = ", "utf-8")
+    with pytest.raises(ConfigError, match="is not TOML"):
+        cite(tmp_path / "bad.toml")
+    (tmp_path / "bad.safetensors").write_bytes(b"no model")
+    with pytest.raises(DataError, match="is not a model"):
+        cite(tmp_path / "bad.safetensors")
