@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress as Bar
     from rich.progress import ProgressColumn, TaskID
 
-    from phys_gan.training.loop import Report
+    from phys_gan.training.loop import StepCallback
     from phys_gan.workflows.cluster import Cluster
 
 _WRONG, _FAULT, _INTERRUPTED, _NOT_READ = 2, 70, 130, 141
@@ -280,7 +280,7 @@ def _bar(*columns: str | ProgressColumn, stderr: bool) -> Iterator[Bar]:
 
 
 @contextmanager
-def training_progress(total: int) -> Iterator[Report]:
+def training_progress(total: int) -> Iterator[StepCallback]:
     """Show a bar of events shown, and a line for each report."""
     from rich.progress import BarColumn, MofNCompleteColumn, TimeElapsedColumn, TimeRemainingColumn
 

@@ -166,7 +166,7 @@ def train(
             "training needs data and a run directory", remedy="add --data FILE... --out RUN"
         )
     seconds = None if wall_time is None else parse_duration(wall_time)
-    from phys_gan.training.loop import silent, unwatched
+    from phys_gan.training.loop import ignore
     from phys_gan.training.processes import is_first
     from phys_gan.workflows import train as run
     from phys_gan.workflows.live import tensorboard
@@ -177,8 +177,8 @@ def train(
     left = None if seconds is None else max(0.0, seconds - (time.monotonic() - _BEGAN))
     try:
         with (
-            tensorboard(out / "tensorboard") if live else nullcontext(unwatched) as watch,
-            training_progress(resolved.training.events) if first else nullcontext(silent) as report,
+            tensorboard(out / "tensorboard") if live else nullcontext(ignore) as watch,
+            training_progress(resolved.training.events) if first else nullcontext(ignore) as report,
         ):
             if live:
                 typer.echo(f"Follow it with: tensorboard --logdir {shlex.quote(str(out))}")

@@ -248,9 +248,7 @@ def _calogan(device: torch.device) -> Generate:
     """Return the published generator as a plain module, with random weights."""
     recipe = load_recipe("calogan", [])
     encoding = build_encoding(recipe.encoding, load_detector("calogan"))
-    generator = build_generator(
-        recipe.network, encoding.detector, encoding.n_globals, encoding.n_conditions
-    )
+    generator = build_generator(recipe.network, encoding.detector, Sizes.of(encoding))
     generator = generator.to(device).eval().requires_grad_(False)
 
     @torch.no_grad()

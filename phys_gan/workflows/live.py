@@ -44,7 +44,7 @@ _CHARTS = {
 
 
 @contextmanager
-def tensorboard(directory: str | Path) -> Iterator[Watch]:
+def tensorboard(directory: str | Path) -> Iterator[ReportCallback]:
     """Follow a training on a page of TensorBoard, ``tensorboard --logdir DIRECTORY``.
 
     Yields what to give to ``phys_gan.train(..., watch=)``: it writes all scalars of each report,

@@ -11,7 +11,7 @@ from phys_gan.encodings import ShowerEncoding
 from phys_gan.encodings.shower import ShowerEncodingConfig
 from phys_gan.generation import pretrained_names
 from phys_gan.model import Model
-from phys_gan.networks import CompactConfig, build_generator
+from phys_gan.networks import CompactConfig, Sizes, build_generator
 from phys_gan.training import recipe_names
 from phys_gan.workflows import demo_sample, production
 from phys_gan.workflows.exploration import cite
@@ -83,7 +83,7 @@ def saved(tmp_path_factory):
     encoding = ShowerEncoding(events.detector).fit(events)
     config = CompactConfig(latent=8, width=16, depth=1)
     torch.manual_seed(0)
-    generator = build_generator(config, events.detector, 3, 2).eval()
+    generator = build_generator(config, events.detector, Sizes(3, 504, 2)).eval()
     generator.adapt(*encoding.encode(events))
     run = tmp_path_factory.mktemp("run")
     Model(encoding, ShowerEncodingConfig(), generator, config, {}).save(run / "model.safetensors")

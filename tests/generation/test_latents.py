@@ -16,7 +16,7 @@ from phys_gan.encodings.image import ImageEncodingConfig
 from phys_gan.errors import ConfigError, RangeError
 from phys_gan.generation.latents import mix_styles, n_structural, n_style_layers, spherical_walk
 from phys_gan.model import Model
-from phys_gan.networks import DcganConfig, StyleGanConfig, build_generator
+from phys_gan.networks import DcganConfig, Sizes, StyleGanConfig, build_generator
 from phys_gan.randomness import normal_noise
 from phys_gan.simulation.galaxies import simulate_galaxies
 
@@ -49,7 +49,7 @@ def build(config: DcganConfig | StyleGanConfig) -> Model:
     torch.manual_seed(1)
     options = ImageEncodingConfig(conditions=("flux",))
     encoding = ImageEncoding(GALAXIES.detector, options).fit(GALAXIES)
-    generator = build_generator(config, GALAXIES.detector, 0, 1).eval()
+    generator = build_generator(config, GALAXIES.detector, Sizes(0, 1024, 1)).eval()
     generator.adapt(*encoding.encode(GALAXIES))
     for name, weight in generator.named_parameters():
         if name.endswith("strength"):

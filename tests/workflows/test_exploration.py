@@ -15,7 +15,7 @@ from phys_gan.encodings import build_encoding
 from phys_gan.errors import ConfigError, DataError, MissingError, RangeError
 from phys_gan.events import Events
 from phys_gan.model import Model
-from phys_gan.networks import build_generator
+from phys_gan.networks import Sizes, build_generator
 from phys_gan.references import bibtex, recipe_references
 from phys_gan.report import pictures
 from phys_gan.report.pictures import Drawing, Picture
@@ -158,9 +158,7 @@ def save(path: Path, provenance: dict[str, str]) -> Path:
     """Write a small model that says in its provenance what it used."""
     recipe = load_recipe("showers", ["network.latent=4", "network.width=8", "network.depth=1"])
     encoding = build_encoding(recipe.encoding, EVENTS.detector).fit(EVENTS)
-    generator = build_generator(
-        recipe.network, EVENTS.detector, encoding.n_globals, encoding.n_conditions
-    )
+    generator = build_generator(recipe.network, EVENTS.detector, Sizes.of(encoding))
     Model(encoding, recipe.encoding, generator.eval(), recipe.network, provenance).save(path)
     return path
 
