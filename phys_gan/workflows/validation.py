@@ -119,7 +119,7 @@ def measure_on(
     parts: int | None = None,
     report: Callable[[int], None] | None = None,
     **options: Any,
-) -> Measured:
+) -> Sample:
     """Measure files as :func:`~phys_gan.validation.sample.measure_sample` does, on workers.
 
     Arguments:
@@ -144,12 +144,12 @@ def measure_on(
             report(done)
 
     measure = partial(_measure_part, name=name, version=__version__, options=options)
-    return cluster.reduce(measure, Measurement.merged, tasks, count).finish()
+    return cluster.reduce(measure, Accumulator.merged, tasks, count).sample()
 
 
 def _measure_part(
     task: tuple[int, Blocks], *, name: str, version: str, options: dict[str, Any]
-) -> Measurement:
+) -> Accumulator:
     """Measure a part, on a worker."""
     before, blocks = task
     for source in blocks.found.sources:
@@ -158,7 +158,7 @@ def _measure_part(
     # As in a comparison: other threads of BLAS would add up in another order.
     with threadpool_limits(1, user_api="blas"):
         for events in blocks:
-            found = found or Measurement(events, name, before, **options)
+            found = found or Accumulator(events, name, before, **options)
             found.add(events)
     assert found is not None, "parts have at least one block"
     return found
