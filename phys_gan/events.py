@@ -115,7 +115,7 @@ class Events:
                 value=array.shape,
                 constraint=shape,
             )
-        # The smallest and largest value tell about NaN and infinities without a temporary array.
+        # NaN and infinities show in the smallest and largest value, without a temporary array.
         low, high = (array.min(), array.max()) if array.size else (0.0, 0.0)
         if not (np.isfinite(low) and np.isfinite(high)):
             events = np.flatnonzero(~np.isfinite(array).reshape(len(array), -1).all(axis=1))

@@ -166,7 +166,7 @@ def parse_toml(text: str) -> dict[str, Any]:
         # as many dots as they like.
         for line in text.splitlines():
             if line.count(".") > _MOST_DOTS and _NUMBER.sub("", line).count(".") > _MOST_DOTS:
-                raise ValueError(f"a line has more than {_MOST_DOTS} dots that belong to no number")
+                raise ValueError(f"a line has more than {_MOST_DOTS} dots outside numbers")
         return tomllib.loads(text)
     except RecursionError:
         raise ValueError("its values are nested too deeply") from None

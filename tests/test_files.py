@@ -128,7 +128,7 @@ def test_a_lock_that_cannot_be_made(tmp_path: Path) -> None:
 
 
 BOMBS = {
-    "dots": (10**5 * "a." + "a = 1", "dots that belong to no number"),
+    "dots": (10**5 * "a." + "a = 1", "dots outside numbers"),
     "brackets": ("a = " + 10**5 * "[" + 10**5 * "]", "nested too deeply"),
     "length": (MOST_TEXT * "#" + "#", "at most 4,194,304 may be"),
     "no value": ("a = \n", "Invalid value"),

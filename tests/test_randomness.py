@@ -13,7 +13,7 @@ def test_streams_repeat_and_differ() -> None:
     first = stream(1, "a").random(1000)
     np.testing.assert_array_equal(first, stream(1, "a").random(1000))
     for other in (stream(1, "b"), stream(2, "a")):
-        # The correlation of independent numbers has a spread of 1/sqrt(1000).
+        # The correlation of independent numbers has a standard deviation of 1/sqrt(1000).
         assert abs(np.corrcoef(first, other.random(1000))[0, 1]) < 5 / np.sqrt(1000)
 
 
@@ -46,10 +46,10 @@ def test_noise_is_standard_normal(size: int) -> None:
 
 def test_noise_is_uncorrelated_within_and_between_events() -> None:
     noise = normal_noise(7, 0, 20_000, 16)
-    spread = 1 / np.sqrt(len(noise))
+    error = 1 / np.sqrt(len(noise))
     columns = np.corrcoef(noise.T) - np.eye(16)
-    assert np.abs(columns).max() < 5 * spread
-    assert abs(np.corrcoef(noise[:-1, 0], noise[1:, 0])[0, 1]) < 5 * spread
+    assert np.abs(columns).max() < 5 * error
+    assert abs(np.corrcoef(noise[:-1, 0], noise[1:, 0])[0, 1]) < 5 * error
 
 
 def test_seeds_differ() -> None:
@@ -94,7 +94,7 @@ def test_draws_by_weight_are_never_more_than_one_off(
     assert not times[values == 0].any()
 
 
-def test_draws_by_weight_have_the_right_mean_and_the_least_spread() -> None:
+def test_draws_by_weight_have_the_right_mean_and_the_smallest_variance() -> None:
     weights = stream(3, "weights").exponential(size=200) ** 2
     random, rounds = stream(4, "draws"), 2000
     times = sum(

@@ -116,10 +116,10 @@ def test_what_is_even(values, otherwise, even):
     assert is_logarithmic(values, otherwise) == even
     if isinstance(values, tuple):
         drawn = draw_values(values, 4000, np.random.default_rng(1), logarithmic=otherwise)
-        share = np.log(drawn) / np.log(100) if even else (drawn - 1) / 99
+        fraction = np.log(drawn) / np.log(100) if even else (drawn - 1) / 99
         # Standard error of the mean of a uniform distribution: 1 / sqrt(12 n).
-        assert abs(share.mean() - 0.5) < 5 / np.sqrt(12 * 4000)
-        assert abs(np.mean(share < 0.25) - 0.25) < 5 * np.sqrt(0.25 * 0.75 / 4000)
+        assert abs(fraction.mean() - 0.5) < 5 / np.sqrt(12 * 4000)
+        assert abs(np.mean(fraction < 0.25) - 0.25) < 5 * np.sqrt(0.25 * 0.75 / 4000)
 
 
 @given(st.floats(1e-5, 1e9))

@@ -293,7 +293,7 @@ class Detector(BaseModel):
     def same_cells(self, other: Detector) -> bool:
         """Return whether both have the same layers of cells in the same unit.
 
-        Toys must have the same name too: coordinates do not tell their spaces apart.
+        Toys must have the same name too, since their coordinates are alike.
         """
         alike = self.cell_unit == other.cell_unit and self.layers == other.layers
         return alike and (not self.is_toy or self.name == other.name)

@@ -157,7 +157,7 @@ class PolarLayer(ShowerLayer):
         if self.n_alpha == 1:
             return ring
         turn = (np.arctan2(y, x) + np.pi) / (2 * np.pi)
-        # A position that is no number has no angle; its radius puts it outside every cell.
+        # NaN has no angle; its radius puts it outside every cell.
         with np.errstate(invalid="ignore"):
             alpha = np.minimum((turn * self.n_alpha).astype(np.int64), self.n_alpha - 1)
         return self._flat(alpha, ring)

@@ -91,7 +91,7 @@ def draw_conditions(
 ) -> dict[str, NDArray[np.float64]]:
     """Return the conditions of n galaxies, shape (n,) each.
 
-    Each condition has a random stream of its own: giving one leaves the others as they are, and
+    Each condition has its own random stream: giving one leaves the others unchanged, and
     the first galaxies of a larger sample are those of a smaller one.
 
     Arguments:

@@ -3,8 +3,8 @@ r"""The parametrisation of electromagnetic showers by Grindhammer and Peters (GF
 A period of the calorimeter acts on a shower as an :class:`EffectiveMedium`. In it the depths of
 the energy follow a gamma distribution whose parameters fluctuate from shower to shower
 (:class:`LongitudinalModel`), and the radii a narrow core with a broad tail, both of which grow
-with depth (:class:`RadialProfile`). :class:`SpotModel` says into how many deposits the energy is
-divided. Depths t are in radiation lengths X_0, radii in mm, energies in MeV.
+with depth (:class:`RadialProfile`). :class:`SpotModel` gives the number of deposits that the energy
+is divided into. Depths t are in radiation lengths X_0, radii in mm, energies in MeV.
 
 References:
     Grindhammer and Peters, The parameterized simulation of electromagnetic showers in

@@ -36,7 +36,7 @@ Spectrum = Literal["uniform", "log-uniform"]
 _BLOCK = 64
 """Events that share a random stream and are worked on together; it bounds the memory."""
 _ENERGY_RANGE = (50.0, 1e7)
-"""Incident energies [MeV] outside which the fitted formulas say nothing."""
+"""Incident energies [MeV] outside which the fitted formulas do not hold."""
 _SMALLEST_Y = 5.0
 """Smallest E / E_c: a shower of fewer particles has no mean profile to fluctuate around."""
 _ELECTROMAGNETIC = ("e+", "e-", "gamma")

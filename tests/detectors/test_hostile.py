@@ -53,9 +53,9 @@ BOMBS: dict[str, tuple[str, str]] = {
     "digits": (POLAR + RING + f"n_alpha = 1{6000 * '0'}", "digits"),
     "brackets": ("a = " + 10**5 * "[" + 10**5 * "]", "nested too deeply"),
     "tables": ("a = " + 10**5 * "{ a = ", "nested too deeply"),
-    "dots": (10**5 * "a." + "a = 1", "dots that belong to no number"),
-    "numbers of dots": (10**5 * "1.1." + "a = 1", "dots that belong to no number"),
-    "quoted dots": (10**5 * '"1.1".' + "a = 1", "dots that belong to no number"),
+    "dots": (10**5 * "a." + "a = 1", "dots outside numbers"),
+    "numbers of dots": (10**5 * "1.1." + "a = 1", "dots outside numbers"),
+    "quoted dots": (10**5 * '"1.1".' + "a = 1", "dots outside numbers"),
     "length": (MOST_TEXT * "#" + "#", "characters, and at most"),
     "a long value": (
         POLAR + RING + 'n_alpha = 1\nrepeat = "' + 10**5 * "a" + '"',

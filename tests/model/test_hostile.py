@@ -108,7 +108,7 @@ LIES: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
         "describes a detector of 10,000,000 cells, but holds only",
     ),
     "brackets": (lambda h: h.update(detector="a = " + 10**5 * "["), "nested too deeply"),
-    "dots": (lambda h: h.update(detector=10**5 * "a." + "a = 1"), "dots that belong to no number"),
+    "dots": (lambda h: h.update(detector=10**5 * "a." + "a = 1"), "dots outside numbers"),
     "text": (lambda h: h.update(provenance={"a": 1}), "is not a model of phys_gan"),
 }
 

@@ -185,9 +185,9 @@ def test_cells_are_in_the_unit_of_the_detector() -> None:
 
 def test_showers_are_symmetric_around_the_axis_and_sparse() -> None:
     events = simulate(load_detector("calochallenge-2"), 800, energy=(1e4, 1e4), seed=9)
-    share = events.cells.reshape(800, 45, 16, 9).sum(axis=(1, 3), dtype=float) / 1e4
-    error = share.std(axis=0) / np.sqrt(800)
-    assert np.all(np.abs(share.mean(axis=0) - share.mean()) < 4 * error)
+    fraction = events.cells.reshape(800, 45, 16, 9).sum(axis=(1, 3), dtype=float) / 1e4
+    error = fraction.std(axis=0) / np.sqrt(800)
+    assert np.all(np.abs(fraction.mean(axis=0) - fraction.mean()) < 4 * error)
     hits = (events.cells > 0).mean()
     assert 0.01 < hits < 0.2
 
@@ -289,12 +289,12 @@ def test_the_mean_profile_is_the_mean_of_the_gamma_functions(name: str) -> None:
     drawn /= 0.9 * energy
     model = longitudinal_model(medium, np.full(200_000, energy))
     profiles = draw_profiles(model, np.random.default_rng(1))
-    for depth, mean, spread in zip(depths, drawn.mean(axis=1), drawn.std(axis=1), strict=True):
+    for depth, mean, std in zip(depths, drawn.mean(axis=1), drawn.std(axis=1), strict=True):
         expected = gammainc(profiles.alpha, profiles.beta * depth)
         # 4.5 standard errors, and 0.1 % for the shares being a ratio of two fluctuating sums.
-        assert mean == pytest.approx(expected.mean(), abs=4.5 * spread / np.sqrt(n) + 0.001)
+        assert mean == pytest.approx(expected.mean(), abs=4.5 * std / np.sqrt(n) + 0.001)
         # The spots add their own fluctuations to those of the parameters.
-        assert 0.95 < spread / expected.std() < 1.6
+        assert 0.95 < std / expected.std() < 1.6
 
 
 def test_the_number_of_spots_is_bounded() -> None:
