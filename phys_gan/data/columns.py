@@ -1,4 +1,10 @@
-"""What files have of each event beside its cells: conditions, weights, and what is not kept."""
+"""The columns of a file beside its cells (:class:`Gathering`): conditions, weights, and the rest.
+
+What another program wrote becomes a condition where it is a number per event, or several
+conditions where it is a short vector, ``name.0``, ``name.1`` ..., or has named fields,
+``name.field``; in a group it is ``group.name``, which all layouts can hold. ``incident_theta`` and
+``incident_phi`` are ``theta`` and ``phi``. What is not kept is noted, with the reason.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +28,7 @@ MOST = 256
 _RENAMED = {"incident_theta": "theta", "incident_phi": "phi"}
 _WEIGHTS = {*WEIGHT_NAMES, *(f"event{name}" for name in WEIGHT_NAMES)}
 _HEADER = "EventHeader.weight"
-_EXACT = 1 << 53
+_EXACT = 1 << 53  # Double precision holds whole numbers up to this one.
 _LISTED = 50
 
 
@@ -59,18 +65,13 @@ class Beside:
 
 
 class Gathering:
-    """Take the columns of a file, one after the other, for what they are.
-
-    What another program wrote becomes a condition where it is a number per event, or several
-    conditions where it is a short vector, ``name.0``, ``name.1`` ..., or has named fields,
-    ``name.field``; in a group it is ``group.name``, which all layouts can hold.
-    ``incident_theta`` and ``incident_phi`` are ``theta`` and ``phi``.
+    """Take the columns of a file one after the other; :meth:`found` returns what they are.
 
     Arguments:
         n_events: Number of events N.
         layout: The conditions that the layout itself has, (N,) each.
         kind: What the container calls a column: ``"data set"``, ``"branch"`` or ``"column"``.
-        weights: The weights (N,), where the user says what they are.
+        weights: The weights (N,), where the user names them.
         unclear: Names of conditions that a column cannot have, and why, as a clause.
     """
 
@@ -90,12 +91,7 @@ class Gathering:
         self._suspects: dict[str, None] = {}
 
     def keep(self, name: str, values: NDArray[np.float64], stored: str) -> None:
-        """Take a condition that phys_gan wrote.
-
-        Arguments:
-            name: Its name.
-            values: Its values.
-            stored: What it is called in the file.
+        """Take a condition that phys_gan wrote, called ``stored`` in the file.
 
         Raises:
             DataError: It is there twice.
@@ -131,7 +127,7 @@ class Gathering:
         """Take a column that another program wrote, or note why it cannot be kept.
 
         Arguments:
-            name: What it is called in the file.
+            name: Its name in the file.
             dtype: The type of its entries.
             shape: How many there are.
             read: Reads it; called only if type and shape will do.
@@ -164,17 +160,11 @@ class Gathering:
         self.offer(name, values.dtype, values.shape, lambda: values)
 
     def leave(self, name: str, why: str, of_many: str = "") -> None:
-        """Note that a column is not kept.
-
-        Arguments:
-            name: What it is called in the file.
-            why: Why, as a clause that begins with "it".
-            of_many: The same of several columns, with "they".
-        """
+        """Note that a column is not kept, and why: a clause with "it", and one with "they"."""
         self._left.setdefault((why, of_many or why), []).append(name)
 
     def holds(self, name: str, what: str) -> None:
-        """Note that a column is not kept because of what it holds."""
+        """Note that a column is not kept, since it holds something else."""
         self.leave(name, f"it holds {what}", f"they hold {what}")
 
     def found(self) -> Beside:
@@ -194,7 +184,7 @@ class Gathering:
         return Beside(self._conditions, self._weights, tuple(notes), frozenset(self._optional))
 
     def _misfit(self, dtype: np.dtype[Any], shape: tuple[int, ...]) -> str:
-        """Return what a column holds that cannot be conditions, or nothing."""
+        """Return what a column holds that cannot become conditions, or an empty text."""
         if dtype.names is None and dtype.kind not in "fiub":
             kinds = {"S": "text", "U": "text", "T": "text", "c": "complex numbers"}
             return kinds.get(dtype.kind, "no numbers")
@@ -208,14 +198,15 @@ class Gathering:
 
     def _take(self, name: str, whole: str, values: NDArray[Any]) -> None:
         """Take one number per event, of a column that may have more."""
-        if values.dtype.kind in "iu" and not _exact(values):
+        beyond = values.dtype.kind in "iu" and len(values) > 0
+        if beyond and max(-int(values.min()), int(values.max())) > _EXACT:
             self.holds(name, "whole numbers beyond 2^53, which a condition cannot be")
             return
         with np.errstate(over="ignore"):
             numbers = np.asarray(values, np.float64)
         if is_weight(name):
             if self._n and not numbers.any():
-                self.leave(name, "it is 0 in all events, as where nobody has set it")
+                self.leave(name, "it is 0 in all events, as if it was never set")
             else:
                 self.weigh(name, numbers)
                 self._optional.add(WEIGHT_NAMES[-1])
@@ -248,8 +239,3 @@ def _twice(what: str, stored: str) -> DataError:
         remedy="remove one of them from the file",
         value=stored,
     )
-
-
-def _exact(values: NDArray[np.integer]) -> bool:
-    """Return whether double precision holds these whole numbers exactly."""
-    return not len(values) or (int(values.min()) >= -_EXACT and int(values.max()) <= _EXACT)

@@ -1,6 +1,6 @@
-"""What one file layout must be able to do.
+"""What one file layout can do (:class:`Format`), and the :class:`Reader` of an open file.
 
-The small TOML file in which a user says where the hits and conditions of a file are.
+A :class:`HitMapping` is the TOML file in which a user names the hits and conditions of a file.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ class Hits(_Table):
 
     Attributes:
         x: Branch of positions, one per hit; ``y``, ``z`` and ``energy`` likewise. Only for trees
-            whose names are free.
+            without prescribed names.
         collections: Names of the collections to add up (EDM4hep); by default all of them.
         length_unit: Unit of the positions.
         energy_unit: Unit of the hit energies; by default that of the layout.
@@ -112,9 +112,7 @@ class Hits(_Table):
 
     @model_validator(mode="after")
     def _all_or_no_names(self) -> Hits:
-        lacking = [
-            n for n, name in zip(("x", "y", "z", "energy"), self.names, strict=True) if not name
-        ]
+        lacking = [name for name in ("x", "y", "z", "energy") if not getattr(self, name)]
         if 0 < len(lacking) < 4:
             raise ValueError(f"the branches of {', '.join(lacking)} are not named")
         if self.collections and not lacking:
@@ -123,13 +121,13 @@ class Hits(_Table):
 
 
 class Frame(_Table):
-    """How positions in the frame of the experiment become positions in that of the shower.
+    """How to turn positions from the frame of the experiment into that of the shower.
 
     Attributes:
         direction: Branches of the direction (or momentum) of the incident particle. EDM4hep
-            files know it.
+            files have it.
         point: Branches of a point on its way, such as the vertex [the hits' ``length_unit``]; by
-            default the origin. EDM4hep files know it.
+            default the origin. EDM4hep files have it.
         radius: Radius of the barrel at which the depth begins [mm]; without one it begins at the
             point itself.
         half_length: Distance from the origin of the endcaps [mm], where there are some.
@@ -155,7 +153,7 @@ class HitMapping(_Table):
         hits: Where the hits are.
         conditions: Conditions by name, one number per event each; ``energy`` is the incident
             kinetic energy. Further columns with a number per event are conditions by their names.
-        weights: Branch of the weights of the events; by default the one called so.
+        weights: Branch of the weights of the events; by default the one of this name.
         frame: How to turn positions into the frame of the shower; left out, they are in it.
     """
 
@@ -172,18 +170,13 @@ class HitMapping(_Table):
         return [*named, self.weights] if self.weights else named
 
     @model_validator(mode="after")
-    def _weights_are_no_condition(self) -> HitMapping:
-        for name in self.conditions:
+    def _is_consistent(self) -> HitMapping:
+        for name, entry in self.conditions.items():
             if name in WEIGHT_NAMES:
-                branch = self.conditions[name].branch
                 raise ValueError(
-                    f"the weight of an event is not a condition: write weights = '{branch}' above "
-                    f"all tables"
+                    f"the weight of an event is not a condition: write weights = '{entry.branch}' "
+                    f"above all tables"
                 )
-        return self
-
-    @model_validator(mode="after")
-    def _turned_once(self) -> HitMapping:
         if self.frame and (self.hits.axes or self.hits.depth == "layer"):
             raise ValueError(
                 "with a frame, axes and depth follow from the direction: leave them out"
@@ -244,11 +237,11 @@ class Reader:
         provenance: How the events were made, and how this file was read.
         block: Events that are stored together; reading a whole number of blocks is fastest.
         notes: What the file has that events cannot hold, and what may be mistaken, a sentence each.
-        direct: Reads the cells into memory that is there already, where the layout can.
+        direct: Reads the cells into existing memory, where the layout can.
         voxelised: Whether the cells are sums of hits that another program wrote.
-        hit_unit: Unit in which their energies were taken to be.
+        hit_unit: The assumed unit of the energies of these hits.
         weights: The weights of all events, where they have some.
-        compressed: Tells the chunks of the data sets that are decompressed for the cells.
+        compressed: Returns the chunks of the data sets that are decompressed for the cells.
         optional: Those of the conditions, and ``"weights"``, that are columns of another program
             beside the layout: files in which such conditions differ can still be read together.
     """
@@ -308,12 +301,12 @@ class Reader:
 
 
 def block_rows(detector: Detector) -> int:
-    """Return how many events make a block where all of them may not fit into memory."""
+    """Return how many events make a block of bounded memory."""
     return max(1, _BLOCK_CELLS // detector.n_cells)
 
 
 def allocating(fill: Fill, n_cells: int) -> Load:
-    """Return what reads the same cells into new memory."""
+    """Return a function that reads the same cells into new memory."""
 
     def load(start: int, stop: int) -> Cells:
         cells = np.empty((stop - start, n_cells), np.float32)

@@ -1,6 +1,7 @@
-"""Hits: energies at points, and their sums in the cells of a detector.
+"""Hits, energies at points (:class:`Hits`), summed into cells (:func:`voxelise`).
 
-From the frame of the experiment to the frame of a shower, and back.
+:class:`ShowerFrame` turns points from the frame of the experiment into that of each shower: the
+origin where the particle enters, z along its direction.
 """
 
 from __future__ import annotations
@@ -17,21 +18,21 @@ from phys_gan.events import Events
 
 _BLOCK_CELLS = 1 << 19
 _BLOCK_HITS = 1 << 16
+# Events whose hits are in memory together.
 _EVENTS = 1000
-"""Events whose hits are in memory together."""
 
 
 @dataclass(frozen=True, eq=False)
 class Hits:
-    """Energies at points, of many events one after the other.
+    """Energies at points of many events, one event after the other.
 
     Arguments:
         counts: Number of hits of each event, shape (N,).
         x: Positions across the shower axis [mm], shape (n_hits,).
-        y: The same across.
+        y: Positions across [mm], shape (n_hits,).
         z: Depth along the axis [mm], or numbers of layers, shape (n_hits,).
         energy: Energies in the unit of the detector, shape (n_hits,).
-        z_counts_layers: Whether ``z`` is a number of layers, of which the whole part counts.
+        z_counts_layers: Whether the whole part of ``z`` is the number of a layer.
         first_event: Number of the first event in its file, for messages.
 
     Raises:
@@ -58,7 +59,7 @@ class Hits:
                     value=len(values),
                     constraint=total,
                 )
-            # The smallest and largest value tell without a temporary array.
+            # The smallest and largest value suffice, without a temporary array.
             if total and not np.isfinite([values.min(), values.max()]).all():
                 raise self._wrong(~np.isfinite(values), f"NaN or infinite values of {name}")
         if total and self.energy.min() < 0:
@@ -82,11 +83,8 @@ def voxelise(hits: Hits, detector: Detector) -> tuple[NDArray[np.float32], NDArr
 
     Sums are taken in double precision. Energy outside every cell is counted with the layer at its
     depth, or with the nearest one where there is none: in front of the first, behind the last or
-    in a gap between two. Nothing is lost: cells and overflow of an event add up to its hits.
-
-    Arguments:
-        hits: The hits, in the frame of the shower.
-        detector: The detector.
+    in a gap between two. Cells and overflow of an event add up to its hits, which are in the frame
+    of the shower.
 
     Returns:
         Cells of shape (N, n_cells) and overflow of shape (N, n_layers), in the unit of the hits.
@@ -140,7 +138,7 @@ def _locate(
 def hits_of(events: Events) -> Hits:
     """Return one hit in the middle of each cell with a signal; the inverse of :func:`voxelise`.
 
-    Overflow is not among them: where it was, nobody knows.
+    Overflow is not among them, as its position is not known.
     """
     event, cell = np.nonzero(events.cells)
     x, y, z = events.detector.points[cell].T
@@ -151,7 +149,7 @@ def hits_of(events: Events) -> Hits:
 def summing(
     read: Callable[[int, int], Hits], detector: Detector, block: int = 1
 ) -> Callable[[int, int], tuple[NDArray[np.float32], NDArray[np.float32]]]:
-    """Return what reads the hits of any range of events and sums them as :func:`voxelise` does.
+    """Return a function that reads the hits of a range of events and sums them into cells.
 
     Arguments:
         read: Reads the hits of the events ``start`` to ``stop - 1``.
@@ -234,11 +232,8 @@ class ShowerFrame:
 
         Arguments:
             counts: Number of points of each event, shape (n,).
-            points: The points of all events [mm], shape (3, n_points).
+            points: The points of all events [mm], shape (3, n_points), as what is returned.
             first: Number of the first of these n events.
-
-        Returns:
-            x, y and z of all points in their frames, shape (3, n_points).
         """
         here = slice(first, first + len(counts))
         moved = points - np.repeat(self.entry[here].T, counts, axis=1)
@@ -247,10 +242,7 @@ class ShowerFrame:
     def to_global(
         self, counts: NDArray[np.int64], points: NDArray[np.floating], first: int = 0
     ) -> NDArray[np.float64]:
-        """Return points in the frames of their events in that of the experiment.
-
-        Arguments and the shape of what is returned are as in :meth:`to_local`.
-        """
+        """Return points of shower frames in that of the experiment; the inverse of `to_local`."""
         here = slice(first, first + len(counts))
         turned = _turned(self.axes[here].transpose(0, 2, 1), counts, points)
         return turned + np.repeat(self.entry[here].T, counts, axis=1)
@@ -279,13 +271,10 @@ def enter_cylinder(
     Lines are followed forward from points inside; magnetic fields are not considered.
 
     Arguments:
-        point: A point on each line [mm], shape (N, 3).
+        point: A point on each line [mm], shape (N, 3), as what is returned.
         direction: Its direction, shape (N, 3).
         radius: Inner radius of the barrel [mm].
         half_length: Distance of the endcaps from the origin [mm]; by default there are none.
-
-    Returns:
-        Points of entry, shape (N, 3).
 
     Raises:
         DataError: A line begins outside, or never leaves the barrel.

@@ -1,4 +1,4 @@
-"""Say what a file holds, and what is wrong with it."""
+"""What a file holds, and what looks wrong with it: :func:`inspect`."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from phys_gan.data.containers.hdf5_chunks import spare_memory
-from phys_gan.data.format import Format, HitMapping, Reader
+from phys_gan.data.format import HitMapping, Reader
 from phys_gan.data.metadata import expected_response, response
 from phys_gan.data.reading import How, check, open_events
 from phys_gan.data.source import find_sources
 from phys_gan.data.streaming import slowness
 from phys_gan.detectors import Detector
 from phys_gan.errors import DataError
-from phys_gan.events import Events, effective_number, first_copies
+from phys_gan.events import effective_number, first_copies
 from phys_gan.units import format_energy
 
 _STRANGE_FACTOR = 3.0
@@ -43,7 +43,7 @@ class Weights:
 
     @classmethod
     def of(cls, weights: NDArray[np.float64]) -> Weights:
-        """Return what these are."""
+        """Return those of an array."""
         return cls(
             float(weights.min()),
             float(weights.max()),
@@ -70,8 +70,8 @@ class Inspection:
         conditions: Smallest and largest value of each condition; ``energy`` in MeV.
         response: Mean of E_tot/E_inc and its statistical error; None where there is none.
         cell_range: Smallest and largest cell [the detector's unit].
-        occupancy: Share of the cells above the read-out threshold.
-        overflow: Share of the energy that no cell caught, of all events and of the worst one; None
+        occupancy: Fraction of the cells above the read-out threshold.
+        overflow: Fraction of the energy outside the cells, of all events and of the worst one; None
             where the file does not know it.
         provenance: How the events were made.
         notes: What of the file is not kept, and what may be mistaken, a sentence each.
@@ -115,9 +115,9 @@ class Inspection:
         if not detector.is_toy:
             rows.append(("cells hit", f"{self.occupancy:.1%} above {detector.threshold:g} {unit}"))
         if self.overflow is not None:
-            share, worst = (f"{100 * part:.3g} %" for part in self.overflow)
+            fraction, worst = (f"{100 * part:.3g} %" for part in self.overflow)
             what = f"of the {_signal(detector)} outside the cells"
-            rows.append(("overflow", f"{share} {what}, at most {worst} of one event's"))
+            rows.append(("overflow", f"{fraction} {what}, at most {worst} of one event's"))
         rows += [("provenance", f"{name}: {text}") for name, text in self.provenance.items()]
         rows += [("note", text) for text in self.notes]
         rows += [("warning", text) for text in self.warnings]
@@ -139,7 +139,7 @@ def inspect(
     format: str | None = None,
     mapping: str | Path | HitMapping | None = None,
 ) -> Inspection:
-    """Read a file and say what it holds, in which units, and what looks wrong.
+    """Read a file and return what it holds, in which units, and what looks wrong.
 
     Arguments:
         path: One file, or a tree in it (``file.root:tree``).
@@ -157,109 +157,91 @@ def inspect(
         )
     how = How.of(detector, format, mapping)
     with open_events(sources[0], how, spare_memory()) as (reader, layout):
-        seen = _Seen(reader)
+        detector, n_events = reader.detector, len(reader)
+
+        # One pass, block by block, keeps some numbers per event: the file may exceed the memory.
+        totals, ratios, outside, digests, empty = [], [], [], [], []
+        low, high, n_hit = math.inf, -math.inf, 0
         for number, events in enumerate(reader.blocks()):
             if not number:
                 check(events, reader, layout)
-            seen.add(events)
-        found = seen.summary(str(sources[0]), layout)
-        n_events, n_cells = len(reader), reader.detector.n_cells
-        slow = slowness(sources[0], reader.compressed(), reader.block, n_events, n_cells, how)
-        found.warnings.extend([slow] if slow else [])
-        return found
+            totals.append(events.total_energy())
+            if (ratio := response(events)) is not None:
+                ratios.append(ratio)
+            if events.overflow is not None:
+                outside.append(events.overflow.sum(axis=1, dtype=np.float64))
+            low, high = min(low, float(events.cells.min())), max(high, float(events.cells.max()))
+            n_hit += int(np.count_nonzero(events.cells > detector.threshold))
+            digests.append(events.digests())
+            empty.append(events.empty())
 
-
-class _Seen:
-    """What was seen of a file so far, block by block, so that it may be larger than memory."""
-
-    def __init__(self, reader: Reader) -> None:
-        self._reader = reader
-        self._totals: list[NDArray[np.float64]] = []
-        self._responses: list[NDArray[np.float64]] = []
-        self._low, self._high = math.inf, -math.inf
-        self._hit = 0
-        self._digests: list[NDArray[np.uint64]] = []
-        self._empty: list[NDArray[np.bool_]] = []
-        self._outside: list[NDArray[np.float64]] = []
-
-    def add(self, events: Events) -> None:
-        """Look at some more events."""
-        self._totals.append(events.total_energy())
-        ratio = response(events)
-        if ratio is not None:
-            self._responses.append(ratio)
-        self._low = min(self._low, float(events.cells.min()))
-        self._high = max(self._high, float(events.cells.max()))
-        self._hit += int(np.count_nonzero(events.cells > events.detector.threshold))
-        self._digests.append(events.digests())
-        self._empty.append(events.empty())
-        if events.overflow is not None:
-            self._outside.append(events.overflow.sum(axis=1, dtype=np.float64))
-
-    def summary(self, source: str, layout: Format) -> Inspection:
-        """Return what was seen."""
-        reader, detector = self._reader, self._reader.detector
-        total = np.concatenate(self._totals)
         mean_and_error = None
-        if self._responses:
-            ratio = np.concatenate(self._responses)
-            spread = float(ratio.std(ddof=1)) if len(ratio) > 1 else math.nan
-            mean_and_error = float(ratio.mean()), spread / math.sqrt(len(ratio))
-        shares = _shares(total, np.concatenate(self._outside)) if self._outside else None
+        if ratios:
+            ratio = np.concatenate(ratios)
+            deviation = float(ratio.std(ddof=1)) if len(ratio) > 1 else math.nan
+            mean_and_error = float(ratio.mean()), deviation / math.sqrt(len(ratio))
+        fractions = None
+        if outside:
+            fractions = _fractions(np.concatenate(totals), np.concatenate(outside))
+        slow = slowness(
+            sources[0], reader.compressed(), reader.block, n_events, detector.n_cells, how
+        )
         return Inspection(
-            source=source,
+            source=str(sources[0]),
             format=layout.name,
             description=layout.description,
             detector=detector,
-            n_events=len(reader),
+            n_events=n_events,
             conditions={
                 name: (float(values.min()), float(values.max()))
                 for name, values in reader.conditions.items()
             },
             response=mean_and_error,
-            cell_range=(self._low, self._high),
-            occupancy=self._hit / (len(reader) * detector.n_cells),
-            overflow=shares,
+            cell_range=(low, high),
+            occupancy=n_hit / (n_events * detector.n_cells),
+            overflow=fractions,
             provenance=dict(reader.provenance),
             notes=reader.notes,
             warnings=[
                 *_strange_response(detector, mean_and_error),
-                *self._strange_events(),
-                *_much_overflow(detector, shares),
+                *_strange_events(reader, np.concatenate(digests), np.concatenate(empty)),
+                *_much_overflow(detector, fractions),
+                *([slow] if slow else []),
             ],
             weights=None if reader.weights is None else Weights.of(reader.weights),
         )
 
-    def _strange_events(self) -> list[str]:
-        """Tell of events without a signal and of events that are there more than once."""
-        detector, empty, found = self._reader.detector, np.concatenate(self._empty), list[str]()
-        n, silent = len(empty), int(np.count_nonzero(empty))
-        # The origin of a toy is a point like any other.
-        if silent and not detector.is_toy:
-            found.append(f"{silent} of {n} events have no signal in any cell")
-        first = first_copies(np.concatenate(self._digests), empty)
-        copies = np.flatnonzero(first != np.arange(n))
-        # Single numbers are equal by chance.
-        if len(copies) and detector.n_cells > 1:
-            columns = self._reader.conditions.values()
-            others = [values[copies] != values[first[copies]] for values in columns]
-            n_others = int(np.count_nonzero(np.any(others, axis=0)))
-            condition = f", {n_others} of them with other conditions" if n_others else ""
-            found.append(f"{len(copies)} of {n} events are copies of others{condition}")
-        return found
+
+def _strange_events(
+    reader: Reader, digests: NDArray[np.uint64], empty: NDArray[np.bool_]
+) -> list[str]:
+    """Report events without a signal and events that are there more than once."""
+    found, n, silent = list[str](), len(empty), int(np.count_nonzero(empty))
+    # The origin of a toy is a point like any other.
+    if silent and not reader.detector.is_toy:
+        found.append(f"{silent} of {n} events have no signal in any cell")
+    first = first_copies(digests, empty)
+    copies = np.flatnonzero(first != np.arange(n))
+    # Single numbers are equal by chance.
+    if len(copies) and reader.detector.n_cells > 1:
+        others = [v[copies] != v[first[copies]] for v in reader.conditions.values()]
+        n_others = int(np.count_nonzero(np.any(others, axis=0)))
+        condition = f", {n_others} of them with other conditions" if n_others else ""
+        found.append(f"{len(copies)} of {n} events are copies of others{condition}")
+    return found
 
 
-def _shares(inside: NDArray[np.float64], outside: NDArray[np.float64]) -> tuple[float, float]:
-    """Return the share outside of all events together, and of the one with the largest share."""
+def _fractions(inside: NDArray[np.float64], outside: NDArray[np.float64]) -> tuple[float, float]:
+    """Return the fraction outside of all events together, and the largest of one event."""
     both = inside + outside
     each = np.divide(outside, both, out=np.zeros_like(both), where=both != 0)
     return float(outside.sum() / both.sum()) if both.sum() else 0.0, float(each.max())
 
 
-def _much_overflow(detector: Detector, shares: tuple[float, float] | None) -> list[str]:
-    if shares is None or shares[0] <= _MUCH_OVERFLOW:
+def _much_overflow(detector: Detector, fractions: tuple[float, float] | None) -> list[str]:
+    if fractions is None or fractions[0] <= _MUCH_OVERFLOW:
         return []
-    return [f"{shares[0]:.0%} of the {_signal(detector)} misses every cell"]
+    return [f"{fractions[0]:.0%} of the {_signal(detector)} misses every cell"]
 
 
 def _strange_response(detector: Detector, measured: tuple[float, float] | None) -> list[str]:

@@ -1,6 +1,6 @@
-"""What a file says about itself: detector, units, how its events were made.
+"""What a file says about itself (:class:`Metadata`): detector, units, provenance.
 
-Units at the door, and the check that nobody mistook GeV for MeV.
+Energies become MeV when they are read; :func:`check_units` finds GeV that were taken for MeV.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Metadata:
     """What a file says about itself.
 
     Arguments:
-        detector: The detector that the file carries, if it does.
+        detector: The detector that the file carries, if any.
         energy_unit: Declared unit of the incident energies, if any.
         cell_unit: Declared unit of the cells, if any.
         provenance: Everything else, as texts by name.
@@ -67,31 +67,27 @@ def _is_plain(name: str, text: str) -> bool:
     return kept == [name, text] and name not in _RESERVED and 0 < len(name) <= _LONGEST_NAME
 
 
-def _odd(text: str, source: str) -> dict[str, str]:
-    """Read the provenance that is not plain."""
+def from_texts(texts: Mapping[str, str], source: str) -> Metadata:
+    """Return what the texts of a file say, whoever wrote it.
+
+    Raises:
+        DetectorError: The text of the detector is wrong.
+        DataError: The text of the provenance is wrong.
+    """
     try:
-        return {str(name): str(value) for name, value in json.loads(text).items()}
+        odd = json.loads(texts.get(_PROVENANCE, "{}")).items()
     except (json.JSONDecodeError, AttributeError) as error:
         raise DataError(
             f"'{source}': '{_PROVENANCE}' does not hold what phys_gan writes there",
             remedy="remove it from the file",
         ) from error
-
-
-def from_texts(texts: Mapping[str, str], source: str) -> Metadata:
-    """Return what the texts of a file, ours or not, say.
-
-    Raises:
-        DetectorError: The file carries a detector that is none.
-        DataError: It carries a provenance that is none.
-    """
     toml = texts.get(_DETECTOR)
     provenance = {name: text for name, text in texts.items() if name not in _RESERVED}
     return Metadata(
         detector=_detector(toml, f"{source}: {_DETECTOR}") if toml else None,
         energy_unit=texts.get("energy_unit") or None,
         cell_unit=texts.get("cell_unit") or None,
-        provenance=provenance | _odd(texts.get(_PROVENANCE, "{}"), source),
+        provenance=provenance | {str(name): str(text) for name, text in odd},
         format=texts.get(_FORMAT, ""),
     )
 
@@ -106,7 +102,7 @@ def _detector(toml: str, source: str) -> Detector:
 
 @lru_cache(8)
 def _parsed(toml: str) -> Detector:
-    # A conversion meets the same text several times, and many layers take a while.
+    # A conversion reads the same text several times, and many layers take a while.
     return Detector.from_toml(toml)
 
 
@@ -117,18 +113,17 @@ def choose_detector(given: Detector | None, stored: Detector | None) -> Detector
         DetectorError: Both are there and have different cells.
     """
     if given and stored and not given.same_cells(stored):
+        ours, theirs = (
+            f"'{one.name}' ({one.n_cells} cells in {one.n_layers} layers)"
+            for one in (given, stored)
+        )
         raise DetectorError(
-            f"the events belong to detector '{stored.name}' ({_size(stored)}), not to "
-            f"'{given.name}' ({_size(given)})",
+            f"the events belong to detector {theirs}, not to {ours}",
             remedy="leave the detector out: the file carries its own",
             value=given.name,
             constraint=stored.name,
         )
     return given or stored
-
-
-def _size(detector: Detector) -> str:
-    return f"{detector.n_cells} cells in {detector.n_layers} layers"
 
 
 _LARGEST_FACTOR = 200.0
@@ -191,18 +186,17 @@ def expected_response(detector: Detector) -> float:
 def check_units(events: Events, energy_unit: str, cell_unit: str = "") -> None:
     """Compare the median of E_tot/E_inc with what the detector describes.
 
-    Events without any deposit say nothing about units and are left out.
+    Events without any deposit are left out.
 
     Arguments:
         events: The events.
         energy_unit: Unit in which the file was taken to give incident energies, for the hint.
-        cell_unit: Unit in which it was taken to give those of the cells; by default that of the
-            detector.
+        cell_unit: The same for the cells; by default that of the detector.
 
     Raises:
         DataError: They differ by more than a factor 200, as a mistaken unit makes them.
     """
-    # A thousand events tell the median well enough, and cost nothing beside reading the file.
+    # A thousand events give the median well enough, in no time compared to reading the file.
     ratio = response(events[:: max(1, len(events) // 1000)])
     if ratio is None or not np.any(ratio > 0):
         return

@@ -1,6 +1,6 @@
-"""Files to events.
+"""Read files into events: :func:`read`, on :func:`open_events` and the layouts in ``FORMATS``.
 
-The layouts that phys_gan knows, and which of them a file has.
+The content of a file tells its layout. :class:`How` is what the user says about files instead.
 """
 
 from __future__ import annotations
@@ -26,6 +26,114 @@ from phys_gan.events import Events
 from phys_gan.units import find_particle
 
 
+@dataclass(frozen=True)
+class How:
+    """How to read files: what the user says about detector, layout and hits, None where nothing."""
+
+    detector: Detector | None = None
+    format: Format | None = None
+    mapping: HitMapping | None = None
+
+    @classmethod
+    def of(
+        cls,
+        detector: str | Path | Detector | None = None,
+        format: str | None = None,
+        mapping: str | Path | HitMapping | None = None,
+    ) -> How:
+        """Load what names and paths stand for; arguments and errors as in :func:`read`."""
+        how = cls(
+            None if detector is None else load_detector(detector),
+            None if format is None else find_format(format),
+            None if mapping is None else load_mapping(mapping),
+        )
+        if how.mapping and how.format and not how.format.has_hits:
+            raise ConfigError(
+                f"format '{how.format.name}' holds cells, not hits", remedy="leave the mapping out"
+            )
+        return how
+
+
+def read(
+    paths: Paths,
+    detector: str | Path | Detector | None = None,
+    format: str | None = None,
+    mapping: str | Path | HitMapping | None = None,
+) -> Events:
+    """Read the events of one or several files, in order.
+
+    Files of different particles get the condition ``pdg``, from what a file says about its incident
+    particle, or the user (``"photons.h5@gamma"``). The energy outside the cells is kept when every
+    file knows it, and so are columns of other programs beside their layout. :func:`inspect` tells
+    what of a file is not kept.
+
+    Arguments:
+        paths: A file or several; each may be a pattern (``"runs/*.h5"``), and may name a tree
+            (``"file.root:tree"``) and a particle (``"file.h5@e+"``).
+        detector: The detector; by default the one that the file carries or that its layout and
+            number of cells tell.
+        format: Name of the layout; by default the content of each file tells.
+        mapping: Where the hits and conditions are, as a TOML file: for trees with names of their
+            own, and for hits that must be turned into the frame of the shower.
+
+    Returns:
+        The events, energies in MeV.
+
+    Raises:
+        MissingError: A file, data set, tree or branch does not exist.
+        DataError: A file is damaged, empty, no data file, or its values make no sense.
+        DetectorError: The events belong to another detector, or to one that must be named.
+        ConfigError: The mapping is wrong.
+
+    Example:
+        >>> read("datasets/geant4_calogan_eplus.h5")
+        Events(5000 x 504 cells, calogan, energy)
+    """
+    how, sources = How.of(detector, format, mapping), find_sources(paths)
+    parts, optional = [], []
+    for source in sources:
+        with open_events(source, how) as (reader, layout):
+            events = reader.read()
+            check(events, reader, layout)
+        parts.append(events)
+        optional.append(reader.optional)
+    numbers = particle_numbers(sources, parts)
+    parts = [with_pdg(part, number) for part, number in zip(parts, numbers, strict=True)]
+    parts = shared(sources, parts, optional)
+    return parts[0] if len(parts) == 1 else Events.concatenate(parts)
+
+
+@contextmanager
+def open_events(source: Source, how: How, ahead: int = 0) -> Iterator[tuple[Reader, Format]]:
+    """Open a file to read its events, some or all; yield a reader of them, and the layout.
+
+    Arguments:
+        source: The file.
+        how: How to read it.
+        ahead: Bytes that may be kept where events are read in order.
+
+    Raises:
+        PhysGanError: As in :func:`read`; the message names the file.
+    """
+    with opened(source, ahead) as file:
+        try:
+            layout = _recognise(file, how)
+            # A condition that overflows becomes infinite, which no events may have.
+            with np.errstate(over="ignore", invalid="ignore"):
+                reader = layout.reader(file, how.detector, how.mapping)
+            if not len(reader):
+                raise DataError("it holds no events", remedy="check the job that made it")
+            if file.container == "HDF5":
+                chunks = partial(hdf5.compressed, file.handle, len(reader))
+                reader = replace(reader, compressed=chunks)
+            yield reader, layout
+        except MemoryError as error:
+            raise DataError(
+                "its events do not fit into memory",
+                remedy="split the file, stream it (phys_gan.data.stream), or use a larger machine",
+            ) from error
+
+
 def find_format(name: str) -> Format:
     """Return the layout of this name.
 
@@ -43,32 +151,25 @@ def find_format(name: str) -> Format:
         ) from None
 
 
-def recognise(file: OpenFile, chosen: Format | None = None, mapped: bool = False) -> Format:
-    """Return the layout of an open file, from its content.
+def _recognise(file: OpenFile, how: How) -> Format:
+    """Return the layout of an open file: that which the user named, or the one of its content.
 
-    Arguments:
-        file: The open file.
-        chosen: The layout that the user named, which is then not questioned.
-        mapped: Whether the user says where the hits are: layouts of hits then come first, and a
-            ROOT file of no known layout is a tree of hits.
-
-    Raises:
-        DataError: The file is in another container than the chosen layout, or has no events.
-        MissingError: No layout has the data sets or trees of this file.
+    With a mapping, layouts of hits come first, and any other ROOT file is a tree of hits.
     """
-    if chosen is not None:
-        if chosen.container != file.container:
+    if how.format is not None:
+        if how.format.container != file.container:
             raise DataError(
-                f"'{file.path}' is a {file.container} file, but format '{chosen.name}' is "
-                f"{chosen.container}",
+                f"'{file.path}' is a {file.container} file, but format '{how.format.name}' is "
+                f"{how.format.container}",
                 remedy="leave the format out, or name another",
                 value=file.container,
-                constraint=chosen.container,
+                constraint=how.format.container,
             )
-        return chosen
-    for format_ in sorted(FORMATS.values(), key=lambda one: mapped and not one.has_hits):
-        if format_.container == file.container and format_.recognises(file):
-            return format_
+        return how.format
+    mapped = how.mapping is not None
+    for layout in sorted(FORMATS.values(), key=lambda one: mapped and not one.has_hits):
+        if layout.container == file.container and layout.recognises(file):
+            return layout
     if mapped and file.container == "ROOT":
         return FORMATS["hits-root"]
     raise _no_layout(file)
@@ -111,124 +212,6 @@ def _similarity(layout: Format, names: list[str]) -> float:
     return sum(points) / len(points)
 
 
-@dataclass(frozen=True)
-class How:
-    """How to read files, as far as the user says so.
-
-    Arguments:
-        detector: The detector, or None.
-        format: The layout, or None.
-        mapping: Where the hits are, or None.
-    """
-
-    detector: Detector | None = None
-    format: Format | None = None
-    mapping: HitMapping | None = None
-
-    @classmethod
-    def of(
-        cls,
-        detector: str | Path | Detector | None = None,
-        format: str | None = None,
-        mapping: str | Path | HitMapping | None = None,
-    ) -> How:
-        """Load what names and paths stand for.
-
-        Raises:
-            PhysGanError: There is no such detector, format or mapping.
-        """
-        how = cls(
-            None if detector is None else load_detector(detector),
-            None if format is None else find_format(format),
-            None if mapping is None else load_mapping(mapping),
-        )
-        if how.mapping and how.format and not how.format.has_hits:
-            raise ConfigError(
-                f"format '{how.format.name}' holds cells, not hits", remedy="leave the mapping out"
-            )
-        return how
-
-
-def read(
-    paths: Paths,
-    detector: str | Path | Detector | None = None,
-    format: str | None = None,
-    mapping: str | Path | HitMapping | None = None,
-) -> Events:
-    """Read the events of one or several files, in order.
-
-    Files of different particles get the condition ``pdg``: where a file says of itself with which
-    particle its events began, or where the user does (``"photons.h5@gamma"``). The energy outside
-    the cells is kept when every file knows it, and so are columns of other programs beside their
-    layout. :func:`inspect` says what of a file is not kept.
-
-    Arguments:
-        paths: A file or several; each may be a pattern (``"runs/*.h5"``), and may name a tree
-            (``"file.root:tree"``) and a particle (``"file.h5@e+"``).
-        detector: The detector; by default the one that the file carries or that its layout and
-            number of cells tell.
-        format: Name of the layout; by default the content of each file tells.
-        mapping: Where the hits and conditions are, as a TOML file: for trees with names of their
-            own, and for hits that must be turned into the frame of the shower.
-
-    Returns:
-        The events, energies in MeV.
-
-    Raises:
-        MissingError: A file, data set, tree or branch does not exist.
-        DataError: A file is damaged, empty, no data file, or its values make no sense.
-        DetectorError: The events belong to another detector, or to one that must be named.
-        ConfigError: The mapping is wrong.
-
-    Example:
-        >>> read("datasets/geant4_calogan_eplus.h5")
-        Events(5000 x 504 cells, calogan, energy)
-    """
-    how, sources = How.of(detector, format, mapping), find_sources(paths)
-    parts, optional = [], []
-    for source in sources:
-        with open_events(source, how) as (reader, layout):
-            events = reader.read()
-            check(events, reader, layout)
-        parts.append(events)
-        optional.append(reader.optional)
-    numbers = particle_numbers(sources, parts)
-    parts = [with_pdg(part, number) for part, number in zip(parts, numbers, strict=True)]
-    parts = shared(sources, parts, optional)
-    return parts[0] if len(parts) == 1 else Events.concatenate(parts)
-
-
-@contextmanager
-def open_events(source: Source, how: How, ahead: int = 0) -> Iterator[tuple[Reader, Format]]:
-    """Open a file to read its events, some or all; return the layout that it has beside them.
-
-    Arguments:
-        source: The file.
-        how: How to read it.
-        ahead: Bytes that may be kept where events are read from the first to the last.
-
-    Raises:
-        PhysGanError: As in :func:`read`; the message names the file.
-    """
-    with opened(source, ahead) as file:
-        try:
-            layout = recognise(file, how.format, how.mapping is not None)
-            # A condition that overflows becomes infinite, which no events may have.
-            with np.errstate(over="ignore", invalid="ignore"):
-                reader = layout.reader(file, how.detector, how.mapping)
-            if not len(reader):
-                raise DataError("it holds no events", remedy="check the job that made it")
-            if file.container == "HDF5":
-                chunks = partial(hdf5.compressed, file.handle, len(reader))
-                reader = replace(reader, compressed=chunks)
-            yield reader, layout
-        except MemoryError as error:
-            raise DataError(
-                "its events do not fit into memory",
-                remedy="split the file, stream it (phys_gan.data.stream), or use a larger machine",
-            ) from error
-
-
 def check(events: Events, reader: Reader, layout: Format) -> None:
     """Check that the units are right, and that the hits lie in the detector.
 
@@ -251,11 +234,11 @@ def check(events: Events, reader: Reader, layout: Format) -> None:
 def particle_numbers(
     sources: Sequence[Source], files: Sequence[Events | Reader]
 ) -> list[int | None]:
-    """Return the PDG number that the events of each file get as a condition; None for no such.
+    """Return the PDG number that the events of each file get as a condition; None for none.
 
     Raises:
-        DataError: Particles are mixed, but one file does not say which it has, or one that does
-            has the condition already.
+        DataError: Particles are mixed, and one file does not say which it has; or the user named
+            the particle of a file that has the condition.
     """
     missing = ["pdg" not in file.conditions for file in files]
     said = [
@@ -299,18 +282,17 @@ def shared(
     """
     weighted = [part.weights is not None for part in parts]
     if any(weighted) and not all(weighted):
-        with_them, without = (sources[weighted.index(has)].path for has in (True, False))
+        some, others = (sources[weighted.index(has)].path for has in (True, False))
         raise DataError(
-            f"cannot join events with weights ('{with_them}') and events without ('{without}')",
+            f"cannot join events with weights ('{some}') and events without ('{others}')",
             remedy="give all of them weights (1 where all count the same), or leave them out of "
             "all with phys-gan convert --drop weights",
         )
     common = set.intersection(*(set(part.conditions) for part in parts))
-    found = []
-    for part, may in zip(parts, optional, strict=True):
-        kept = {n: v for n, v in part.conditions.items() if n in common or n not in may}
-        found.append(part if len(kept) == len(part.conditions) else replace(part, conditions=kept))
-    return found
+    return [
+        without(part, [n for n in part.conditions if n in may and n not in common])
+        for part, may in zip(parts, optional, strict=True)
+    ]
 
 
 def with_pdg(events: Events, number: int | None) -> Events:
@@ -320,3 +302,21 @@ def with_pdg(events: Events, number: int | None) -> Events:
     conditions: dict[str, NDArray[np.float64]] = dict(events.conditions)
     conditions["pdg"] = np.full(len(events), float(number))
     return replace(events, conditions=conditions)
+
+
+def columns_of(events: Events) -> set[str]:
+    """Return the names of what the events have: conditions, ``"overflow"`` and ``"weights"``."""
+    beside = {"overflow": events.overflow, "weights": events.weights}
+    return {*events.conditions, *(name for name, values in beside.items() if values is not None)}
+
+
+def without(events: Events, names: Collection[str]) -> Events:
+    """Return the events without these of :func:`columns_of`."""
+    if not names:
+        return events
+    return replace(
+        events,
+        conditions={name: v for name, v in events.conditions.items() if name not in names},
+        overflow=None if "overflow" in names else events.overflow,
+        weights=None if "weights" in names else events.weights,
+    )

@@ -1,9 +1,10 @@
-"""What the user names: files, patterns of files, trees inside files, and their particles."""
+"""Files as the user names them (:class:`Source`): patterns, trees in files, and particles."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from phys_gan.units import find_particle
 
 Paths = str | Path | Sequence[str | Path]
 """One file or several, each maybe a pattern (``runs/*.h5``), with a tree (``file.root:tree``), with
-the particle that all its events began with (``photons.h5@gamma``)."""
+the incident particle of all its events (``photons.h5@gamma``)."""
 
 
 @dataclass(frozen=True)
@@ -31,8 +32,8 @@ class Source:
 def find_sources(paths: Paths) -> list[Source]:
     """Return the files that ``paths`` name, those of a pattern in the order of their names.
 
-    Colons, ``@`` and the characters of a pattern may also belong to the name of a file or folder:
-    of several ways to read a name, that with the longest path to something that is there counts.
+    Colons, ``@`` and the characters of a pattern may also be part of the name of a file or folder:
+    of several ways to read a name, the one with the longest existing path counts.
 
     Raises:
         MissingError: There is no such file, a pattern matches none, or a particle is not known.
@@ -56,7 +57,7 @@ def find_sources(paths: Paths) -> list[Source]:
 
 
 def ends_in_particle(name: str) -> bool:
-    """Return whether the end of a name, behind its last ``@``, is a particle that is known."""
+    """Return whether a name ends in ``@`` and a known particle."""
     try:
         find_particle(name.rpartition("@")[2])
     except MissingError:
@@ -98,7 +99,11 @@ def _readings(name: str) -> Iterator[tuple[str, str, str | None]]:
 
 def _matches(path: str) -> list[Path]:
     """Return the file or folder of this path, or the files that match it as a pattern."""
-    for place in (Path(path), _from_home(path)):
+    places = [Path(path)]
+    # The home of a user that does not exist is the name of a folder.
+    with suppress(RuntimeError):
+        places.append(Path(path).expanduser())
+    for place in places:
         if _is_there(place):
             return [place]
         folder, pattern = _cut(place)
@@ -110,15 +115,8 @@ def _matches(path: str) -> list[Path]:
     return []
 
 
-def _from_home(path: str) -> Path:
-    try:
-        return Path(path).expanduser()
-    except RuntimeError:
-        return Path(path)
-
-
 def _cut(place: Path) -> tuple[Path, Path]:
-    """Split a pattern behind the longest path to a folder, whose name is taken as it is."""
+    """Split a pattern after the longest path to a folder, whose name is taken literally."""
     folder = next((parent for parent in place.parents if _is_folder(parent)), Path())
     parts = place.relative_to(folder).parts
     # Two asterisks stand for folders on any level only where they are a part of their own.
@@ -133,7 +131,7 @@ def _is_there(place: Path) -> bool:
     try:
         place.stat()
     except PermissionError:
-        # It may be, and what opens it says why it cannot.
+        # It may be: opening it will raise an error with the reason.
         return True
     except (OSError, ValueError):
         return False

@@ -1,4 +1,10 @@
-"""Shuffled batches from files that are larger than memory."""
+"""Shuffled batches of events from files of any size (:class:`Stream`).
+
+Files are cut into pieces of neighbouring events. Each epoch takes the pieces in a random order;
+groups of them, of half the memory each, are shuffled and cut into batches, while a thread reads the
+next group. The order depends on the seed alone, never on timing, so that a stream can begin at any
+batch without reading those before.
+"""
 
 from __future__ import annotations
 
@@ -17,10 +23,10 @@ from numpy.typing import NDArray
 
 from phys_gan.data.containers.hdf5_chunks import Chunks
 from phys_gan.data.containers.hdf5_tables import CHUNK_BYTES
-from phys_gan.data.converting import copies_among
 from phys_gan.data.format import HitMapping
 from phys_gan.data.reading import How
 from phys_gan.data.source import Paths, Source, find_sources
+from phys_gan.data.splitting import copies_among
 from phys_gan.data.survey import Group, Piece, Pieces, Survey, cut, step_of, survey
 from phys_gan.detectors import Detector
 from phys_gan.errors import Notice, RangeError
@@ -30,8 +36,8 @@ from phys_gan.randomness import stream as random_stream
 
 _MEMORY = 1 << 27
 _PIECES_PER_GROUP = 16
+# How often each chunk, and how many bytes more than once, may be decompressed without a notice.
 _OFTEN, _MUCH = 3.0, 1 << 28
-"""How often each chunk, and how many bytes more than once, may be decompressed without a word."""
 
 
 def stream(
@@ -89,11 +95,6 @@ def stream(
 class Stream:
     """Batches of events in a random order, read while the batch before is used.
 
-    Files are cut into pieces of neighbouring events. Each epoch takes the pieces in a random
-    order; groups of them, of half the memory each, are shuffled and cut into batches, while a
-    thread reads the next group. The order depends on the seed alone, never on timing, and a
-    stream can begin at any batch without reading those before.
-
     Where events are drawn by their weights, an epoch draws about as many as there are: of each
     piece as many as its share of the weights, rounded up or down at random, and of its events by
     :func:`~phys_gan.randomness.draw_by_weight`. On average over epochs event i comes
@@ -106,15 +107,14 @@ class Stream:
         how: How to read them.
         batch_size: Events per batch.
         seed: Seed of the order.
-        epochs: How often each event comes, the last batch being what is left; None for without
-            end, and all batches are full then.
+        epochs: How often each event comes, the last batch being what is left; None for no end, and
+            all batches are full then.
         rank: Number of this process: of the pieces of an epoch, it takes every ``world``-th.
         world: Number of processes.
         memory: Bytes that the events in memory may take.
         chosen: Numbers of the events that take part, in rising order; by default all.
         first: Number of the first batch.
-        by_weight: Draw events by their weights, where they have some, and leave the weights out:
-            to learn from them. By default each event comes once an epoch, with its weight.
+        by_weight: As in :func:`stream`.
 
     Raises:
         RangeError: A number makes no sense.
@@ -176,18 +176,11 @@ class Stream:
         """Warn of files that are stored so that they take many times as long as they need."""
         files = zip(self.found.sources, self.found.chunks, self.found.blocks, strict=True)
         for source, chunks, block in files:
-            said = slowness(
-                source,
-                chunks,
-                block,
-                self.found.n_events,
-                self.detector.n_cells,
-                self.how,
-                self.memory,
-                self.world,
-            )
-            if said:
-                warnings.warn(f"'{source.path}': {said}", Notice, stacklevel=3)
+            n_events, n_cells = self.found.n_events, self.detector.n_cells
+            if why := slowness(
+                source, chunks, block, n_events, n_cells, self.how, self.memory, self.world
+            ):
+                warnings.warn(f"'{source.path}': {why}", Notice, stacklevel=3)
 
     def __iter__(self) -> Iterator[Events]:
         rest: list[Events] = []
@@ -321,17 +314,10 @@ def slowness(
     memory: int | None = None,
     world: int = 1,
 ) -> str:
-    """Return what makes streaming a file slow and what helps, in a sentence; empty if nothing does.
+    """Return why streaming a file is slow and what helps, in a sentence; empty if it is not.
 
-    Arguments:
-        source: The file.
-        chunks: Those that are decompressed for its cells.
-        block: Events that it stores together.
-        n_events: Number of events in all files.
-        n_cells: Number of cells.
-        how: How it is read.
-        memory: As in :func:`stream`.
-        world: As in :func:`stream`.
+    It is where the ``chunks`` that are decompressed for the cells hold many more events than a
+    piece. ``block`` events of the file are stored together; ``n_events`` are those of all files.
     """
     memory = memory or _MEMORY
     group = _group_events(memory, n_cells)
@@ -355,7 +341,7 @@ def _group_events(memory: int, n_cells: int) -> int:
 
 
 def _piece_events(group: int, n_events: int, world: int) -> int:
-    """Return how many events a piece may have; small files make enough to be shuffled, shared."""
+    """Return how many events a piece may have, so that there are enough to shuffle and to share."""
     return max(1, min(group // _PIECES_PER_GROUP, -(-n_events // (4 * world))))
 
 

@@ -1,8 +1,6 @@
-"""What several files hold together, without their cells.
+"""Several files as one sample: what they hold together (:func:`survey`), and their events.
 
-Neighbouring events of files, read together.
-
-Events of files of any size, in order, a block at a time.
+:class:`Pieces` reads neighbouring events in any order, :class:`Blocks` all events in order.
 """
 
 from __future__ import annotations
@@ -13,7 +11,6 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from itertools import groupby, islice
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 import numpy as np
@@ -22,7 +19,16 @@ from numpy.typing import NDArray
 from phys_gan.data.containers.hdf5_chunks import Chunks, spare_memory
 from phys_gan.data.containers.opening import naming
 from phys_gan.data.format import HitMapping, Reader, block_rows
-from phys_gan.data.reading import How, check, open_events, particle_numbers, shared, with_pdg
+from phys_gan.data.reading import (
+    How,
+    check,
+    columns_of,
+    open_events,
+    particle_numbers,
+    shared,
+    with_pdg,
+    without,
+)
 from phys_gan.data.source import Paths, Source, find_sources
 from phys_gan.data.writing import leave_out
 from phys_gan.detectors import Detector
@@ -40,14 +46,14 @@ class Survey:
         sources: The files.
         counts: Number of events in each file.
         blocks: Events that each file stores together.
-        pdg: PDG number that the events of each file get as a condition; None for no such.
+        pdg: PDG number that the events of each file get as a condition; None for none.
         conditions: The conditions of all events in order, ``pdg`` among them where there is one.
         sample: The first event of each file, with the joined provenance.
         overflow: Which files know the energy outside the cells.
         weights: The weights of all events in order, where they have some.
         chunks: Those of each file that are decompressed for its cells.
         notes: What of the files is not kept, and what may be mistaken, a sentence each.
-        differing: Names of columns that only some of the files have, and are not kept therefore.
+        differing: Names of columns that only some of the files have, which are not kept.
     """
 
     sources: Sequence[Source]
@@ -69,7 +75,7 @@ class Survey:
 
 
 def survey(sources: Sequence[Source], how: How, drop: Collection[str] = ()) -> Survey:
-    """Open each file once; check its first events.
+    """Open each file once; check its first events, and the conditions of all.
 
     Arguments:
         sources: The files.
@@ -92,7 +98,13 @@ def survey(sources: Sequence[Source], how: How, drop: Collection[str] = ()) -> S
             chunks.append(reader.compressed())
     pdg = particle_numbers(sources, firsts)
     firsts = [with_pdg(events, number) for events, number in zip(firsts, pdg, strict=True)]
-    firsts = _without(firsts, drop)
+    # At least one file must have each of the columns to be left out.
+    has = [columns_of(events) for events in firsts]
+    leave_out(firsts[0], [name for name in drop if name not in set().union(*has)])
+    firsts = [
+        leave_out(events, [name for name in drop if name in names])
+        for events, names in zip(firsts, has, strict=True)
+    ]
     parts = shared(sources, firsts, [reader.optional for reader in readers])
     sample = Events.concatenate(parts)
     differing = {name for events in firsts for name in events.conditions} - set(sample.conditions)
@@ -107,6 +119,13 @@ def survey(sources: Sequence[Source], how: How, drop: Collection[str] = ()) -> S
         )
         for name in sample.conditions
     }
+    # A note that is not on all files names its file.
+    on_all = set.intersection(*(set(reader.notes) for reader in readers))
+    notes = [
+        note if note in on_all else f"'{source.path}': {note}"
+        for source, reader in zip(sources, readers, strict=True)
+        for note in reader.notes
+    ]
     # The sample could not be joined if some had weights and others not.
     weights = [reader.weights for reader in readers if reader.weights is not None]
     return Survey(
@@ -119,48 +138,9 @@ def survey(sources: Sequence[Source], how: How, drop: Collection[str] = ()) -> S
         [events.overflow is not None for events in firsts],
         np.concatenate(weights) if sample.weights is not None else None,
         chunks,
-        _notes(sources, [reader.notes for reader in readers]),
+        list(dict.fromkeys(notes)),
         sorted(differing),
     )
-
-
-def restricted(events: Events, sample: Events) -> Events:
-    """Return events of one of several files without what the sample of all of them lacks."""
-    kept = {name: values for name, values in events.conditions.items() if name in sample.conditions}
-    overflow = None if sample.overflow is None else events.overflow
-    weights = None if sample.weights is None else events.weights
-    if (len(kept), overflow is None, weights is None) == (
-        len(events.conditions),
-        events.overflow is None,
-        events.weights is None,
-    ):
-        return events
-    return replace(events, conditions=kept, overflow=overflow, weights=weights)
-
-
-def _without(parts: Sequence[Events], drop: Collection[str]) -> list[Events]:
-    """Leave out what parts have of the given names; at least one must have each."""
-    found: set[str] = set()
-    rest = []
-    for events in parts:
-        has = {*events.conditions}
-        has |= {"overflow"} if events.overflow is not None else set()
-        has |= {"weights"} if events.weights is not None else set()
-        rest.append(leave_out(events, [name for name in drop if name in has]))
-        found |= has
-    leave_out(parts[0], [name for name in drop if name not in found])
-    return rest
-
-
-def _notes(sources: Sequence[Source], notes: Sequence[Sequence[str]]) -> list[str]:
-    """Return the notes on all files, each once; one that is not on all names its file."""
-    each = set.intersection(*map(set, notes))
-    named = [
-        note if note in each else f"'{source.path}': {note}"
-        for source, some in zip(sources, notes, strict=True)
-        for note in some
-    ]
-    return list(dict.fromkeys(named))
 
 
 def _check_conditions(reader: Reader) -> None:
@@ -216,7 +196,7 @@ class Piece:
 
 
 def step_of(block: int, rows: int, most: int) -> int:
-    """Return how many events a piece has; arguments as in :func:`cut`."""
+    """Return how many events a piece has; arguments are those of :func:`cut`."""
     return rows if block > most else min(most, -(-rows // block) * block)
 
 
@@ -249,7 +229,7 @@ def cut(
 
 @dataclass(frozen=True)
 class Group:
-    """Events in memory, which are checked when some are taken out.
+    """Events in memory, which are checked when some are taken.
 
     Attributes:
         found: The files that they come from.
@@ -306,7 +286,7 @@ class Group:
 
 
 class Pieces:
-    """Reads pieces; files are opened when they are first needed and closed with this object.
+    """Read pieces of files, which are opened when first needed and closed with this object.
 
     Arguments:
         found: The files.
@@ -321,12 +301,7 @@ class Pieces:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         while self._open:
             self._open.popitem()[1][0].close()
 
@@ -384,12 +359,12 @@ class Pieces:
 
 @dataclass(frozen=True)
 class Blocks:
-    """The events of several files, which are read each time they are asked for.
+    """The events of several files, which are read in each iteration.
 
     Arguments:
         found: The files.
         how: How to read them.
-        span: Which blocks of them, from one to the one behind the last; all when None.
+        span: Numbers of the first block and of that after the last; None for all.
     """
 
     found: Survey
@@ -407,10 +382,10 @@ class Blocks:
         return sum(stop - start for _, start, stop in self._places())
 
     def cut(self, most: int) -> list[tuple[int, Blocks]]:
-        """Return at most so many parts, and in front of each how many events there are before it.
+        """Return at most ``most`` parts of whole blocks, and how many events come before each.
 
-        All blocks of the parts together are those of the whole. A part may travel to another
-        process: it names its files from the root, and does not carry the conditions of all events.
+        A part may be sent to another process: it has the absolute paths of its files, and does not
+        carry the conditions of all events.
         """
         places = list(self._places())
         size = max(1, -(-len(places) // most))
@@ -429,10 +404,10 @@ class Blocks:
             with open_events(source, self.how, spare_memory()) as (reader, _):
                 for _, start, stop in places:
                     events = with_pdg(reader.read(start, stop), pdg)
-                    yield restricted(events, self.found.sample)
+                    yield without(events, columns_of(events) - columns_of(self.found.sample))
 
     def _places(self) -> Iterator[tuple[int, int, int]]:
-        """Return of each block the number of its file, and its first event and that behind it."""
+        """Return for each block the number of its file, its first event and the one after."""
         rows = block_rows(self.detector)
         places = (
             (number, start, min(start + rows, count))

@@ -1,18 +1,21 @@
-"""Events to files."""
+"""Write events into files: :func:`write` at once, :func:`writing` block by block.
+
+The ending of a file chooses the first layout in ``FORMATS`` that holds the events. Nothing is left
+out of a file unless the user says so.
+"""
 
 from __future__ import annotations
 
 import shlex
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 
 from phys_gan.data.containers import hdf5_tables
 from phys_gan.data.containers.hdf5_chunks import spare_memory
 from phys_gan.data.format import Append, Format
 from phys_gan.data.formats import FORMATS
-from phys_gan.data.reading import How, find_format, open_events
+from phys_gan.data.reading import How, columns_of, find_format, open_events, without
 from phys_gan.data.source import Source
 from phys_gan.errors import ConfigError, DataError, DetectorError, MissingError, OutputError
 from phys_gan.events import Events
@@ -132,14 +135,7 @@ def _require_alike(target: Path, old: Events, new: Events) -> None:
             value=new.detector.name,
             constraint=old.detector.name,
         )
-    has = [
-        {
-            *e.conditions,
-            *(["overflow"] if e.overflow is not None else []),
-            *(["weights"] if e.weights is not None else []),
-        }
-        for e in (old, new)
-    ]
+    has = [columns_of(old), columns_of(new)]
     if has[0] != has[1]:
         raise DataError(
             f"'{target}' holds events with {sorted(has[0])}, the new ones have {sorted(has[1])}",
@@ -155,11 +151,20 @@ def choose_format(target: Path, events: Events, format: str | None = None) -> Fo
         DataError: None of those that have it can hold the events; the message names what.
         MissingError: There is no such layout.
     """
-    candidates = _with_ending(target) if format is None else [find_format(format)]
+    if format is not None:
+        candidates = [find_format(format)]
+    else:
+        candidates = [layout for layout in FORMATS.values() if target.suffix in layout.extensions]
+    if not candidates:
+        raise ConfigError(
+            f"'{target}' has an ending that no format writes",
+            remedy=f"choose one of: {_choices(list(FORMATS))}",
+            value=target.suffix,
+        )
     usual = {ending for layout in FORMATS.values() for ending in layout.extensions}
     if target.suffix in usual - {end for layout in candidates for end in layout.extensions}:
         raise ConfigError(
-            f"'{target}' is no name for a file in format '{format}'",
+            f"'{target}' is not a name for a file in format '{format}'",
             remedy=f"let it end in {' or '.join(candidates[0].extensions)}",
             value=target.suffix,
             constraint=candidates[0].extensions,
@@ -200,38 +205,17 @@ def leave_out(events: Events, names: Collection[str]) -> Events:
         MissingError: There is nothing of this name.
         DataError: It is the energy or the cells.
     """
-    if not names:
-        return events
-    conditions = dict(events.conditions)
-    overflow, weights = events.overflow, events.weights
     for name in names:
         if name in KEPT:
             raise DataError(f"'{name}' cannot be left out", remedy="keep it")
-        if name == "overflow":
-            overflow = None
-        elif name == "weights" and weights is not None:
-            weights = None
-        elif name not in conditions:
+        if name not in {*columns_of(events), "overflow"}:
             raise MissingError(
                 f"the events have no condition '{name}' to leave out; they have "
                 f"{', '.join(events.conditions)}",
                 remedy="name one of these, overflow or weights",
                 value=name,
             )
-        else:
-            del conditions[name]
-    return replace(events, conditions=conditions, overflow=overflow, weights=weights)
-
-
-def _with_ending(target: Path) -> list[Format]:
-    layouts = [layout for layout in FORMATS.values() if target.suffix in layout.extensions]
-    if not layouts:
-        raise ConfigError(
-            f"'{target}' has an ending that no format writes",
-            remedy=f"choose one of: {_choices(list(FORMATS))}",
-            value=target.suffix,
-        )
-    return layouts
+    return without(events, names)
 
 
 def _choices(names: list[str]) -> str:

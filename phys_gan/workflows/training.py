@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 
 from phys_gan.data import Stream, read, split
 from phys_gan.data.containers.hdf5_chunks import physical_memory
-from phys_gan.data.converting import split_indices
 from phys_gan.data.reading import How
 from phys_gan.data.source import find_sources
+from phys_gan.data.splitting import split_indices
 from phys_gan.data.survey import survey
 from phys_gan.detectors import Detector, load_detector
 from phys_gan.errors import ConfigError, DetectorError

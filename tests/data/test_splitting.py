@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 import phys_gan as pg
 from helpers import geant4
 from phys_gan.data import split_files
-from phys_gan.data.converting import copies_among, split_indices
+from phys_gan.data.splitting import copies_among, split_indices
 from phys_gan.errors import DataError, Notice
 
 DETECTOR = pg.Detector.model_validate(

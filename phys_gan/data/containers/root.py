@@ -1,6 +1,6 @@
-"""ROOT: find the tree in a file, read its branches of numbers and lists of numbers.
+"""ROOT: find the tree in a file, read its branches; write trees (:class:`Trees`).
 
-ROOT files that are written event by event.
+Trees are TTrees or RNTuples, branches those of the one or fields of the other.
 """
 
 from __future__ import annotations
@@ -26,6 +26,13 @@ _TREES = ("TTree", "TNtuple", "TNtupleD", "TChain", "ROOT::RNTuple")
 METADATA = "phys_gan"
 _BLOCK = 5000
 
+# Events and bytes of a basket that is written; baskets that a new tree has room for.
+_EVENTS, _BYTES = 8192, 1 << 27
+_FEW_BASKETS, _MANY_BASKETS = 10, 64
+
+Columns = Mapping[str, Any]
+"""Branches by name, of the same events."""
+
 
 def trees(file: OpenFile) -> dict[str, Any]:
     """Return the trees and n-tuples of the file by name, of each the one written last.
@@ -37,7 +44,7 @@ def trees(file: OpenFile) -> dict[str, Any]:
 
 
 def _at(folder: Any, key: str) -> Any:
-    """Return what is at a path in a file; uproot takes colons in a whole path for branches."""
+    """Return the object at a path in a file; uproot takes colons in a whole path for branches."""
     for part in key.split("/"):
         folder = folder[part]
     return folder
@@ -58,7 +65,7 @@ def _keys(file: OpenFile) -> dict[str, str]:
 
 
 def several_trees(file: OpenFile, fitting: Sequence[str]) -> DataError:
-    """Return an error that says that several trees would do."""
+    """Return an error for several trees that would do."""
     first = fitting[0]
     if ends_in_particle(first):
         # With its cycle the end of its name is not taken for a particle.
@@ -71,7 +78,7 @@ def several_trees(file: OpenFile, fitting: Sequence[str]) -> DataError:
 
 
 def _no_tree(file: OpenFile, there: Collection[str]) -> MissingError:
-    """Return an error that says that there is no tree of the name that the user gave."""
+    """Return an error for the name of a tree that is not there."""
     tree, _, particle = file.tree.rpartition("@")
     if tree in there:
         find_particle(particle)
@@ -85,7 +92,7 @@ def _no_tree(file: OpenFile, there: Collection[str]) -> MissingError:
 
 
 def branches(tree: Any) -> list[str]:
-    """Return the names of the branches of a tree."""
+    """Return the names of the branches of a tree, those inside of others left out."""
     with damage_reported("ROOT"):
         return list(dict.fromkeys(tree.keys(recursive=False)))
 
@@ -176,7 +183,7 @@ def one_each(leaf: Any) -> NDArray[Any] | None:
 
 
 def without_counts(tree: Any) -> list[str]:
-    """Return the branches of a tree but those that count the numbers in a list, nNAME of NAME."""
+    """Return the branches of a tree without those that count the list NAME, nNAME."""
     names = branches(tree)
     return [name for name in names if not (name[:1] == "n" and name[1:] in names)]
 
@@ -255,14 +262,30 @@ def read_numbers(
     Raises:
         DataError: A branch does not hold one number per event, or is damaged.
     """
+    from awkward.contents import NumpyArray
+    from uproot.interpretation.numerical import AsDtype
+
     stop = tree.num_entries if stop is None else stop
     if not out or start >= stop:
         return
     with damage_reported("ROOT"):
-        if hasattr(tree, "branches"):
-            _fill_from_tree(tree, out, start, stop)
-        else:
-            _fill_from_ntuple(tree, out, start, stop)
+        if not hasattr(tree, "branches"):
+            record = tree.arrays(list(out), library="ak", entry_start=start, entry_stop=stop).layout
+            for name, target in out.items():
+                content = record.content(name)
+                if not isinstance(content, NumpyArray) or content.data.ndim != 1:
+                    raise _not_one_number(name)
+                target[:] = content.data
+            return
+        # Baskets are converted straight into the arrays, without a float64 copy of the cells.
+        how = {}
+        for name, target in out.items():
+            interpretation = tree[name].interpretation
+            if not isinstance(interpretation, AsDtype) or interpretation.inner_shape:
+                raise _not_one_number(name)
+            how[name] = interpretation.inplace(target)
+        # A cached array would be handed out without being written into ours again.
+        tree.arrays(how, library="np", entry_start=start, entry_stop=stop, array_cache=None)
 
 
 def read_scalars(tree: Any, names: Iterable[str]) -> dict[str, NDArray[np.float64]]:
@@ -337,31 +360,6 @@ def basket_size(tree: Any, name: str) -> int:
     return max(1, offsets[1] - offsets[0]) if len(offsets) > 1 else 1
 
 
-def _fill_from_tree(tree: Any, out: Mapping[str, NDArray[Any]], start: int, stop: int) -> None:
-    from uproot.interpretation.numerical import AsDtype
-
-    interpretations = {}
-    for name in out:
-        interpretation = tree[name].interpretation
-        if not isinstance(interpretation, AsDtype) or interpretation.inner_shape:
-            raise _not_one_number(name)
-        # Baskets are converted straight into the array, without a float64 copy of the cells.
-        interpretations[name] = interpretation.inplace(out[name])
-    # A cached array would be handed out without being written into ours again.
-    tree.arrays(interpretations, library="np", entry_start=start, entry_stop=stop, array_cache=None)
-
-
-def _fill_from_ntuple(tree: Any, out: Mapping[str, NDArray[Any]], start: int, stop: int) -> None:
-    from awkward.contents import NumpyArray
-
-    record = tree.arrays(list(out), library="ak", entry_start=start, entry_stop=stop).layout
-    for name, target in out.items():
-        content = record.content(name)
-        if not isinstance(content, NumpyArray) or content.data.ndim != 1:
-            raise _not_one_number(name)
-        target[:] = content.data
-
-
 def _not_one_number(name: str) -> DataError:
     return DataError(
         f"branch '{name}' does not hold one number per event",
@@ -371,7 +369,7 @@ def _not_one_number(name: str) -> DataError:
 
 
 def metadata(file: OpenFile) -> Metadata:
-    """Read what a file of ours says about itself; nothing where another program wrote it."""
+    """Read what a file of ours says about itself; empty where another program wrote it."""
     with damage_reported("ROOT"):
         kind = file.handle.classnames(cycle=False).get(METADATA)
         text = str(file.handle[METADATA]) if kind == "TObjString" else "{}"
@@ -385,14 +383,6 @@ def metadata(file: OpenFile) -> Metadata:
             remedy="remove it from the file",
         )
     return from_texts({str(name): str(value) for name, value in texts.items()}, str(file.path))
-
-
-_EVENTS = 8192
-_BYTES = 1 << 27
-_FEW_BASKETS, _MANY_BASKETS = 10, 64
-
-Columns = Mapping[str, Any]
-"""Branches by name, of the same events."""
 
 
 @contextmanager
@@ -444,7 +434,7 @@ class Trees:
             tree: Its name.
             columns: By branch, a NumPy array (n,), or a jagged awkward array with a list of
                 numbers per event, for which ROOT wants a branch of counts, ``n<branch>``, beside.
-                Nobody may change them any more.
+                They must not change any more.
 
         Raises:
             OSError: The disk is full.
@@ -462,57 +452,42 @@ class Trees:
             self._write(tree, last=True)
 
     def _write(self, tree: str, last: bool) -> None:
+        import awkward as ak
+
         parts = self._waiting[tree]
-        total = sum(map(_length, parts))
+        total = sum(len(next(iter(columns.values()))) for columns in parts)
         size = sum(values.nbytes for columns in parts for values in columns.values())
         rows = max(1, min(_EVENTS, _BYTES * total // max(1, size)))
         if not total or (not last and total < rows):
             return
-        columns = _joined(parts)
+        columns = parts[0]
+        if len(parts) > 1:
+            columns = {
+                name: (np if isinstance(values, np.ndarray) else ak).concatenate(
+                    [part[name] for part in parts]
+                )
+                for name, values in columns.items()
+            }
         if tree not in self._trees:
-            types = {name: _branch_type(values) for name, values in columns.items()}
+            types = {
+                name: values.dtype
+                if isinstance(values, np.ndarray)
+                else f"var * {np.asarray(ak.flatten(values)).dtype}"
+                for name, values in columns.items()
+            }
             # Room for more baskets is made by writing the tree anew, which takes uproot a second
             # for hundreds of branches; where few events follow, it would be left empty.
             room = _FEW_BASKETS if last else _MANY_BASKETS
             self._trees[tree] = self._handle.mktree(tree, types, initial_basket_capacity=room)
         full = total if last else total - total % rows
         for start in range(0, full, rows):
-            self._trees[tree].extend(_cut(columns, start, min(start + rows, full)))
-        self._waiting[tree] = [_copied(_cut(columns, full, total))] if full < total else []
-
-
-def _length(columns: Columns) -> int:
-    return len(next(iter(columns.values())))
-
-
-def _cut(columns: Columns, start: int, stop: int) -> Columns:
-    return {name: values[start:stop] for name, values in columns.items()}
-
-
-def _copied(columns: Columns) -> Columns:
-    """Return columns that do not keep in memory what they were cut from."""
-    import awkward as ak
-
-    return {
-        name: np.array(values) if isinstance(values, np.ndarray) else ak.to_packed(values)
-        for name, values in columns.items()
-    }
-
-
-def _joined(parts: list[Columns]) -> Columns:
-    if len(parts) == 1:
-        return parts[0]
-    import awkward as ak
-
-    return {
-        name: (np if isinstance(values, np.ndarray) else ak).concatenate([p[name] for p in parts])
-        for name, values in parts[0].items()
-    }
-
-
-def _branch_type(values: Any) -> Any:
-    if isinstance(values, np.ndarray):
-        return values.dtype
-    import awkward as ak
-
-    return f"var * {np.asarray(ak.flatten(values)).dtype}"
+            stop = min(start + rows, full)
+            self._trees[tree].extend({name: v[start:stop] for name, v in columns.items()})
+        # Copies, so that the events they are cut from need not stay in memory.
+        rest = {
+            name: values[full:].copy()
+            if isinstance(values, np.ndarray)
+            else ak.to_packed(values[full:])
+            for name, values in columns.items()
+        }
+        self._waiting[tree] = [rest] if full < total else []
