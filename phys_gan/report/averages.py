@@ -1,13 +1,12 @@
-"""Figures of maps: the average shower in every layer, of all samples, and the differences.
+"""The average shower: maps of its cells, its depth and its radius; of images the mean image.
 
-Figures of the mean image: of all samples, and the differences in units of their error.
-
-Figures of the average shower along its depth and its radius.
+Of several candidates only the differences to the reference are drawn as maps.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -18,6 +17,7 @@ from numpy.typing import NDArray
 
 from phys_gan.detectors import Detector, ImageLayer, Layer, PolarLayer, ShowerLayer
 from phys_gan.events import Events
+from phys_gan.observables import MANY_LAYERS
 from phys_gan.report.histograms import Bars, Panels, Points, head_room, log_where_needed
 from phys_gan.report.maps import (
     Palette,
@@ -29,19 +29,73 @@ from phys_gan.report.maps import (
     make_palette,
     name_row,
 )
-from phys_gan.report.style import REFERENCE, Look
-from phys_gan.validation.averages import Profile, Profiles
-
-__all__ = [
-    "average_figure",
-    "chosen_layers",
-    "longitudinal_figure",
-    "mean_image_figure",
-    "radial_figure",
-]
+from phys_gan.report.sections import Candidates, Plot, Section
+from phys_gan.report.style import REFERENCE, Style
+from phys_gan.validation.averages import Profiles
 
 _MAX_LAYERS = 6
 _NARROW = 50.0
+
+
+Averages = Sequence[tuple[Style, Profiles]]
+"""The average shower of every candidate."""
+
+
+def averages_section(candidates: Candidates) -> Section:
+    """Show the average shower: its cells, its depth, its radius."""
+    detector, reference = candidates[0][1].detector, candidates[0][1].reference.profiles
+    if detector.is_toy:
+        return Section("averages", "Average showers", "", [])
+    profiles = [(style, c.candidate.profiles) for style, c in candidates]
+    if detector.is_image:
+        plot = Plot(
+            "mean image",
+            "Mean of every pixel on an asinh scale, and the difference over its statistical error: "
+            "of equal samples that is noise of unit width, in the sky as in the galaxy.",
+            partial(mean_image_figure, detector, reference, profiles),
+            wide=True,
+            is_map=True,
+        )
+        return Section("averages", "Mean images", "", [plot])
+    n_drawn = len(chosen_layers(detector, reference))
+    which = f" {n_drawn} of {detector.n_layers} layers, spread over the energy of the shower."
+    plots = [
+        Plot(
+            "maps of cells",
+            "Mean energy of every cell, and the relative difference. Grey cells are empty; in "
+            "the difference also those whose statistical error exceeds the range of colours."
+            + which
+            * (n_drawn < detector.n_layers),
+            partial(average_figure, detector, reference, profiles),
+            wide=True,
+            is_map=True,
+        )
+    ]
+    if detector.n_layers > 1:
+        plots.append(
+            Plot(
+                "longitudinal profile",
+                "Mean energy per depth of every layer.",
+                partial(longitudinal_figure, detector, reference, profiles),
+            )
+        )
+    for name, layers, text in _radial_groups(detector):
+        figure = partial(radial_figure, detector, reference, profiles, layers)
+        plots.append(Plot(f"radial profile {name}".strip(), text, figure))
+    return Section("averages", "Average showers", "", plots)
+
+
+def _radial_groups(detector: Detector) -> list[tuple[str, list[int], str]]:
+    """Return the polar layers that share their rings, or one by one when there are few of them."""
+    polar = {k: layer for k, layer in enumerate(detector.layers) if isinstance(layer, PolarLayer)}
+    polar = {k: layer for k, layer in polar.items() if layer.shape[1] > 1}
+    if polar and len({layer.r for layer in polar.values()}) == 1:
+        return [("", list(polar), "Mean energy per area of the rings, summed over all layers.")]
+    return [
+        (layer.name, [k], f"Mean energy per area of the rings in layer {layer.name or k}.")
+        for k, layer in polar.items()
+        if len(polar) <= MANY_LAYERS
+    ]
 
 
 def chosen_layers(detector: Detector, reference: Profiles) -> list[int]:
@@ -58,9 +112,7 @@ def chosen_layers(detector: Detector, reference: Profiles) -> list[int]:
     return sorted(set(np.minimum(passed, detector.n_layers - 1).tolist()))
 
 
-def average_figure(
-    detector: Detector, reference: Profiles, candidates: Sequence[tuple[Look, Profiles]]
-) -> Figure:
+def average_figure(detector: Detector, reference: Profiles, candidates: Averages) -> Figure:
     """Draw the mean energy of every cell: one column per layer; below, the relative differences.
 
     Colours of the energies are logarithmic over at most six decades and shared by the samples
@@ -70,6 +122,7 @@ def average_figure(
     layers = chosen_layers(detector, reference)
     means = candidates if len(candidates) == 1 else []
     span = max(_span(reference.cells.mean, p.cells.mean) for _, p in candidates)
+    mean_label = rf"$\langle E_\mathrm{{cell}}\rangle$ [{detector.cell_unit}]"
     n_means, n_rows = 1 + len(means), 1 + len(means) + len(candidates)
     side = 3.05 if len(layers) < 4 else 2.2
     figure = Figure(
@@ -82,7 +135,7 @@ def average_figure(
         norm = log_norm(np.concatenate(shown))
         for one, values in zip(axes[:, column], shown, strict=False):
             mesh = draw_map(one, layer, np.where(values > 0, values, np.nan), norm)
-        _bar(figure, mesh, axes[:n_means, column], _mean_label(detector), 0.02)
+        _bar(figure, mesh, axes[:n_means, column], mean_label, 0.02)
         for one, (_, profiles) in zip(axes[n_means:, column], candidates, strict=True):
             difference = _difference(reference, profiles, cells, span)
             mesh = draw_map(one, layer, difference, Normalize(-span, span), "RdBu_r")
@@ -90,8 +143,8 @@ def average_figure(
         _bar(figure, mesh, axes[n_means:, column], label, 0.04, extend="both")
         axes[0, column].set_title(layer_title(layer, k))
         _label_axes(axes[:, column], layer, column)
-    names = [("reference", "black"), *((look.name, look.colour) for look, _ in means)]
-    differences = [(look.name, look.colour) for look, _ in candidates]
+    names = [("reference", "black"), *((style.name, style.colour) for style, _ in means)]
+    differences = [(style.name, style.colour) for style, _ in candidates]
     names += differences if len(candidates) > 1 else [("difference", "black")]
     for one, (text, colour) in zip(axes[:, 0], names, strict=True):
         name_row(one, text, colour, 13 if len(text) < 16 else 10)
@@ -115,10 +168,6 @@ def _bar(
         # Within little more than a decade the usual labels run into each other.
         bar.set_ticks([low, high], labels=[f"{low:.2g}", f"{high:.2g}"])
         bar.minorticks_off()
-
-
-def _mean_label(detector: Detector) -> str:
-    return rf"$\langle E_\mathrm{{cell}}\rangle$ [{detector.cell_unit}]"
 
 
 def _difference(
@@ -162,9 +211,7 @@ _SPANS = (5.0, 10.0, 20.0, 50.0, 100.0)
 _INSIDE = 0.99
 
 
-def mean_image_figure(
-    detector: Detector, reference: Profiles, candidates: Sequence[tuple[Look, Profiles]]
-) -> Figure:
+def mean_image_figure(detector: Detector, reference: Profiles, candidates: Averages) -> Figure:
     r"""Draw the mean of every pixel, one row per band, and the differences beside it.
 
     The means are grey on an asinh scale. A difference is :math:`(b - a) / \sqrt{\sigma_a^2 +
@@ -174,12 +221,12 @@ def mean_image_figure(
     """
     means = [("reference", REFERENCE, reference)]
     if len(candidates) == 1:
-        means += [(look.name, look.colour, profiles) for look, profiles in candidates]
+        means += [(style.name, style.colour, profiles) for style, profiles in candidates]
     pulls = [_pull(reference, profiles) for _, profiles in candidates]
     average = Events(np.stack([p.cells.mean for _, _, p in means]), {}, detector)
     grey = make_palette([average])
     grey = Palette(grey.norm, grey.colours, f"mean pixel [{detector.cell_unit}]")
-    span = _span_mean_images(pulls)
+    span = _span_of_pulls(pulls)
     diverging = Palette(Normalize(-span, span), "RdBu_r", "difference / its error")
     rows, columns = detector.layers[0].shape
     tall = _SIDE * rows / columns
@@ -187,7 +234,7 @@ def mean_image_figure(
     names += (
         [("difference", REFERENCE)]
         if len(candidates) == 1
-        else [(look.name, look.colour) for look, _ in candidates]
+        else [(style.name, style.colour) for style, _ in candidates]
     )
     n = len(names)
     width = _LEFT + n * (_SIDE + _GAP) + 2 * _BAR
@@ -220,7 +267,7 @@ def _pull(reference: Profiles, candidate: Profiles) -> NDArray[np.float64]:
     return np.asarray(np.divide(difference, error, out=undefined, where=error > 0))
 
 
-def _span_mean_images(pulls: Sequence[NDArray[np.float64]]) -> float:
+def _span_of_pulls(pulls: Sequence[NDArray[np.float64]]) -> float:
     """Return a round range that holds 99 % of the pixels of each."""
     found = [np.abs(pull[np.isfinite(pull)]) for pull in pulls]
     typical = max((float(np.quantile(off, _INSIDE)) for off in found if len(off)), default=0.0)
@@ -236,10 +283,6 @@ def _label(axes: Axes, detector: Detector, k: int, column: int) -> None:
     if column == 0:
         band = f"{layer_title(layer, k)}\n" if detector.n_layers > 1 else ""
         axes.set_ylabel(f"{band}$y$ [arcsec]", loc="center", fontsize=11, labelpad=0)
-
-
-Averages = Sequence[tuple[Look, Profiles]]
-"""The average shower of every candidate."""
 
 
 def longitudinal_figure(detector: Detector, reference: Profiles, candidates: Averages) -> Figure:
@@ -266,7 +309,7 @@ def longitudinal_figure(detector: Detector, reference: Profiles, candidates: Ave
     panels = Panels(len(candidates))
     panels.draw(bars)
     log_where_needed(panels.main, bars, False, False)
-    panels.legend(bars.looks, on_left=bars.high_on_the_right)
+    panels.legend(bars.styles, on_left=bars.high_on_the_right)
     panels.main.set_ylabel(rf"$\langle dE/dz\rangle$ [{detector.cell_unit}/mm]")
     panels.below.set_xlabel(r"depth $z$ [mm]")
     return panels.figure
@@ -283,22 +326,18 @@ def radial_figure(
     area = np.pi * (edges[1:] ** 2 - edges[:-1] ** 2)
 
     def points(profiles: Profiles) -> Points:
-        joined = _add([profiles.radius[k] for k in layers])
-        return Points(joined.mean / area, joined.error / area)
+        rings = [profiles.radius[k] for k in layers]
+        mean = np.sum([ring.mean for ring in rings], axis=0)
+        # Layers of a shower are correlated: the sum of the errors bounds the error of the sum.
+        return Points(mean / area, np.sum([ring.error for ring in rings], axis=0) / area)
 
-    bars = Bars(edges, points(reference), [(look, points(p)) for look, p in candidates])
+    bars = Bars(edges, points(reference), [(style, points(p)) for style, p in candidates])
     panels = Panels(len(candidates))
     panels.draw(bars)
     if np.any(bars.reference.values > 0):
         panels.main.set_yscale("log")
         head_room(panels.main, bars)
-    panels.legend(bars.looks, on_left=bars.high_on_the_right)
+    panels.legend(bars.styles, on_left=bars.high_on_the_right)
     panels.main.set_ylabel(rf"$\langle dE/dA\rangle$ [{detector.cell_unit}/mm$^2$]")
     panels.below.set_xlabel(r"radius $r$ [mm]")
     return panels.figure
-
-
-def _add(profiles: Sequence[Profile]) -> Profile:
-    mean = np.sum([p.mean for p in profiles], axis=0)
-    # Layers of a shower are correlated: the sum of the errors bounds the error of the sum.
-    return Profile(mean, np.sum([p.error for p in profiles], axis=0))

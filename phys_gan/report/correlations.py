@@ -1,12 +1,9 @@
-"""Figures of correlations: between layers as matrices, between cells against their distance.
-
-Figures of the two-sample classifier: its ROC curves, and whether its probabilities are true.
-"""
+"""Correlations: between layers as matrices, between cells against their distance."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from functools import partial
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -19,26 +16,61 @@ from numpy.typing import NDArray
 from phys_gan.detectors import Detector
 from phys_gan.metrics.correlations import CellCorrelation, CellCorrelations, Correlations
 from phys_gan.report.maps import layer_title, length_unit
+from phys_gan.report.sections import Candidates, Plot, Section
 from phys_gan.report.style import (
     REFERENCE,
     REFERENCE_FILL,
-    Look,
+    Style,
     legend_above,
     legend_height,
-    line_of,
 )
-
-if TYPE_CHECKING:
-    from phys_gan.metrics.classifier.two_sample import ClassifierResult
-
-__all__ = ["Judged", "calibration_figure", "cell_figure", "matrix_figure", "roc_figure"]
 
 _MOST_NUMBERS = 8
 _ACROSS = 3
 _EMPTY = "#dddddd"
 
 
-def matrix_figure(found: Sequence[tuple[Look, Correlations]], what: str = "layer") -> Figure:
+def correlations_section(candidates: Candidates) -> Section:
+    """Show the correlations between layers and between cells."""
+    detector = candidates[0][1].detector
+    image = detector.is_image
+    plots = []
+    matrices = [(k, c.correlations) for k, c in candidates if c.correlations is not None]
+    if matrices:
+        plots.append(
+            Plot(
+                "between bands" if image else "between layers",
+                (
+                    "Pearson correlations between the fluxes of the bands, and how those of the "
+                    "candidates differ."
+                    if image
+                    else "Pearson correlations between the energies of the layers, over the "
+                    "incident energy where it is known, and how those of the candidates differ."
+                ),
+                partial(matrix_figure, matrices, "band" if image else "layer"),
+                wide=True,
+            )
+        )
+    cells = [(k, c.cell_correlations) for k, c in candidates if c.cell_correlations is not None]
+    if cells:
+        plots.append(
+            Plot(
+                "between pixels" if image else "between cells",
+                (
+                    "Mean correlation between two pixels of one band against the distance of "
+                    "their centres; bright pixels count more."
+                    if image
+                    else "Mean correlation between the energies of two cells of one layer against "
+                    "the distance of their centres; bright cells count more."
+                ),
+                partial(cell_figure, detector, cells),
+                wide=True,
+            )
+        )
+    return Section("correlations", "Correlations", "", plots)
+
+
+def matrix_figure(found: Sequence[tuple[Style, Correlations]], what: str = "layer") -> Figure:
     """Draw the correlations in the reference and how those of the candidates differ.
 
     Those of a single candidate are drawn as well. Grey pairs are not defined.
@@ -50,7 +82,7 @@ def matrix_figure(found: Sequence[tuple[Look, Correlations]], what: str = "layer
     reference = found[0][1]
     whole = [("reference", REFERENCE, reference.reference)]
     if len(found) == 1:
-        whole += [(look.name, look.colour, c.candidate) for look, c in found]
+        whole += [(style.name, style.colour, c.candidate) for style, c in found]
     off = [("difference" if len(found) == 1 else f"{k.name} $-$ ref.", k, c) for k, c in found]
     across = min(_ACROSS, len(whole) + len(off))
     rows = -(-(len(whole) + len(off)) // across)
@@ -61,10 +93,10 @@ def matrix_figure(found: Sequence[tuple[Look, Correlations]], what: str = "layer
         axes.set_title(name, fontsize=13, fontweight="bold", color=colour)
     span = _span([c.difference for _, c in found])
     below = panels[len(whole) :]
-    for axes, (name, look, correlations) in zip(below, off, strict=False):
+    for axes, (name, style, correlations) in zip(below, off, strict=False):
         norm = Normalize(-span, span)
         second = _draw_matrix(axes, correlations.difference, reference.names, norm, "RdBu_r")
-        axes.set_title(name, fontsize=12, fontweight="bold", color=look.colour)
+        axes.set_title(name, fontsize=12, fontweight="bold", color=style.colour)
     for axes in panels[: len(whole) + len(off)]:
         axes.set_xlabel(what, loc="center", fontsize=12)
         axes.set_ylabel(what, loc="center", fontsize=12)
@@ -79,7 +111,7 @@ def matrix_figure(found: Sequence[tuple[Look, Correlations]], what: str = "layer
     return figure
 
 
-def cell_figure(detector: Detector, found: Sequence[tuple[Look, CellCorrelations]]) -> Figure:
+def cell_figure(detector: Detector, found: Sequence[tuple[Style, CellCorrelations]]) -> Figure:
     """Draw the mean correlation of two cells of a layer against the distance between them.
 
     Every panel is a layer, or a group of neighbouring ones where there are many.
@@ -97,17 +129,17 @@ def cell_figure(detector: Detector, found: Sequence[tuple[Look, CellCorrelations
             x, band.mean - band.error, band.mean + band.error, color=REFERENCE_FILL, lw=0
         )
         axes.plot(x, band.mean, color=REFERENCE, lw=1.2, label="reference")
-        for j, (look, cells) in enumerate(found):
+        for j, (style, cells) in enumerate(found):
             own = cells.candidate[i]
             axes.errorbar(
                 x * 1.03 ** (j - (len(found) - 1) / 2),
                 own.mean,
                 own.error,
-                fmt=look.marker,
+                fmt=style.marker,
                 ms=3.5,
                 lw=1,
-                color=look.colour,
-                label=look.name,
+                color=style.colour,
+                label=style.name,
             )
         axes.set_xscale("log")
         axes.set_title(_band_name(detector, band), fontsize=11.5)
@@ -167,73 +199,3 @@ def _band_name(detector: Detector, band: CellCorrelation) -> str:
     if detector.is_image and first == last:
         return layer_title(detector.layers[first], first)
     return f"layer {first}" if first == last else f"layers {first} to {last}"
-
-
-Judged = Sequence[tuple[str, Sequence[tuple[Look, "ClassifierResult"]]]]
-"""Every form of the input with the candidates that were judged by it."""
-
-
-def roc_figure(judged: Judged) -> Figure:
-    """Draw for every form of the input how many of each sample pass a cut on the classifier."""
-    figure, panels = _panels(judged)
-    for axes, (form, candidates) in zip(panels, judged, strict=True):
-        for i, (look, result) in enumerate(reversed(candidates)):
-            roc, auc = result.roc, result.auc
-            low, high = roc.tpr - roc.tpr_error, roc.tpr + roc.tpr_error
-            axes.fill_between(roc.fpr, low, high, color=look.colour, alpha=0.2, lw=0)
-            axes.plot(roc.fpr, roc.tpr, color=look.colour, ls=look.line)
-            text = f"AUC {auc.value:.3f} ± {auc.error:.3f}"
-            axes.text(0.96, 0.05 + 0.07 * i, text, ha="right", fontsize=11, color=look.colour)
-        _finish(axes, form, "reference taken for candidate", "candidate recognised")
-    _name(figure, judged)
-    return figure
-
-
-def calibration_figure(judged: Judged) -> Figure:
-    """Draw the observed fraction of candidates against the probability that was predicted.
-
-    Open points are as trained, filled ones calibrated.
-    """
-    figure, panels = _panels(judged)
-    for axes, (form, candidates) in zip(panels, judged, strict=True):
-        for look, result in candidates:
-            for curve, fill in ((result.calibration, "none"), (result.recalibrated, look.colour)):
-                axes.errorbar(
-                    curve.predicted,
-                    curve.observed,
-                    curve.error,
-                    fmt=look.marker,
-                    ms=5,
-                    lw=1,
-                    color=look.colour,
-                    mfc=fill,
-                )
-        _finish(axes, form, "predicted probability", "fraction of candidates")
-    _name(figure, judged)
-    return figure
-
-
-def _panels(judged: Judged) -> tuple[Figure, list[Axes]]:
-    n = len(judged)
-    height = 4.4 + legend_height(len(_looks(judged)))
-    figure = Figure(figsize=(max(4.3 * n, 6.5), height), layout="constrained")
-    return figure, list(figure.subplots(1, n, squeeze=False)[0])
-
-
-def _finish(axes: Axes, form: str, x: str, y: str) -> None:
-    axes.plot([0, 1], [0, 1], color="#999999", lw=1, ls="--", zorder=0)
-    axes.set_title(f"input: {form}", fontsize=12)
-    axes.set_xlim(0, 1)
-    axes.set_ylim(0, 1)
-    axes.set_aspect("equal")
-    axes.set_xlabel(x, loc="center", fontsize=12)
-    axes.set_ylabel(y, loc="center", fontsize=12)
-
-
-def _name(figure: Figure, judged: Judged) -> None:
-    looks = _looks(judged)
-    legend_above(figure, [line_of(look) for look in looks], [look.name for look in looks])
-
-
-def _looks(judged: Judged) -> list[Look]:
-    return list(dict.fromkeys(look for _, candidates in judged for look, _ in candidates))

@@ -1,11 +1,9 @@
-"""Figures of single events: random ones of both samples, and pairs of nearest neighbours.
-
-The figure of a ramp: an event at each value of a condition, and the response below.
-"""
+"""Single events: random ones of both samples, and pairs of nearest neighbours."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -13,33 +11,24 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colorbar import Colorbar
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
 from phys_gan.detectors import Detector, PolarLayer
 from phys_gan.events import Events
 from phys_gan.report.maps import (
-    colour_bar,
-    draw_event,
     draw_map,
     draw_projection,
     flux_titles,
     layer_title,
     log_norm,
-    make_palette,
-    n_panels,
-    name_panels,
     name_row,
-    place,
     projected,
     stamps_figure,
 )
-from phys_gan.report.style import REFERENCE, Look, make_looks
-from phys_gan.validation.exploration import Ramp, Response
+from phys_gan.report.sections import Candidates, Plot, Section
+from phys_gan.report.style import REFERENCE, Style
 from phys_gan.validation.gallery import Gallery
 
-__all__ = ["MOST_MAPS", "nearest_figure", "ramp_figure", "random_figure"]
-
-MOST_MAPS = 7
+_MOST_MAPS = 7
 """Of detectors with more layers the events are drawn as projections along the depth."""
 
 _BESIDE = 3
@@ -49,30 +38,91 @@ Group = tuple[str, str, Events, Sequence[str]]
 """Name and colour of a row of events, the events, and a note on each."""
 
 
-def random_figure(gallery: Gallery, look: Look) -> Figure:
-    """Draw random events of the reference, and events of the candidate at the same energies."""
-    first, second = gallery.reference, gallery.candidate
-    if first.detector.is_image:
-        return stamps_figure(("reference", first), (look.name, second), flux_titles(first))
-    return _figure(
-        ("reference", REFERENCE, first, [""] * len(first)),
-        (look.name, look.colour, second, [""] * len(second)),
+def events_section(candidates: Candidates) -> Section:
+    """Show random events, and pairs of nearest ones."""
+    image = candidates[0][1].detector.is_image
+    plots = []
+    for style, comparison in candidates:
+        gallery = comparison.gallery
+        if gallery is None:
+            continue
+        suffix = f" {style.title}" if len(candidates) > 1 else ""
+        random, nearest = (
+            _galaxy_captions(gallery) if image else _shower_captions(comparison.detector)
+        )
+        plots += [
+            Plot(
+                f"{name}{suffix}",
+                caption,
+                partial(figure, gallery, style),
+                wide=True,
+                is_map=True,
+            )
+            for name, caption, figure in (
+                ("random", random, random_figure),
+                ("nearest pairs", nearest, nearest_figure),
+            )
+        ]
+    return Section("events", "Single galaxies" if image else "Single events", "", plots)
+
+
+def _shower_captions(detector: Detector) -> tuple[str, str]:
+    """Return the captions of random events and of nearest pairs."""
+    projected = detector.n_layers > _MOST_MAPS
+    what = "energies summed around the axis (or along y)" if projected else "all layers"
+    return (
+        "Random events of the reference, and events of the candidate at nearly the same "
+        f"incident energies: {what}, in common colours. Grey is empty.",
+        "Random events of the candidate, each with the event of the reference that is "
+        "nearest to it: the distance between the square roots of their cells, over that "
+        "of the incident energy. In brackets, how far that event is from its own nearest "
+        "neighbour in the reference; a much smaller distance would be a copy.",
     )
 
 
-def nearest_figure(gallery: Gallery, look: Look) -> Figure:
+def _galaxy_captions(gallery: Gallery) -> tuple[str, str]:
+    """Return the captions of random galaxies and of nearest pairs."""
+    known = set(gallery.reference.conditions) & set(gallery.candidate.conditions)
+    other = (
+        f"the galaxy of the candidate whose conditions ({', '.join(sorted(known))}) are nearest"
+        if known
+        else "a random one of the candidate"
+    )
+    return (
+        f"Random galaxies of the reference by rising flux; below each, {other}. All stamps "
+        "have one asinh scale, linear up to about the noise of the sky.",
+        "Random galaxies of the candidate; below each, the galaxy of the reference whose "
+        "pixels are nearest. The number is their distance, over the length of the "
+        "candidate's pixels; in brackets, how far that galaxy is from its own nearest "
+        "neighbour in the reference. A much smaller distance would be a copy; noise alone "
+        "keeps different stamps apart.",
+    )
+
+
+def random_figure(gallery: Gallery, style: Style) -> Figure:
+    """Draw random events of the reference, and events of the candidate at the same energies."""
+    first, second = gallery.reference, gallery.candidate
+    if first.detector.is_image:
+        return stamps_figure(("reference", first), (style.name, second), flux_titles(first))
+    return _figure(
+        ("reference", REFERENCE, first, [""] * len(first)),
+        (style.name, style.colour, second, [""] * len(second)),
+    )
+
+
+def nearest_figure(gallery: Gallery, style: Style) -> Figure:
     """Draw random events of the candidate, each with its nearest event of the reference."""
     if gallery.drawn.detector.is_image:
         titles = [
             f"{d:.2f} ({t:.2f})" for d, t in zip(gallery.distances, gallery.typical, strict=True)
         ]
-        return stamps_figure((look.name, gallery.drawn), ("nearest", gallery.nearest), titles)
+        return stamps_figure((style.name, gallery.drawn), ("nearest", gallery.nearest), titles)
     notes = [
         f"distance {d:.3f}\n(typical {t:.3f})"
         for d, t in zip(gallery.distances, gallery.typical, strict=True)
     ]
     return _figure(
-        (look.name, look.colour, gallery.drawn, [""] * len(notes)),
+        (style.name, style.colour, gallery.drawn, [""] * len(notes)),
         ("nearest in reference", REFERENCE, gallery.nearest, notes),
     )
 
@@ -81,7 +131,7 @@ def _figure(first: Group, second: Group) -> Figure:
     detector = first[2].detector
     cells = np.concatenate([first[2].cells.ravel(), second[2].cells.ravel()])
     norm = log_norm(cells.astype(np.float64), _DECADES)
-    if detector.n_layers > MOST_MAPS:
+    if detector.n_layers > _MOST_MAPS:
         return _projections(detector, (first, second))
     if detector.n_layers <= _BESIDE:
         return _beside(detector, (first, second), norm)
@@ -162,7 +212,7 @@ def _add_bar(figure: Figure, detector: Detector, norm: LogNorm) -> None:
 
 
 def _label_bar(bar: Colorbar, detector: Detector) -> None:
-    what = "E" if detector.n_layers <= MOST_MAPS else r"\sum E"
+    what = "E" if detector.n_layers <= _MOST_MAPS else r"\sum E"
     bar.set_label(rf"${what}$ [{detector.cell_unit}]", fontsize=12)
 
 
@@ -187,98 +237,3 @@ def _energy_text(events: Events, i: int) -> str:
     if "energy" not in events.conditions:
         return ""
     return rf"$E_\mathrm{{inc}}$ = {events.energy[i] / 1000:.3g} GeV"
-
-
-_WIDTH, _LEFT, _RIGHT = 12.4, 1.2, 1.1
-_GAP = 0.06
-_TOP, _BETWEEN, _PLOT, _BOTTOM = 0.5, 0.25, 2.5, 0.72
-_WIDE = 5.0
-_FALL = "#d62728"
-_EQUAL = "#777777"
-
-
-def ramp_figure(ramp: Ramp) -> Figure:
-    """Draw the events of one and the same latents along a ramp, and what was measured of many.
-
-    Every picture stands above its value of the condition.
-    """
-    detector, n, steps = ramp.events.detector, n_panels(ramp.events.detector), len(ramp.values)
-    pitch = (_WIDTH - _LEFT - _RIGHT + _GAP) / steps
-    side = pitch - _GAP
-    plot = (_BETWEEN + _PLOT + _BOTTOM) if ramp.responses else 0.12
-    height = _TOP + n * pitch + plot
-    figure = Figure(figsize=(_WIDTH, height))
-    palette = make_palette([ramp.events])
-    for i, value in enumerate(ramp.values):
-        panels = [
-            place(figure, _LEFT + i * pitch, height - _TOP - (k + 1) * pitch, side, side)
-            for k in range(n)
-        ]
-        draw_event(panels, detector, ramp.events.cells[i], palette)
-        if i == 0:
-            name_panels(panels, detector)
-        panels[0].set_title(ramp.number(value), fontsize=12, pad=4)
-    head = (_LEFT - 0.15) / _WIDTH, (height - _TOP - _GAP + 4 / 72) / height
-    figure.text(*head, ramp.meaning.axis_label, ha="right", va="baseline", fontsize=12)
-    x = _WIDTH - _RIGHT + 0.14
-    colour_bar(figure, palette, x, height - _TOP - n * pitch, n * pitch - _GAP)
-    if ramp.responses:
-        axes = place(figure, _LEFT, _BOTTOM, _WIDTH - _LEFT - _RIGHT, _PLOT)
-        edge = side / 2 / pitch
-        axes.set_xlim(-edge, steps - 1 + edge)
-        _draw_responses(axes, ramp)
-    return figure
-
-
-def _draw_responses(axes: Axes, ramp: Ramp) -> None:
-    steps = np.arange(len(ramp.values))
-    if ramp.meaning.equal:
-        told = ramp.values * ramp.meaning.factor
-        axes.plot(steps, told, "--", color=_EQUAL, lw=1.2, label="equal to the condition")
-    looks = make_looks([response.observable.name for response in ramp.responses])
-    for look, response in zip(looks, ramp.responses, strict=True):
-        _draw_response(axes, response, look, several=len(looks) > 1)
-    if any(len(response.followed.falls) for response in ramp.responses):
-        axes.plot([], [], "-", color=_FALL, lw=3, label="falls by more than 2 errors")
-    if _logarithmic(ramp):
-        axes.set_yscale("log")
-        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-        axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
-        axes.yaxis.set_minor_formatter(NullFormatter())
-    axes.margins(y=0.12)
-    axes.autoscale_view(scalex=False)
-    axes.set_xticks(steps, [ramp.number(value) for value in ramp.values])
-    axes.tick_params(axis="x", which="minor", bottom=False, top=False)
-    axes.set_xlabel(ramp.meaning.axis_label, loc="center")
-    axes.set_ylabel(ramp.responses[0].observable.axis_label, loc="center")
-    axes.legend(loc="best", fontsize=10.5)
-
-
-def _draw_response(axes: Axes, response: Response, look: Look, *, several: bool) -> None:
-    f = response.followed
-    steps = np.arange(len(f.mean))
-    name = f"{look.name}: " if several else ""
-    axes.fill_between(
-        steps, f.mean - f.spread, f.mean + f.spread, color=look.colour, alpha=0.2, lw=0
-    )
-    axes.plot(steps, f.mean, look.line, color=look.colour, lw=1.6)
-    axes.errorbar(
-        steps,
-        f.mean,
-        f.error,
-        fmt=look.marker,
-        ms=5,
-        color=look.colour,
-        label=f"{name}mean with its error, and spread of the latents",
-    )
-    for k in f.falls:
-        axes.plot(steps[k : k + 2], f.mean[k : k + 2], "-", color=_FALL, lw=3, zorder=3)
-
-
-def _logarithmic(ramp: Ramp) -> bool:
-    """Whether the response spans as much as its condition does, and is always above zero."""
-    if not ramp.range.geometric:
-        return False
-    low = np.concatenate([r.followed.mean - r.followed.spread for r in ramp.responses])
-    mean = np.concatenate([r.followed.mean for r in ramp.responses])
-    return bool(np.nanmin(low) > 0 and np.nanmax(mean) > _WIDE * np.nanmin(mean))

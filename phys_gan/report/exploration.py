@@ -1,4 +1,4 @@
-"""The page about what a model does: sections, the table of responses, the card."""
+"""The page of an exploration: its sections, the table of responses, the card, figures of ramps."""
 
 from __future__ import annotations
 
@@ -6,24 +6,34 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
 from phys_gan.events import Events
-from phys_gan.report.events import ramp_figure
-from phys_gan.report.maps import Sheet, n_panels, sheet_figure
-from phys_gan.report.numbers import Card, Light, whole, with_error
-from phys_gan.report.pictures import (
-    Drawing,
+from phys_gan.report.maps import (
+    Sheet,
+    colour_bar,
+    draw_event,
+    make_palette,
+    n_panels,
+    name_panels,
+    place,
+    sheet_figure,
+)
+from phys_gan.report.numbers import Card, Status, whole, with_error
+from phys_gan.report.sections import (
+    Plot,
     Section,
-    draw_sections,
+    render_sections,
     templates,
     versions,
     write_files,
 )
+from phys_gan.report.style import Style, make_styles
 from phys_gan.report.tables import Cell, Table
 from phys_gan.validation.exploration import Exploration, Mixed, Ramp, Response, meaning_of
 from phys_gan.work import Progress
-
-__all__ = ["save_exploration"]
 
 _COLUMNS = 10
 _SHOWER_COLUMNS = 8
@@ -51,7 +61,7 @@ def save_exploration(
     Raises:
         OutputError: The folder cannot be written.
     """
-    sections = draw_sections(_sections(exploration), files=figures, report=report)
+    sections = render_sections(_sections(exploration), files=figures, report=report)
     page = (
         templates()
         .get_template("explore.html.j2")
@@ -71,7 +81,7 @@ def _sections(exploration: Exploration) -> list[Section]:
     sections = [_events(exploration), _sweeps(exploration), _walks(exploration)]
     if exploration.mixed is not None:
         sections.append(_styles(exploration.mixed))
-    return [section for section in sections if section.drawings]
+    return [section for section in sections if section.plots]
 
 
 def _sweeps(exploration: Exploration) -> Section:
@@ -80,8 +90,8 @@ def _sweeps(exploration: Exploration) -> Section:
         f"middle, and the same {whole(exploration.n)} latents are used at every value, so that "
         "nothing else changes."
     )
-    drawings = [
-        Drawing(
+    plots = [
+        Plot(
             ramp.name,
             _ramp_caption(ramp),
             partial(ramp_figure, ramp),
@@ -90,7 +100,7 @@ def _sweeps(exploration: Exploration) -> Section:
         )
         for ramp in exploration.ramps
     ]
-    return Section("sweeps", "Condition sweeps", text, drawings)
+    return Section("sweeps", "Condition sweeps", text, plots)
 
 
 def _ramp_caption(ramp: Ramp) -> str:
@@ -117,7 +127,7 @@ def _events(exploration: Exploration) -> Section:
         "Generated events of random latents, under conditions drawn independently over their "
         f"ranges{_panels(events)}. All are in the colours at the right."
     )
-    drawing = Drawing("generated events", caption, partial(sheet_figure, sheet), True, True)
+    drawing = Plot("generated events", caption, partial(sheet_figure, sheet), True, True)
     return Section("events", "Generated events", "", [drawing])
 
 
@@ -130,7 +140,7 @@ def _walks(exploration: Exploration) -> Section:
         "all at their middle. Latents of single cells, where there are any, stay the same. "
         "What changes is what the conditions leave open; it should change smoothly."
     )
-    drawing = Drawing("latent walks", caption, partial(sheet_figure, sheet), True, True)
+    drawing = Plot("latent walks", caption, partial(sheet_figure, sheet), True, True)
     return Section("walks", "Latent walks", "", [drawing])
 
 
@@ -147,7 +157,7 @@ def _styles(mixed: Mixed) -> Section:
         "event at the left; all conditions are at their middle."
     )
     sheet = Sheet(detector, rows, titles, names, margin=True)
-    drawing = Drawing("mixed styles", caption, partial(sheet_figure, sheet), True, True)
+    drawing = Plot("mixed styles", caption, partial(sheet_figure, sheet), True, True)
     return Section("styles", "Style mixing", "", [drawing])
 
 
@@ -181,10 +191,10 @@ def _card(exploration: Exploration) -> Card:
     findings = [(ramp.name, ramp.verdict(response)) for ramp, response in exploration.failures]
     findings += [(name, "Nothing that is measured answers.") for name in exploration.unanswered]
     findings += [(name, "One value in all training events.") for name in exploration.constant]
-    light = Light.GREEN if good else Light.RED
+    status = Status.GREEN if good else Status.RED
     if not exploration.responses:
-        light, lines = Light.AMBER, []
-    return Card("", light, exploration.headline, lines, findings, [])
+        status, lines = Status.AMBER, []
+    return Card("", status, exploration.headline, lines, findings, [])
 
 
 def _responses(exploration: Exploration) -> Table | None:
@@ -208,7 +218,7 @@ def _response(ramp: Ramp, response: Response) -> list[Cell]:
     verdict = "follows" if response.good else "does not follow" if not f.responds else "falls"
     if not f.measured:
         verdict = "not measured everywhere"
-    light = Light.GREEN if response.good else Light.RED
+    status = Status.GREEN if response.good else Status.RED
     return [
         Cell(response.observable.name, is_text=True),
         Cell(f"{low} to {high}"),
@@ -218,7 +228,7 @@ def _response(ramp: Ramp, response: Response) -> list[Cell]:
         ),
         Cell(f"{f.spearman:.3f}" if np.isfinite(f.spearman) else "not defined"),
         Cell("yes" if f.monotonic else "no"),
-        Cell(verdict, light=light, is_text=True),
+        Cell(verdict, status=status, is_text=True),
     ]
 
 
@@ -229,3 +239,98 @@ def _provenance(exploration: Exploration) -> Table:
     ]
     rows = rows or [("made by", [Cell("not recorded", is_text=True)])]
     return Table([("", ""), ("model", "")], rows, sortable=False)
+
+
+_WIDTH, _LEFT, _RIGHT = 12.4, 1.2, 1.1
+_GAP = 0.06
+_TOP, _BETWEEN, _PLOT, _BOTTOM = 0.5, 0.25, 2.5, 0.72
+_WIDE = 5.0
+_FALL = "#d62728"
+_EQUAL = "#777777"
+
+
+def ramp_figure(ramp: Ramp) -> Figure:
+    """Draw the events of one and the same latents along a ramp, and what was measured of many.
+
+    Every picture stands above its value of the condition.
+    """
+    detector, n, steps = ramp.events.detector, n_panels(ramp.events.detector), len(ramp.values)
+    pitch = (_WIDTH - _LEFT - _RIGHT + _GAP) / steps
+    side = pitch - _GAP
+    plot = (_BETWEEN + _PLOT + _BOTTOM) if ramp.responses else 0.12
+    height = _TOP + n * pitch + plot
+    figure = Figure(figsize=(_WIDTH, height))
+    palette = make_palette([ramp.events])
+    for i, value in enumerate(ramp.values):
+        panels = [
+            place(figure, _LEFT + i * pitch, height - _TOP - (k + 1) * pitch, side, side)
+            for k in range(n)
+        ]
+        draw_event(panels, detector, ramp.events.cells[i], palette)
+        if i == 0:
+            name_panels(panels, detector)
+        panels[0].set_title(ramp.number(value), fontsize=12, pad=4)
+    head = (_LEFT - 0.15) / _WIDTH, (height - _TOP - _GAP + 4 / 72) / height
+    figure.text(*head, ramp.meaning.axis_label, ha="right", va="baseline", fontsize=12)
+    x = _WIDTH - _RIGHT + 0.14
+    colour_bar(figure, palette, x, height - _TOP - n * pitch, n * pitch - _GAP)
+    if ramp.responses:
+        axes = place(figure, _LEFT, _BOTTOM, _WIDTH - _LEFT - _RIGHT, _PLOT)
+        edge = side / 2 / pitch
+        axes.set_xlim(-edge, steps - 1 + edge)
+        _draw_responses(axes, ramp)
+    return figure
+
+
+def _draw_responses(axes: Axes, ramp: Ramp) -> None:
+    steps = np.arange(len(ramp.values))
+    if ramp.meaning.equal:
+        told = ramp.values * ramp.meaning.factor
+        axes.plot(steps, told, "--", color=_EQUAL, lw=1.2, label="equal to the condition")
+    styles = make_styles([response.observable.name for response in ramp.responses])
+    for style, response in zip(styles, ramp.responses, strict=True):
+        _draw_response(axes, response, style, several=len(styles) > 1)
+    if any(len(response.followed.falls) for response in ramp.responses):
+        axes.plot([], [], "-", color=_FALL, lw=3, label="falls by more than 2 errors")
+    if _logarithmic(ramp):
+        axes.set_yscale("log")
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+        axes.yaxis.set_minor_formatter(NullFormatter())
+    axes.margins(y=0.12)
+    axes.autoscale_view(scalex=False)
+    axes.set_xticks(steps, [ramp.number(value) for value in ramp.values])
+    axes.tick_params(axis="x", which="minor", bottom=False, top=False)
+    axes.set_xlabel(ramp.meaning.axis_label, loc="center")
+    axes.set_ylabel(ramp.responses[0].observable.axis_label, loc="center")
+    axes.legend(loc="best", fontsize=10.5)
+
+
+def _draw_response(axes: Axes, response: Response, style: Style, *, several: bool) -> None:
+    f = response.followed
+    steps = np.arange(len(f.mean))
+    name = f"{style.name}: " if several else ""
+    axes.fill_between(
+        steps, f.mean - f.spread, f.mean + f.spread, color=style.colour, alpha=0.2, lw=0
+    )
+    axes.plot(steps, f.mean, style.line, color=style.colour, lw=1.6)
+    axes.errorbar(
+        steps,
+        f.mean,
+        f.error,
+        fmt=style.marker,
+        ms=5,
+        color=style.colour,
+        label=f"{name}mean with its error, and spread of the latents",
+    )
+    for k in f.falls:
+        axes.plot(steps[k : k + 2], f.mean[k : k + 2], "-", color=_FALL, lw=3, zorder=3)
+
+
+def _logarithmic(ramp: Ramp) -> bool:
+    """Whether the response spans as much as its condition does, and is always above zero."""
+    if not ramp.range.geometric:
+        return False
+    low = np.concatenate([r.followed.mean - r.followed.spread for r in ramp.responses])
+    mean = np.concatenate([r.followed.mean for r in ramp.responses])
+    return bool(np.nanmin(low) > 0 and np.nanmax(mean) > _WIDE * np.nanmin(mean))

@@ -1,12 +1,15 @@
-"""Figures of one observable: histograms with ratio, and its course along the layers.
+"""Figures of an observable: histograms with their ratio, and the course along the layers.
 
-The parts of a figure with two panels: all samples above, the ratios to the reference below.
+A figure has two panels (:class:`Panels`): all samples above, the ratios to the reference below.
+Bars are the statistical errors of a candidate, bands those of the reference.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
@@ -14,39 +17,34 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 from numpy.typing import NDArray
 
+from phys_gan.errors import MissingError
 from phys_gan.metrics.result import Result
-from phys_gan.report.numbers import whole
+from phys_gan.observables import MANY_LAYERS, OBSERVABLES
+from phys_gan.report.numbers import Status, observable_status, severity, whole
+from phys_gan.report.sections import Candidates, Plot, Section
 from phys_gan.report.style import (
     REFERENCE,
     REFERENCE_FILL,
-    Look,
+    Style,
+    as_png,
     asinh_axis,
+    figure_style,
     line_of,
+    make_styles,
     patch_of_reference,
 )
+from phys_gan.report.tables import Checks
+from phys_gan.validation.comparison import Comparison
 from phys_gan.validation.distributions import why_not_compared
 from phys_gan.validation.histograms import Histogram
-
-__all__ = [
-    "Bars",
-    "Drawn",
-    "Panels",
-    "Points",
-    "count_label",
-    "head_room",
-    "histogram_bars",
-    "histogram_figure",
-    "layer_figure",
-    "limits",
-    "log_where_needed",
-    "mark_flow",
-    "whiskers",
-]
 
 Values = NDArray[np.float64]
 
 _ROW = 0.21
 """Height of a row of the legend [inch]."""
+
+_MUCH = 0.01
+_WORST_LAYERS = 12
 
 
 @dataclass(frozen=True)
@@ -63,7 +61,7 @@ class Bars:
 
     edges: Values
     reference: Points
-    candidates: Sequence[tuple[Look, Points]]
+    candidates: Sequence[tuple[Style, Points]]
 
     @property
     def heights(self) -> Values:
@@ -71,9 +69,9 @@ class Bars:
         return np.stack([self.reference.values, *(p.values for _, p in self.candidates)])
 
     @property
-    def looks(self) -> list[Look]:
+    def styles(self) -> list[Style]:
         """The candidates."""
-        return [look for look, _ in self.candidates]
+        return [style for style, _ in self.candidates]
 
     @property
     def high_on_the_right(self) -> bool:
@@ -129,9 +127,9 @@ class Panels:
         main, edges = self.main, bars.edges
         main.stairs(bars.reference.values, edges, fill=True, color=REFERENCE_FILL, lw=0)
         main.stairs(bars.reference.values, edges, color=REFERENCE, lw=1)
-        for (look, points), x in zip(bars.candidates, _places(bars), strict=True):
-            main.stairs(points.values, edges, color=look.colour, ls=look.line, lw=1.4)
-            whiskers(main, x, points.values, points.errors, look.colour)
+        for (style, points), x in zip(bars.candidates, _places(bars), strict=True):
+            main.stairs(points.values, edges, color=style.colour, ls=style.line, lw=1.4)
+            whiskers(main, x, points.values, points.errors, style.colour)
         main.set_xlim(*limits(edges))
         head_room(main, bars)
         self.below.locator_params(axis="x", nbins=7)
@@ -139,7 +137,7 @@ class Panels:
 
     def legend(
         self,
-        looks: Sequence[Look],
+        styles: Sequence[Style],
         *,
         on_left: bool = False,
         sizes: Sequence[str] = (),
@@ -148,14 +146,14 @@ class Panels:
         """Name the samples, with their numbers of entries and KS where given.
 
         Arguments:
-            looks: The candidates.
-            on_left: Whether the left side of the frame has room for it.
+            styles: The candidates.
+            on_left: Whether the legend of a single candidate stands on the left.
             sizes: Events of the reference and of a single candidate, in words.
             results: KS of every candidate, or why there is none.
         """
-        handles = [patch_of_reference(), *map(line_of, looks)]
-        names = ["reference", *(look.name for look in looks)]
-        found = list(results) or [""] * len(looks)
+        handles = [patch_of_reference(), *map(line_of, styles)]
+        names = ["reference", *(style.name for style in styles)]
+        found = list(results) or [""] * len(styles)
         if self._n > 1:
             texts = [_with_ks(n, ks) for n, ks in zip(names, ["", *found], strict=True)]
             self.frame.legend(
@@ -246,10 +244,10 @@ def _draw_ratios(below: Axes, bars: Bars) -> None:
         for _, p in bars.candidates
     ]
     span = _span(ratios)
-    for (look, _), (ratio, error), x in zip(bars.candidates, ratios, _places(bars), strict=True):
+    for (style, _), (ratio, error), x in zip(bars.candidates, ratios, _places(bars), strict=True):
         inside = np.isfinite(ratio) & (np.abs(ratio - 1) <= span)
-        below.plot(x[inside], ratio[inside], look.marker, ms=3, color=look.colour)
-        whiskers(below, x[inside], ratio[inside], error[inside], look.colour)
+        below.plot(x[inside], ratio[inside], style.marker, ms=3, color=style.colour)
+        whiskers(below, x[inside], ratio[inside], error[inside], style.colour)
         for beyond, marker, y in ((ratio > 1 + span, "^", 0.93), (ratio < 1 - span, "v", 0.07)):
             # What lies beyond the panel is marked at its rim, not lost.
             below.scatter(
@@ -258,7 +256,7 @@ def _draw_ratios(below: Axes, bars: Bars) -> None:
                 marker=marker,
                 s=16,
                 facecolors="none",
-                edgecolors=look.colour,
+                edgecolors=style.colour,
             )
     below.set_ylim(1 - span, 1 + span)
     below.set_ylabel("ratio to ref.", loc="center", fontsize=10.5)
@@ -287,27 +285,22 @@ def _ks_lines(ks: Result | str) -> str | None:
     )
 
 
-_MUCH = 0.01
-
-Drawn = tuple[Look, Histogram, Mapping[str, Result]]
-"""A candidate: how it looks, its histogram of the observable, its metrics."""
+Entry = tuple[Style, Histogram, Mapping[str, Result]]
+"""A candidate: its style, its histogram of the observable, its metrics."""
 
 
 def histogram_figure(
-    drawn: Sequence[Drawn], n_candidates: int, frame: SubFigure | None = None
+    entries: Sequence[Entry], n_candidates: int, frame: SubFigure | None = None
 ) -> Figure:
     """Draw the histograms of one observable, normalised, and candidate / reference below.
 
-    Bars hold the statistical errors of the candidates, bands those of the reference; of a single
-    candidate the fractions of the entries outside the axis stand above it.
-
     Arguments:
-        drawn: The candidates that have the observable, at least one.
+        entries: The candidates that have the observable, at least one.
         n_candidates: Number of candidates in the report, so that all figures have one size.
         frame: Where to draw; by default a figure of its own.
     """
-    first = drawn[0][1]
-    bars = histogram_bars(drawn)
+    first = entries[0][1]
+    bars = histogram_bars(entries)
     panels = Panels(n_candidates, frame)
     panels.draw(bars)
     if first.softening is not None:
@@ -316,15 +309,17 @@ def histogram_figure(
     panels.main.set_ylabel(count_label(first))
     panels.below.set_xlabel(first.label)
     panels.legend(
-        [look for look, _, _ in drawn],
+        [style for style, _, _ in entries],
         on_left=bars.high_on_the_right,
         sizes=[_size(first, side) for side in (0, 1)],
-        results=[found.get("ks") or _few(h) for _, h, found in drawn],
+        results=[
+            found.get("ks") or f"not compared: {why_not_compared(h)}" for _, h, found in entries
+        ],
     )
     if n_candidates == 1:
         _name_flow(panels.main, first)
     else:
-        mark_flow(panels.main, drawn)
+        mark_flow(panels.main, entries)
     return panels.figure
 
 
@@ -344,33 +339,32 @@ def count_label(histogram: Histogram) -> str:
     return "Cells per event" if histogram.per_event else "Fraction of events"
 
 
-def histogram_bars(drawn: Sequence[Drawn]) -> Bars:
+def histogram_bars(entries: Sequence[Entry]) -> Bars:
     """Normalise the histograms of one observable; flow bins count, but are not drawn.
 
     Candidates without any event are left out: nothing is not the same as zero.
     """
-    first = drawn[0][1]
+    first = entries[0][1]
     return Bars(
         first.edges,
         _normalised(first, first.reference, first.reference_error, 0),
         [
-            (look, _normalised(h, h.candidate, h.candidate_error, 1))
-            for look, h, _ in drawn
+            (style, _normalised(h, h.candidate, h.candidate_error, 1))
+            for style, h, _ in entries
             if h.n_events[1]
         ],
     )
 
 
-def mark_flow(axes: Axes, drawn: Sequence[Drawn]) -> int:
+def mark_flow(axes: Axes, entries: Sequence[Entry]) -> int:
     """Write at the rim how much of a candidate lies beyond it, where that is over 1 %.
 
-    Returns:
-        The number of rows that this takes.
+    Return the number of rows that this takes.
     """
     rows = 0
     for place, x, side, arrow in ((0, 0.02, "left", "◀ {}"), (-1, 0.98, "right", "{} ▶")):
         row = 0
-        for look, histogram, _ in drawn:
+        for style, histogram, _ in entries:
             fraction = float(histogram.candidate[place]) / max(
                 1.0, float(histogram.candidate.sum())
             )
@@ -383,53 +377,53 @@ def mark_flow(axes: Axes, drawn: Sequence[Drawn]) -> int:
                     ha=side,
                     va="top",
                     fontsize=9.5,
-                    color=look.colour,
+                    color=style.colour,
                 )
                 row += 1
         rows = max(rows, row)
     return rows
 
 
-def layer_figure(drawn: Sequence[Sequence[Drawn]], looks: Sequence[Look], label: str) -> Figure:
+def layer_figure(entries: Sequence[Sequence[Entry]], styles: Sequence[Style], label: str) -> Figure:
     """Draw the mean of a per-layer observable along the layers, and its KS distances below.
 
     Arguments:
-        drawn: For every layer, what :func:`histogram_figure` takes.
-        looks: All candidates.
+        entries: For every layer, what :func:`histogram_figure` takes.
+        styles: All candidates.
         label: Label of the vertical axis.
     """
-    panels = Panels(len(looks))
+    panels = Panels(len(styles))
     main, below = panels.main, panels.below
-    numbers, moments, _ = _along([layer[0] for layer in drawn])
+    numbers, moments, _ = _along([layer[0] for layer in entries])
     mean, spread = moments[:, 0].T
     main.fill_between(numbers, mean - spread, mean + spread, color=REFERENCE_FILL, lw=0)
     main.plot(numbers, mean, color=REFERENCE)
     highest = 0.0
-    for i, look in enumerate(looks):
-        own = [d for layer in drawn for d in layer if d[0] is look]
+    for i, style in enumerate(styles):
+        own = [d for layer in entries for d in layer if d[0] is style]
         if not own:
             continue
         numbers, moments, sizes = _along(own)
         mean, spread = moments[:, 1].T
-        if len(looks) == 1:
+        if len(styles) == 1:
             for sign in (-1, 1):
-                main.plot(numbers, mean + sign * spread, color=look.colour, lw=1, ls=":")
-        shift = 0.25 * (i - (len(looks) - 1) / 2) / len(looks)
-        style: dict[str, Any] = {"fmt": look.marker, "ms": 3, "color": look.colour, "lw": 1}
-        main.errorbar(numbers + shift, mean, spread / np.sqrt(np.maximum(1, sizes)), **style)
+                main.plot(numbers, mean + sign * spread, color=style.colour, lw=1, ls=":")
+        shift = 0.25 * (i - (len(styles) - 1) / 2) / len(styles)
+        marks: dict[str, Any] = {"fmt": style.marker, "ms": 3, "color": style.colour, "lw": 1}
+        main.errorbar(numbers + shift, mean, spread / np.sqrt(np.maximum(1, sizes)), **marks)
         found = [(h.layer, r["ks"]) for _, h, r in own if "ks" in r]
         if found:
             x = np.array([k for k, _ in found], np.float64)
             value, error, limit = np.array([(k.value, k.error, k.limit) for _, k in found]).T
-            below.errorbar(x + shift, value, error, **style)
+            below.errorbar(x + shift, value, error, **marks)
             below.step(x, limit, where="mid", color=REFERENCE, ls="--", lw=1)
             highest = max(highest, float((value + error).max()), float(limit.max()))
     main.set_ylabel(label)
     main.margins(y=0.05)
-    if len(looks) == 1:
+    if len(styles) == 1:
         bottom, top = main.get_ylim()
         main.set_ylim(bottom, top + 0.25 * (top - bottom))
-    panels.legend(looks)
+    panels.legend(styles)
     if highest:
         below.set_ylim(0, 1.45 * highest)
         below.text(
@@ -447,13 +441,13 @@ def layer_figure(drawn: Sequence[Sequence[Drawn]], looks: Sequence[Look], label:
 
 
 def _along(
-    drawn: Sequence[Drawn],
+    entries: Sequence[Entry],
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
     """Return layer numbers, moments (n, 2, 2) and (effective) numbers of candidate events."""
     return (
-        np.array([h.layer for _, h, _ in drawn], np.float64),
-        np.array([h.moments for _, h, _ in drawn]),
-        np.array([(h.n_effective or h.n_events)[1] for _, h, _ in drawn], np.float64),
+        np.array([h.layer for _, h, _ in entries], np.float64),
+        np.array([h.moments for _, h, _ in entries]),
+        np.array([(h.n_effective or h.n_events)[1] for _, h, _ in entries], np.float64),
     )
 
 
@@ -472,16 +466,10 @@ def _normalised(
     return Points(entries[1:-1] / total, errors[1:-1] / total)
 
 
-def _few(histogram: Histogram) -> str:
-    return f"not compared: {why_not_compared(histogram)}"
-
-
 def _name_flow(main: Axes, histogram: Histogram) -> None:
     """Write the fractions of reference | candidate outside the axis above it."""
-    sides: tuple[tuple[int, Literal["left", "right"], str], ...] = (
-        (0, "left", "below"),
-        (-1, "right", "above"),
-    )
+    sides: list[tuple[int, Literal["left", "right"], str]]
+    sides = [(0, "left", "below"), (-1, "right", "above")]
     for place, side, word in sides:
         fractions = [
             100 * float(h[place]) / max(1.0, float(h.sum()))
@@ -491,3 +479,129 @@ def _name_flow(main: Axes, histogram: Histogram) -> None:
             first, second = (f"{f:.2g}" if f < 10 else f"{f:.0f}" for f in fractions)
             text = f"{word}: {first} % | {second} %"
             main.set_title(text, loc=side, fontsize=9, color="#555555", pad=4)
+
+
+def along_layers_section(candidates: Candidates) -> Section:
+    """Show observables of many layers in one figure, where 45 histograms tell less."""
+    plots = []
+    histograms = _histograms(candidates)
+    families = OBSERVABLES if candidates[0][1].detector.n_layers > MANY_LAYERS else {}
+    for family, definition in families.items():
+        names = [name for name, h in histograms.items() if h.family == family]
+        if len(names) < 2:
+            continue
+        layers = [_entries(candidates, name) for name in names]
+        label = definition.axis_label.replace("{k}", "k")
+        what = definition.description.replace("layer {k}", "each layer")
+        plots.append(
+            Plot(
+                family.replace("{k}", "k"),
+                f"{what} Band and dotted lines: standard deviation. Below: KS in every layer.",
+                partial(layer_figure, layers, [style for style, _ in candidates], label),
+            )
+        )
+    return Section("layers", "Observables along the layers", "", plots)
+
+
+def observables_section(candidates: Candidates, checks: Checks) -> Section:
+    """Show every observable; of many layers only the worst of those that exist per layer."""
+    histograms = _histograms(candidates)
+    ranks = {name: rank for rank, name in enumerate(_worst_first(candidates))}
+    names = list(histograms)
+    if candidates[0][1].detector.n_layers > MANY_LAYERS:
+        per_layer = [n for n in ranks if histograms[n].layer is not None]
+        worst = set(per_layer[:_WORST_LAYERS])
+        names = [n for n in names if n in worst or histograms[n].layer is None]
+    plots = []
+    for name in sorted(names, key=lambda name: ranks.get(name, len(ranks))):
+        entries = _entries(candidates, name)
+        caption = entries[0][1].description + _undefined_text(entries)
+        statuses = [
+            observable_status(name, comparison.results[name], checks.get(style.title, ()))
+            for style, comparison in candidates
+            if name in comparison.results
+        ]
+        plots.append(
+            Plot(
+                name,
+                caption,
+                partial(histogram_figure, entries, len(candidates)),
+                status=max(statuses, key=lambda status: status.rank, default=Status.GREEN),
+            )
+        )
+    text = (
+        "Bars are the statistical errors of a candidate, bands those of the reference. Triangles "
+        "at the rim mark ratios beyond the panel. What lies outside the axis is written above the "
+        "frame or at its rim; it counts in every metric. The worst observables come first."
+    )
+    return Section("observables", "Observables", text, plots)
+
+
+def _histograms(candidates: Candidates) -> dict[str, Histogram]:
+    """Return a histogram of every observable that any candidate has."""
+    found: dict[str, Histogram] = {}
+    for _, comparison in candidates:
+        for name, histogram in comparison.histograms.items():
+            found.setdefault(name, histogram)
+    return found
+
+
+def _entries(candidates: Candidates, name: str) -> list[Entry]:
+    return [
+        (style, c.histograms[name], c.results.get(name, {}))
+        for style, c in candidates
+        if name in c.histograms
+    ]
+
+
+def _worst_first(candidates: Candidates) -> list[str]:
+    severities: dict[str, float] = {}
+    for _, comparison in candidates:
+        for name, results in comparison.results.items():
+            severities[name] = max(severity(results), severities.get(name, 0.0))
+    return sorted(severities, key=lambda name: -severities[name])
+
+
+def _undefined_text(entries: Sequence[Entry]) -> str:
+    first = entries[0][1].undefined[0]
+    others = [f"{h.undefined[1]} of {style.title}" for style, h, _ in entries]
+    if not first and not any(h.undefined[1] for _, h, _ in entries):
+        return ""
+    return f" Not defined in {first} events of the reference, {', '.join(others)}."
+
+
+class _NotebookFigure(Figure):
+    """A figure that notebooks show, also where nobody has used pyplot."""
+
+    def _repr_png_(self) -> bytes:
+        return as_png(self, dpi=80)
+
+
+def observables_figure(comparisons: Mapping[str, Comparison], names: Sequence[str]) -> Figure:
+    """Draw histograms of observables side by side, their ratios to the reference below.
+
+    Arguments:
+        comparisons: Name of a candidate to its comparison with the reference that all share.
+        names: The observables.
+
+    Raises:
+        MissingError: No candidate has one of the observables, or none is named.
+    """
+    candidates = list(zip(make_styles(list(comparisons)), comparisons.values(), strict=True))
+    every = [_entries(candidates, name) for name in names or [""]]
+    if not all(every):
+        name = next(name for name, entries in zip(names or [""], every, strict=True) if not entries)
+        known = list(_histograms(candidates))
+        nearest = get_close_matches(name, known, 3, 0.4) or known[:8]
+        raise MissingError(
+            f"'{name}' is not one of the observables that were compared",
+            remedy=f"nearest: {', '.join(nearest)}",
+            value=name,
+        )
+    width, height = Panels.size(len(comparisons))
+    with figure_style():
+        figure = _NotebookFigure(figsize=(len(every) * width, height))
+        frames = figure.subfigures(1, len(every), squeeze=False)[0]
+        for frame, entries in zip(frames, every, strict=True):
+            histogram_figure(entries, len(comparisons), frame)
+    return figure

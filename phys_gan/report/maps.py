@@ -1,10 +1,6 @@
-"""Maps of the cells of a layer.
+"""Maps of the cells of a layer, and sheets of single events in common colours.
 
-Showers of many layers as one map: depth along x, and the radius (or x) along y.
-
-Sheets: pictures of single events in rows and columns, all in the same colours.
-
-Stamps of two samples in pairs, one above the other, all in the same grey.
+A shower of many layers is one map: depth along x, and the radius (or x) along y.
 """
 
 from __future__ import annotations
@@ -25,25 +21,6 @@ from phys_gan.detectors import CartesianLayer, Detector, ImageLayer, Layer, Pola
 from phys_gan.events import Events
 from phys_gan.observables.photometry import corner_boxes, sky_level_noise
 from phys_gan.validation.exploration import meaning_of
-
-__all__ = [
-    "Palette",
-    "Sheet",
-    "colour_bar",
-    "draw_event",
-    "draw_map",
-    "draw_projection",
-    "flux_titles",
-    "layer_title",
-    "length_unit",
-    "log_norm",
-    "make_palette",
-    "n_panels",
-    "name_row",
-    "projected",
-    "sheet_figure",
-    "stamps_figure",
-]
 
 _EMPTY = "#eeeeee"
 

@@ -1,8 +1,7 @@
-"""Numbers as a reader wants them: as many digits as their error allows.
+"""Numbers with their errors, and the :class:`Status` of what is within its floor, in words.
 
-Traffic lights: what is within its floor, outside of it, or fails a requirement.
-
-The headline of a candidate: what to remember when nothing else is read.
+Numbers have as many digits as their error allows. The :class:`Card` of a candidate is the headline:
+what to remember when nothing else is read.
 """
 
 from __future__ import annotations
@@ -16,24 +15,7 @@ import numpy as np
 
 from phys_gan.metrics.result import Result
 from phys_gan.validation.comparison import Comparison
-from phys_gan.validation.requirements import Check, Requirement, evaluate
-
-__all__ = [
-    "Card",
-    "Light",
-    "compact",
-    "failed_on",
-    "floor_text",
-    "make_card",
-    "observable_light",
-    "p_value_text",
-    "percent",
-    "result_light",
-    "severity",
-    "value_text",
-    "whole",
-    "with_error",
-]
+from phys_gan.validation.requirements import Check, evaluate
 
 _SMALL = 1e-3
 _SUPERSCRIPT = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
@@ -63,7 +45,7 @@ def value_text(result: Result) -> str:
 
 
 def floor_text(result: Result) -> str:
-    """Write floor ± spread."""
+    """Write the floor and its standard deviation."""
     return with_error(result.floor, result.floor_error)
 
 
@@ -80,7 +62,7 @@ def percent(value: float, error: float) -> str:
 
 
 def p_value_text(p_value: float) -> str:
-    """Write a probability; what is smaller than can be known is said to be so.
+    """Write a probability, or a bound where it is smaller than can be known.
 
     Example:
         >>> p_value_text(0.0312), p_value_text(1e-12)
@@ -123,15 +105,8 @@ def _decimals(scale: float) -> int:
     return int(np.clip(1 - np.floor(np.log10(scale)), 0, 8))
 
 
-class Light(Enum):
-    """A verdict that is told by shape and word as well as by colour.
-
-    Attributes:
-        key: Name of the style.
-        symbol: Its shape.
-        word: What it says.
-        rank: Worse is higher, for sorting.
-    """
+class Status(Enum):
+    """A verdict, which has a shape and words as well as a colour; a worse one has a higher rank."""
 
     GREEN = ("green", "●", "within floor", 0)
     AMBER = ("amber", "▲", "outside floor", 1)
@@ -141,23 +116,23 @@ class Light(Enum):
         self.key, self.symbol, self.word, self.rank = key, symbol, word, rank
 
 
-def observable_light(
+def observable_status(
     name: str, results: Mapping[str, Result], checks: Sequence[Check] = ()
-) -> Light:
+) -> Status:
     """Judge an observable by all its metrics and by the requirements that fail on it."""
-    if any(failed_on(check, name, results) for check in checks):
-        return Light.RED
-    return Light.GREEN if all(r.within_floor for r in results.values()) else Light.AMBER
+    if any(_failed_on(check, name, results) for check in checks):
+        return Status.RED
+    return Status.GREEN if all(r.within_floor for r in results.values()) else Status.AMBER
 
 
-def result_light(name: str, result: Result, checks: Sequence[Check] = ()) -> Light:
-    """Judge a metric that looks at all observables together."""
+def result_status(name: str, result: Result, checks: Sequence[Check] = ()) -> Status:
+    """Judge a metric of whole events."""
     for check in checks:
         wanted = check.requirement
         alone = wanted.observable is None and wanted.statistic is None
         if not check.met and alone and wanted.metric == name:
-            return Light.RED
-    return Light.GREEN if result.within_floor else Light.AMBER
+            return Status.RED
+    return Status.GREEN if result.within_floor else Status.AMBER
 
 
 def severity(results: Mapping[str, Result]) -> float:
@@ -165,29 +140,25 @@ def severity(results: Mapping[str, Result]) -> float:
     return max(result.severity for result in results.values())
 
 
-def failed_on(check: Check, name: str, results: Mapping[str, Result]) -> bool:
+def _failed_on(check: Check, name: str, results: Mapping[str, Result]) -> bool:
     """Return whether a requirement is not met because of this observable.
 
     Of ``METRIC.max`` and ``METRIC.min`` those observables are to blame that break the bound
-    themselves; of ``METRIC.mean``, of ``outside_floor`` and of what looks at all observables
-    together, none alone. Nor are the results of all events to blame for what fails in a slice.
+    themselves; of ``METRIC.mean``, ``outside_floor`` and metrics of whole events, none alone. Nor
+    are the results of all events to blame for a failure in a slice.
     """
     wanted = check.requirement
     if check.met or wanted.statistic == "mean":
         return False
-    if wanted.in_slices and wanted.observable is None:
-        return False
     if wanted.observable is not None:
         return wanted.observable == name
-    if wanted.statistic is None:
+    if wanted.in_slices or wanted.statistic is None:
         return False
-    return wanted.metric in results and not _met_alone(wanted, name, results)
-
-
-def _met_alone(wanted: Requirement, name: str, results: Mapping[str, Result]) -> bool:
+    if wanted.metric not in results:
+        return False
     alone = dataclasses.replace(wanted, statistic=None, observable=name)
     found = {metric: result.as_dict() for metric, result in results.items()}
-    return evaluate(alone, {"observables": {name: found}}).met
+    return not evaluate(alone, {"observables": {name: found}}).met
 
 
 _NAMED = 8
@@ -199,15 +170,15 @@ class Card:
 
     Attributes:
         name: The candidate.
-        light: The overall verdict.
-        verdict: One sentence.
-        lines: What else to know, as sentences.
-        findings: Known failures by name, with what was seen.
+        status: The overall verdict.
+        verdict: The same in one sentence.
+        lines: Further sentences.
+        findings: Known failures by name, with their sentences.
         warnings: What limits the meaning of the comparison.
     """
 
     name: str
-    light: Light
+    status: Status
     verdict: str
     lines: Sequence[str]
     findings: Sequence[tuple[str, str]]
@@ -217,8 +188,7 @@ class Card:
 def make_card(name: str, comparison: Comparison, checks: Sequence[Check]) -> Card:
     """Sum up a comparison."""
     outside, total = comparison.outside, len(comparison.results)
-    n_within = total - len(outside)
-    verdict = f"{n_within} of {total} observables are within the floor."
+    verdict = f"{total - len(outside)} of {total} observables are within the floor."
     if not outside:
         verdict = f"All {total} observables are within the floor."
     first, second = whole(comparison.reference.n), whole(comparison.candidate.n)
@@ -230,17 +200,14 @@ def make_card(name: str, comparison: Comparison, checks: Sequence[Check]) -> Car
     if outside:
         more = f", and {len(outside) - _NAMED} more" if len(outside) > _NAMED else ""
         lines.append(f"Outside, the worst first: {', '.join(outside[:_NAMED])}{more}.")
-    together = [r.within_floor for r in comparison.multivariate.values()]
-    if together:
-        lines.append(
-            f"{sum(together)} of {len(together)} metrics of whole events are within the floor."
-        )
+    joint = [r.within_floor for r in comparison.multivariate.values()]
+    if joint:
+        lines.append(f"{sum(joint)} of {len(joint)} metrics of whole events are within the floor.")
     if checks:
         met = sum(check.met for check in checks)
         lines.append(f"{met} of {len(checks)} requirements are met.")
+    status = Status.GREEN if not outside and all(joint) else Status.AMBER
     if not all(check.met for check in checks):
-        light = Light.RED
-    else:
-        light = Light.GREEN if not outside and all(together) else Light.AMBER
+        status = Status.RED
     findings = [(finding.name, finding.text) for finding in comparison.findings]
-    return Card(name, light, verdict, lines, findings, list(comparison.warnings))
+    return Card(name, status, verdict, lines, findings, list(comparison.warnings))

@@ -1,39 +1,30 @@
-"""The report: one HTML page with everything inside, readable without a network.
-
-A figure of some observables alone, for notebooks and talks.
-"""
+"""The report, one HTML page with everything inside, readable without a network: :func:`save`."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from difflib import get_close_matches
 from pathlib import Path
 
-from matplotlib.figure import Figure
-
-from phys_gan.errors import MissingError
 from phys_gan.files import numbers_first
 from phys_gan.metrics.distances import METRICS
 from phys_gan.metrics.result import MODES, MULTIVARIATE
 from phys_gan.metrics.uncertainty import ALPHA
 from phys_gan.report import tables
-from phys_gan.report.histograms import Drawn, Panels, histogram_figure
+from phys_gan.report.averages import averages_section
+from phys_gan.report.classifiers import classifiers_section
+from phys_gan.report.correlations import correlations_section
+from phys_gan.report.events import events_section
+from phys_gan.report.histograms import along_layers_section, observables_section
 from phys_gan.report.numbers import make_card
-from phys_gan.report.pictures import (
-    DrawnSection,
-    draw_sections,
-    templates,
-    versions,
-    write_files,
-)
-from phys_gan.report.sections import make_sections
-from phys_gan.report.style import as_png, figure_style, make_looks
+from phys_gan.report.points import points_section
+from phys_gan.report.response import response_section
+from phys_gan.report.sections import Section, render_sections, templates, versions, write_files
+from phys_gan.report.slices import slices_section
+from phys_gan.report.style import make_styles
 from phys_gan.report.tables import Checks
 from phys_gan.validation.comparison import Comparison, Comparisons
 from phys_gan.validation.requirements import Check
 from phys_gan.work import Progress
-
-__all__ = ["observables_figure", "render", "save_page"]
 
 
 def render(
@@ -50,7 +41,7 @@ def render(
         report: Called to show progress.
     """
     many, by_name = _by_name(comparisons, checks)
-    sections = draw_sections(make_sections(many, by_name), files=False, report=report)
+    sections = render_sections(_sections(many, by_name), files=False, report=report)
     return _page(many, by_name, sections)
 
 
@@ -111,7 +102,7 @@ def save_page(
     """
     folder = Path(directory)
     many, by_name = _by_name(comparisons, checks)
-    sections = draw_sections(make_sections(many, by_name), files=figures, report=report)
+    sections = render_sections(_sections(many, by_name), files=figures, report=report)
     return write_files(folder, _page(many, by_name, sections), sections)
 
 
@@ -125,7 +116,24 @@ def _by_name(
     return comparisons, {name: checks.get(name, ()) for name in comparisons}
 
 
-def _page(comparisons: Comparisons, checks: Checks, sections: Sequence[DrawnSection]) -> str:
+def _sections(comparisons: Comparisons, checks: Checks) -> list[Section]:
+    """List the sections that have anything to show, in the order of the page."""
+    candidates = list(zip(make_styles(list(comparisons)), comparisons.values(), strict=True))
+    sections = [
+        points_section(candidates),
+        along_layers_section(candidates),
+        observables_section(candidates, checks),
+        response_section(candidates),
+        slices_section(candidates),
+        correlations_section(candidates),
+        classifiers_section(candidates),
+        averages_section(candidates),
+        events_section(candidates),
+    ]
+    return [section for section in sections if section.plots or section.text]
+
+
+def _page(comparisons: Comparisons, checks: Checks, sections: Sequence[Section]) -> str:
     first = next(iter(comparisons.values()))
     several = len(comparisons) > 1
     return (
@@ -139,14 +147,15 @@ def _page(comparisons: Comparisons, checks: Checks, sections: Sequence[DrawnSect
                 (name, tables.observables_table(c, checks[name])) for name, c in comparisons.items()
             ],
             requirements=tables.requirements_table(checks),
-            together=tables.together_table(comparisons, checks),
+            joint=tables.joint_table(comparisons, checks),
             classifiers=tables.classifier_table(comparisons, checks),
             slices=tables.slices_table(comparisons),
             responses=tables.response_table(comparisons),
             sections={section.key: section for section in sections},
             samples=tables.samples_table(comparisons),
             provenance=tables.provenance_table(comparisons),
-            versions=_versions(first),
+            versions=versions()
+            | {"seed": str(first.seed), "probability of a false alarm": f"{ALPHA:g}"},
             metrics=METRICS,
             joint_metrics=[
                 metric
@@ -156,54 +165,3 @@ def _page(comparisons: Comparisons, checks: Checks, sections: Sequence[DrawnSect
             alpha=ALPHA,
         )
     )
-
-
-def _versions(comparison: Comparison) -> dict[str, str]:
-    return versions() | {
-        "seed": str(comparison.seed),
-        "probability of a false alarm": f"{ALPHA:g}",
-    }
-
-
-class _Shown(Figure):
-    """A figure that notebooks show, also where nobody has used pyplot."""
-
-    def _repr_png_(self) -> bytes:
-        return as_png(self, dpi=80)
-
-
-def observables_figure(comparisons: Mapping[str, Comparison], names: Sequence[str]) -> Figure:
-    """Draw histograms of observables side by side, their ratios to the reference below.
-
-    Arguments:
-        comparisons: Name of a candidate to its comparison with the reference that all share.
-        names: The observables.
-
-    Raises:
-        MissingError: No candidate has one of the observables, or none is named.
-    """
-    every = [_drawn(comparisons, name) for name in names or [""]]
-    width, height = Panels.size(len(comparisons))
-    with figure_style():
-        figure = _Shown(figsize=(len(every) * width, height))
-        frames = figure.subfigures(1, len(every), squeeze=False)[0]
-        for frame, drawn in zip(frames, every, strict=True):
-            histogram_figure(drawn, len(comparisons), frame)
-    return figure
-
-
-def _drawn(comparisons: Mapping[str, Comparison], name: str) -> list[Drawn]:
-    drawn: list[Drawn] = [
-        (look, found.histograms[name], found.results.get(name, {}))
-        for look, found in zip(make_looks(list(comparisons)), comparisons.values(), strict=True)
-        if name in found.histograms
-    ]
-    if not drawn:
-        known = {name: None for found in comparisons.values() for name in found.histograms}
-        nearest = get_close_matches(name, known, 3, 0.4) or list(known)[:8]
-        raise MissingError(
-            f"'{name}' is none of the observables that were compared",
-            remedy=f"nearest: {', '.join(nearest)}",
-            value=name,
-        )
-    return drawn

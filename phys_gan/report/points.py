@@ -1,7 +1,4 @@
-"""Figures of the points of toys: where they are, and where the truth has its modes.
-
-The section about the points of toys.
-"""
+"""Points of toys: where they are, and where the exact density has its modes."""
 
 from __future__ import annotations
 
@@ -17,17 +14,15 @@ from numpy.typing import NDArray
 
 from phys_gan.report.maps import log_norm
 from phys_gan.report.numbers import percent, whole
-from phys_gan.report.pictures import Drawing, Section, Shown
-from phys_gan.report.style import REFERENCE, REFERENCE_FILL, Look
+from phys_gan.report.sections import Candidates, Plot, Section
+from phys_gan.report.style import REFERENCE, REFERENCE_FILL, Style
 from phys_gan.toys import Mixture, count_modes
 from phys_gan.toys.mixture import RADIUS, tally_modes
 from phys_gan.validation.comparison import Comparison
 from phys_gan.validation.joint import MOST_SHOWN, Clouds
 
-__all__ = ["Drawn", "curve_figure", "plane_figure", "points_section"]
-
-Drawn = Sequence[tuple[Look, Clouds, str]]
-"""Every candidate with its look, its points and a note on them."""
+CandidateClouds = Sequence[tuple[Style, Clouds, str]]
+"""Every candidate with its style, its points and a note on them."""
 
 _BINS = 160
 _COLUMNS = 3
@@ -39,7 +34,7 @@ _MARGIN = 0.06
 _CURVE = 400
 
 
-def plane_figure(drawn: Drawn, note: str) -> Figure:
+def plane_figure(drawn: CandidateClouds, note: str) -> Figure:
     """Draw the density of the points in the plane of the first two coordinates, side by side.
 
     Colours are logarithmic and shared. Circles of 3 sigma are the modes; where no point that is
@@ -51,7 +46,7 @@ def plane_figure(drawn: Drawn, note: str) -> Figure:
     """
     first = drawn[0][1]
     panels = [("reference", REFERENCE, first.reference, note)]
-    panels += [(look.name, look.colour, clouds.candidate, text) for look, clouds, text in drawn]
+    panels += [(style.name, style.colour, clouds.candidate, text) for style, clouds, text in drawn]
     columns = min(_COLUMNS, len(panels))
     rows = -(-len(panels) // columns)
     figure = Figure(figsize=(_SIDE * columns + 1.0, (_SIDE + 0.9) * rows), layout="compressed")
@@ -73,7 +68,7 @@ def plane_figure(drawn: Drawn, note: str) -> Figure:
     return figure
 
 
-def curve_figure(drawn: Drawn) -> Figure:
+def curve_figure(drawn: CandidateClouds) -> Figure:
     """Draw the histogram of the only coordinate of all samples, with the exact density."""
     first = drawn[0][1]
     (edges,) = _frame(first.reference, [clouds.candidate for _, clouds, _ in drawn])
@@ -87,9 +82,9 @@ def curve_figure(drawn: Drawn) -> Figure:
         color=REFERENCE_FILL,
         label="reference",
     )
-    for look, clouds, _ in drawn:
+    for style, clouds, _ in drawn:
         heights = _per_unit(clouds.candidate, edges)
-        axes.stairs(heights, edges, color=look.colour, ls=look.line, lw=1.4, label=look.name)
+        axes.stairs(heights, edges, color=style.colour, ls=style.line, lw=1.4, label=style.name)
     if first.truth is not None:
         x = np.linspace(edges[0], edges[-1], _CURVE)
         density = first.truth.density(x[:, np.newaxis])
@@ -196,19 +191,19 @@ _MARKS = (
 )
 
 
-def points_section(shown: Shown) -> Section:
+def points_section(candidates: Candidates) -> Section:
     """Show where the points of toys are, beside the truth."""
-    drawn = [(look, c.clouds, _of_candidate(c)) for look, c in shown if c.clouds is not None]
-    drawings = []
+    drawn = [(style, c.clouds, _of_candidate(c)) for style, c in candidates if c.clouds is not None]
+    plots = []
     if drawn:
         on_a_line = drawn[0][1].detector.n_cells == 1
-        drawings = [_line(drawn) if on_a_line else _plane(drawn)]
-    return Section("points", "Points", "", drawings)
+        plots = [_line(drawn) if on_a_line else _plane(drawn)]
+    return Section("points", "Points", "", plots)
 
 
-def _line(drawn: Drawn) -> Drawing:
+def _line(drawn: CandidateClouds) -> Plot:
     (axis,) = drawn[0][1].detector.layers
-    return Drawing(
+    return Plot(
         f"distribution of {axis.name}",
         "Points of all samples, and the exact density where it is known.",
         partial(curve_figure, drawn),
@@ -216,11 +211,11 @@ def _line(drawn: Drawn) -> Drawing:
     )
 
 
-def _plane(drawn: Drawn) -> Drawing:
+def _plane(drawn: CandidateClouds) -> Plot:
     clouds = drawn[0][1]
     first, second, *_ = clouds.detector.layers
     marks = "" if clouds.truth is None else _MARKS
-    return Drawing(
+    return Plot(
         f"plane of {first.name} and {second.name}",
         f"Density of the points, of at most {whole(MOST_SHOWN)} per sample, in common colours. "
         f"Grey is empty.{marks}",

@@ -1,11 +1,12 @@
-"""Figures of slices: a map of what is outside the floor where, and histograms side by side.
+"""Slices: a map of what is outside the floor where, and histograms side by side.
 
-The figure of response and resolution against the incident energy.
+Blues of the map are below the limit of a metric, oranges above it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from itertools import chain
 from typing import Any
 
@@ -13,12 +14,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap, LogNorm
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedLocator, NullFormatter
-from numpy.typing import NDArray
 
-from phys_gan.metrics.response import ResponseCurve
 from phys_gan.report.histograms import (
-    Drawn,
+    Entry,
     count_label,
     histogram_bars,
     limits,
@@ -26,10 +24,11 @@ from phys_gan.report.histograms import (
     whiskers,
 )
 from phys_gan.report.numbers import severity
+from phys_gan.report.sections import Candidates, Plot, Section
 from phys_gan.report.style import (
     REFERENCE,
     REFERENCE_FILL,
-    Look,
+    Style,
     asinh_axis,
     legend_above,
     legend_height,
@@ -38,9 +37,7 @@ from phys_gan.report.style import (
 )
 from phys_gan.validation.distributions import MIN_EVENTS, Distributions
 
-__all__ = ["Sliced", "compared", "response_figure", "slice_figure", "slice_map", "worst_in_slices"]
-
-Sliced = Sequence[tuple[Look, Sequence[Distributions]]]
+Sliced = Sequence[tuple[Style, Sequence[Distributions]]]
 """Every candidate with its slices, in the same order for all."""
 
 _RANGE = 8.0
@@ -48,11 +45,57 @@ _EMPTY = "#eeeeee"
 _ACROSS = 4
 _TALL = 15
 _MOST_WITH_NUMBERS = 3
+_WORST = 3
+_MOST_ROWS = 40
+_MAIN = ("E_tot/E_inc", "flux/flux_in")
+"""What a slice shows first, of showers and of images."""
 _COLOURS = LinearSegmentedColormap.from_list(
     "severity",
     [(0, "#bcd5e8"), (0.5, "#fbfbfb"), (0.5, "#fdd9b5"), (0.72, "#ec8235"), (1, "#993404")],
 )
-"""Blues below the limit, oranges above it, with a step in between."""
+
+
+def slices_section(candidates: Candidates) -> Section:
+    """Show what is outside the floor in which slice, and the histograms that matter most."""
+    sliced: Sliced = [(style, c.slices) for style, c in candidates if c.slices]
+    if not sliced:
+        return Section("slices", "Slices", "", [])
+    ranked = worst_in_slices(sliced)
+    known = [name for name in ranked if _compared(sliced, name)]
+    plots = []
+    if known:
+        which = f" The worst {_MOST_ROWS} of {len(known)} are shown." * (len(known) > _MOST_ROWS)
+        unknown = f" Compared in no slice: {', '.join(ranked[len(known) :])}."
+        plots = [
+            Plot(
+                "all observables",
+                "Colour: the largest ratio of any metric to its limit. Number: KS. A triangle "
+                "marks what is outside the floor; grey is not compared, because too few events "
+                f"define it.{which}{unknown * (len(known) < len(ranked))}",
+                partial(slice_map, sliced, known[:_MOST_ROWS]),
+                wide=True,
+            )
+        ]
+    main = [name for name in _MAIN if name in ranked]
+    worst = [name for name in ranked if name not in (*main, "E_inc")][:_WORST]
+    for name in (*main, *worst):
+        found = [
+            part.histograms[name]
+            for _, parts in sliced
+            for part in parts
+            if name in part.histograms
+        ]
+        if any(h.reference.any() or h.candidate.any() for h in found):
+            plots.append(
+                Plot(name, found[0].description, partial(slice_figure, sliced, name), wide=True)
+            )
+    conditions = dict.fromkeys(part.cut.condition for part in sliced[0][1] if part.cut is not None)
+    what = " and ".join("incident energy" if name == "energy" else name for name in conditions)
+    text = (
+        "The same comparison in slices, which are judged together as one family. Where either "
+        f"sample has fewer than {MIN_EVENTS} events, nothing is compared."
+    )
+    return Section("slices", f"In slices of {what}", text, plots)
 
 
 def worst_in_slices(sliced: Sliced) -> list[str]:
@@ -69,8 +112,8 @@ def worst_in_slices(sliced: Sliced) -> list[str]:
     return sorted(worst, key=lambda name: -worst[name])
 
 
-def compared(sliced: Sliced, name: str) -> bool:
-    """Whether any metric of an observable exists in any slice of any candidate."""
+def _compared(sliced: Sliced, name: str) -> bool:
+    """Return whether any metric of an observable exists in any slice of any candidate."""
     return any(name in part.results for _, parts in sliced for part in parts)
 
 
@@ -80,10 +123,6 @@ def slice_map(sliced: Sliced, names: Sequence[str]) -> Figure:
     A triangle marks what is outside the floor. Candidates stand side by side. What is not compared
     stays grey; where that is a whole slice, its few events are written into it, or below it where
     there is no room.
-
-    Arguments:
-        sliced: The candidates.
-        names: The observables to show, from top to bottom; at least one.
     """
     columns = len(sliced[0][1])
     n = len(sliced)
@@ -97,7 +136,7 @@ def slice_map(sliced: Sliced, names: Sequence[str]) -> Figure:
     figure = Figure(figsize=(2.4 + n * wide + 0.9, height), layout="constrained")
     panels = figure.subplots(1, n, sharey=True, squeeze=False)[0]
     norm = LogNorm(1 / _RANGE, _RANGE)
-    for axes, (look, parts), own in zip(panels, sliced, labels, strict=True):
+    for axes, (style, parts), own in zip(panels, sliced, labels, strict=True):
         values = np.array([[_severity(part, name) for part in parts] for name in names])
         axes.set_facecolor(_EMPTY)
         mesh = axes.pcolormesh(
@@ -132,7 +171,7 @@ def slice_map(sliced: Sliced, names: Sequence[str]) -> Figure:
         axes.minorticks_off()
         if n > 1:
             axes.set_title(
-                look.name, fontsize=11.5 if numbers else 9, color=look.colour, fontweight="bold"
+                style.name, fontsize=11.5 if numbers else 9, color=style.colour, fontweight="bold"
             )
     panels[0].invert_yaxis()
     # Beside few rows a bar would be too short for its numbers.
@@ -147,18 +186,13 @@ def slice_map(sliced: Sliced, names: Sequence[str]) -> Figure:
 
 
 def slice_figure(sliced: Sliced, name: str) -> Figure:
-    """Draw the histograms of one observable in every slice as small multiples.
-
-    Arguments:
-        sliced: The candidates.
-        name: The observable.
-    """
-    drawn: list[tuple[str, list[Drawn]]] = []
+    """Draw the histograms of one observable in every slice as small multiples."""
+    drawn: list[tuple[str, list[Entry]]] = []
     for place in range(len(sliced[0][1])):
-        parts = [(look, slices[place]) for look, slices in sliced]
-        found: list[Drawn] = [
-            (look, part.histograms[name], part.results.get(name, {}))
-            for look, part in parts
+        parts = [(style, slices[place]) for style, slices in sliced]
+        found: list[Entry] = [
+            (style, part.histograms[name], part.results.get(name, {}))
+            for style, part in parts
             if name in part.histograms
         ]
         if found:
@@ -175,18 +209,18 @@ def slice_figure(sliced: Sliced, name: str) -> Figure:
         axes.set_axis_off()
     figure.supxlabel(drawn[0][1][0][1].label, fontsize=12.5)
     figure.supylabel(count_label(drawn[0][1][0][1]), fontsize=12.5)
-    looks = [look for look, _ in sliced]
+    styles = [style for style, _ in sliced]
     legend_above(
         figure,
-        [patch_of_reference(), *map(line_of, looks)],
-        ["reference", *(look.name for look in looks)],
+        [patch_of_reference(), *map(line_of, styles)],
+        ["reference", *(style.name for style in styles)],
     )
     return figure
 
 
-def _draw_slice(axes: Axes, candidates: Sequence[Drawn]) -> None:
+def _draw_slice(axes: Axes, entries: Sequence[Entry]) -> None:
     """Draw the histograms of one slice; a sample without events there is named, not drawn."""
-    bars, first = histogram_bars(candidates), candidates[0][1]
+    bars, first = histogram_bars(entries), entries[0][1]
     axes.tick_params(labelsize=9.5)
     if not bars.heights.any():
         axes.set_facecolor(_EMPTY)
@@ -198,16 +232,16 @@ def _draw_slice(axes: Axes, candidates: Sequence[Drawn]) -> None:
         axes.stairs(bars.reference.values, bars.edges, fill=True, color=REFERENCE_FILL, lw=0)
         axes.stairs(bars.reference.values, bars.edges, color=REFERENCE, lw=0.8)
     middles = (bars.edges[1:] + bars.edges[:-1]) / 2
-    for look, points in bars.candidates:
-        axes.stairs(points.values, bars.edges, color=look.colour, ls=look.line, lw=1.2)
-        whiskers(axes, middles, points.values, points.errors, look.colour, 0.7)
+    for style, points in bars.candidates:
+        axes.stairs(points.values, bars.edges, color=style.colour, ls=style.line, lw=1.2)
+        whiskers(axes, middles, points.values, points.errors, style.colour, 0.7)
     if first.is_log:
         axes.set_xscale("log")
     elif first.softening is not None:
         asinh_axis(axes, first.softening, first.edges)
     else:
         axes.locator_params(axis="x", nbins=4)
-    notes = _few(candidates)
+    notes = _few(entries)
     if first.per_event:
         axes.set_yscale("log")
         filled = bars.heights[bars.heights > 0]
@@ -215,7 +249,7 @@ def _draw_slice(axes: Axes, candidates: Sequence[Drawn]) -> None:
     else:
         axes.set_ylim(0, (1.15 + 0.12 * len(notes)) * float(bars.heights.max()))
     axes.set_xlim(*limits(bars.edges))
-    above = mark_flow(axes, candidates)
+    above = mark_flow(axes, entries)
     for row, (text, colour) in enumerate(notes, above):
         axes.text(
             0.5,
@@ -229,21 +263,17 @@ def _draw_slice(axes: Axes, candidates: Sequence[Drawn]) -> None:
         )
 
 
-def _few(candidates: Sequence[Drawn]) -> list[tuple[str, str]]:
-    """Say in the colour of every sample with too few events for a comparison how many it has."""
-    first = candidates[0][1]
+def _few(entries: Sequence[Entry]) -> list[tuple[str, str]]:
+    """Return for every sample with too few events its number in words, and its colour."""
+    first = entries[0][1]
     sizes = [(REFERENCE, first.n_events[0], (first.n_effective or first.n_events)[0])]
-    sizes += [(k.colour, h.n_events[1], (h.n_effective or h.n_events)[1]) for k, h, _ in candidates]
-    return [
-        (f"not compared: {_worth(n, effective)}", colour)
-        for colour, n, effective in sizes
-        if effective < MIN_EVENTS
-    ]
-
-
-def _worth(n: int, effective: float) -> str:
-    events = f"{n} event{'s' * (n != 1)}"
-    return events if n < MIN_EVENTS else f"{events} worth {effective:.2g}"
+    sizes += [(k.colour, h.n_events[1], (h.n_effective or h.n_events)[1]) for k, h, _ in entries]
+    found = []
+    for colour, n, effective in sizes:
+        if effective < MIN_EVENTS:
+            worth = "" if n < MIN_EVENTS else f" worth {effective:.2g}"
+            found.append((f"not compared: {n} event{'s' * (n != 1)}{worth}", colour))
+    return found
 
 
 def _title(part: Distributions) -> str:
@@ -257,107 +287,3 @@ def _label(part: Distributions, *, short: bool) -> str:
 
 def _severity(part: Distributions, name: str) -> float:
     return severity(part.results[name]) if name in part.results else float("nan")
-
-
-_PANELS = (
-    ("mean", 1, r"$\langle E_\mathrm{tot}/E_\mathrm{inc}\rangle$"),
-    ("resolution", 100, r"$\sigma(E_\mathrm{tot}/E_\mathrm{inc})\,/\,$mean [%]"),
-)
-
-
-def response_figure(
-    reference: ResponseCurve, candidates: Sequence[tuple[Look, ResponseCurve]]
-) -> Figure:
-    """Draw mean response and resolution against the incident energy, with ratios and fits."""
-    n = len(candidates)
-    figure = Figure(figsize=(11, 4.7 + legend_height(n + 1)), layout="constrained")
-    grid = figure.add_gridspec(2, 2, height_ratios=(3, 1.15), hspace=0.03)
-    edges = np.array(reference.edges) / 1000
-    truth = Look("reference", "reference", REFERENCE, "s", "-")
-    for column, (name, unit, label) in enumerate(_PANELS):
-        main = figure.add_subplot(grid[0, column])
-        below = figure.add_subplot(grid[1, column], sharex=main)
-        main.tick_params(labelbottom=False)
-        for i, (look, curve) in enumerate([(truth, reference), *candidates]):
-            _draw_curve(main, look, curve, name, unit, edges, _shift(i, n + 1), n == 1)
-        below.axhline(1, color=REFERENCE, lw=0.8)
-        for i, (look, curve) in enumerate(candidates):
-            ratio, up, _ = _ratio(reference, curve, name)
-            x = curve.array("energy") / 1000
-            style: dict[str, Any] = {"fmt": look.marker, "color": look.colour, "ms": 4.5}
-            below.errorbar(x * _shift(i + 1, n + 1), ratio, up, **style)
-        x = reference.array("energy") / 1000
-        down = _ratio(reference, reference, name)[2]
-        below.fill_between(x, 1 - down, 1 + down, color=REFERENCE_FILL, lw=0)
-        if edges[-1] > 5 * edges[0]:
-            main.set_xscale("log")
-        main.margins(y=0.12)
-        main.set_ylim(bottom=max(0.0, main.get_ylim()[0]))
-        main.set_ylabel(label)
-        below.set_ylabel("ratio to ref.", loc="center", fontsize=10.5)
-        below.set_xlabel(r"$E_\mathrm{inc}$ [GeV]")
-        # "1.0002" says more to a reader than "2" with "1e-4 + 1" at the end of the axis.
-        for axes in (main, below):
-            axes.ticklabel_format(axis="y", useOffset=False)
-        _plain_ticks(below, edges)
-    legend_above(figure, *figure.axes[0].get_legend_handles_labels())
-    return figure
-
-
-def _draw_curve(
-    axes: Axes,
-    look: Look,
-    curve: ResponseCurve,
-    name: str,
-    unit: float,
-    edges: NDArray[np.float64],
-    shift: float,
-    fits: bool,
-) -> None:
-    x = curve.array("energy") / 1000
-    spans = np.abs(np.stack([x - edges[:-1], edges[1:] - x]))
-    y, error = unit * curve.array(name), unit * curve.array(f"{name}_error")
-    text = look.name + (_fit_text(curve) if fits else "")
-    style: dict[str, Any] = {"fmt": look.marker, "color": look.colour, "ms": 4.5}
-    # Only the reference shows how wide the bins are; more would be a thicket.
-    widths = spans if look.colour == REFERENCE else None
-    axes.errorbar(x * shift, y, error, xerr=widths, label=text, **style)
-    if name == "resolution" and np.isfinite(curve.fit.a):
-        known = x[np.isfinite(y)]
-        fine = np.geomspace(known[0], known[-1], 200)
-        fitted = unit * curve.fit.at(fine * 1000)
-        axes.plot(fine, fitted, color=look.colour, ls=look.line, lw=1)
-
-
-def _shift(i: int, n: int) -> float:
-    """Return a factor that sets the points of several samples apart."""
-    return 1.0 if n == 2 else float(1.012 ** (i - (n - 1) / 2))
-
-
-def _plain_ticks(axes: Axes, edges: NDArray[np.float64]) -> None:
-    """Write 1, 2, 5, 10 instead of powers on a logarithmic axis."""
-    if axes.get_xscale() != "log":
-        return
-    powers = 10.0 ** np.arange(np.floor(np.log10(edges[0])), np.ceil(np.log10(edges[-1])) + 1)
-    ticks = (powers[:, None] * (np.array([1, 2, 5]) if len(powers) < 5 else [1])).ravel()
-    ticks = ticks[(ticks >= 0.999 * edges[0]) & (ticks <= 1.001 * edges[-1])]
-    axes.xaxis.set_major_locator(FixedLocator(ticks.tolist()))
-    axes.xaxis.set_major_formatter("{x:g}")
-    axes.xaxis.set_minor_formatter(NullFormatter())
-
-
-def _fit_text(curve: ResponseCurve) -> str:
-    fit = curve.fit
-    if not np.isfinite(fit.a):
-        return ""
-    return rf": ${100 * fit.a:.2f}\,\%/\sqrt{{E/\mathrm{{GeV}}}}\,\oplus\,{100 * fit.b:.3f}\,\%$"
-
-
-def _ratio(
-    reference: ResponseCurve, candidate: ResponseCurve, name: str
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Return candidate / reference, its error from the candidate, and that of the reference."""
-    p, q = reference.array(name), candidate.array(name)
-    p_error, q_error = reference.array(f"{name}_error"), candidate.array(f"{name}_error")
-    safe = np.where(p > 0, p, np.nan)
-    return q / safe, q_error / safe, p_error / safe

@@ -1,10 +1,7 @@
-"""How figures look: ticks and type of the field, colours that the colour-blind can tell apart.
+"""The style of figures and of the candidates in them (:class:`Style`), legends, and image files.
 
-Axes for numbers of either sign that span decades: linear around zero, logarithmic beyond.
-
-Legends that stand above a figure, where they hide nothing.
-
-Figures to bytes: SVG and PNG inside the page, PDF and PNG beside it.
+Ticks and type are those of the field, colours can be told apart by the colour-blind. Axes for
+numbers of either sign that span decades are linear around zero and logarithmic beyond.
 """
 
 from __future__ import annotations
@@ -27,24 +24,6 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import FixedLocator, FuncFormatter
 from numpy.typing import NDArray
-
-__all__ = [
-    "REFERENCE",
-    "REFERENCE_FILL",
-    "Look",
-    "as_pdf",
-    "as_png",
-    "as_svg",
-    "asinh_axis",
-    "asinh_ticks",
-    "embedded",
-    "figure_style",
-    "legend_above",
-    "legend_height",
-    "line_of",
-    "make_looks",
-    "patch_of_reference",
-]
 
 REFERENCE = "#333333"
 REFERENCE_FILL = "#c9ccd1"
@@ -91,8 +70,8 @@ _STYLE: Any = {
 
 
 @dataclass(frozen=True)
-class Look:
-    """How a candidate is drawn in all figures.
+class Style:
+    """The style of a candidate in all figures.
 
     Attributes:
         name: Its name in figures, short and safe for matplotlib.
@@ -109,16 +88,16 @@ class Look:
     line: str
 
 
-def make_looks(names: Sequence[str]) -> list[Look]:
+def make_styles(names: Sequence[str]) -> list[Style]:
     """Give every candidate its own colour, marker and, beyond six, line style.
 
     Example:
-        >>> [look.colour for look in make_looks(["GAN", "VAE"])]
+        >>> [style.colour for style in make_styles(["GAN", "VAE"])]
         ['#d55e00', '#0072b2']
     """
     n = len(_COLOURS)
     return [
-        Look(_plain(name), name, _COLOURS[i % n], _MARKERS[i % n], _LINES[i // n % len(_LINES)])
+        Style(_plain(name), name, _COLOURS[i % n], _MARKERS[i % n], _LINES[i // n % len(_LINES)])
         for i, name in enumerate(names)
     ]
 
@@ -199,9 +178,9 @@ def patch_of_reference() -> Patch:
     return Patch(facecolor=REFERENCE_FILL, edgecolor=REFERENCE)
 
 
-def line_of(look: Look) -> Line2D:
+def line_of(style: Style) -> Line2D:
     """Return the mark of a candidate."""
-    return Line2D([], [], color=look.colour, ls=look.line, marker=look.marker, ms=4)
+    return Line2D([], [], color=style.colour, ls=style.line, marker=style.marker, ms=4)
 
 
 _PATHS = re.compile(r' (?:d|x|y)="[^"]*"')

@@ -1,9 +1,4 @@
-"""The tables of the page: what stands in each cell, and by what number a column is sorted.
-
-Tables of metrics that look at whole events: distances, correlations, classifiers.
-
-Tables of the samples: how many events, of which energies, made by what, with what response.
-"""
+"""The tables of the page: observables, whole events, slices, requirements and samples."""
 
 from __future__ import annotations
 
@@ -16,12 +11,12 @@ from phys_gan.metrics.distances import METRICS
 from phys_gan.metrics.response import ResponseCurve
 from phys_gan.metrics.result import MODES, MULTIVARIATE, Result
 from phys_gan.report.numbers import (
-    Light,
+    Status,
     compact,
     floor_text,
-    observable_light,
+    observable_status,
     percent,
-    result_light,
+    result_status,
     severity,
     value_text,
     whole,
@@ -30,21 +25,6 @@ from phys_gan.validation.comparison import Comparison, Comparisons, Side
 from phys_gan.validation.distributions import Distributions
 from phys_gan.validation.exploration import meaning_of
 from phys_gan.validation.requirements import Check
-
-__all__ = [
-    "Cell",
-    "Checks",
-    "Table",
-    "classifier_table",
-    "observables_table",
-    "overview_table",
-    "provenance_table",
-    "requirements_table",
-    "response_table",
-    "samples_table",
-    "slices_table",
-    "together_table",
-]
 
 Checks = Mapping[str, Sequence[Check]]
 """Name of a candidate to the requirements that were checked on it."""
@@ -58,18 +38,18 @@ class Cell:
     """A cell of a table.
 
     Attributes:
-        text: What it says.
+        text: Its text.
         small: A second line in small type.
-        sort: By what its column is sorted.
-        light: A verdict to show before the text.
+        sort: Key by which its column is sorted.
+        status: A verdict to show before the text.
         loud: Whether the text is outside its floor.
-        is_text: Whether it is a text and no number.
+        is_text: Whether it is a text, not a number.
     """
 
     text: str
     small: str = ""
     sort: float | str = ""
-    light: Light | None = None
+    status: Status | None = None
     loud: bool = False
     is_text: bool = False
 
@@ -122,16 +102,16 @@ def overview_table(comparisons: Comparisons, checks: Checks) -> Table:
                 cells.append(Cell("not measured", sort=_NOTHING))
                 continue
             results = comparison.results[name]
-            light = observable_light(name, results, checks.get(candidate, ()))
+            status = observable_status(name, results, checks.get(candidate, ()))
             ks = results.get("ks")
             few = comparison.whole.not_compared.get(name)
             text = f"not compared: {few}" if ks is None else f"KS {value_text(ks)}"
             cells.append(
                 Cell(
-                    light.word,
+                    status.word,
                     text,
-                    sort=light.rank + _squeezed(severity(results)),
-                    light=light,
+                    sort=status.rank + _squeezed(severity(results)),
+                    status=status,
                     is_text=True,
                 )
             )
@@ -168,12 +148,12 @@ def requirements_table(checks: Checks) -> Table | None:
 
 
 def _worst_first(comparison: Comparison, checks: Sequence[Check]) -> list[str]:
-    lights = {
-        name: observable_light(name, results, checks).rank
+    statuses = {
+        name: observable_status(name, results, checks).rank
         for name, results in comparison.results.items()
     }
     worst = {name: severity(results) for name, results in comparison.results.items()}
-    return sorted(lights, key=lambda name: (-lights[name], -worst[name]))
+    return sorted(statuses, key=lambda name: (-statuses[name], -worst[name]))
 
 
 def _metric(result: Result | None, few: str) -> Cell:
@@ -190,13 +170,13 @@ def _metric(result: Result | None, few: str) -> Cell:
 def _slice(part: Distributions) -> Cell:
     if part.too_few:
         return Cell("not compared", part.too_few, is_text=True)
-    light = Light.AMBER if part.outside else Light.GREEN
+    status = Status.AMBER if part.outside else Status.GREEN
     texts = [f"{whole(part.n_events[1])} events"]
     if part.outside:
         texts.append(f"{len(part.outside)} of {len(part.results)} observables outside")
     if part.not_compared:
         texts.append(f"{len(part.not_compared)} not compared")
-    return Cell(light.word, ", ".join(texts), light=light, is_text=True)
+    return Cell(status.word, ", ".join(texts), status=status, is_text=True)
 
 
 def _equivalent(ks: Result | None) -> Cell:
@@ -207,21 +187,21 @@ def _equivalent(ks: Result | None) -> Cell:
 
 
 def _verdict(name: str, results: Mapping[str, Result], checks: Sequence[Check]) -> Cell:
-    light = observable_light(name, results, checks)
+    status = observable_status(name, results, checks)
     outside = sum(not r.within_floor for r in results.values())
     small = f"in {outside} of {len(results)} metrics" if outside else ""
-    sort = light.rank + _squeezed(severity(results))
-    return Cell(light.word, small, sort=sort, light=light, is_text=True)
+    sort = status.rank + _squeezed(severity(results))
+    return Cell(status.word, small, sort=sort, status=status, is_text=True)
 
 
 def _check(check: Check) -> Cell:
     value = f"{check.value:.4g}" if np.isfinite(check.value) else "not defined"
-    light = Light.GREEN if check.met else Light.RED
-    return Cell("met" if check.met else "NOT met", value, light=light, is_text=True)
+    status = Status.GREEN if check.met else Status.RED
+    return Cell("met" if check.met else "NOT met", value, status=status, is_text=True)
 
 
 def _squeezed(ratio: float) -> float:
-    """Map a severity to 0 ... 1, so that it orders what has the same light."""
+    """Map a severity to 0 ... 1, so that it orders what has the same status."""
     return 1.0 if np.isinf(ratio) else ratio / (1 + ratio)
 
 
@@ -246,7 +226,7 @@ _CLASSIFIER_LABELS = {
 }
 
 
-def together_table(comparisons: Comparisons, checks: Checks) -> Table | None:
+def joint_table(comparisons: Comparisons, checks: Checks) -> Table | None:
     """List the metrics of whole events, one column per candidate; None when there are none."""
     found = {
         name: {
@@ -306,9 +286,9 @@ def _table(
 def _cell(name: str, result: Result | None, candidate: str, checks: Checks) -> Cell:
     if result is None:
         return Cell("not computed")
-    light = result_light(name, result, checks.get(candidate, ()))
-    small = f"floor {floor_text(result)}, {light.word}"
-    return Cell(value_text(result), small, light=light, loud=light is not Light.GREEN)
+    status = result_status(name, result, checks.get(candidate, ()))
+    small = f"floor {floor_text(result)}, {status.word}"
+    return Cell(value_text(result), small, status=status, loud=status is not Status.GREEN)
 
 
 _LONGEST = 4000

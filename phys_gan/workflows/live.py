@@ -145,12 +145,12 @@ def pictures(held_out: Events, generated: Events) -> dict[str, Figure]:
     from phys_gan.report.averages import average_figure
     from phys_gan.report.events import random_figure
     from phys_gan.report.points import curve_figure, plane_figure
-    from phys_gan.report.style import make_looks
+    from phys_gan.report.style import make_styles
     from phys_gan.validation.gallery import make_gallery
     from phys_gan.validation.joint import make_clouds
     from phys_gan.validation.sample import measure_sample
 
-    (look,) = make_looks(["generated"])
+    (style,) = make_styles(["generated"])
     first, second = (
         measure_sample(events[:_PICTURED], name, observables=())
         for events, name in ((held_out, "held-out"), (generated, "generated"))
@@ -158,14 +158,14 @@ def pictures(held_out: Events, generated: Events) -> dict[str, Figure]:
     detector = held_out.detector
     if detector.is_toy:
         clouds = make_clouds(first, second, seed=0)
-        drawn = [(look, clouds, _modes(clouds.candidate, clouds.truth))]
+        drawn = [(style, clouds, _modes(clouds.candidate, clouds.truth))]
         if detector.n_cells == 1:
             return {"events/points": curve_figure(drawn)}
         return {"events/points": plane_figure(drawn, _modes(clouds.reference, clouds.truth))}
     gallery = make_gallery(first, second, seed=0)
     return {
-        "events/single": random_figure(gallery, look),
-        "events/average": average_figure(detector, first.profiles, [(look, second.profiles)]),
+        "events/single": random_figure(gallery, style),
+        "events/average": average_figure(detector, first.profiles, [(style, second.profiles)]),
     }
 
 

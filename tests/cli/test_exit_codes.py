@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 import phys_gan as pg
 from phys_gan.cli import app
 from phys_gan.errors import DataError
-from phys_gan.report import pictures
+from phys_gan.report import sections
 from phys_gan.training import Unfinished
 from phys_gan.workflows import demo_sample
 
@@ -127,7 +127,7 @@ def test_a_figure_that_fails_costs_no_result(
         raise ZeroDivisionError("division by zero")
 
     with monkeypatch.context() as patch:
-        patch.setattr(pictures, "draw", draw)
+        patch.setattr(sections, "render_plot", draw)
         code, _, complained = invoke(*command)
     assert code == 70
     assert "ZeroDivisionError: division by zero; this is a fault" in complained

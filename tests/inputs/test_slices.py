@@ -20,8 +20,8 @@ import pytest
 import phys_gan as pg
 from helpers import wrong
 from phys_gan.events import Events
-from phys_gan.report import sections
-from phys_gan.report.pictures import Section
+from phys_gan.report import page
+from phys_gan.report.sections import Section
 from phys_gan.validation import Comparison, Options
 from phys_gan.workflows import demo_sample, validate
 
@@ -37,7 +37,7 @@ def geant4() -> Events:
 @pytest.fixture(autouse=True)
 def no_average_showers(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leave out the figures that take longest and know nothing of slices."""
-    monkeypatch.setattr(sections, "averages_section", lambda shown: Section("", "", "", []))
+    monkeypatch.setattr(page, "averages_section", lambda shown: Section("", "", "", []))
 
 
 def reference() -> Events:

@@ -15,11 +15,12 @@ from phys_gan.errors import MissingError
 from phys_gan.events import Events
 from phys_gan.metrics.correlations import compare_cell_correlations, compare_correlations
 from phys_gan.report import averages, slices
-from phys_gan.report.correlations import calibration_figure, cell_figure, matrix_figure, roc_figure
+from phys_gan.report.classifiers import calibration_figure, roc_figure
+from phys_gan.report.correlations import cell_figure, matrix_figure
 from phys_gan.report.events import nearest_figure, random_figure
 from phys_gan.report.histograms import histogram_figure
-from phys_gan.report.slices import response_figure
-from phys_gan.report.style import as_pdf, as_png, as_svg, embedded, figure_style, make_looks
+from phys_gan.report.response import response_figure
+from phys_gan.report.style import as_pdf, as_png, as_svg, embedded, figure_style, make_styles
 from phys_gan.validation.comparison import Comparisons, Options, compare_all
 from phys_gan.validation.gallery import make_gallery
 from phys_gan.validation.sample import measure_sample
@@ -44,9 +45,10 @@ def comparisons() -> Comparisons:
 
 def drawn(name: str, how_many: int) -> Any:
     chosen = list(comparisons().values())[:how_many]
-    looks = make_looks([f"c{i}" for i in range(how_many)])
+    styles = make_styles([f"c{i}" for i in range(how_many)])
     return [
-        (look, c.histograms[name], c.results[name]) for look, c in zip(looks, chosen, strict=True)
+        (style, c.histograms[name], c.results[name])
+        for style, c in zip(styles, chosen, strict=True)
     ]
 
 
@@ -58,15 +60,19 @@ def test_the_style_of_the_user_is_left_alone() -> None:
 
 
 def test_candidates_look_different() -> None:
-    looks = make_looks([str(i) for i in range(18)])
-    assert len({look.colour for look in looks[:6]}) == len({look.marker for look in looks[:6]}) == 6
-    assert len({(look.colour, look.line) for look in looks}) == 18
+    styles = make_styles([str(i) for i in range(18)])
+    assert (
+        len({style.colour for style in styles[:6]})
+        == len({style.marker for style in styles[:6]})
+        == 6
+    )
+    assert len({(style.colour, style.line) for style in styles}) == 18
 
 
 def test_names_are_no_mathematics_and_stay_short() -> None:
-    (look,) = make_looks(["$a_b$ " + "x" * 100])
-    assert look.name.startswith(r"\$a_b\$ x")
-    assert len(look.name) < 30
+    (style,) = make_styles(["$a_b$ " + "x" * 100])
+    assert style.name.startswith(r"\$a_b\$ x")
+    assert len(style.name) < 30
 
 
 @pytest.mark.parametrize("n", [1, 3])
@@ -94,10 +100,10 @@ def test_a_histogram_is_drawn_with_its_ratio(n: int) -> None:
 
 
 def test_what_lies_outside_the_axis_is_named() -> None:
-    (look, histogram, results), *others = drawn("E_1/E_tot", 2)
+    (style, histogram, results), *others = drawn("E_1/E_tot", 2)
     moved = histogram.candidate.copy()
     moved[-1], moved[1:-1] = moved.sum(), 0
-    shifted = (look, dataclasses.replace(histogram, candidate=moved), results)
+    shifted = (style, dataclasses.replace(histogram, candidate=moved), results)
     with figure_style():
         texts = [t.get_text() for t in histogram_figure([shifted, *others], 2).axes[0].texts]
     assert texts == ["100 % ▶"]
@@ -109,7 +115,7 @@ def test_the_depth_profile_holds_the_energy() -> None:
         figure = averages.longitudinal_figure(
             first.detector,
             first.reference.profiles,
-            [(make_looks(["c"])[0], first.candidate.profiles)],
+            [(make_styles(["c"])[0], first.candidate.profiles)],
         )
     steps = next(p for p in figure.axes[0].patches if hasattr(p, "get_data")).get_data()
     energy = float(np.sum(steps.values * np.diff(steps.edges)))
@@ -119,12 +125,12 @@ def test_the_depth_profile_holds_the_energy() -> None:
 @pytest.mark.parametrize("n", [1, 3])
 def test_average_showers_have_a_row_per_map(n: int) -> None:
     found = list(comparisons().values())[:n]
-    looks = make_looks([c.candidate.name for c in found])
+    styles = make_styles([c.candidate.name for c in found])
     with figure_style():
         figure = averages.average_figure(
             found[0].detector,
             found[0].reference.profiles,
-            [(look, c.candidate.profiles) for look, c in zip(looks, found, strict=True)],
+            [(style, c.candidate.profiles) for style, c in zip(styles, found, strict=True)],
         )
     # Three layers; two bars of colours in each column.
     assert len(figure.axes) == 3 * (2 + (3 if n == 1 else 1 + n))
@@ -139,8 +145,8 @@ def test_six_layers_are_drawn_of_many() -> None:
 
 def test_slices_are_mapped_and_drawn() -> None:
     found = comparisons()
-    looks = make_looks(list(found))
-    sliced = [(look, c.slices) for look, c in zip(looks, found.values(), strict=True)]
+    styles = make_styles(list(found))
+    sliced = [(style, c.slices) for style, c in zip(styles, found.values(), strict=True)]
     names = slices.worst_in_slices(sliced)
     assert sorted(names) == sorted(found["candidate 2"].results)
     n_slices = len(sliced[0][1])
@@ -172,14 +178,14 @@ def thin() -> Comparisons:
 
 
 def sliced(found: Comparisons) -> Any:
-    return [(k, c.slices) for k, c in zip(make_looks(list(found)), found.values(), strict=True)]
+    return [(k, c.slices) for k, c in zip(make_styles(list(found)), found.values(), strict=True)]
 
 
 def test_rows_of_the_map_are_those_of_any_slice() -> None:
     names = slices.worst_in_slices(sliced(thin()))
     assert sorted(names) == sorted(thin()["none"].histograms)
-    assert all(slices.compared(sliced(thin()), name) for name in names)
-    assert not slices.compared([(k, parts[:1]) for k, parts in sliced(thin())], names[0])
+    assert all(slices._compared(sliced(thin()), name) for name in names)
+    assert not slices._compared([(k, parts[:1]) for k, parts in sliced(thin())], names[0])
 
 
 def test_an_empty_slice_is_grey_and_says_how_few_events_it_has() -> None:
@@ -209,10 +215,10 @@ def test_what_has_no_event_in_a_slice_is_named_and_not_drawn() -> None:
         figure = slices.slice_figure(sliced(thin()), "depth")
     low, high = figure.axes
     said = [(text.get_text(), text.get_color()) for text in low.texts if "%" not in text.get_text()]
-    looks = make_looks(list(thin()))
+    styles = make_styles(list(thin()))
     assert said == [
-        ("not compared: 0 events", looks[0].colour),
-        ("not compared: 3 events", looks[1].colour),
+        ("not compared: 0 events", styles[0].colour),
+        ("not compared: 3 events", styles[1].colour),
     ]
     # The reference twice, for its area and its outline, and the candidates that have events.
     assert (len(low.patches), len(high.patches)) == (3, 4)
@@ -232,10 +238,10 @@ def test_a_candidate_without_entries_is_named_and_not_drawn() -> None:
     dark = Events(np.zeros_like(dark.cells), dict(dark.conditions), dark.detector)
     options = Options(observables=["depth", "E_0"], multivariate=False)
     found = compare_all(toy("calogan", 2), {"c": dark}, options=options)["c"]
-    (look,) = make_looks(["c"])
+    (style,) = make_styles(["c"])
     with figure_style():
-        figure = histogram_figure([(look, found.histograms["depth"], found.results["depth"])], 1)
-        zero = histogram_figure([(look, found.histograms["E_0"], found.results["E_0"])], 1)
+        figure = histogram_figure([(style, found.histograms["depth"], found.results["depth"])], 1)
+        zero = histogram_figure([(style, found.histograms["E_0"], found.results["E_0"])], 1)
     legend = figure.axes[0].get_legend()
     assert legend is not None
     assert legend.get_title().get_text() == "not compared: no candidate events"
@@ -262,7 +268,7 @@ def test_a_fit_is_drawn_over_its_points_alone() -> None:
     assert found.candidate.response is not None
     with figure_style():
         figure = response_figure(
-            found.reference.response, [(make_looks(["c"])[0], found.candidate.response)]
+            found.reference.response, [(make_styles(["c"])[0], found.candidate.response)]
         )
     known = np.isfinite(found.candidate.response.array("resolution"))
     assert 2 <= known.sum() < len(known)
@@ -275,10 +281,12 @@ def test_a_fit_is_drawn_over_its_points_alone() -> None:
 
 def test_the_response_names_every_sample() -> None:
     found = comparisons()
-    looks = make_looks(list(found))
+    styles = make_styles(list(found))
     reference = found["candidate 2"].reference.response
     assert reference is not None
-    curves = [(look, c.candidate.response) for look, c in zip(looks, found.values(), strict=True)]
+    curves = [
+        (style, c.candidate.response) for style, c in zip(styles, found.values(), strict=True)
+    ]
     with figure_style():
         figure = response_figure(reference, [(k, c) for k, c in curves if c is not None])
     texts = [t.get_text().split(":")[0] for t in figure.legends[0].get_texts()]
@@ -287,10 +295,10 @@ def test_the_response_names_every_sample() -> None:
 
 @pytest.mark.parametrize("n", [1, 2])
 def test_correlations_are_drawn(n: int) -> None:
-    reference, look = toy("calogan", 1), make_looks(["c0", "c1"])
+    reference, style = toy("calogan", 1), make_styles(["c0", "c1"])
     others = [toy("calogan", 2 + i) for i in range(n)]
     matrices, cells = [], []
-    for k, other in zip(look, others, strict=False):
+    for k, other in zip(style, others, strict=False):
         matrix = compare_correlations(reference.layer_energies(), other.layer_energies())
         pairs = compare_cell_correlations(reference, other)
         assert matrix is not None
@@ -316,7 +324,9 @@ def judged(n: int) -> Any:
         calibration=curve,
         recalibrated=curve,
     )
-    return [(form, [(look, result) for look in make_looks("ab"[:n])]) for form in ("low", "high")]
+    return [
+        (form, [(style, result) for style in make_styles("ab"[:n])]) for form in ("low", "high")
+    ]
 
 
 @pytest.mark.parametrize("n", [1, 2])
@@ -338,9 +348,9 @@ def test_classifiers_are_drawn_by_form(n: int) -> None:
 def test_events_are_displayed(name: str, n_axes: int) -> None:
     first, second = (measure_sample(toy(name, s, 30), "x", observables=["depth"]) for s in (1, 2))
     gallery = make_gallery(first, second, seed=0)
-    (look,) = make_looks(["candidate"])
+    (style,) = make_styles(["candidate"])
     with figure_style():
-        figures: list[Figure] = [random_figure(gallery, look), nearest_figure(gallery, look)]
+        figures: list[Figure] = [random_figure(gallery, style), nearest_figure(gallery, style)]
         for figure in figures:
             assert len(figure.get_axes()) == n_axes
             assert as_png(figure, 20)

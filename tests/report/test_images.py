@@ -14,7 +14,7 @@ from phys_gan.metrics.correlations import compare_cell_correlations
 from phys_gan.report.averages import mean_image_figure
 from phys_gan.report.correlations import cell_figure
 from phys_gan.report.events import nearest_figure, random_figure
-from phys_gan.report.style import asinh_axis, asinh_ticks, figure_style, make_looks
+from phys_gan.report.style import asinh_axis, asinh_ticks, figure_style, make_styles
 from phys_gan.validation.gallery import Gallery, make_gallery
 from phys_gan.validation.sample import measure_sample
 
@@ -43,7 +43,7 @@ def maps(figure: Figure) -> list[np.ndarray]:
 def test_equal_samples_differ_by_noise_of_unit_width_in_every_pixel() -> None:
     pair = [make_profiles(stamps(seed, 400)) for seed in (1, 2)]
     with figure_style():
-        figure = mean_image_figure(DETECTOR, pair[0], [(make_looks(["c"])[0], pair[1])])
+        figure = mean_image_figure(DETECTOR, pair[0], [(make_styles(["c"])[0], pair[1])])
     reference, candidate, pull = maps(figure)
     np.testing.assert_allclose(reference.ravel(), pair[0].cells.mean, atol=1e-9)
     # The sky is negative in about half of the pixels, and is shown all the same.
@@ -57,9 +57,9 @@ def test_equal_samples_differ_by_noise_of_unit_width_in_every_pixel() -> None:
 
 def test_bands_stand_below_each_other_and_candidates_beside() -> None:
     profiles = [make_profiles(stamps(seed, 30, TWO)) for seed in (1, 2, 3)]
-    looks = make_looks(["a", "b"])
+    styles = make_styles(["a", "b"])
     with figure_style():
-        figure = mean_image_figure(TWO, profiles[0], list(zip(looks, profiles[1:], strict=True)))
+        figure = mean_image_figure(TWO, profiles[0], list(zip(styles, profiles[1:], strict=True)))
     # The reference and two differences in two bands, and two bars.
     assert len(maps(figure)) == 6
     assert [axes.get_title() for axes in figure.axes if axes.get_title()] == ["reference", "a", "b"]
@@ -73,7 +73,7 @@ def test_pixels_that_never_vary_have_no_difference() -> None:
     known = np.arange(DETECTOR.n_cells) >= 5
     pair = [make_profiles(Events(e.cells * known, {}, DETECTOR)) for e in (stamps(1), stamps(2))]
     with figure_style():
-        figure = mean_image_figure(DETECTOR, pair[0], [(make_looks(["c"])[0], pair[1])])
+        figure = mean_image_figure(DETECTOR, pair[0], [(make_styles(["c"])[0], pair[1])])
     pull = maps(figure)[2].ravel()
     assert np.isnan(pull[:5]).all()
     assert np.isfinite(pull[5:]).all()
@@ -102,9 +102,9 @@ def test_the_same_galaxies_are_paired_with_themselves() -> None:
 
 
 def test_stamps_stand_in_pairs_in_one_grey(gallery: Gallery) -> None:
-    (look,) = make_looks(["mine"])
+    (style,) = make_styles(["mine"])
     with figure_style():
-        random, nearest = random_figure(gallery, look), nearest_figure(gallery, look)
+        random, nearest = random_figure(gallery, style), nearest_figure(gallery, style)
     for figure, names in ((random, ["reference", "mine"]), (nearest, ["mine", "nearest"])):
         panels = [axes for axes in figure.axes if axes.collections and axes.get_xlim()[0] < 0]
         assert len(panels) == 32
@@ -121,7 +121,7 @@ def test_pixels_are_told_by_band_and_angle() -> None:
     pairs = compare_cell_correlations(stamps(1, 40, TWO), stamps(2, 40, TWO))
     assert pairs is not None
     with figure_style():
-        figure = cell_figure(TWO, [(make_looks(["c"])[0], pairs)])
+        figure = cell_figure(TWO, [(make_styles(["c"])[0], pairs)])
         figure.canvas.draw()
     assert [axes.get_title() for axes in figure.axes] == ["band g", "band r"]
     assert figure.get_supxlabel() == "distance between the pixels [arcsec]"

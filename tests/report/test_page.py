@@ -10,8 +10,8 @@ import pytest
 
 from phys_gan.detectors import Detector, load_detector
 from phys_gan.events import Events
-from phys_gan.report import pictures, render, save_page
-from phys_gan.report.pictures import Drawing, Picture
+from phys_gan.report import render, save_page, sections
+from phys_gan.report.sections import Plot, Rendered
 from phys_gan.validation.comparison import Comparison, Comparisons, Options, compare_all
 from phys_gan.validation.requirements import evaluate
 
@@ -74,10 +74,10 @@ def page_of_several() -> str:
 def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leave the figures out: drawing takes nearly all of the time."""
 
-    def draw(drawing: Drawing, stem: str, *, files: bool) -> Picture:
-        return Picture(drawing, "data:image/none", 1, 1, stem, {"pdf": b""} if files else {})
+    def draw(plot: Plot, stem: str, *, files: bool) -> Rendered:
+        return Rendered(plot, "data:image/none", 1, 1, stem, {"pdf": b""} if files else {})
 
-    monkeypatch.setattr(pictures, "draw", draw)
+    monkeypatch.setattr(sections, "render_plot", draw)
 
 
 class Reader(HTMLParser):

@@ -9,7 +9,7 @@ from matplotlib.collections import EllipseCollection
 from phys_gan.detectors import Detector
 from phys_gan.events import Events
 from phys_gan.report.points import curve_figure, plane_figure
-from phys_gan.report.style import make_looks
+from phys_gan.report.style import make_styles
 from phys_gan.toys import TOYS, simulate_toy
 from phys_gan.validation.comparison import Options, compare_all
 from phys_gan.validation.joint import Clouds
@@ -45,9 +45,9 @@ def test_the_page_of_points_without_density(n_axes: int, tmp_path: Path) -> None
 
 
 def test_modes_without_points_are_crossed_out() -> None:
-    (look,) = make_looks(["GAN"])
+    (style,) = make_styles(["GAN"])
     ring = TOYS["toy-ring"]
-    found = plane_figure([(look, clouds(ring.centres[:6]), "6 of 8 modes")], "")
+    found = plane_figure([(style, clouds(ring.centres[:6]), "6 of 8 modes")], "")
     axes = found.axes[1]
     hit, missed = (
         len(entry.get_offsets())
@@ -60,10 +60,10 @@ def test_modes_without_points_are_crossed_out() -> None:
 
 
 def test_the_frame_holds_the_reference_whatever_the_candidate_does() -> None:
-    (look,) = make_looks(["GAN"])
+    (style,) = make_styles(["GAN"])
     for candidate in (np.full((50, 2), 1e6), np.zeros((50, 2)), 3 * TOYS["toy-ring"].centres):
         drawn = clouds(candidate)
-        axes = plane_figure([(look, drawn, "")], "").axes[0]
+        axes = plane_figure([(style, drawn, "")], "").axes[0]
         (low, high), (bottom, top) = axes.get_xlim(), axes.get_ylim()
         assert low < -2 < 2 < high
         assert bottom < -2 < 2 < top
@@ -71,14 +71,14 @@ def test_the_frame_holds_the_reference_whatever_the_candidate_does() -> None:
 
 
 def test_shares_add_up_to_one_in_the_frame() -> None:
-    (look,) = make_looks(["GAN"])
-    figure = plane_figure([(look, clouds(TOYS["toy-ring"].sample(300, 3)), "")], "")
+    (style,) = make_styles(["GAN"])
+    figure = plane_figure([(style, clouds(TOYS["toy-ring"].sample(300, 3)), "")], "")
     for axes in figure.axes[:2]:
         assert np.nansum(axes.collections[0].get_array().filled(0)) == pytest.approx(1, abs=0.01)
 
 
 def test_the_curve_is_the_exact_density() -> None:
-    (look,) = make_looks(["GAN"])
-    figure = curve_figure([(look, clouds(np.zeros((50, 1)), "toy-gaussian"), "")])
+    (style,) = make_styles(["GAN"])
+    figure = curve_figure([(style, clouds(np.zeros((50, 1)), "toy-gaussian"), "")])
     x, y = figure.axes[0].lines[0].get_data()
     np.testing.assert_allclose(y, np.exp(-(x**2) / 2) / np.sqrt(2 * np.pi))

@@ -9,7 +9,7 @@ from matplotlib.colors import AsinhNorm, LogNorm
 
 from phys_gan.detectors import Detector, ImageLayer, load_detector
 from phys_gan.events import Events
-from phys_gan.report.events import ramp_figure
+from phys_gan.report.exploration import ramp_figure
 from phys_gan.report.maps import Sheet, make_palette, n_panels, sheet_figure
 from phys_gan.simulation.galaxies import simulate_galaxies
 from phys_gan.validation.exploration import Range, measure_ramp

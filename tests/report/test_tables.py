@@ -10,8 +10,8 @@ from phys_gan.detectors import load_detector
 from phys_gan.events import Events
 from phys_gan.metrics.result import Result
 from phys_gan.report import tables
-from phys_gan.report.numbers import Light, make_card, observable_light, result_light, severity
-from phys_gan.report.pictures import file_names
+from phys_gan.report.numbers import Status, make_card, observable_status, result_status, severity
+from phys_gan.report.sections import file_names
 from phys_gan.report.tables import together_table
 from phys_gan.validation.comparison import Comparisons, Options, compare_all
 from phys_gan.validation.requirements import Check, evaluate
@@ -25,42 +25,42 @@ def check(text: str, **results: Result) -> Check:
     return evaluate(text, {"observables": found, "multivariate": {"fpd": BAD.as_dict()}})
 
 
-def lights(text: str) -> list[Light]:
+def statuses(text: str) -> list[Status]:
     results = {"depth": GOOD, "sparsity": BAD}
     checks = [check(text, **results)]
-    return [observable_light(name, {"ks": result}, checks) for name, result in results.items()]
+    return [observable_status(name, {"ks": result}, checks) for name, result in results.items()]
 
 
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("ks.max<1", [Light.GREEN, Light.AMBER]),
-        ("ks.max<0.3", [Light.GREEN, Light.RED]),
-        ("ks.max<0.05", [Light.RED, Light.RED]),
-        ("ks.min>0.2", [Light.RED, Light.AMBER]),
-        ("ks[depth]<0.05", [Light.RED, Light.AMBER]),
-        ("ks.mean<0.01", [Light.GREEN, Light.AMBER]),
-        ("outside_floor<=0", [Light.GREEN, Light.AMBER]),
-        ("fpd<0.1", [Light.GREEN, Light.AMBER]),
-        ("slices.ks.max<0.05", [Light.GREEN, Light.AMBER]),
-        ("slices.ks[depth]<0.05", [Light.RED, Light.AMBER]),
+        ("ks.max<1", [Status.GREEN, Status.AMBER]),
+        ("ks.max<0.3", [Status.GREEN, Status.RED]),
+        ("ks.max<0.05", [Status.RED, Status.RED]),
+        ("ks.min>0.2", [Status.RED, Status.AMBER]),
+        ("ks[depth]<0.05", [Status.RED, Status.AMBER]),
+        ("ks.mean<0.01", [Status.GREEN, Status.AMBER]),
+        ("outside_floor<=0", [Status.GREEN, Status.AMBER]),
+        ("fpd<0.1", [Status.GREEN, Status.AMBER]),
+        ("slices.ks.max<0.05", [Status.GREEN, Status.AMBER]),
+        ("slices.ks[depth]<0.05", [Status.RED, Status.AMBER]),
     ],
 )
 def test_a_requirement_blames_the_observables_that_break_it(
-    text: str, expected: list[Light]
+    text: str, expected: list[Status]
 ) -> None:
-    assert lights(text) == expected
+    assert statuses(text) == expected
 
 
 def test_a_joint_metric_fails_its_own_requirement_only() -> None:
     checks = [check("fpd<0.1")]
-    assert result_light("fpd", BAD, checks) is Light.RED
-    assert result_light("kpd", BAD, checks) is Light.AMBER
-    assert result_light("kpd", GOOD, checks) is Light.GREEN
+    assert result_status("fpd", BAD, checks) is Status.RED
+    assert result_status("kpd", BAD, checks) is Status.AMBER
+    assert result_status("kpd", GOOD, checks) is Status.GREEN
 
 
 def test_lights_differ_by_more_than_colour() -> None:
-    assert len({light.symbol for light in Light}) == len({light.word for light in Light}) == 3
+    assert len({status.symbol for status in Status}) == len({status.word for status in Status}) == 3
 
 
 def test_rounding_at_a_limit_of_zero_is_not_severe() -> None:
@@ -89,8 +89,8 @@ def test_the_worst_observable_and_every_candidate_are_shown() -> None:
     assert [head for head, _ in table.heads] == ["observable", "same", "twice"]
     assert sorted(name for name, _ in table.rows) == ["E_1", "E_tot/E_inc"]
     for _, (same, twice) in table.rows:
-        assert same.light is Light.GREEN
-        assert twice.light is Light.AMBER
+        assert same.status is Status.GREEN
+        assert twice.status is Status.AMBER
         assert float(twice.sort) > float(same.sort)
 
 
@@ -100,7 +100,7 @@ def test_failed_requirements_come_first_in_the_table() -> None:
     checks = [evaluate(f"ks[{best}]<0", comparison.metrics)]
     table = tables.observables_table(comparison, checks)
     assert table.rows[0][0] == best
-    assert table.rows[0][1][-1].light is Light.RED
+    assert table.rows[0][1][-1].status is Status.RED
     equivalent = table.rows[0][1][-2]
     assert float(equivalent.sort) == comparison.results[best]["ks"].n_equivalent
 
@@ -148,11 +148,11 @@ def test_samples_and_their_making_are_listed() -> None:
 def test_the_card_says_the_worst() -> None:
     comparison = comparisons()["twice"]
     card = make_card("twice", comparison, [])
-    assert card.light is Light.AMBER
+    assert card.status is Status.AMBER
     assert card.verdict == "0 of 2 observables are within the floor."
     assert any("p < 0.0001" in line for line in card.lines)
     failed = [evaluate("ks.max<0", comparison.metrics)]
-    assert make_card("twice", comparison, failed).light is Light.RED
+    assert make_card("twice", comparison, failed).status is Status.RED
 
 
 def test_names_of_files_are_safe_and_different() -> None:

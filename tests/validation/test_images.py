@@ -13,9 +13,9 @@ from phys_gan.detectors import Detector, load_detector
 from phys_gan.errors import DetectorError, MissingError
 from phys_gan.events import Events
 from phys_gan.metrics.correlations import compare_correlations
+from phys_gan.report.correlations import correlations_section
 from phys_gan.report.histograms import histogram_figure
-from phys_gan.report.sections import correlations_section
-from phys_gan.report.style import figure_style, make_looks
+from phys_gan.report.style import figure_style, make_styles
 from phys_gan.simulation import simulate
 from phys_gan.validation import Options, compare
 from phys_gan.validation.score import physics_score
@@ -69,16 +69,16 @@ def test_several_bands_are_compared(pair: tuple[Events, Events]) -> None:
     found = compare(*two, options=Options(observables=["flux_g", "flux_r"], slices=()))
     assert found.correlations is not None
     assert found.correlations.names == ("g", "r")
-    (between, pixels) = correlations_section([(make_looks(["c"])[0], found)]).drawings
+    (between, pixels) = correlations_section([(make_styles(["c"])[0], found)]).plots
     assert between.name == "between bands"
     assert between.caption.startswith("Pearson correlations between the fluxes of the bands")
     with figure_style():
-        assert {axes.get_xlabel() for axes in between.figure().axes} == {
+        assert {axes.get_xlabel() for axes in between.draw().axes} == {
             "band",
             "correlation",
             "difference",
         }
-        assert [axes.get_title() for axes in pixels.figure().axes] == ["band g", "band r"]
+        assert [axes.get_title() for axes in pixels.draw().axes] == ["band g", "band r"]
 
 
 def test_other_conditions_are_warned_of(pair: tuple[Events, Events]) -> None:
@@ -109,7 +109,7 @@ def test_a_smoother_sky_is_seen_in_the_pixels(pair: tuple[Events, Events]) -> No
     assert histogram.reference.sum() == reference.cells.size
     assert histogram.softening is not None
     with figure_style():
-        figure = histogram_figure([(make_looks(["c"])[0], histogram, found.results["pixels"])], 1)
+        figure = histogram_figure([(make_styles(["c"])[0], histogram, found.results["pixels"])], 1)
     assert figure.axes[0].get_ylabel() == "Pixels per galaxy [count$^{-1}$]"
     assert figure.axes[1].get_xlabel() == "pixel [count]"
 

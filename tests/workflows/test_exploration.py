@@ -17,8 +17,8 @@ from phys_gan.events import Events
 from phys_gan.model import Model
 from phys_gan.networks import Sizes, build_generator
 from phys_gan.references import bibtex, recipe_references
-from phys_gan.report import pictures
-from phys_gan.report.pictures import Drawing, Picture
+from phys_gan.report import sections
+from phys_gan.report.sections import Plot, Rendered
 from phys_gan.simulation.galaxies import simulate_galaxies
 from phys_gan.toys import simulate_toy
 from phys_gan.training import load_recipe, recipe_names
@@ -55,11 +55,11 @@ def undrawn(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Leave the figures out, and return the list of their names."""
     names: list[str] = []
 
-    def draw(drawing: Drawing, stem: str, *, files: bool) -> Picture:
-        names.append(drawing.name)
-        return Picture(drawing, "data:image/none", 1, 1, stem, {"pdf": b""} if files else {})
+    def draw(plot: Plot, stem: str, *, files: bool) -> Rendered:
+        names.append(plot.name)
+        return Rendered(plot, "data:image/none", 1, 1, stem, {"pdf": b""} if files else {})
 
-    monkeypatch.setattr(pictures, "draw", draw)
+    monkeypatch.setattr(sections, "render_plot", draw)
     return names
 
 
