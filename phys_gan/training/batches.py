@@ -1,9 +1,10 @@
-"""Batches of encoded events, from the memory of the device or from a stream, augmented there."""
+""":class:`Batches` of encoded events, from the device or from a stream, with random symmetries."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -14,46 +15,44 @@ from phys_gan.encodings import Encoding
 from phys_gan.events import Events
 from phys_gan.randomness import draw_by_weight, stream
 
-__all__ = ["Batches", "Flow", "ResidentBatches", "StreamedBatches"]
-
 Flow = Callable[[int, int, int, int], Iterator[Events]]
-"""Endless batches of events, given their size, the number of this process, how many processes
-there are, and the number of the first batch. All events count the same: what has weights was drawn
-by them."""
+"""Endless batches of events of equal weight, given their size, the number of this process, the
+number of processes, and the number of the first batch."""
 
 
+@dataclass(kw_only=True, eq=False)
 class Batches(ABC):
     """Draw batches whose content depends only on the seed and the number of the batch.
 
-    Arguments:
+    Attributes:
         n_globals: Numbers in front of the cells of an encoded event.
-        symmetries: Permutations of the cells (G, n_cells), of which one is applied to each event.
+        symmetries: Permutations of the cells (G, n_cells), one of which is applied to each event.
         seed: Seed of order and symmetries.
-        rank: Number of this process, which takes its own share of the events.
+        rank: Number of this process, which takes its own part of the events.
         world: Number of processes.
     """
 
-    def __init__(
-        self, n_globals: int, symmetries: Tensor, seed: int, rank: int = 0, world: int = 1
-    ) -> None:
-        self.n_globals, self.symmetries = n_globals, symmetries.to(torch.int64)
-        self.seed, self.rank, self.world = seed, rank, world
+    n_globals: int
+    symmetries: Tensor
+    seed: int
+    rank: int = 0
+    world: int = 1
 
     @abstractmethod
     def _take(self, step: int, size: int) -> tuple[Tensor, Tensor]:
-        """Return batch number ``step`` as it is."""
+        """Return batch number ``step`` without symmetries."""
 
     def draw(self, step: int, size: int) -> tuple[Tensor, Tensor]:
         """Return batch number ``step``: encoded events (size, F) and conditions (size, C)."""
         x, c = self._take(step, size)
         if len(self.symmetries) > 1:
             # Drawn for the batch of all processes, so that their number changes no event.
-            everyones = torch.randint(
+            elements = torch.randint(
                 len(self.symmetries), (size * self.world,), generator=self._stream(1, step, 0)
             )
-            which = everyones[self.rank * size :][:size]
-            self.symmetries = self.symmetries.to(x.device)
-            cells = x[:, self.n_globals :].gather(1, self.symmetries[which.to(x.device)])
+            own = elements[self.rank * size :][:size].to(x.device)
+            self.symmetries = self.symmetries.to(x.device, torch.int64)
+            cells = x[:, self.n_globals :].gather(1, self.symmetries[own])
             x = torch.cat([x[:, : self.n_globals], cells], dim=1)
         return x, c
 
@@ -65,34 +64,22 @@ class Batches(ABC):
         return torch.Generator().manual_seed(seed)
 
 
+@dataclass(kw_only=True, eq=False)
 class ResidentBatches(Batches):
     """Batches of events that went to the device once and are indexed there.
 
-    Arguments:
+    Attributes:
         x: Encoded events, (N, n_globals + n_cells), on the device.
         c: Encoded conditions, (N, n_conditions), on the device.
-        n_globals: As in :class:`Batches`.
-        symmetries: As in :class:`Batches`.
-        seed: As in :class:`Batches`.
-        rank: As in :class:`Batches`.
-        world: As in :class:`Batches`.
         weights: Weights of the events, (N,), none negative: an epoch then draws N events by them
             instead of each once.
     """
 
-    def __init__(
-        self,
-        x: Tensor,
-        c: Tensor,
-        n_globals: int,
-        symmetries: Tensor,
-        seed: int,
-        rank: int = 0,
-        world: int = 1,
-        weights: NDArray[np.float64] | None = None,
-    ) -> None:
-        super().__init__(n_globals, symmetries, seed, rank, world)
-        self.x, self.c, self.weights = x, c, weights
+    x: Tensor
+    c: Tensor
+    weights: NDArray[np.float64] | None = None
+
+    def __post_init__(self) -> None:
         self._orders: dict[int, Tensor] = {}
 
     def _take(self, step: int, size: int) -> tuple[Tensor, Tensor]:
@@ -105,41 +92,30 @@ class ResidentBatches(Batches):
 
     def _order(self, epoch: int) -> Tensor:
         if epoch not in self._orders:
-            # A batch reaches over the end of an epoch at most: older orders are not needed again.
+            # A batch crosses the end of one epoch at most: older orders are not needed again.
             self._orders = {k: order for k, order in self._orders.items() if k >= epoch - 1}
-            self._orders[epoch] = self._new_order(epoch)
+            if self.weights is None:
+                order = torch.randperm(len(self.x), generator=self._stream(0, epoch, 0))
+            else:
+                random = stream(self.seed, f"weighted epoch {epoch}")
+                order = torch.from_numpy(draw_by_weight(self.weights, len(self.x), random))
+            self._orders[epoch] = order
         return self._orders[epoch]
 
-    def _new_order(self, epoch: int) -> Tensor:
-        if self.weights is None:
-            return torch.randperm(len(self.x), generator=self._stream(0, epoch, 0))
-        random = stream(self.seed, f"weighted epoch {epoch}")
-        return torch.from_numpy(draw_by_weight(self.weights, len(self.x), random))
 
-
+@dataclass(kw_only=True, eq=False)
 class StreamedBatches(Batches):
     """Batches of events that are read and encoded when they are needed.
 
-    Arguments:
-        flow: Where the events come from.
+    Attributes:
+        flow: The stream of events.
         encoding: The fitted encoding, on the device.
-        symmetries: As in :class:`Batches`.
-        seed: As in :class:`Batches`.
-        rank: As in :class:`Batches`.
-        world: As in :class:`Batches`.
     """
 
-    def __init__(
-        self,
-        flow: Flow,
-        encoding: Encoding,
-        symmetries: Tensor,
-        seed: int,
-        rank: int = 0,
-        world: int = 1,
-    ) -> None:
-        super().__init__(encoding.n_globals, symmetries, seed, rank, world)
-        self.flow, self.encoding = flow, encoding
+    flow: Flow
+    encoding: Encoding
+
+    def __post_init__(self) -> None:
         self._next = -1
         self._batches: Iterator[Events] = iter(())
 

@@ -1,9 +1,9 @@
-"""One training in several processes: how they start, what they share, what they agree on.
+"""Training in several processes: how they start (:func:`start_fabric`), share and agree.
 
-Every process holds the same weights and takes its own events. Gradients are averaged by hand when
-a network is improved, not by hooks on the way (DistributedDataParallel): gradient penalties
-differentiate twice, games differentiate through networks that stay as they are, and unrolled ones
-through copies, of which such hooks know nothing.
+Every process holds the same weights and takes its own events. Gradients are averaged explicitly
+when a network is updated, not by the hooks of DistributedDataParallel, which miss gradients of
+gradient penalties (two differentiations), through networks that do not change, and through
+unrolled copies.
 """
 
 from __future__ import annotations
@@ -22,15 +22,6 @@ from torch import Tensor, distributed, nn
 
 from phys_gan.errors import ConfigError, PhysGanError
 
-__all__ = [
-    "Pulse",
-    "average_gradients",
-    "gather",
-    "is_first",
-    "loss_of_process_explained",
-    "start_fabric",
-]
-
 _T = TypeVar("_T")
 _PATIENT_STEPS = 16
 """Steps between two looks at what a graphics card computed, for which it has to wait."""
@@ -45,13 +36,10 @@ class _Replicated(DDPStrategy):
 
 
 class _Bfloat16(Precision):
-    """Networks take products of matrices in bfloat16, and return float32.
+    """Matrix products in bfloat16 on "cpu" or "cuda"; networks return float32.
 
-    Fabric's own kind also watches for losses too small for half precision, which bfloat16 does not
-    need, and refuses the derivatives of gradient penalties for it.
-
-    Arguments:
-        kind: "cpu" or "cuda".
+    Fabric's own class also scales losses, which bfloat16 does not need, and therefore refuses the
+    derivatives of gradient penalties.
     """
 
     precision = "bf16-mixed"
@@ -65,15 +53,13 @@ class _Bfloat16(Precision):
 
     def convert_output(self, data: Any) -> Any:
         """Return float32."""
-        return apply_to_collection(data, Tensor, _to_float)
-
-
-def _to_float(tensor: Tensor) -> Tensor:
-    return tensor.float() if tensor.is_floating_point() else tensor
+        return apply_to_collection(
+            data, Tensor, lambda t: t.float() if t.is_floating_point() else t
+        )
 
 
 def is_first() -> bool:
-    """Return whether this process speaks for all; before they have started as well."""
+    """Return whether this is the first process, also before they have started."""
     for name in ("RANK", "SLURM_PROCID"):
         if name in os.environ:
             return os.environ[name] == "0"
@@ -83,7 +69,7 @@ def is_first() -> bool:
 def start_fabric(
     device: str = "auto", devices: int = 1, nodes: int = 1, precision: str = "float32"
 ) -> Fabric:
-    """Start all processes; those of torchrun and Slurm are found by their environment.
+    """Start all processes; those of torchrun and Slurm are found in the environment.
 
     Arguments:
         device: "cpu", "cuda", or "auto" for the best there is.
@@ -116,15 +102,11 @@ def start_fabric(
     except (RuntimeError, ValueError) as error:
         raise ConfigError(
             f"{devices} processes on '{device}' on each of {nodes} machines cannot start: "
-            f"{_first_sentence(error)}",
+            + " ".join(str(error).split()).partition(". ")[0].rstrip("."),
             remedy="under torchrun or Slurm, choose as many --devices and --nodes as they start",
             value=(device, devices, nodes),
         ) from error
     return fabric
-
-
-def _first_sentence(error: Exception) -> str:
-    return " ".join(str(error).split()).partition(". ")[0].rstrip(".")
 
 
 def average_gradients(fabric: Fabric, gradients: Iterable[Tensor]) -> None:
@@ -157,54 +139,48 @@ def gather(fabric: Fabric, own: _T) -> list[_T]:
     return everyones
 
 
-class Pulse:
-    """Let all processes agree on the time, on stopping, and on losses that are not finite.
-
-    Arguments:
-        fabric: Where they run.
-    """
+class Agreement:
+    """Let all processes agree on the time, on stopping, and on losses that are not finite."""
 
     def __init__(self, fabric: Fabric) -> None:
         self.fabric = fabric
-        self._broken = torch.zeros((), dtype=torch.bool, device=fabric.device)
-        self._beats = 0
+        self._diverged = torch.zeros((), dtype=torch.bool, device=fabric.device)
+        self._steps = 0
 
-    def beat(
+    def reach(
         self, scalars: Mapping[str, Tensor], spent: float, stop: bool, look: bool
     ) -> tuple[float, bool, bool]:
         """Return the seconds spent, whether to stop, and whether a scalar was not finite.
 
         Arguments:
             scalars: Those of this process and step.
-            spent: Seconds on its clock; the first one's clock counts.
+            spent: Seconds on its clock; the clock of the first one counts.
             stop: Whether it wants to stop; one is enough.
-            look: Whether to look at the scalars whatever that costs, because of what is written
-                next. Else a graphics card alone is waited for every few steps only.
+            look: Whether to look at the scalars in any case, because of what is written next.
+                Otherwise a graphics card, for which one has to wait, is asked every few steps.
         """
         values = torch.stack([value.detach().float() for value in scalars.values()])
-        self._broken |= ~values.isfinite().all()
-        self._beats += 1
+        self._diverged |= ~values.isfinite().all()
+        self._steps += 1
         if self.fabric.world_size > 1:
-            first = self.fabric.global_rank == 0
-            shared = torch.tensor([spent if first else 0.0, float(stop)], dtype=torch.float64).to(
-                self.fabric.device
-            )
-            shared = torch.cat([shared, self._broken.double()[None]])
+            own = [spent if self.fabric.global_rank == 0 else 0.0, float(stop)]
+            shared = torch.tensor(own, dtype=torch.float64).to(self.fabric.device)
+            shared = torch.cat([shared, self._diverged.double()[None]])
             distributed.all_reduce(shared)
             agreed = shared.tolist()
             return agreed[0], agreed[1] > 0, agreed[2] > 0
-        patient = self.fabric.device.type != "cpu" and self._beats % _PATIENT_STEPS
-        if patient and not (look or stop):
+        waits = self.fabric.device.type != "cpu" and self._steps % _PATIENT_STEPS
+        if waits and not (look or stop):
             return spent, stop, False
-        return spent, stop, bool(self._broken)
+        return spent, stop, bool(self._diverged)
 
 
 @contextmanager
 def loss_of_process_explained(fabric: Fabric) -> Iterator[None]:
-    """Say it when another process is gone, in the first one; the others end without a word.
+    """Explain the loss of another process, in the first one; the others end silently.
 
     Raises:
-        PhysGanError: Another process is gone.
+        PhysGanError: Another process has ended.
     """
     try:
         yield

@@ -31,8 +31,6 @@ from phys_gan.training.methods import AdversarialConfig, AnyMethodConfig, GameCo
 from phys_gan.training.schedule import TrainingConfig
 from phys_gan.training.techniques import Config
 
-__all__ = ["Recipe", "Simulated", "load_recipe", "nonsense", "recipe_names"]
-
 
 def nonsense(
     network: NetworkConfig, method: AnyMethodConfig, training: TrainingConfig

@@ -24,8 +24,6 @@ from phys_gan.files import atomic_file, locked
 from phys_gan.model import Model
 from phys_gan.training.recipe import Recipe, load_recipe
 
-__all__ = ["Damaged", "Run", "clear_run", "load_checkpoint", "save_checkpoint"]
-
 _KEY, _DIGITS = b'"sha256":"', 64
 _NONE = b"0" * _DIGITS
 
@@ -183,11 +181,11 @@ class Run:
         with atomic_file(self.path / _RECIPE) as temporary:
             temporary.write_text(recipe.to_toml())
 
-    def load(self, recipe: Recipe, encoding: Encoding) -> dict[str, Any]:
+    def load(self, recipe: Recipe, encoding: Encoding, processes: int) -> dict[str, Any]:
         """Read the last checkpoint that is whole.
 
         Raises:
-            ConfigError: The run began with another recipe or other data.
+            ConfigError: The run began with another recipe, other data or other processes.
             DataError: Every checkpoint is damaged.
         """
         begun = load_recipe(self.path / _RECIPE)
@@ -204,6 +202,15 @@ class Run:
             raise ConfigError(
                 f"the run in '{self.path}' began with other data",
                 remedy="give the same files in the same order, or choose another directory",
+            )
+        if state["processes"] != processes:
+            raise ConfigError(
+                f"the run in '{self.path}' began with {state['processes']} processes, not "
+                f"{processes}, whose steps show another number of events",
+                remedy=f"resume with {state['processes']} devices in all, or choose another "
+                "directory",
+                value=processes,
+                constraint=state["processes"],
             )
         return state
 

@@ -10,8 +10,6 @@ from pydantic import Field
 from phys_gan.model import Precision
 from phys_gan.training.techniques import Config
 
-__all__ = ["TrainingConfig"]
-
 
 class TrainingConfig(Config):
     """The schedule; progress counts events shown to the networks, not epochs.

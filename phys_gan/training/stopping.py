@@ -8,8 +8,6 @@ import time
 from types import FrameType, TracebackType
 from typing import Any
 
-__all__ = ["Stopping", "Unfinished"]
-
 _SIGNALS = ("SIGTERM", "SIGUSR1", "SIGINT")
 _MARGIN = 5.0
 """Seconds that a process needs to end."""

@@ -13,8 +13,6 @@ from itertools import pairwise
 from statistics import fmean, median
 from typing import Any
 
-__all__ = ["CHECKS", "OPTIMUM", "warn"]
-
 Lines = Sequence[Mapping[str, Any]]
 
 OPTIMUM = -2 * math.log(2)

@@ -12,9 +12,8 @@ GROUP = torch.from_numpy(load_detector("calogan").symmetry_group())
 
 def batches(n=20, group=GROUP[:1], **options):
     x = torch.arange(n, dtype=torch.float32)[:, None] + torch.zeros(n, 3 + 504)
-    return ResidentBatches(
-        x, torch.arange(n, dtype=torch.float32)[:, None], 3, group, seed=4, **options
-    )
+    c = torch.arange(n, dtype=torch.float32)[:, None]
+    return ResidentBatches(x=x, c=c, n_globals=3, symmetries=group, seed=4, **options)
 
 
 def test_each_event_once_per_epoch():
@@ -80,7 +79,8 @@ def test_equal_weights_show_each_event_once():
 
 def test_symmetries_are_those_of_the_detector():
     x = torch.arange(3 + 504, dtype=torch.float32).repeat(400, 1)
-    source = ResidentBatches(x, torch.zeros(400, 1), 3, GROUP, seed=0)
+    c = torch.zeros(400, 1)
+    source = ResidentBatches(x=x, c=c, n_globals=3, symmetries=GROUP, seed=0)
     drawn, _ = source.draw(0, 400)
     assert torch.equal(drawn[:, :3], x[:, :3])
     found = {tuple((row[3:] - 3).int().tolist()) for row in drawn}
