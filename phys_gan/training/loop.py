@@ -273,7 +273,7 @@ def train(
                 if score < best:
                     best, best_at = score, shown
                     if first:
-                        run.keep(model)
+                        model.save(run.model)
                 if first:
                     run.log(line)
 

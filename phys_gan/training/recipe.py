@@ -1,6 +1,6 @@
-"""Recipes: complete named configurations in TOML, checked before anything runs.
+""":class:`Recipe`: a complete named configuration in TOML, checked before anything runs.
 
-Combinations that cannot work, refused with the reason before anything runs.
+Combinations of networks, method and schedule that cannot work are refused with the reason.
 """
 
 from __future__ import annotations
@@ -31,135 +31,16 @@ from phys_gan.training.methods import AdversarialConfig, AnyMethodConfig, GameCo
 from phys_gan.training.schedule import TrainingConfig
 from phys_gan.training.techniques import Config
 
-
-def nonsense(
-    network: NetworkConfig, method: AnyMethodConfig, training: TrainingConfig
-) -> str | None:
-    """Return why this combination cannot work, with what to change; None when it can."""
-    reasons = [*_partners(network, method)]
-    if isinstance(method, GameConfig):
-        reasons += [*_batches(network, method, training), *_bounds(network, method)]
-        reasons += _goals(method)
-    return reasons[0] if reasons else None
-
-
-def _partners(network: NetworkConfig, method: AnyMethodConfig) -> Iterator[str]:
-    """Say which networks and method are not made for each other."""
-    wanted = ARCHITECTURES[network.kind].methods
-    networks = {method: kind for kind, pair in ARCHITECTURES.items() for method in pair.methods}
-    if (wanted or method.kind in networks) and method.kind not in wanted:
-        remedy = (
-            f"choose method.kind = {' or '.join(map(repr, wanted))}"
-            if wanted
-            else f"choose network.kind = '{networks[method.kind]}'"
-        )
-        yield (
-            f"the networks '{network.kind}' and the method '{method.kind}' do not go together; "
-            f"{remedy}"
-        )
-
-
-def _bounds(network: NetworkConfig, game: GameConfig) -> Iterator[str]:
-    """Say what does not keep the discriminator smooth, or twice."""
-    penalties, spectral = game.penalties, game.techniques.spectral
-    normalised = spectral is not None and spectral.discriminator
-    names = penalties.of_gradients
-    per_event = [name for name in names if name in ("gradient", "dragan")]
-    if penalties.clipping and names:
-        yield (
-            f"weight clipping and the gradient penalty '{names[0]}' bound the critic twice: "
-            "clipped weights keep it from the slope that the penalty asks for; leave out one"
-        )
-    if penalties.clipping and normalised:
-        yield (
-            "weight clipping and spectral normalisation bound the critic twice: normalised weights "
-            "have no size of their own to clip; leave out one of them"
-        )
-    if penalties.clipping and LOSSES[game.loss].bounded:
-        yield (
-            f"weight clipping belongs to the Wasserstein loss, whose critic it bounds; with the "
-            f"loss '{game.loss}' it only keeps the discriminator from a judgement; leave out "
-            "method.penalties.clipping, or choose method.loss = 'wasserstein'"
-        )
-    if not LOSSES[game.loss].bounded and not (penalties.clipping or names or normalised):
-        yield (
-            f"the critic of the loss '{game.loss}' grows without bound when nothing makes it "
-            "Lipschitz; add method.penalties.gradient.weight = 10, method.penalties.clipping.limit "
-            "= 0.01 or method.techniques.spectral.discriminator = true"
-        )
-    norm = _norm(network)
-    if per_event and norm == "batch":
-        yield (
-            f"the penalty '{per_event[0]}' is on the gradient at single events, but with batch "
-            "normalisation in the discriminator a judgement depends on the whole batch "
-            "(arXiv:1704.00028, Sec. 4); choose network.d_norm = 'layer' or 'none'"
-        )
-    if normalised and norm != "none":
-        yield (
-            "spectral normalisation bounds each layer, and the norms between them undo that by "
-            "rescaling; choose network.d_norm = 'none'"
-        )
-
-
-def _goals(game: GameConfig) -> Iterator[str]:
-    """Say where the players want what they cannot have."""
-    techniques, loss = game.techniques, LOSSES[game.loss]
-    if techniques.label_smoothing is not None and not loss.smooth:
-        yield (
-            f"the loss '{game.loss}' has no label that could be smoothed; leave out "
-            "method.techniques.label_smoothing, or choose the loss 'non-saturating', 'minimax' or "
-            "'least-squares'"
-        )
-    if techniques.unrolling is not None and game.penalties.of_gradients:
-        yield (
-            "unrolling differentiates through the discriminator's steps, and gradient penalties in "
-            "them would need third derivatives; leave out method.penalties or the unrolling"
-        )
-    if techniques.unrolling is not None and game.penalties.clipping is not None:
-        yield (
-            "unrolling differentiates through the discriminator's steps, and clipped weights have "
-            "no derivative; leave out the clipping or the unrolling"
-        )
-    matching = techniques.feature_matching
-    if matching is not None and matching.replace and techniques.unrolling is not None:
-        yield (
-            "unrolling changes the adversarial loss of the generator, which feature matching "
-            "replaces; set method.techniques.feature_matching.replace = false, or leave out one"
-        )
-
-
-def _batches(network: NetworkConfig, game: GameConfig, training: TrainingConfig) -> Iterator[str]:
-    """Say what a batch cannot be."""
-    packing = game.techniques.packing
-    if packing is not None and training.batch_size % packing.m:
-        yield (
-            f"batches of {training.batch_size} events do not divide into packs of {packing.m}; "
-            "choose a multiple for training.batch_size"
-        )
-    if packing is not None and _norm(network) == "batch":
-        yield (
-            "batch normalisation mixes the packs that packing keeps apart; choose "
-            "network.d_norm = 'layer' or 'none'"
-        )
-
-
-def _norm(network: NetworkConfig) -> str:
-    """Return the normalisation in the discriminator."""
-    if isinstance(network, StackedConfig):
-        network = network.energies
-    return network.d_norm if isinstance(network, MlpConfig | DcganConfig) else "none"
-
-
 _RECIPES = resources.files("phys_gan") / "recipes"
 _OF_KINDS = ("encoding", "method")
 _KIND = re.compile(r"\s*[\w.]*kind\s*=")
 
 
 class Simulated(Config):
-    """Events to learn from where no files are given: the detector's own simulator makes them.
+    """Events to learn from if no files are given, made by the detector's own simulator.
 
     Attributes:
-        events: How many.
+        events: Number of events.
         seed: Seed of the simulation.
     """
 
@@ -172,10 +53,10 @@ class Recipe(Config):
 
     Attributes:
         name: Name of the recipe.
-        description: One line for people.
+        description: One line.
         reference: The paper it follows, if any.
-        detector: The detector it is made for; empty for whatever the data have.
-        simulated: What it learns from where no files are given; None for recipes that need files.
+        detector: The detector it is made for; empty for that of the data.
+        simulated: Events to learn from if no files are given; None for recipes that need files.
         encoding: The encoding and its options.
         network: The network pair and its options.
         method: The method and its options.
@@ -193,13 +74,13 @@ class Recipe(Config):
     training: TrainingConfig = TrainingConfig()
 
     @model_validator(mode="after")
-    def _refuse_nonsense(self) -> Recipe:
-        if reason := nonsense(self.network, self.method, self.training):
+    def _refuse_contradictions(self) -> Recipe:
+        if reason := next(_contradictions(self.network, self.method, self.training), None):
             raise ValueError(reason)
         return self
 
     def to_toml(self) -> str:
-        """Write the resolved recipe as TOML."""
+        """Return the resolved recipe as TOML."""
         return tomli_w.dumps(self.model_dump(exclude_none=True))
 
 
@@ -241,7 +122,7 @@ def load_recipe(recipe: str | Path, overrides: Sequence[str] = ()) -> Recipe:
         content = parse_toml(text)
     except ValueError as error:
         raise ConfigError(f"the recipe '{name}' is not TOML: {error}") from error
-    # A new kind begins its section anew: what is set in it comes behind, in whatever order.
+    # A new kind clears its section, so kinds come first, whatever the order.
     for override in sorted(overrides, key=lambda text: not _KIND.match(text)):
         _override(content, override)
     try:
@@ -266,17 +147,17 @@ def _override(content: dict[str, Any], override: str) -> None:
         if not isinstance(content, dict):
             raise ConfigError(f"'{section}' in '{override}' is not a section", value=override)
     if last == "kind" and content.get("kind") != value:
-        # The options of one kind mean nothing to another.
+        # Another kind has other options.
         content.clear()
     content[last] = value
 
 
 def _explain(error: ValidationError) -> str:
-    """Say the first complaint of pydantic with the nearest names that exist."""
+    """Return the first error of pydantic in words, with the nearest names that exist."""
     first = error.errors()[0]
     keys = [str(part) for part in first["loc"]]
     if keys and keys[0] in _OF_KINDS:
-        # pydantic names the kind of such a section behind its key.
+        # pydantic names the kind of such a section after its key.
         keys = [keys[0], *keys[2:]]
     where = ".".join(keys)
     if first["type"] == "extra_forbidden":
@@ -287,7 +168,7 @@ def _explain(error: ValidationError) -> str:
 
 
 def _options(keys: Sequence[str]) -> set[str]:
-    """Return the keys that a section can have, of all its kinds."""
+    """Return the keys of a section, of all its kinds."""
     kinds: list[type[BaseModel]] = [Recipe]
     for key in keys:
         annotations = [
@@ -303,3 +184,126 @@ def _models(annotation: Any) -> list[type[BaseModel]]:
             return [pair.config for pair in ARCHITECTURES.values()]
         return [annotation]
     return [model for part in get_args(annotation) for model in _models(part)]
+
+
+# Combinations that cannot work: each function yields the reasons, with what to change
+
+
+def _contradictions(
+    network: NetworkConfig, method: AnyMethodConfig, training: TrainingConfig
+) -> Iterator[str]:
+    yield from _partners(network, method)
+    if isinstance(method, GameConfig):
+        yield from _batches(network, method, training)
+        yield from _bounds(network, method)
+        yield from _goals(method)
+
+
+def _partners(network: NetworkConfig, method: AnyMethodConfig) -> Iterator[str]:
+    """Networks and method that are not made for each other."""
+    wanted = ARCHITECTURES[network.kind].methods
+    networks = {method: kind for kind, pair in ARCHITECTURES.items() for method in pair.methods}
+    if (wanted or method.kind in networks) and method.kind not in wanted:
+        remedy = (
+            f"choose method.kind = {' or '.join(map(repr, wanted))}"
+            if wanted
+            else f"choose network.kind = '{networks[method.kind]}'"
+        )
+        yield (
+            f"the networks '{network.kind}' and the method '{method.kind}' do not go together; "
+            f"{remedy}"
+        )
+
+
+def _batches(network: NetworkConfig, game: GameConfig, training: TrainingConfig) -> Iterator[str]:
+    """Batches that cannot be packed."""
+    packing = game.techniques.packing
+    if packing is None:
+        return
+    if training.batch_size % packing.m:
+        yield (
+            f"batches of {training.batch_size} events do not divide into packs of {packing.m}; "
+            "choose a multiple for training.batch_size"
+        )
+    if _norm(network) == "batch":
+        yield (
+            "batch normalisation mixes the packs that packing keeps apart; choose "
+            "network.d_norm = 'layer' or 'none'"
+        )
+
+
+def _bounds(network: NetworkConfig, game: GameConfig) -> Iterator[str]:
+    """Discriminators that nothing bounds, or two techniques, or one that cannot."""
+    penalties, spectral = game.penalties, game.techniques.spectral
+    normalised = spectral is not None and spectral.discriminator
+    names, bounded, norm = penalties.of_gradients, LOSSES[game.loss].bounded, _norm(network)
+    per_event = [name for name in names if name in ("gradient", "dragan")]
+    if penalties.clipping and names:
+        yield (
+            f"weight clipping and the gradient penalty '{names[0]}' bound the critic twice: "
+            "clipped weights keep it from the slope that the penalty asks for; leave out one"
+        )
+    if penalties.clipping and normalised:
+        yield (
+            "weight clipping and spectral normalisation bound the critic twice: normalised weights "
+            "have no size of their own to clip; leave out one of them"
+        )
+    if penalties.clipping and bounded:
+        yield (
+            f"weight clipping belongs to the Wasserstein loss, whose critic it bounds; with the "
+            f"loss '{game.loss}' it only limits what the discriminator can learn; leave out "
+            "method.penalties.clipping, or choose method.loss = 'wasserstein'"
+        )
+    if not bounded and not (penalties.clipping or names or normalised):
+        yield (
+            f"the critic of the loss '{game.loss}' grows without bound when nothing makes it "
+            "Lipschitz; add method.penalties.gradient.weight = 10, method.penalties.clipping.limit "
+            "= 0.01 or method.techniques.spectral.discriminator = true"
+        )
+    if per_event and norm == "batch":
+        yield (
+            f"the penalty '{per_event[0]}' is on the gradient at single events, but with batch "
+            "normalisation in the discriminator a logit depends on the whole batch "
+            "(arXiv:1704.00028, Sec. 4); choose network.d_norm = 'layer' or 'none'"
+        )
+    if normalised and norm != "none":
+        yield (
+            "spectral normalisation bounds each layer, and the norms between them undo that by "
+            "rescaling; choose network.d_norm = 'none'"
+        )
+
+
+def _goals(game: GameConfig) -> Iterator[str]:
+    """Techniques on the losses that exclude each other, or that the loss excludes."""
+    techniques, penalties = game.techniques, game.penalties
+    if techniques.label_smoothing is not None and not LOSSES[game.loss].smooth:
+        yield (
+            f"the loss '{game.loss}' has no label that could be smoothed; leave out "
+            "method.techniques.label_smoothing, or choose the loss 'non-saturating', 'minimax' or "
+            "'least-squares'"
+        )
+    if techniques.unrolling is None:
+        return
+    if penalties.of_gradients:
+        yield (
+            "unrolling differentiates through the discriminator's steps, and gradient penalties in "
+            "them would need third derivatives; leave out method.penalties or the unrolling"
+        )
+    if penalties.clipping is not None:
+        yield (
+            "unrolling differentiates through the discriminator's steps, and clipped weights have "
+            "no derivative; leave out the clipping or the unrolling"
+        )
+    matching = techniques.feature_matching
+    if matching is not None and matching.replace:
+        yield (
+            "unrolling changes the adversarial loss of the generator, which feature matching "
+            "replaces; set method.techniques.feature_matching.replace = false, or leave out one"
+        )
+
+
+def _norm(network: NetworkConfig) -> str:
+    """Return the normalisation in the discriminator."""
+    if isinstance(network, StackedConfig):
+        network = network.energies
+    return network.d_norm if isinstance(network, MlpConfig | DcganConfig) else "none"

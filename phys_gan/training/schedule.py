@@ -1,4 +1,4 @@
-"""The schedule of a training: how long, how fast, what is kept."""
+""":class:`TrainingConfig`: the schedule of a training, its optimiser, and what is kept."""
 
 from __future__ import annotations
 
@@ -21,21 +21,20 @@ class TrainingConfig(Config):
         lr_d: Learning rate of the discriminator: a second time scale (TTUR, arXiv:1706.08500).
         beta1: First-moment decay of Adam.
         beta2: Second-moment decay of Adam.
-        clip_norm: Largest norm of the gradient of a network; longer ones are shortened to it, 0
-            leaves them (arXiv:1211.5063, Sec. 3.2).
-        decay: How the learning rates end: "cosine" lowers them to a hundredth over the second
-            half, "none" keeps them.
+        clip_norm: Largest norm of the gradient of a network, to which larger ones are scaled down
+            (arXiv:1211.5063, Sec. 3.2); 0 for no limit.
+        decay: "cosine" lowers the learning rates to a hundredth over the second half, "none"
+            keeps them.
         ema_half_life: Half-life of the averaged generator, in events shown; 0 keeps the latest
             weights instead.
-        accumulate: Batches whose gradients are averaged for one step of an optimiser, where
-            memory is too small for a larger batch.
-        precision: Of the networks' matrix products: "float32", or "bfloat16" where the processor
-            is faster with it; weights stay float32.
-        held_out: Share of the events that is never shown and chooses the best checkpoint.
+        accumulate: Batches whose gradients are averaged for one step of an optimiser, if memory
+            is too small for a larger batch.
+        precision: Of the networks' matrix products: "float32", or "bfloat16" if the processor is
+            faster with it; weights stay float32.
+        held_out: Fraction of the events that is never shown and chooses the best checkpoint.
         augment: Whether to apply the detector's symmetries to the events shown.
         report_every: Events between two reports and checkpoints.
-        patience: End when the physics metric has not improved for so many events; 0 never ends
-            early.
+        patience: End when the physics metric has not improved for so many events; 0 for never.
         max_minutes: End after this time, with the schedule fitted to it; 0 for no limit.
         keep_checkpoints: Checkpoints that are kept, in case the last one is damaged.
         seed: Seed of everything random.
@@ -62,18 +61,18 @@ class TrainingConfig(Config):
 
     @property
     def references(self) -> tuple[str, ...]:
-        """Adam, two time scales, and the averaged generator where they are used."""
+        """BibTeX keys of Adam, and of two time scales and the averaged generator if used."""
         ttur = ("heusel2017ttur",) if self.lr_g != self.lr_d else ()
         average = ("yazici2018average", "karras2020ada") if self.ema_half_life else ()
         return ("kingma2014adam", *ttur, *average)
 
     def progress(self, shown: int, seconds: float) -> float:
-        """Return the part of the schedule that is done: events, or time where that is short."""
-        part = shown / self.events
-        return max(part, seconds / (60 * self.max_minutes)) if self.max_minutes else part
+        """Return the fraction of the schedule that is done, in events or in time."""
+        done = shown / self.events
+        return max(done, seconds / (60 * self.max_minutes)) if self.max_minutes else done
 
     def rate(self, progress: float) -> float:
-        """Return the factor on the learning rates."""
+        """Return the factor on the learning rates at this fraction of the schedule."""
         if self.decay == "none" or progress < 0.5:
             return 1.0
         return 0.01 + 0.99 * (1 + math.cos(math.pi * (2 * progress - 1))) / 2

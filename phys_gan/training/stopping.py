@@ -1,4 +1,4 @@
-"""End a training in time: signals of a batch system, a limit of wall time, Ctrl-C."""
+""":class:`Stopping`: end a training in time, at a signal, Ctrl-C or the end of the wall time."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ _MARGIN = 5.0
 
 
 class Unfinished(BaseException):
-    """The training stopped before its end, and can go on where it was.
+    """The training stopped before its end, and can be resumed.
 
-    Like KeyboardInterrupt it is no Exception: a program that trains one model after another and
-    goes on after any Exception shall end when it is told to, not begin the next training. Where a
-    ``wall_time`` ends a training that the program shall outlive, catch it by its name.
+    Like KeyboardInterrupt it is not an Exception: a program that trains several models and
+    continues after any Exception has to end at a signal, not begin the next training. A program
+    that outlives the ``wall_time`` of a training catches it by its name.
 
     Arguments:
         shown: Events shown so far.
@@ -38,11 +38,11 @@ class Unfinished(BaseException):
 
 
 class Stopping:
-    """Tell whether a training shall end before the next step.
+    """Decide whether a training has to end before the next step.
 
-    The first signal is remembered, and from then on signals do again what they did before: the
-    second one ends the process at once. Signals reach only a program's main thread; in another
-    one only the time counts.
+    The first signal is remembered, and restores the previous handlers: the second one ends the
+    process at once. Signals reach only a program's main thread; in another one only the time
+    counts.
 
     Arguments:
         deadline: When the process must be over, on the clock of :func:`time.monotonic`; None for
@@ -53,7 +53,7 @@ class Stopping:
         self.deadline = deadline
         self._margin = _MARGIN
         if deadline is not None:
-            # A short limit is not all margin.
+            # A tenth of a short limit.
             self._margin = min(_MARGIN, max(0.0, deadline - time.monotonic()) / 10)
         self._signal: str | None = None
         self._before: dict[int, Any] = {}
@@ -64,7 +64,7 @@ class Stopping:
         if threading.current_thread() is threading.main_thread():
             for name in _SIGNALS:
                 number = getattr(signal, name, None)
-                # What is ignored stays ignored, as under nohup.
+                # Ignored signals stay ignored, as under nohup.
                 if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
                     self._before[number] = signal.signal(number, self._remember)
         return self
@@ -78,7 +78,7 @@ class Stopping:
         self._restore()
 
     def tick(self) -> None:
-        """Begin another step; the longest one tells how much time the next may take."""
+        """Begin another step, and measure the one before."""
         now = time.monotonic()
         if self._last is not None:
             self._longest = max(self._longest, now - self._last)
@@ -86,7 +86,7 @@ class Stopping:
 
     @property
     def reason(self) -> str | None:
-        """Why to stop now; None to go on."""
+        """The reason to stop now; None to go on."""
         if self._signal is not None:
             return f"{self._signal} came"
         # One more step, and one that writes a report and a checkpoint.

@@ -1,8 +1,8 @@
-"""Known failures of a training, said in words with what to try.
+""":func:`warn`: known failures of a training, in words, with what to try.
 
-Each check is a function of the reports so far and looks at what the method logs: the scalars of a
-game are missing where there is none, and where there are several their names have endings. The
-thresholds are generous, because a healthy game is noisy: a good training shall give no warning.
+Each check is a function of the reports so far. It looks at the scalars of the method: those of a
+game are missing if there is none, and have endings if there are several. Thresholds are generous,
+because a healthy game is noisy and must not give warnings.
 """
 
 from __future__ import annotations
@@ -21,28 +21,28 @@ OPTIMUM = -2 * math.log(2)
 _COLLAPSED, _THIN, _FALLEN, _RECOVERING, _SCATTERED = 0.5, 0.8, 0.75, 1.25, 2.0
 """Diversity is the mean distance of two generated events over that of two real ones, 1 for real
 events by definition. Two opposite modes of the ring still have 0.8, so below 0.5 there is no
-doubt; a fall by a quarter over three reports tells from 0.8 on. Generators begin narrow: one that
+doubt; below 0.8 a fall by a quarter over three reports is a sign. Generators begin narrow: one that
 gains a quarter per report recovers. Twice the distance is reached only outside the real events."""
 
 _SURE, _WON, _NO_MARGIN, _VANISHED = 0.98, -0.05, -0.1, 0.1
 """V = -0.05 is where D is 0.975 for real and 0.025 for generated events, close to the upper bound
-0. A loss far below 0 belongs to a Wasserstein critic, whose gradient does not vanish. The minimax
-loss is the one with which it does, to much less than the usual norms of order 1."""
+0. A loss far below 0 belongs to a Wasserstein critic, whose gradient does not vanish. With the
+minimax loss it does, to much less than the usual norms of order 1."""
 
 _CHANCE, _UNDECIDED, _POOR, _STUCK, _PATIENCE = 0.55, 0.02, 0.1, 0.95, 4
 """V within 0.02 of -2 ln 2 means that the discriminator sees at most 0.01 nats of the
-Jensen-Shannon divergence (V = 2 JS - 2 ln 2). That is also where the game shall end; it is a
+Jensen-Shannon divergence (V = 2 JS - 2 ln 2). That is also the optimum of the game; it is a
 failure only while the physics metric is poor (a mean KS of 0.1: a tenth of the events would have
 to move) and four reports did not improve it by 5 %."""
 
 _WORSE, _WORSE_BY = 1.3, 0.02
 """How far the score may lie above its best: 30 % of it, and 0.02, which is about the KS distance
-of two equal samples of 5,000 events. It must lie there in two reports on end."""
+of two equal samples of 5,000 events, in two reports in a row."""
 
 _WINDOW, _RETURNS, _TURNS = 6, 3, 3
 _SWINGS = {"score": 0.05, "diversity": 0.2}
-"""Mean change per report over six reports that is no noise, when the way turns three times, and is
-three times as long as what is left of it in the end."""
+"""Mean change per report over six reports that is not noise, when the path has three turns and is
+three times as long as the distance of its ends."""
 
 _EXPLODED = {
     "gradient_norm_d": (100.0, 20.0, "the gradient norm of the discriminator"),
@@ -53,20 +53,19 @@ _EXPLODED = {
     "gradient_penalty": (10.0, 5.0, "the gradient penalty"),
     "dragan": (10.0, 5.0, "the penalty DRAGAN"),
 }
-"""What a scalar must exceed, and how many times its median so far. Logits are of order 1 and
-encoded events have unit spread, so healthy norms are of order 1 to 10; R1 and R2 are half the mean
-square of such norms, the others that of their distance from 1. Ten times the first number is too
-much whatever came before."""
+"""What a scalar must exceed, and how many times its median so far. Logits and encoded events are of
+order 1, so healthy norms are of order 1 to 10; R1 and R2 are half the mean square of such norms,
+the others that of their distance from 1. Ten times the first number is always too much."""
 
 _PENALTY = "--set method.penalties.r1.weight=4"
 
 
 def warn(lines: Lines) -> list[str]:
-    """Return what is going wrong, as sentences, from the reports so far.
+    """Return the failures that the reports so far show, as sentences.
 
     Arguments:
-        lines: The reports, each with ``events``, ``score`` and the scalars of the method, of
-            which any may be missing; the last one is now.
+        lines: The reports, the last one being the current one, each with ``events``, ``score``
+            and the scalars of the method, of which any may be missing.
 
     Returns:
         For each failure its name, the number that shows it, and what to try.
@@ -80,7 +79,7 @@ def warn(lines: Lines) -> list[str]:
 
 
 def collapse(lines: Lines) -> str | None:
-    """Notice that generated events are too much alike, or become so."""
+    """Find generated events that are too similar, or become so."""
     values = _series(lines, "diversity")
     if len(values) < 2:
         return None
@@ -104,7 +103,7 @@ def collapse(lines: Lines) -> str | None:
 
 
 def scattering(lines: Lines) -> str | None:
-    """Notice that generated events are far from the real ones, on all sides."""
+    """Find generated events that are far from the real ones, on all sides."""
     values = _series(lines, "diversity")
     if len(values) < 2 or values[-1] < _SCATTERED:
         return None
@@ -116,7 +115,7 @@ def scattering(lines: Lines) -> str | None:
 
 
 def saturation(lines: Lines) -> str | None:
-    """Notice a discriminator that is always right, which teaches the generator nothing."""
+    """Find a discriminator that is always right, from which the generator learns nothing."""
     now = lines[-1]
     for end, real, generated, value in _games(now):
         if min(real, generated) < _SURE or value < _WON:
@@ -137,7 +136,7 @@ def saturation(lines: Lines) -> str | None:
 
 
 def surrender(lines: Lines) -> str | None:
-    """Notice a discriminator that guesses while generated events are still bad."""
+    """Find a discriminator that guesses while generated events are still bad."""
     scores = _series(lines, "score")
     if len(scores) <= _PATIENCE or scores[-1] < _POOR:
         return None
@@ -157,7 +156,7 @@ def surrender(lines: Lines) -> str | None:
 
 
 def explosion(lines: Lines) -> str | None:
-    """Notice gradients, a Lipschitz constant or penalties that are out of proportion."""
+    """Find gradients, a Lipschitz constant or penalties that are too large."""
     found = []
     for name, (large, factor, what) in _EXPLODED.items():
         *before, now = _series(lines, name) or [0.0]
@@ -174,7 +173,7 @@ def explosion(lines: Lines) -> str | None:
 
 
 def divergence(lines: Lines) -> str | None:
-    """Notice that generated events have become much worse than they were."""
+    """Find generated events that have become much worse than they were."""
     scores = _series(lines, "score")
     if len(scores) < 3:
         return None
@@ -191,7 +190,7 @@ def divergence(lines: Lines) -> str | None:
 
 
 def oscillation(lines: Lines) -> str | None:
-    """Notice a game that goes round in circles, unless the averaged generator stands above it."""
+    """Find a game that goes round in circles, if the averaged generator is bad too."""
     if lines[-1].get("score", math.inf) < _POOR:
         return None
     for name, least in _SWINGS.items():
@@ -216,7 +215,7 @@ CHECKS = (collapse, scattering, saturation, surrender, explosion, divergence, os
 
 
 def _games(line: Mapping[str, Any]) -> Iterator[tuple[str, float, float, float]]:
-    """Return the games that a method plays: ending of their names, both accuracies, the value."""
+    """Yield the games of a method: ending of their names, both accuracies, the value."""
     start = "accuracy_real"
     for end in (name.removeprefix(start) for name in line if name.startswith(start)):
         names = [f"{name}{end}" for name in (start, "accuracy_generated", "value")]
@@ -226,7 +225,7 @@ def _games(line: Mapping[str, Any]) -> Iterator[tuple[str, float, float, float]]
 
 
 def _series(lines: Lines, name: str) -> list[float]:
-    """Return the history of a scalar that is there now, without reports that lack it."""
+    """Return the history of a scalar, without reports that lack it; empty if it is not current."""
     if lines[-1].get(name) is None:
         return []
     return [float(line[name]) for line in lines if line.get(name) is not None]
