@@ -98,7 +98,7 @@ def _across(detector: Detector, k: int) -> tuple[NDArray[np.float64], NDArray[np
 
 
 def _fronts(detector: Detector) -> NDArray[np.float64]:
-    """Return where the layers, one behind the other, begin and the last one ends."""
+    """Return where the layers, one after the other, begin and the last one ends."""
     depths = [layer.z for layer in detector.layers if isinstance(layer, ShowerLayer)]
     return np.array([*(front for front, _ in depths), depths[-1][1]])
 

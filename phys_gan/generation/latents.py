@@ -1,7 +1,4 @@
-"""Paths between latents, and which of them shape an event as a whole.
-
-Events of two styles: what the coarse layers of a StyleGAN decide, and what the fine ones do.
-"""
+"""Walks between latents (:func:`spherical_walk`), and events of mixed styles of a StyleGAN."""
 
 from __future__ import annotations
 
@@ -17,14 +14,11 @@ from phys_gan.model import Model
 from phys_gan.networks.convolutions import GridGenerator
 from phys_gan.networks.stylegan import StyleGanGenerator
 
-__all__ = ["mix_styles", "n_structural", "n_style_layers", "spherical_walk"]
-
 
 def n_structural(model: Model) -> int:
     """Return how many latents, from the first on, shape the whole event.
 
-    Generators of convolutions have latents of single cells behind them: their noise. Of others it
-    is all latents.
+    Those after them are noise of single cells, which only generators of convolutions have.
     """
     generator = model.generator
     return sum(generator.parts[:2]) if isinstance(generator, GridGenerator) else generator.latent
@@ -36,8 +30,8 @@ def spherical_walk(start: ArrayLike, end: ArrayLike, steps: int) -> NDArray[np.f
     .. math:: z(t) = \frac{\sin((1 - t)\,\Omega)}{\sin\Omega}\, a + \frac{\sin(t\,\Omega)}
         {\sin\Omega}\, b, \qquad \cos\Omega = \frac{a \cdot b}{|a||b|}
 
-    A straight line would lead through the middle of the latents, where hardly any event of a
-    normal distribution in many dimensions lies.
+    A straight line would pass near the origin, where a normal distribution in many dimensions has
+    hardly any events.
 
     References:
         Sampling Generative Networks (White, 2016), Sec. 2.1, https://arxiv.org/abs/1609.04468
@@ -59,13 +53,13 @@ def spherical_walk(start: ArrayLike, end: ArrayLike, steps: int) -> NDArray[np.f
     lengths = np.linalg.norm(a) * np.linalg.norm(b)
     angle = np.arccos(np.clip(a @ b / lengths, -1, 1)) if lengths else 0.0
     if np.isclose(np.sin(angle), 0):
-        # On one line through the middle there is no arc, or none is the shortest.
+        # On a line through the origin there is no arc, or no shortest one.
         return np.asarray((1 - t) * a + t * b, np.float64)
     return np.asarray((np.sin((1 - t) * angle) * a + np.sin(t * angle) * b) / np.sin(angle))
 
 
 def n_style_layers(model: Model) -> int:
-    """Return how many layers have a style; 0 where the generator is no StyleGAN."""
+    """Return how many layers have a style; 0 if the generator is not a StyleGAN."""
     generator = model.generator
     return generator.n_layers if isinstance(generator, StyleGanGenerator) else 0
 
@@ -79,6 +73,10 @@ def mix_styles(
     layer: int,
 ) -> Events:
     """Generate events whose styles change from one source to another at a layer.
+
+    References:
+        A Style-Based Generator Architecture for Generative Adversarial Networks (Karras et al.,
+        2019), Sec. 3.1, https://arxiv.org/abs/1812.04948
 
     Arguments:
         model: A model with a StyleGAN generator.

@@ -101,16 +101,10 @@ class Cluster:
         tasks: Sequence[Task],
         report: Callable[[int], None],
     ) -> Result:
-        """Do tasks on the workers, merge neighbours there pair by pair, and return what is left.
+        """Do tasks as :meth:`each` does, at least one, and merge neighbours pair by pair there.
 
-        Arguments:
-            function: As in :meth:`each`.
-            merge: Makes one result of two, and leaves both as they are.
-            tasks: As in :meth:`each`, at least one.
-            report: Called with the place of each task that is done.
-
-        Raises:
-            Exception: As in :meth:`each`.
+        ``merge`` makes one result of two, which stay as they are; ``report`` is called with the
+        place of each task that is done.
         """
         self._require_package()
         leaves = self.client.map(function, tasks, pure=False, retries=_RETRIES)

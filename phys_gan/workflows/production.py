@@ -90,18 +90,7 @@ class Production:
         block: int | None = None,
         part: int | None = None,
     ) -> Production:
-        """Plan a production, without touching the disk.
-
-        Arguments:
-            fast: The model.
-            out: The file, as for :func:`phys_gan.write`.
-            conditions: As for :meth:`FastSim.generate`.
-            weights: As for :meth:`FastSim.generate`.
-            seed: Seed of the production.
-            format: Name of the layout; by default that of the ending of ``out``.
-            block: Events of a block; by default about 2^24 cells, between 256 and 16,384 events.
-            part: Events of a part, a whole number of blocks; by default about 2^26 cells, and a
-                multiple of what lets HDF5 parts be joined without decompression.
+        """Plan a production, without touching the disk; the arguments are those of :func:`produce`.
 
         Raises:
             ConfigError: The number of events is not given, or a part is not a whole number of
@@ -250,10 +239,7 @@ class Production:
     ) -> None:
         """Write one part, which appears when it is complete; other processes may write others.
 
-        Arguments:
-            number: Number of the part.
-            blocks: Its events, the next ones of this iterator; by default :meth:`events`.
-            report: Called after each block with the number of the event after it.
+        Its events are the next ones of ``blocks``, by default of :meth:`events`.
 
         Raises:
             PhysGanError: As in :meth:`FastSim.stream` and :func:`phys_gan.write`.
@@ -334,9 +320,10 @@ def produce(
         weights: As for :meth:`FastSim.generate`.
         seed: Seed of the production.
         format: Name of the layout; by default that of the ending of ``out``.
-        block: Events of a block, see :meth:`Production.plan`.
-        part: Events of a part, see there; by default those of the interrupted production, or few
-            enough for all workers of a cluster to have parts to write.
+        block: Events of a block; by default about 2^24 cells, between 256 and 16,384 events.
+        part: Events of a part, a whole number of blocks; by default those of the interrupted
+            production, or about 2^26 cells and a multiple of what lets HDF5 parts be joined without
+            decompression, or fewer, so that all workers of a cluster have parts to write.
         resume: Go on with a production that was interrupted, or begin one; do nothing where
             ``out`` is this production already.
         cluster: Workers that write the parts in place of this process. The file is the same.

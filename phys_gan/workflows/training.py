@@ -189,10 +189,8 @@ def look(
 ) -> str:
     """Look at files without reading their cells; return what :func:`train` would say about them.
 
-    Arguments are those of :func:`train`.
-
     Raises:
-        PhysGanError: As in :func:`train`, as far as it can be known.
+        PhysGanError: As in :func:`train`, as far as this is known without the cells.
     """
     how = How.of(detector or recipe.detector or None, format, mapping)
     weights = survey(find_sources(data), how).weights
@@ -214,16 +212,8 @@ def load_or_stream(
 ) -> tuple[Events, Events, Flow | None, NDArray[np.float64] | None]:
     """Read files into memory, or prepare to stream them when they are too large.
 
-    Weights stay with events in memory. Samples of large files are drawn by them.
-
-    Arguments:
-        data: The files.
-        held_out: Fraction of the events that is held out.
-        seed: Seed of the split.
-        memory: As in :func:`train`.
-        detector: The detector, its name or file; None where the files name it.
-        format: As in :func:`train`.
-        mapping: As in :func:`train`.
+    The options are those of :func:`train`. Weights stay with events in memory; samples of large
+    files are drawn by them.
 
     Returns:
         The events to show, or of large files a sample of them; those that are held out, of large

@@ -122,13 +122,8 @@ def measure_on(
 ) -> Sample:
     """Measure files as :func:`~phys_gan.validation.sample.measure_sample` does, on workers.
 
-    Arguments:
-        cluster: The workers, which see the files under the same paths.
-        source: The files.
-        name: Name of the sample.
-        parts: In how many parts they are measured; by default as many as suit the cluster.
-        report: Called with the number of events done.
-        options: Further arguments of ``measure_sample``.
+    Workers see the files under the same paths, and measure them in as many parts as suit the
+    cluster.
 
     Raises:
         ConfigError: A worker does not see a file, or runs another phys_gan.

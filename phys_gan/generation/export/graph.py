@@ -207,9 +207,8 @@ def compare(target: Target, graph: bytes, single: bytes | None = None, seed: int
 
     Arguments:
         target: The target.
-        graph: Its graph for any number of events, as written to a file.
-        single: The same for one event; it runs event by event and without optimisation, as
-            programs run it.
+        graph: Its graph for any number of events, as bytes of a file.
+        single: The same for one event, which runs event by event and without optimisation.
         seed: Seed of the noise.
 
     Raises:

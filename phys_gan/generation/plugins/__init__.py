@@ -1,15 +1,14 @@
 """The generator inside analysis pipelines: awkward arrays, coffea's processors, Dask."""
 
-from phys_gan.generation.plugins.cluster import map_particles
-from phys_gan.generation.plugins.coverage import NORMAL_INCIDENCE, Coverage
-from phys_gan.generation.plugins.detector import FastDetector
-from phys_gan.generation.plugins.particles import read_particles
-from phys_gan.generation.plugins.processor import (
+from phys_gan.generation.plugins.chunks import (
     ParticleProcessor,
     add_up,
     file_seed,
+    map_particles,
     sum_energies,
 )
+from phys_gan.generation.plugins.detector import NORMAL_INCIDENCE, Coverage, FastDetector
+from phys_gan.generation.plugins.particles import read_particles
 from phys_gan.generation.plugins.showers import (
     MOST_PARTICLES,
     SimulatedCells,
