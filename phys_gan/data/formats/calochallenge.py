@@ -8,7 +8,7 @@ from phys_gan.data.containers import hdf5
 from phys_gan.data.containers.hdf5_tables import Tables
 from phys_gan.data.containers.opening import OpenFile
 from phys_gan.data.format import HitMapping, Reader, register_format
-from phys_gan.data.formats.hdf5_layout import HDF5Layout, read_beside
+from phys_gan.data.formats.hdf5_layout import HDF5Layout, read_beside, require_shape
 from phys_gan.data.metadata import choose_detector
 from phys_gan.detectors import Detector, load_detector
 from phys_gan.errors import DetectorError
@@ -50,10 +50,8 @@ class CaloChallengeHDF5(HDF5Layout):
         self, file: OpenFile, detector: Detector | None, mapping: HitMapping | None
     ) -> Reader:
         """Prepare to read the events; the number of voxels may tell the detector."""
-        stored, shape = hdf5.metadata(file).detector, hdf5.shape_of(file, _SHOWERS)
-        if len(shape) != 2:
-            remedy = "flatten the voxels of each event"
-            raise hdf5.wrong_shape(_SHOWERS, shape, ("N", "n_voxels"), remedy)
+        stored, remedy = hdf5.metadata(file).detector, "flatten the voxels of each event"
+        shape = require_shape(file, _SHOWERS, ("N", "n_voxels"), remedy)
         chosen = choose_detector(detector, stored) or _by_voxels(shape[1])
         if shape[1] != chosen.n_cells:
             usual = f", such as '{_BY_VOXELS[shape[1]]}'" if shape[1] in _BY_VOXELS else ""

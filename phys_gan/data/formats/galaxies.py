@@ -19,7 +19,7 @@ from phys_gan.data.containers.container import damage_reported
 from phys_gan.data.containers.hdf5_tables import Tables
 from phys_gan.data.containers.opening import OpenFile
 from phys_gan.data.format import Append, HitMapping, Reader, register_format
-from phys_gan.data.formats.hdf5_layout import HDF5Layout, read_beside
+from phys_gan.data.formats.hdf5_layout import HDF5Layout, read_beside, require_shape
 from phys_gan.data.metadata import choose_detector
 from phys_gan.detectors import Detector, ImageLayer
 from phys_gan.errors import DataError, DetectorError
@@ -64,10 +64,8 @@ class Galaxy10HDF5(HDF5Layout):
         self, file: OpenFile, detector: Detector | None, mapping: HitMapping | None
     ) -> Reader:
         """Prepare to read the images; their size may tell the survey."""
-        stored, shape = hdf5.metadata(file).detector, hdf5.shape_of(file, _IMAGES)
-        if len(shape) != 4 or shape[3] != 3:
-            needed, remedy = ("N", "rows", "columns", 3), "put the three bands last"
-            raise hdf5.wrong_shape(_IMAGES, shape, needed, remedy)
+        stored, remedy = hdf5.metadata(file).detector, "put the three bands last"
+        shape = require_shape(file, _IMAGES, ("N", "rows", "columns", 3), remedy)
         size = (shape[1], shape[2])
         beside = read_beside(file, shape[0], {}, (_IMAGES,), native=_NATIVE)
         chosen = stored and choose_detector(detector, stored)
@@ -207,10 +205,8 @@ class GalaxiesMLHDF5(HDF5Layout):
         self, file: OpenFile, detector: Detector | None, mapping: HitMapping | None
     ) -> Reader:
         """Prepare to read the images."""
-        meta, shape = hdf5.metadata(file), hdf5.shape_of(file, _IMAGE)
-        if len(shape) != 4 or shape[1] != len(_BANDS):
-            needed, remedy = ("N", len(_BANDS), "rows", "columns"), "put the five bands second"
-            raise hdf5.wrong_shape(_IMAGE, shape, needed, remedy)
+        meta, remedy = hdf5.metadata(file), "put the five bands second"
+        shape = require_shape(file, _IMAGE, ("N", len(_BANDS), "rows", "columns"), remedy)
         rows, columns = size = shape[2], shape[3]
         chosen = choose_detector(detector, meta.detector) or image_detector(
             f"galaxiesml-{rows}" if rows == columns else f"galaxiesml-{rows}x{columns}",

@@ -59,15 +59,10 @@ class HDF5Layout(Format):
         read: Read | None = None,
         unit: str = "MeV",
     ) -> Reader:
-        """Return the reader of the events.
+        """Return the reader of events, whose cells are rows of a data set or what ``read`` reads.
 
-        Arguments:
-            file: The open file.
-            detector: The detector.
-            cells: Name of the data set that holds the cells, or the first of several.
-            beside: Conditions and weights.
-            read: Reads them, where they are not the rows of the data set.
-            unit: Unit of the cells where the file does not declare one.
+        ``cells`` is the data set, or the first of several; ``unit`` is that of the cells where the
+        file does not declare one.
 
         Raises:
             DataError: The overflow has another shape, or the cells are in a wrong unit.
@@ -206,28 +201,38 @@ def _offer(found: Gathering, file: OpenFile, name: str, shape: tuple[int, ...]) 
     found.offer(name, dtype, shape, read)
 
 
+def require_shape(
+    file: OpenFile, name: str, needed: tuple[int | str, ...], remedy: str, other: str = ""
+) -> tuple[int, ...]:
+    """Return the shape of a data set of numbers; words in what is needed stand for any number.
+
+    Raises:
+        MissingError: There is no such data set.
+        DataError: It has another shape, or not the number of events of the ``other`` data.
+    """
+    shape = hdf5.shape_of(file, name)
+    fit = [isinstance(n, str) or n == own for n, own in zip(needed, shape, strict=False)]
+    if len(shape) != len(needed) or not all(fit[1:]) or not (fit[0] or other):
+        raise hdf5.wrong_shape(name, shape, needed, remedy)
+    if not fit[0]:
+        raise hdf5.unequal(name, shape[0], other, int(needed[0]))
+    return shape
+
+
 def stored_overflow(
     file: OpenFile, n_events: int, n_layers: int, factor: float
 ) -> Callable[[int, int], NDArray[np.float32] | None]:
     """Return what reads the overflow (n, n_layers) of some events; None where none is stored.
 
-    Arguments:
-        file: The open file.
-        n_events: Number of events.
-        n_layers: Number of layers.
-        factor: From the unit of the file to that of the detector.
+    ``factor`` leads from the unit of the file to that of the detector.
 
     Raises:
         DataError: The data set has another shape.
     """
     if not hdf5.has(file, _OVERFLOW):
         return lambda start, stop: None
-    shape, needed = hdf5.shape_of(file, _OVERFLOW), (n_events, n_layers)
-    if shape[1:] == (n_layers,) and shape[0] != n_events:
-        raise hdf5.unequal(_OVERFLOW, shape[0], "the rest of the file", n_events)
-    if shape != needed:
-        remedy = "store one value per event and layer, or none"
-        raise hdf5.wrong_shape(_OVERFLOW, shape, needed, remedy)
+    remedy = "store one value per event and layer, or none"
+    require_shape(file, _OVERFLOW, (n_events, n_layers), remedy, "the rest of the file")
 
     def read(start: int, stop: int) -> NDArray[np.float32]:
         values = np.empty((stop - start, n_layers), np.float32)

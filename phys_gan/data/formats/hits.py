@@ -241,14 +241,9 @@ def no_mapping_needed() -> ConfigError:
 
 
 def load_cells(tree: Any, cell: str, energy: str, detector: Detector, factor: float) -> Load:
-    """Return what reads cells from hits of ours, each of which has the number of its cell.
+    """Return what reads cells from hits of ours, of which a branch has the flat number of the cell.
 
-    Arguments:
-        tree: The tree.
-        cell: The branch with the flat cell of each hit.
-        energy: The branch with the energies.
-        detector: The detector.
-        factor: From the unit of the file to that of the detector.
+    ``factor`` leads from the unit of the file to that of the detector.
     """
     overflow = root_layout.stored_overflow(tree, detector.n_layers)
 

@@ -228,10 +228,8 @@ class Par04HDF5(hdf5_layout.HDF5Layout):
         self, file: OpenFile, detector: Detector | None, mapping: HitMapping | None
     ) -> Reader:
         """Prepare to read the events; the shape of the showers may tell the detector."""
-        shape = hdf5.shape_of(file, _SHOWERS)
-        if len(shape) != 4:
-            needed, remedy = ("N", "R", "Phi", "Z"), "store the cells of each event as a grid"
-            raise hdf5.wrong_shape(_SHOWERS, shape, needed, remedy)
+        remedy = "store the cells of each event as a grid"
+        shape = hdf5_layout.require_shape(file, _SHOWERS, ("N", "R", "Phi", "Z"), remedy)
         grid = (shape[1], shape[2], shape[3])
         chosen = choose_detector(detector, hdf5.metadata(file).detector) or _by_grid(grid)
         own = _grid(chosen)

@@ -22,7 +22,13 @@ from phys_gan.data.containers.container import damage_reported
 from phys_gan.data.containers.hdf5_tables import Tables
 from phys_gan.data.containers.opening import OpenFile
 from phys_gan.data.format import LENGTHS, Cells, HitMapping, Reader, register_format
-from phys_gan.data.formats.hdf5_layout import CONDITIONS, HDF5Layout, read_beside, stored_overflow
+from phys_gan.data.formats.hdf5_layout import (
+    CONDITIONS,
+    HDF5Layout,
+    read_beside,
+    require_shape,
+    stored_overflow,
+)
 from phys_gan.data.hits import Hits, angles_of, require_detector, summing, unit_vectors
 from phys_gan.data.metadata import choose_detector, scale, to_mev
 from phys_gan.detectors import Detector
@@ -247,12 +253,8 @@ class ShowerDataHDF5(_PointCloud):
 
         native = {"pdg": hdf5.column(file, "pdg")} if hdf5.has(file, "pdg") else {}
         if hdf5.has(file, "directions"):
-            shape, needed = hdf5.shape_of(file, "directions"), (n_events, 3)
-            if shape[1:] == (3,) and shape != needed:
-                raise hdf5.unequal("directions", shape[0], f"'{_ENERGIES}'", n_events)
-            if shape != needed:
-                remedy = "store a vector per event"
-                raise hdf5.wrong_shape("directions", shape, needed, remedy)
+            remedy = "store a vector per event"
+            require_shape(file, "directions", (n_events, 3), remedy, f"'{_ENERGIES}'")
             with damage_reported("HDF5"):
                 native |= _angles(file.handle["directions"][()])
         used = [*self.needs, "num_points", "pdg", "directions", "shape"]

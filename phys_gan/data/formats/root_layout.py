@@ -79,14 +79,8 @@ def events_of(
 ) -> Reader:
     """Return the reader of the events of a tree.
 
-    Arguments:
-        tree: The tree.
-        detector: The detector.
-        load: Reads the cells.
-        beside: Conditions and weights.
-        provenance: How the events were made.
-        basket: A branch whose baskets tell how many events are stored together.
-        hit_unit: Unit of the hits that another program wrote, where cells are sums of such.
+    ``basket`` is a branch whose baskets tell how many events are stored together; ``hit_unit`` is
+    the unit of the hits of another program, where cells are sums of such.
     """
     return Reader(
         detector,
@@ -106,13 +100,7 @@ def events_of(
 def columns(
     events: Events, held: Collection[str] = (), overflow: bool = True
 ) -> dict[str, NDArray[np.float64]]:
-    """Return what stands beside the branches of a layout.
-
-    Arguments:
-        events: The events.
-        held: Names of the conditions that the layout itself holds exactly.
-        overflow: Whether to return the overflow too.
-    """
+    """Return what stands beside the branches of a layout, which holds some conditions itself."""
     found = {_CONDITION + name: v for name, v in events.conditions.items() if name not in held}
     if overflow and events.overflow is not None:
         for k, values in enumerate(events.overflow.T.astype(np.float64)):

@@ -6,7 +6,7 @@ from phys_gan.data.containers import hdf5
 from phys_gan.data.containers.hdf5_tables import Tables
 from phys_gan.data.containers.opening import OpenFile
 from phys_gan.data.format import HitMapping, Reader, register_format
-from phys_gan.data.formats.hdf5_layout import HDF5Layout, read_beside
+from phys_gan.data.formats.hdf5_layout import HDF5Layout, read_beside, require_shape
 from phys_gan.data.metadata import choose_detector
 from phys_gan.detectors import Detector
 from phys_gan.errors import DetectorError
@@ -35,10 +35,8 @@ class ToysHDF5(HDF5Layout):
         self, file: OpenFile, detector: Detector | None, mapping: HitMapping | None
     ) -> Reader:
         """Prepare to read the points, of as many coordinates as the detector has axes."""
-        shape = hdf5.shape_of(file, _POINTS)
-        if len(shape) != 2:
-            remedy = "store one row per point and a column per coordinate"
-            raise hdf5.wrong_shape(_POINTS, shape, ("N", "d"), remedy)
+        remedy = "store one row per point and a column per coordinate"
+        shape = require_shape(file, _POINTS, ("N", "d"), remedy)
         chosen = choose_detector(detector, hdf5.metadata(file).detector)
         if chosen is None:
             raise DetectorError(
