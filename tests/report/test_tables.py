@@ -12,7 +12,7 @@ from phys_gan.metrics.result import Result
 from phys_gan.report import tables
 from phys_gan.report.numbers import Status, make_card, observable_status, result_status, severity
 from phys_gan.report.sections import file_names
-from phys_gan.report.tables import together_table
+from phys_gan.report.tables import joint_table
 from phys_gan.validation.comparison import Comparisons, Options, compare_all
 from phys_gan.validation.requirements import Check, evaluate
 
@@ -123,12 +123,12 @@ def test_joint_metrics_need_not_exist_for_all() -> None:
             "b": dataclasses.replace(second, multivariate={"fpd": BAD}),
         }
     )
-    table = together_table(some, {"a": [], "b": []})
+    table = joint_table(some, {"a": [], "b": []})
     assert table is not None
     assert [name for name, _ in table.rows] == ["FPD", "own"]
     assert [cell.text for cell in table.rows[1][1]] == ["0.400 ± 0.010", "not computed"]
     none = Comparisons({"a": dataclasses.replace(first, multivariate={})})
-    assert together_table(none, {"a": []}) is None
+    assert joint_table(none, {"a": []}) is None
 
 
 def test_samples_and_their_making_are_listed() -> None:

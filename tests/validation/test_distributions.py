@@ -1,4 +1,4 @@
-"""Observables one by one, of all events and of slices that have few, or other shares of them."""
+"""Observables one by one, of all events and of slices."""
 
 from __future__ import annotations
 
@@ -9,13 +9,12 @@ import pytest
 
 import phys_gan as pg
 from phys_gan.detectors import load_detector
+from phys_gan.errors import ConfigError, MissingError
 from phys_gan.events import Events
-from phys_gan.observables import OBSERVABLES
 from phys_gan.validation.caveats import empty_slices
 from phys_gan.validation.comparison import Options, compare
-from phys_gan.validation.distributions import choose_bins
-from phys_gan.validation.histograms import bin_edges, spectrum_histogram
-from phys_gan.validation.sample import measure_sample
+from phys_gan.validation.distributions import Cut, choose_bins, make_cuts
+from phys_gan.validation.sample import Sample, measure_sample
 from phys_gan.workflows import demo_sample
 
 LOW = {"energy": [1e3, 25e3, 1e5]}
@@ -93,14 +92,6 @@ def test_many_empty_slices_are_counted_and_some_are_named() -> None:
     assert said.endswith("(no events) and 3 more.")
 
 
-def test_a_constant_reference_is_seen_beside_its_candidates() -> None:
-    inside = np.random.default_rng(1).uniform(1, 100, 500)
-    edges = bin_edges(OBSERVABLES["depth"], np.full(300, 50.0), [inside])
-    assert len(edges) > 5
-    assert edges[0] < 5
-    assert edges[-1] > 95
-
-
 def test_bins_of_cells_come_from_the_candidates_where_the_reference_has_no_hits() -> None:
     events = geant4()[:50]
     dark = Events(np.zeros_like(events.cells), dict(events.conditions), events.detector)
@@ -108,14 +99,6 @@ def test_bins_of_cells_come_from_the_candidates_where_the_reference_has_no_hits(
     edges = choose_bins(samples[0], samples[1:], None, spectrum=True)["cell_energy"]
     assert len(edges) > 20
     assert edges[0] < 1 < edges[-1]
-
-
-def test_a_spectrum_of_no_events_has_no_errors() -> None:
-    edges = np.array([1.0, 2.0, 3.0])
-    hits = np.ones((4, 4), np.uint16)
-    histogram = spectrum_histogram("cell_energy", "MeV", edges, (hits[:0], hits))
-    assert histogram.reference_error.tolist() == [0, 0, 0, 0]
-    assert histogram.n_events == (0, 4)
 
 
 def test_the_spectrum_of_the_cells_alone_can_be_compared() -> None:
@@ -126,3 +109,57 @@ def test_the_spectrum_of_the_cells_alone_can_be_compared() -> None:
     found = compare(first, second, observables=["cell_energy"])
     assert list(found.results) == ["cell_energy"]
     assert "fpd" not in found.multivariate
+
+
+def sample(**conditions: np.ndarray) -> Sample:
+    n = len(next(iter(conditions.values())))
+    detector = load_detector("calogan")
+    return measure_sample(Events(np.ones((n, 504)), conditions, detector), "reference")
+
+
+def test_slices_hold_equal_numbers_and_all_events() -> None:
+    energy = np.random.default_rng(1).uniform(1e3, 1e5, 2000)
+    reference = sample(energy=energy)
+    cuts = make_cuts(reference, {"energy": None})
+    assert len(cuts) == 4
+    rows = [cut.rows(reference) for cut in cuts]
+    assert sorted(np.concatenate(rows).tolist()) == list(range(2000))
+    assert all(abs(len(r) - 500) < 50 for r in rows)
+    assert cuts[-1].high == np.nextafter(energy.max(), np.inf)
+    # Edges between the slices are numbers that one can say.
+    assert cuts[1].low == float(f"{cuts[1].low:.2g}")
+
+
+def test_log_uniform_energies_are_cut_where_the_events_are() -> None:
+    energy = np.exp(np.random.default_rng(2).uniform(np.log(1e3), np.log(1e6), 4000))
+    reference = sample(energy=energy)
+    sizes = [len(cut.rows(reference)) for cut in make_cuts(reference, {"energy": None})]
+    assert len(sizes) == 4
+    assert min(sizes) > 850
+
+
+def test_few_different_values_have_one_slice_each() -> None:
+    pdg = np.repeat([11.0, 22.0, 211.0], 40)
+    reference = sample(energy=np.full(120, 5e3), pdg=pdg)
+    cuts = make_cuts(reference, {"pdg": None})
+    assert [len(cut.rows(reference)) for cut in cuts] == [40, 40, 40]
+    assert cuts[1].label == "pdg = 22"
+    assert make_cuts(reference, {"energy": None}) == []
+
+
+def test_too_few_events_are_not_sliced() -> None:
+    reference = sample(energy=np.random.default_rng(3).uniform(1e3, 1e5, 150))
+    assert make_cuts(reference, {"energy": None}) == []
+
+
+def test_given_edges_are_taken_as_they_are() -> None:
+    reference = sample(energy=np.linspace(1e3, 1e5, 300))
+    cuts = make_cuts(reference, {"energy": [1e3, 1e4, 5e4]})
+    assert cuts == [Cut("energy", 1e3, 1e4), Cut("energy", 1e4, 5e4)]
+    assert cuts[0].label == "1 to 10 GeV"
+    with pytest.raises(ConfigError, match="do not rise"):
+        make_cuts(reference, {"energy": [5.0, 5.0]})
+    with pytest.raises(ConfigError, match="at least two"):
+        make_cuts(reference, {"energy": [5.0]})
+    with pytest.raises(MissingError, match=r"no condition 'theta'.*available: energy"):
+        make_cuts(reference, {"theta": None})

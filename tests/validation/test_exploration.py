@@ -1,4 +1,4 @@
-"""Ramps of the galaxy simulator itself, whose answers are known, and of spoiled ones."""
+"""Ramps of the galaxy simulator itself, whose responses are known, and of spoiled ones."""
 
 from __future__ import annotations
 

@@ -1,3 +1,5 @@
+"""Comparisons from events to numbers."""
+
 from __future__ import annotations
 
 import json
