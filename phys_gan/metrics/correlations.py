@@ -96,12 +96,8 @@ def compare_correlations(
     over the incident energy to see what a shower shares out between layers, or add the incident
     energy as a column.
 
-    Arguments:
-        reference: Values of the reference, shape (n, K).
-        candidate: Values of the candidate, shape (m, K).
-        names: What the columns are called; their numbers by default.
-        seed: Seed of the groups of events.
-        weights: Weights of the events of both, with positive sums.
+    The values have shapes (n, K) and (m, K), the columns are called by their numbers unless
+    ``names`` are given, and weights of either have positive sums.
 
     Returns:
         The comparison; None where there are fewer than two columns of the reference that vary.
@@ -126,16 +122,16 @@ def compare_correlations(
         return None
     shift, scale = _mean_and_sigma(reference)
     n_groups = min(_N_GROUPS, len(reference), len(candidate))
-    parts = _Parts.draw(n_groups, seed)
+    parts = _parts(n_groups, seed)
     pairs = np.triu_indices(k, 1)
     matrices, off_diagonal = [], []
     for values, own in zip((reference, candidate), weights, strict=True):
         groups = _deal(len(values), n_groups, seed)
         moments = _Moments.of(values, groups, shift, scale, weights=own)
-        found = moments.correlations(parts.weights)
+        found = moments.correlations(parts)
         n = effective_size(len(values), own)
-        matrices.append(_Replicated.of(n, found.reshape(len(found), k * k), parts))
-        off_diagonal.append(_Replicated.of(n, found[:, pairs[0], pairs[1]], parts))
+        matrices.append(_Replicated.of(n, found.reshape(len(found), k * k)))
+        off_diagonal.append(_Replicated.of(n, found[:, pairs[0], pairs[1]]))
     if not np.isfinite(off_diagonal[0].value).any():
         return None
     return Correlations(
@@ -191,17 +187,12 @@ def compare_cell_correlations(
     In every layer the ``most_cells`` cells with the largest mean energy in the reference are
     taken, of those that vary. A pair counts with the weight
     :math:`\sqrt{\langle E_i\rangle \langle E_j\rangle}` of the reference, so that cells that are
-    hardly ever hit do not drown the others. A cell that is dead in the candidate correlates with
+    hardly ever hit do not hide the others. A cell that is dead in the candidate correlates with
     nothing: 0. Up to 6 layers have a curve each; more are joined in 6 bands of neighbours.
 
     Memory grows with the cells of a layer, not with the number of events or layers.
 
-    Arguments:
-        reference: Events in memory, such as a random choice of a large sample; their weights
-            count, and must have a positive sum.
-        candidate: Events of the same detector.
-        seed: Seed of the groups of events.
-        most_cells: Number of cells per layer.
+    Weights of the events, if any, must have a positive sum.
 
     Returns:
         The comparison; None where no layer of the reference has two cells that vary.
@@ -222,13 +213,13 @@ def compare_cell_correlations(
     edges = np.geomspace(low, high, _N_BINS + 1)
     bands = np.array_split(np.arange(detector.n_layers), min(detector.n_layers, _MAX_BANDS))
     n_groups = min(_N_CELL_GROUPS, len(reference), len(candidate))
-    parts = _Parts.draw(n_groups, seed)
+    parts = _parts(n_groups, seed)
     curves, replicated = [], []
     for events in (reference, candidate):
         groups = _deal(len(events), n_groups, seed)
         found = [_band(events, [layers[k] for k in band], edges, groups, parts) for band in bands]
         values = np.concatenate([means for means, _ in found], axis=1)
-        joined = _Replicated.of(events.effective_number, values, parts)
+        joined = _Replicated.of(events.effective_number, values)
         mean, error = (v.reshape(len(bands), _N_BINS) for v in (joined.value, joined.error))
         curves.append(
             tuple(
@@ -266,12 +257,11 @@ def _band(
     layers: Sequence[_Pairs],
     edges: Floats,
     groups: Sequence[NDArray[np.int64]],
-    parts: _Parts,
+    parts: Floats,
 ) -> tuple[Floats, NDArray[np.int64]]:
     """Return the weighted mean per bin for every part, (P, n_bins), and the numbers of pairs."""
-    weights = parts.weights
     n_bins = len(edges) - 1
-    sums, norm = np.zeros((len(weights), n_bins)), np.zeros(n_bins)
+    sums, norm = np.zeros((len(parts), n_bins)), np.zeros(n_bins)
     n_pairs = np.zeros(n_bins, np.int64)
     for pairs in layers:
         if not len(pairs.distance):
@@ -293,9 +283,9 @@ def _band(
             events.weights,
         )
         step = max(1, _CHUNK_VALUES // len(pairs.columns) ** 2)
-        for start in range(0, len(weights), step):
+        for start in range(0, len(parts), step):
             rows = slice(start, start + step)
-            found = moments.correlations(weights[rows])[:, first, second]
+            found = moments.correlations(parts[rows])[:, first, second]
             weighted = np.nan_to_num(found) * weight
             sums[rows, filled] += np.add.reduceat(weighted, starts, axis=1)
     with np.errstate(invalid="ignore"):
@@ -373,30 +363,16 @@ def _mean_and_sigma(values: NDArray[np.floating]) -> tuple[Floats, Floats]:
     return shift, np.sqrt(np.where(variance > _ROUNDING * square, variance, 1.0))
 
 
-@dataclass(frozen=True)
-class _Parts:
-    """Which of G groups of events make up the parts of a sample, as weights 0 and 1.
+def _parts(n_groups: int, seed: int) -> Floats:
+    """Return which of G groups of events make up each part of a sample, as weights 0 and 1.
 
-    Attributes:
-        left_out: All groups but one, shape (G, G).
-        halves: Two random halves of the groups, R times, shape (2, R, G).
+    The whole sample, all groups but one, and R pairs of random halves (all first halves, then all
+    second ones): shape (1 + G + 2R, G).
     """
-
-    left_out: Floats
-    halves: Floats
-
-    @staticmethod
-    def draw(n_groups: int, seed: int) -> _Parts:
-        halves = np.zeros((_N_HALVES, n_groups))
-        halves[:, : n_groups // 2] = 1
-        halves = stream(seed, "validation/halves of groups").permuted(halves, axis=1)
-        return _Parts(1 - np.eye(n_groups), np.stack([halves, 1 - halves]))
-
-    @property
-    def weights(self) -> Floats:
-        """The whole sample, all that lack a group, and all halves, shape (1 + G + 2R, G)."""
-        whole = np.ones((1, len(self.left_out)))
-        return np.concatenate([whole, self.left_out, self.halves[0], self.halves[1]])
+    halves = np.zeros((_N_HALVES, n_groups))
+    halves[:, : n_groups // 2] = 1
+    halves = stream(seed, "validation/halves of groups").permuted(halves, axis=1)
+    return np.concatenate([np.ones((1, n_groups)), 1 - np.eye(n_groups), halves, 1 - halves])
 
 
 def _deal(n: int, n_groups: int, seed: int) -> list[NDArray[np.int64]]:
@@ -427,25 +403,19 @@ class _Replicated:
         return _jackknife(self.left_out)
 
     @staticmethod
-    def of(n: float, measured: Floats, parts: _Parts) -> _Replicated:
-        """Sort what was measured with the rows of :attr:`_Parts.weights`, (1 + G + 2R, M)."""
-        g = len(parts.left_out)
-        halves = measured[1 + g :].reshape(2, -1, measured.shape[1])
-        return _Replicated(n, measured[0], measured[1 : 1 + g], halves)
+    def of(n: float, measured: Floats) -> _Replicated:
+        """Sort what was measured in the parts of a sample, shape (1 + G + 2R, M)."""
+        value, left_out, halves = np.split(measured, [1, len(measured) - 2 * _N_HALVES])
+        return _Replicated(n, value[0], left_out, halves.reshape(2, _N_HALVES, -1))
 
 
 def _judge_difference(
     reference: _Replicated, candidate: _Replicated, norm: Callable[[Floats], Floats]
 ) -> Result:
-    """Judge how far the numbers of two samples differ as a whole.
+    """Judge the distance between the numbers of two samples, a norm over the last axis.
 
     Numbers that the whole reference does not define are left out; where only a part or the
     candidate does not define them, they count as 0.
-
-    Arguments:
-        reference: The numbers of the reference.
-        candidate: Those of the candidate.
-        norm: Differences of shape (*, M) to a distance of shape (*,).
     """
     known = np.isfinite(reference.value)
 

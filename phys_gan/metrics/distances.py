@@ -151,7 +151,7 @@ class Pooled:
         if self._ends is not None:
             difference = difference[:, self._ends]
         np.abs(difference, out=difference)
-        # BLAS would wake its own threads, which then compete with those of the caller.
+        # BLAS would start its own threads, which then compete with those of the caller.
         return difference.max(axis=1), np.einsum("ij,j->i", difference[:, :-1], self._gaps)
 
 

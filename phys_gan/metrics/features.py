@@ -75,7 +75,7 @@ class ObservableFeatures:
 
 
 def _conditions(reference: Events) -> Extractor:
-    """Train a classifier of the reference's conditions; its inner view of events is the features.
+    """Train a classifier of the reference's conditions; its last hidden layer gives the features.
 
     Raises:
         MissingError: The events have no conditions.
@@ -92,7 +92,7 @@ EXTRACTORS: dict[str, Callable[[Events], Extractor]] = {
     "conditions": _conditions,
     "inception": InceptionFeatures.fit,
 }
-"""Name to a function that makes an extractor for a reference. Add own ones as items."""
+"""Functions that make an extractor for a reference, by name. Add one by assignment."""
 
 
 def undefined_values(values: Mapping[str, Floats]) -> dict[str, float]:

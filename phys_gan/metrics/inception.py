@@ -85,7 +85,7 @@ class InceptionFeatures:
 
     @cached_property
     def _network(self) -> Any:
-        # An extra that may not be installed: fit() has said so before.
+        # An extra that may not be installed, which fit() has checked.
         create = importlib.import_module("torch_fidelity.utils").create_feature_extractor
         return create(
             "inception-v3-compat",
@@ -142,7 +142,7 @@ def inception_score(
 ) -> Estimate:
     r"""Return :math:`\exp(E_x\, KL(p(y|x) \,\|\, p(y)))` of a classifier's predictions.
 
-    Salimans et al., arXiv:1606.03498, sec. 4: 1 when the classifier says the same of all events,
+    Salimans et al., arXiv:1606.03498, sec. 4: 1 when the classifier treats all events alike,
     the number of classes when it is sure of each and all classes are equally frequent. With
     Inception-v3 on images this is the Inception score; with a classifier of the reference's
     conditions (bins of incident energy, particles) its analogue. There is no reference in it:

@@ -11,7 +11,7 @@ half of it is drawn without replacement. Memorisation needs no rounds.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -72,7 +72,7 @@ def judge_features(
     number of the other. Neighbours have no weights: what is taken from them is taken from events
     that are drawn by their weights, which cannot be done where a weight is negative, and is left
     out then or where fewer than 100 events of a sample are drawn. ``duplicates`` is about events
-    that coincide and counts all of them; so does memorisation with the candidate. What is said of
+    that coincide and counts all of them; so does memorisation with the candidate. What is done for
     each metric is in ``UNWEIGHTED``. Weights that are all equal are none.
 
     All this is for tens to some hundred features: FPD takes d³ operations per batch.
@@ -155,11 +155,6 @@ class _Rounds:
     values: list[float] = field(default_factory=list)
     floors: list[float] = field(default_factory=list)
 
-    def add(self, value: float, floor: float) -> None:
-        """Add a round."""
-        self.values.append(value)
-        self.floors.append(floor)
-
     def judged(self, name: str) -> Result:
         """Return the metric of that name with its verdict."""
         value = float(np.mean(self.values))
@@ -169,20 +164,31 @@ class _Rounds:
             n = self.sizes[0] // 2
             error = float(np.hypot(error, fraction(value * n, n).error))
         if name == "fpd":
-            # A squared distance, whatever extrapolation says.
+            # A squared distance is not negative, as an extrapolation may be.
             value = max(0.0, value)
         worse = MULTIVARIATE[name].worse
         return against_floor(value, error, self.floors, *self.sizes, worse=worse)
 
 
-def _halves(
-    n_groups: int, generator: np.random.Generator, rounds: int
-) -> Iterator[tuple[_Groups, _Groups, _Groups]]:
-    """Yield the groups of A and B, halves of the reference, and of C, half of the candidate."""
+def _in_rounds(
+    sizes: tuple[int, int],
+    n_groups: int,
+    generator: np.random.Generator,
+    rounds: int,
+    measure: Callable[[_Groups, int, _Groups], Mapping[str, float]],
+) -> dict[str, _Rounds]:
+    """Measure metrics between A and C (side 1), and between A and B (side 0), in every round."""
+    found: dict[str, _Rounds] = {}
     half = n_groups // 2
     for _ in range(rounds):
         order = generator.permutation(n_groups)
-        yield order[:half], order[half : 2 * half], generator.permutation(n_groups)[:half]
+        a, b, c = order[:half], order[half : 2 * half], generator.permutation(n_groups)[:half]
+        values, floors = measure(a, 1, c), measure(a, 0, b)
+        for name, value in values.items():
+            metric = found.setdefault(name, _Rounds(sizes))
+            metric.values.append(value)
+            metric.floors.append(floors[name])
+    return found
 
 
 def _frechet_rounds(
@@ -196,33 +202,26 @@ def _frechet_rounds(
     sizes = len(parts[0]), len(parts[1])
     n_groups = min(*sizes, _FRECHET_GROUPS)
     centre = reference.features.mean(axis=0)
-    first, second = (group_moments(part, n_groups, centre) for part in parts)
-    fpd = _Rounds(sizes)
-    for a, b, c in _halves(n_groups, generator, rounds):
-        value, floor = (
-            fpd_of_groups(first[a], other, len(a), generator, _BATCHES).value
-            for other in (second[c], first[b])
-        )
-        fpd.add(value, floor)
-    return {"fpd": fpd}
+    moments = [group_moments(part, n_groups, centre) for part in parts]
+
+    def fpd(a: _Groups, side: int, other: _Groups) -> dict[str, float]:
+        halves = moments[0][a], moments[side][other]
+        return {"fpd": fpd_of_groups(*halves, len(a), generator, _BATCHES).value}
+
+    return _in_rounds(sizes, n_groups, generator, rounds, fpd)
 
 
 def _kernel_rounds(
     reference: Weighted, candidate: Weighted, generator: np.random.Generator, rounds: int
 ) -> dict[str, _Rounds]:
-    """Return KPD from 20 groups of at most 20,000 events of both.
-
-    The features are divided by their largest absolute values, and in random order.
-    """
+    """Return KPD from 20 groups of at most 20,000 events of both; features as those of FPD."""
     parts = equal_parts(reference, candidate, _MAX_KERNEL)
     sums = kernel_sums([group for part in parts for group in part.groups(_GROUPS)])
-    kpd = _Rounds((len(parts[0]), len(parts[1])))
-    for a, b, c in _halves(_GROUPS, generator, rounds):
-        value, floor = (
-            kpd_of_groups(sums, a, other, generator).value for other in (c + _GROUPS, b)
-        )
-        kpd.add(value, floor)
-    return {"kpd": kpd}
+
+    def kpd(a: _Groups, side: int, other: _Groups) -> dict[str, float]:
+        return {"kpd": kpd_of_groups(sums, a, other + side * _GROUPS, generator).value}
+
+    return _in_rounds((len(parts[0]), len(parts[1])), _GROUPS, generator, rounds, kpd)
 
 
 def _neighbour_rounds(
@@ -243,29 +242,20 @@ def _neighbour_rounds(
     near = [nearest(f, f, NEIGHBOURS, groups=_GROUPS, own=True) for f in samples]
     same, close = neighbour_scale(_merged(near[0], np.arange(_GROUPS)[::2], size)[:, 0])
     pairs = [close_counts(f, close, groups=_GROUPS) for f in samples]
-    names = ("precision", "recall", "density", "coverage", "duplicates", "distinct", "diversity")
-    found = {name: _Rounds((n, n)) for name in names}
-    for a, b, c in _halves(_GROUPS, generator, rounds):
-        in_a, radii_a = _events(a, size), _merged(near[0], a, size)
-        half = len(in_a)
-        typical = mean_distance(samples[0][in_a])
-        outcomes = []
-        for side, groups in ((1, c), (0, b)):
-            inside, radii = _events(groups, size), _merged(near[side], groups, size)
-            events = samples[side][inside]
-            overlap = prdc_within(samples[0][in_a], events, radii_a[:, -1], radii[:, -1])
-            met = float(pairs[side][inside][:, groups].sum()) / 2
-            outcomes.append(
-                {
-                    **overlap._asdict(),
-                    "duplicates": duplicates(radii[:, 0], same).value,
-                    "distinct": distinct_events(met, half),
-                    "diversity": diversity(typical, mean_distance(events)).value,
-                }
-            )
-        for name, metric in found.items():
-            metric.add(outcomes[0][name], outcomes[1][name])
-    return found
+
+    def metrics(a: _Groups, side: int, other: _Groups) -> dict[str, float]:
+        inside, radii = _events(other, size), _merged(near[side], other, size)
+        known, events = samples[0][_events(a, size)], samples[side][inside]
+        overlap = prdc_within(known, events, _merged(near[0], a, size)[:, -1], radii[:, -1])
+        met = float(pairs[side][inside][:, other].sum()) / 2
+        return {
+            **overlap._asdict(),
+            "duplicates": duplicates(radii[:, 0], same).value,
+            "distinct": distinct_events(met, len(known)),
+            "diversity": diversity(mean_distance(known), mean_distance(events)).value,
+        }
+
+    return _in_rounds((n, n), _GROUPS, generator, rounds, metrics)
 
 
 def _events(groups: _Groups, size: int) -> _Groups:

@@ -45,11 +45,7 @@ def mmd2(
         + \frac{\sum_{i \ne j} v_i v_j k(y_i, y_j)}{(\sum_i v_i)^2 - \sum_i v_i^2}
         - \frac{2 \sum_{ij} u_i v_j k(x_i, y_j)}{\sum_i u_i \sum_j v_j}.
 
-    Arguments:
-        first: Features, shape (n, d) with n > 1.
-        second: Features, shape (m, d) with m > 1.
-        first_weights: Weights of the first sample, shape (n,).
-        second_weights: Weights of the second sample, shape (m,).
+    The features have shapes (n, d) and (m, d), the weights (n,) and (m,).
 
     Raises:
         DataError: The features or weights are not finite or do not match.

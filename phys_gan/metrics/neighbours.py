@@ -46,7 +46,7 @@ class Prdc(NamedTuple):
 
 
 def prdc(reference: ArrayLike, candidate: ArrayLike, *, k: int = NEIGHBOURS) -> Prdc:
-    r"""Return precision, recall, density and coverage.
+    r"""Return precision, recall, density and coverage of features (n, d) and (m, d).
 
     With :math:`B(x)` the closed ball around an event that reaches to its k-th neighbour in its
     own sample:
@@ -60,11 +60,6 @@ def prdc(reference: ArrayLike, candidate: ArrayLike, *, k: int = NEIGHBOURS) -> 
 
     High precision alone means nothing, as a generator of a single good event has it. The features
     are standardised by the mean and standard deviation of the reference.
-
-    Arguments:
-        reference: Features, shape (n, d).
-        candidate: Features, shape (m, d).
-        k: Number of the neighbour that ends a ball.
 
     Raises:
         DataError: The features are not finite or do not match.
@@ -85,7 +80,7 @@ def prdc_within(
     k: int = NEIGHBOURS,
 ) -> Prdc:
     """Return the same from standardised features and squared radii, shapes (n,) and (m,)."""
-    # An event on the edge of a ball is inside, whatever rounding says.
+    # An event on the edge of a ball is inside, within rounding.
     slack = _rounding(reference, candidate)
     own = (reference_radii * (1 + 1e-9) + slack)[:, None]
     other = candidate_radii * (1 + 1e-9) + slack
@@ -113,7 +108,7 @@ class Collapse(NamedTuple):
 
 
 def collapse(reference: ArrayLike, candidate: ArrayLike, *, seed: int) -> Collapse:
-    r"""Return three indicators of mode collapse of the candidate.
+    r"""Return three indicators of mode collapse, from features (n, d) and (m, d).
 
     Two events are called *close* within the distance that 10 % of the reference events have to
     their nearest neighbour. The fraction of close pairs of a sample, :math:`\sum_i p_i^2` for
@@ -121,11 +116,6 @@ def collapse(reference: ArrayLike, candidate: ArrayLike, *, seed: int) -> Collap
     often: the effective number of different events (the birthday paradox test of Arora and
     Zhang, arXiv:1706.08224, with distances instead of eyes). The larger sample is reduced at random
     to the size of the smaller one; features are standardised by those of the reference.
-
-    Arguments:
-        reference: Features, shape (n, d).
-        candidate: Features, shape (m, d).
-        seed: Seed of the subsamples.
 
     Returns:
         ``duplicates``, the fraction of events that coincide with another within 1 % of the median
@@ -166,29 +156,21 @@ def diversity(reference: Estimate, candidate: Estimate) -> Estimate:
 def neighbour_scale(squared: Floats) -> tuple[float, float]:
     """Return the distances below which events are the same, and close.
 
-    Arguments:
-        squared: Squared distances of the events of the reference to their nearest neighbours.
+    They follow from the squared distances of the events of the reference to their neighbours.
     """
     distances = np.sqrt(squared)
     return _SAME * float(np.median(distances)), float(np.quantile(distances, _CLOSE))
 
 
 def duplicates(squared: Floats, tolerance: float) -> Estimate:
-    """Return the fraction of events within ``tolerance`` of their nearest neighbour.
-
-    Arguments:
-        squared: Squared distances to the nearest neighbour in the same sample, shape (n,).
-        tolerance: Distance within which events are the same.
-    """
+    """Return the fraction of events within ``tolerance`` of their neighbour in the same sample."""
     return fraction(float(np.sum(squared <= tolerance**2)), len(squared))
 
 
 def distinct_events(n_pairs: float, n: int) -> float:
-    """Return the decadic logarithm of the effective number of different events.
+    """Return the decadic logarithm of the effective number of different events, of n events.
 
-    Arguments:
-        n_pairs: Number of close pairs; one is added, so that none gives a lower limit.
-        n: Number of events.
+    One is added to the number of close pairs, so that none gives a lower limit.
 
     Example:
         >>> round(distinct_events(5e4 - 1, 1001), 2)  # a tenth of all pairs meet
@@ -226,7 +208,7 @@ def memorisation(
     arXiv:1806.07755 test the same question). The larger of both samples is reduced at random to
     the size of the smaller one. The features are standardised by both together.
 
-    Without memorisation nothing tells training from held-out points, whatever the candidate is,
+    Without memorisation training and held-out points are alike, whatever the candidate is,
     so that exchanging their labels at random gives the metrics' exact distribution (permutation
     test: Hoeffding, Ann. Math. Stat. 23, 1952, 169; with nearest neighbours: Henze, Ann. Stat. 16,
     1988, 772). It holds the fluctuation of the points, which a binomial error lacks: a point that
@@ -296,16 +278,10 @@ def _closer(to_training: Floats, to_held_out: Floats) -> float:
 def _exchanges(
     distances: Floats, generator: np.random.Generator
 ) -> Iterator[tuple[Floats, Floats]]:
-    """Yield distances to training and to held-out points after exchanges of the points' labels.
+    """Yield distances to training and to held-out points, (n,), after exchanges of their labels.
 
-    Arguments:
-        distances: Of candidate events to groups of points, shape (n, n_groups); half of the groups
-            are called training in each exchange.
-        generator: Draws the labels.
-
-    Yields:
-        Shapes (n,); infinite where the nearest groups all have the other label, which happens to
-        one event in 2,000.
+    From distances to groups of points, (n, n_groups), half of which are called training in each
+    exchange. Infinite where the nearest groups all have the other label: one event in 2,000.
     """
     n_groups = distances.shape[1]
     nearest_groups = np.argpartition(distances, min(_KEPT, n_groups) - 1, axis=1)[:, :_KEPT]
@@ -335,13 +311,10 @@ def _judge_exchanges(name: str, value: float, null: Floats, sizes: tuple[int, in
 
 
 def _distance_blocks(rows: Floats, columns: Floats) -> Iterator[tuple[slice, Floats]]:
-    """Yield squared Euclidean distances in blocks of some rows to all columns.
+    """Yield some rows, as a slice, and their squared Euclidean distances to all columns.
 
     |x|² - 2 x·y + |y|² as one matrix product, in float64: the cancellation costs digits, which
     single precision would not have for near duplicates. See :func:`_rounding`.
-
-    Yields:
-        Which rows, and their squared distances, shape (n_rows, n_columns); a new array.
     """
     left = np.column_stack([-2 * rows, (rows**2).sum(axis=1), np.ones(len(rows))])
     right = np.column_stack([columns, np.ones(len(columns)), (columns**2).sum(axis=1)]).T

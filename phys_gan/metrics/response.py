@@ -151,11 +151,7 @@ def response_curve(
 ) -> ResponseCurve:
     """Return mean response and resolution in bins of incident energy.
 
-    Arguments:
-        energy: Incident energies [MeV], shape (N,).
-        response: E_tot/E_inc, shape (N,).
-        edges: Bin edges [MeV]; bins are half-open.
-        weights: Weights of the events, shape (N,).
+    From incident energies [MeV], E_tot/E_inc and weights, each (N,), in half-open bins.
     """
     place = np.searchsorted(edges, energy, side="right") - 1
     bins = tuple(
@@ -360,7 +356,7 @@ def follow(samples: Floats, period: float | None = None, start: float = 0.0) -> 
         (difference,) = _known(samples[-1:] - samples[:1])
         whole, whole_error = _mean_and_error(difference)
     else:
-        # More than a period may lie between the ends: only the sum of the steps knows.
+        # More than a period may lie between the ends: only the sum of the steps counts them.
         whole, whole_error = float(rises.sum()), float(np.sqrt(np.sum(rise_errors**2)))
     return Followed(
         mean,

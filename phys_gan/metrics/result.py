@@ -60,7 +60,7 @@ class Result:
         return 0.0 if self.within_floor else float("inf")
 
     def as_dict(self) -> dict[str, float | int | bool | str | None]:
-        """Return the fields for JSON, which knows no NaN and no infinity: they become None."""
+        """Return the fields for JSON, which has no NaN and no infinity: they become None."""
         return {
             name: None if isinstance(value, float) and not np.isfinite(value) else value
             for name, value in asdict(self).items()

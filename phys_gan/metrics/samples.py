@@ -90,14 +90,7 @@ def as_features(least: int, /, **matrices: ArrayLike) -> list[Floats]:
                 remedy="give one row per event and the same features for all samples",
                 value=array.shape,
             )
-        if len(array) < least:
-            raise RangeError(
-                f"the {name} has {len(array)} event{'s' * (len(array) > 1)}, but at least {least} "
-                "are needed",
-                remedy="give more events",
-                value=len(array),
-                constraint=least,
-            )
+        need_events(name, len(array), least)
         if not np.isfinite(array.sum()) and not np.isfinite(array).all():
             raise DataError(
                 f"the {name} features hold NaN or infinite values",
@@ -166,6 +159,21 @@ def standardised(reference: Floats, *others: Floats) -> list[Floats]:
 def _positive(scale: Floats) -> Floats:
     """Return a divisor per feature: 1 where the reference is constant, which leaves it as it is."""
     return np.where(scale > 0, scale, 1.0)
+
+
+def need_events(name: str, n: int, least: int, purpose: str = "") -> None:
+    """Refuse a sample of that name with fewer events than ``least``.
+
+    Raises:
+        RangeError: It has fewer events.
+    """
+    if n < least:
+        raise RangeError(
+            f"the {name} has {n} event{'s' * (n != 1)}, but at least {least} are needed{purpose}",
+            remedy="give more events",
+            value=n,
+            constraint=least,
+        )
 
 
 def need_same_cells(reference: Detector, candidate: Detector) -> None:

@@ -43,13 +43,7 @@ def fraction(count: float, n: int) -> Estimate:
 
 
 def relative_weights(name: str, weights: ArrayLike | None, n: int, least: float) -> Weights:
-    """Return weights of any sign and scale over their largest modulus; None where all are equal.
-
-    Arguments:
-        name: Name of the sample in errors.
-        weights: The weights, shape (n,).
-        n: Number of events.
-        least: Smallest effective number.
+    """Return weights (n,) of any sign over their largest modulus; None where all are equal.
 
     Raises:
         DataError: There is not one finite weight per event.

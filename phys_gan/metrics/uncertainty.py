@@ -24,7 +24,7 @@ the floor, too.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -34,13 +34,7 @@ from scipy.special import gammaincc, gammainccinv
 
 from phys_gan.metrics.distances import METRICS, Pooled, binned, fractions, two_samples
 from phys_gan.metrics.result import Result
-from phys_gan.metrics.statistics import (
-    Floats,
-    Weights,
-    effective_size,
-    mean_and_error,
-    variance,
-)
+from phys_gan.metrics.statistics import Floats, Weights, effective_size, mean_and_error, variance
 from phys_gan.randomness import stream
 
 ALPHA = 0.01
@@ -92,6 +86,10 @@ class Replicas:
     halves: slice
     held: float
 
+    def among(self, reference: NDArray[np.bool_], candidate: NDArray[np.bool_]) -> Replicas:
+        """Return the replicas of some of the events, those where these are true."""
+        return replace(self, groups=(self.groups[0][reference], self.groups[1][candidate]))
+
 
 def draw_replicas(
     n: int, m: int, seed: int, number: int = 100, *, weighted: bool = False
@@ -118,9 +116,11 @@ def draw_replicas(
     groups, weights = [], []
     for side, name in enumerate(("reference", "candidate")):
         g = n_groups[side]
-        groups.append(
-            _random_groups(sizes[side], held[side], g, stream(seed, f"validation/groups-{name}"))
-        )
+        order = np.arange(sizes[side])
+        if g < sizes[side]:
+            # Files are often in the order of energy: neighbours must not be resampled together.
+            order = stream(seed, f"validation/groups-{name}").permutation(sizes[side])
+        groups.append(np.where(order < held[side], order % g, g).astype(np.int32))
         bootstrap = stream(seed, f"validation/bootstrap-{name}")
         draws = [np.bincount(bootstrap.integers(0, g, g), minlength=g) for _ in range(n_boot)]
         own = np.stack([np.ones(g), *draws], axis=1).astype(np.float32)
@@ -137,16 +137,6 @@ def draw_replicas(
         halves=half,
         held=held[0] / n,
     )
-
-
-def _random_groups(
-    n: int, held: int, n_groups: int, generator: np.random.Generator
-) -> NDArray[np.int32]:
-    if n == n_groups:
-        return np.arange(n, dtype=np.int32)
-    # Files are often in the order of energy: neighbours must not be resampled together.
-    order = generator.permutation(n)
-    return np.asarray(np.where(order < held, order % n_groups, n_groups), np.int32)
 
 
 def _parts(
@@ -171,8 +161,6 @@ class Scalars:
         reference: Values of the reference, shape (n,).
         candidate: Values of the candidate, shape (m,).
         edges: Bin edges of the histogram.
-        reference_rows: Numbers of these events among all of the reference; all when None.
-        candidate_rows: The same for the candidate.
         weights: Weights of both, with effective numbers as sums (``effective_weights``).
     """
 
@@ -181,12 +169,9 @@ class Scalars:
         reference: Floats,
         candidate: Floats,
         edges: Floats,
-        reference_rows: NDArray[np.int64] | None = None,
-        candidate_rows: NDArray[np.int64] | None = None,
         weights: tuple[Floats, Floats] | None = None,
     ) -> None:
         self._n = len(reference)
-        self._rows = reference_rows, candidate_rows
         self._weights = weights
         values, *self._picks = two_samples(reference, candidate, weights or (None, None))
         self._pool = Pooled(values)
@@ -221,10 +206,9 @@ class Scalars:
         )
         found = []
         for side, own in enumerate((bins[: self._n], bins[self._n :])):
-            groups, rows, replica = replicas.groups[side], self._rows[side], replicas.weights[side]
-            shape = len(replica), n_bins
-            places = (groups if rows is None else groups[rows]) * np.int64(n_bins) + own
-            size = shape[0] * shape[1]
+            replica = replicas.weights[side]
+            shape, size = (len(replica), n_bins), len(replica) * n_bins
+            places = replicas.groups[side] * np.int64(n_bins) + own
             if self._weights is None:
                 entries = np.bincount(places, minlength=size).reshape(shape)
                 found.append(np.asarray(replica.T @ entries.astype(np.float32), np.float64))
@@ -279,7 +263,7 @@ def _fine_starts(ordered: Floats, edges: Floats) -> NDArray[np.int64]:
 def _filled_bins(sums: Floats) -> NDArray[np.int64]:
     """Return the joint bin of each bin, joined with its neighbours until both samples fill it.
 
-    Replicas know the fluctuations of weighted entries where a sample has some: in each joint bin
+    Replicas show the fluctuations of weighted entries where a sample has some: in each joint bin
     either has the error of at least 5 entries of equal weight.
 
     Arguments:
@@ -504,13 +488,7 @@ def assess(
 
 
 def _around_pool(first: Counts, second: Counts, boot: slice) -> tuple[Counts, Counts]:
-    """Return bootstrap replicas of weighted entries, shifted to what both samples have in common.
-
-    Arguments:
-        first: Entries of all replicas of the reference, shape (R, 2 n_bins).
-        second: The same of the candidate.
-        boot: Which of them are bootstrap replicas.
-    """
+    """Return the bootstrap replicas of weighted entries, shifted to the pool of both samples."""
     n_bins = first.shape[1] // 2
     totals = [float(sums[0, :n_bins].sum()) for sums in (first, second)]
     common = (first[0, :n_bins] + second[0, :n_bins]) / sum(totals)
@@ -526,8 +504,8 @@ def _around_pool(first: Counts, second: Counts, boot: slice) -> tuple[Counts, Co
 def _p_values_of_others(values: Floats) -> Floats:
     """Return p-values of random splits by distributions that were fitted to other splits.
 
-    A few hundred values know their distribution only so well. What was not fitted meets its tails
-    as often as the samples that are judged do.
+    A distribution fitted to a few hundred values is uncertain. Values that were not fitted lie in
+    its tails as often as those of the samples that are judged.
     """
     result = np.empty(len(values))
     for start in range(_FOLDS):
@@ -573,7 +551,7 @@ def undefined(
 def independent_number(metrics: Sequence[Statistic]) -> float:
     """Return how many independent metrics have the smallest p-value that these have.
 
-    Metrics of one observable say nearly the same, and observables are correlated. The same random
+    Metrics of one observable are nearly equivalent, and observables are correlated. The same random
     splits serve all of them, so the smallest p-value of each split shows by how much: for k
     independent metrics -ln(1 - p) falls as exp(-k x) (the idea of Westfall and Young,
     Resampling-Based Multiple Testing, 1993). k is fitted to the lowest fifth, because correlated
@@ -592,21 +570,17 @@ def independent_number(metrics: Sequence[Statistic]) -> float:
 
 
 def judge(metric: Statistic, n_comparisons: float) -> Result:
-    """Return a metric with its verdict: within the floor up to p = ALPHA / n_comparisons.
-
-    Arguments:
-        metric: The metric.
-        n_comparisons: Effective number of metrics that are judged together (Bonferroni).
-    """
+    """Return a metric with its verdict: within the floor where p >= ALPHA / n_comparisons."""
+    threshold = ALPHA / n_comparisons
     return Result(
         value=metric.value,
         error=metric.error,
         floor=metric.floor,
         floor_error=metric.floor_error,
-        limit=metric.null.quantile(ALPHA / n_comparisons),
+        limit=metric.null.quantile(threshold),
         n_reference=metric.sizes[0],
         n_candidate=metric.sizes[1],
-        within_floor=metric.p_value >= ALPHA / n_comparisons,
+        within_floor=metric.p_value >= threshold,
         p_value=metric.p_value,
         n_equivalent=metric.n_equivalent,
     )

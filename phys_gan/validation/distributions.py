@@ -344,9 +344,9 @@ def _assess_values(
     defined = _Sizes.inside(good, weights)
     if replicas is not None and defined.enough:
         p, q = first[good[0]], second[good[1]]
-        rows = (None, None) if whole else (np.flatnonzero(good[0]), np.flatnonzero(good[1]))
-        sample = Scalars(p, q, edges, rows[0], rows[1], weights=defined.scaled)
-        raw = assess(sample, defined.n, replicas, defined.effective)
+        sample = Scalars(p, q, edges, weights=defined.scaled)
+        own = replicas if whole else replicas.among(*good)
+        raw = assess(sample, defined.n, own, defined.effective)
     if not whole and _Sizes.of((len(first), len(second)), weights).enough:
         raw["undefined"] = undefined(~good[0], ~good[1], weights)
     return histogram, raw

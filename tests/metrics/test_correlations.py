@@ -8,7 +8,7 @@ from phys_gan.errors import DataError, DetectorError
 from phys_gan.events import Events
 from phys_gan.metrics.correlations import (
     _deal,
-    _Parts,
+    _parts,
     compare_cell_correlations,
     compare_correlations,
     pearson,
@@ -32,9 +32,11 @@ def test_groups_hold_every_event_once() -> None:
     groups = _deal(103, 10, seed=1)
     assert sorted(np.concatenate(groups)) == list(range(103))
     assert {len(group) for group in groups} == {10, 11}
-    parts = _Parts.draw(7, seed=1)
-    np.testing.assert_array_equal(parts.halves.sum(axis=0), 1)
-    assert set(parts.halves.sum(axis=2).ravel()) == {3, 4}
+    whole, left_out, first, second = np.split(_parts(7, seed=1), [1, 8, 58])
+    assert whole.sum() == 7
+    np.testing.assert_array_equal(left_out.sum(axis=1), 6)
+    np.testing.assert_array_equal(first + second, 1)
+    assert set(first.sum(axis=1)) | set(second.sum(axis=1)) == {3, 4}
 
 
 def test_correlations_are_those_of_numpy() -> None:

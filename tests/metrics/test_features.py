@@ -1,16 +1,11 @@
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-from types import ModuleType, SimpleNamespace
-
 import numpy as np
 import pytest
 
 from phys_gan.detectors import load_detector
-from phys_gan.errors import DetectorError, MissingError
+from phys_gan.errors import MissingError
 from phys_gan.events import Events
-from phys_gan.metrics import inception
 from phys_gan.metrics.features import (
     EXTRACTORS,
     Extractor,
@@ -18,7 +13,6 @@ from phys_gan.metrics.features import (
     feature_matrix,
     undefined_values,
 )
-from phys_gan.metrics.inception import WEIGHTS, InceptionFeatures
 from phys_gan.validation import measure, select
 
 
@@ -29,11 +23,6 @@ def showers(n: int = 50) -> Events:
     # The last layer of some showers is empty.
     cells[: n // 5, detector.slice(2)] = 0
     return Events(cells, {"energy": generator.uniform(1e4, 1e5, n)}, detector)
-
-
-def images(n: int = 70) -> Events:
-    detector = load_detector("galaxies-32")
-    return Events(np.random.default_rng(1).normal(size=(n, detector.n_cells)), {}, detector)
 
 
 def test_columns_are_the_observables_in_order() -> None:
@@ -95,52 +84,3 @@ def test_observables_can_be_chosen() -> None:
     ]
     assert extractor(events).shape == (50, 4)
     assert extractor.name == "observables"
-
-
-def test_inception_says_what_is_missing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(inception, "find_spec", lambda name: None)
-    with pytest.raises(MissingError, match=r"torch-fidelity, which is not installed; install"):
-        EXTRACTORS["inception"](images())
-    monkeypatch.setattr(inception, "find_spec", lambda name: SimpleNamespace())
-    with pytest.raises(MissingError, match=rf"not at '.*weights'; put .*{WEIGHTS}"):
-        InceptionFeatures.fit(images(), tmp_path / "weights")
-    import torch
-
-    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
-    with pytest.raises(MissingError, match=f"checkpoints/{WEIGHTS}"):
-        InceptionFeatures.fit(images())
-    with pytest.raises(DetectorError, match="needs images, but 'calogan' is not an image"):
-        EXTRACTORS["inception"](showers())
-
-
-def test_inception_gets_grey_images_in_batches(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    import torch
-
-    weights = tmp_path / "weights.pth"
-    weights.touch()
-    asked = []
-
-    def network(pictures: torch.Tensor) -> tuple[torch.Tensor]:
-        assert pictures.dtype == torch.uint8
-        assert pictures.shape[1:] == (3, 32, 32)
-        return (pictures.float().mean(dim=(2, 3)),)
-
-    def create(name: str, features: list[str], **options: object) -> object:
-        asked.append((name, features, options["feature_extractor_weights_path"]))
-        return network
-
-    fake = ModuleType("torch_fidelity.utils")
-    fake.create_feature_extractor = create  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "torch_fidelity", ModuleType("torch_fidelity"))
-    monkeypatch.setitem(sys.modules, "torch_fidelity.utils", fake)
-    monkeypatch.setattr(inception, "find_spec", lambda name: SimpleNamespace())
-    events = images()
-    extractor = InceptionFeatures.fit(events, weights)
-    features = extractor(events)
-    assert features.shape == (70, 3)
-    assert asked == [("inception-v3-compat", ["2048"], str(weights))]
-    assert extractor.low == pytest.approx(np.quantile(events.cells, 0.001))
-    grey = np.clip((events.cells - extractor.low) / (extractor.high - extractor.low), 0, 1)
-    assert features[:, 0] == pytest.approx(255 * grey.mean(axis=1), abs=0.5)

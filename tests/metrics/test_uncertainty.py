@@ -6,6 +6,9 @@ from scipy import stats
 
 from phys_gan.metrics.distances import METRICS
 from phys_gan.metrics.result import Result
+from phys_gan.metrics.statistics import (
+    effective_weights,
+)
 from phys_gan.metrics.uncertainty import (
     Null,
     Scalars,
@@ -277,3 +280,81 @@ def test_a_constant_is_not_severe() -> None:
     found = judged(np.full(100, 2.0), np.full(150, 2.0))
     assert {name: result.severity for name, result in found.items()} == dict.fromkeys(METRICS, 0.0)
     assert all(result.within_floor for result in found.values())
+
+
+def weighted_raw(
+    p: np.ndarray, q: np.ndarray, w: np.ndarray, v: np.ndarray, seed: int = 0
+) -> dict[str, Statistic]:
+    weights = effective_weights(w), effective_weights(v)
+    sample = Scalars(p, q, Binning("auto").edges(p), weights=weights)
+    replicas = draw_replicas(len(p), len(q), seed, 50, weighted=True)
+    effective = float(weights[0].sum()), float(weights[1].sum())
+    return assess(sample, (len(p), len(q)), replicas, effective)
+
+
+@pytest.mark.parametrize(("n", "m"), [(600, 600), (1200, 300)])
+@pytest.mark.parametrize("negative", [0.0, 0.2])
+def test_equal_distributions_of_unequal_weights_are_equal(n: int, m: int, negative: float) -> None:
+    generator = np.random.default_rng(n + round(10 * negative))
+    p_values: dict[str, list[float]] = {}
+    for seed in range(40):
+        # Exponential densities: weights exp(-x) turn one of slope 1 into one of slope 2.
+        p, q = generator.exponential(size=n), generator.exponential(1 / 2, m)
+        w = np.exp(-p) * np.where(generator.random(n) < negative, -1, 1)
+        for name, raw in weighted_raw(p, q, w, np.ones(m), seed).items():
+            p_values.setdefault(name, []).append(raw.p_value)
+    for name, values in p_values.items():
+        assert np.mean(np.array(values) < 0.1) <= 0.25, name
+        assert np.mean(np.array(values) < 0.01) <= 0.05, name
+        assert min(values) > 1e-4, name
+
+
+def test_unequal_distributions_of_weights_are_seen() -> None:
+    generator = np.random.default_rng(5)
+    p, q = generator.exponential(size=1500), generator.exponential(1 / 2, 1500)
+    without = weighted_raw(p, q, np.ones(1500), np.ones(1500))
+    assert without["ks"].p_value < 1e-6
+    shifted = weighted_raw(p, q + 0.1, np.exp(-p), np.ones(1500))
+    assert shifted["ks"].p_value < 1e-3
+    equal = weighted_raw(p, q, np.exp(-p), np.ones(1500))
+    assert equal["ks"].p_value > 0.01
+
+
+def test_errors_and_floors_of_weighted_metrics_are_those_of_repeated_experiments() -> None:
+    generator = np.random.default_rng(6)
+    found: dict[str, list[Statistic]] = {}
+    for seed in range(40):
+        p, q = generator.exponential(size=500), generator.exponential(1 / 2, 500)
+        w = generator.exponential(size=500)
+        for name, raw in weighted_raw(p, q, np.exp(-p / 2) * w, np.exp(q / 4), seed).items():
+            found.setdefault(name, []).append(raw)
+    for name in ("ks", "w1"):
+        spread = np.std([raw.value for raw in found[name]])
+        assert np.mean([raw.error for raw in found[name]]) == pytest.approx(spread, rel=0.3)
+
+
+def test_spectra_count_events_by_their_weights() -> None:
+    generator = np.random.default_rng(7)
+    entries = generator.poisson([5, 3, 1, 2, 0.5], (400, 5)).astype(np.uint16)
+    times = generator.integers(1, 4, 400)
+    positions = np.arange(4.0)
+    other = entries[::-1]
+    weights = times.astype(np.float64), np.ones(400)
+    repeated = Spectra(np.repeat(entries, times, axis=0), other, positions).measure()
+    found = Spectra(entries, other, positions, weights=weights).measure()
+    for name in ("ks", "w1", "w1_scaled", "js", "separation"):
+        assert found[name] == pytest.approx(repeated[name]), name
+
+
+def test_undefined_fractions_of_weighted_events() -> None:
+    generator = np.random.default_rng(8)
+    pulls = []
+    for _ in range(200):
+        # Half of the reference's events are undefined, but weigh a third of the others.
+        first, second = generator.random(500) < 0.5, generator.random(500) < 0.25
+        raw = undefined(first, second, (np.where(first, 1.0, 3.0), None))
+        pulls.append(raw.value / raw.floor_error)
+        assert raw.p_value > 1e-5
+    assert np.mean(pulls) < 3
+    raw = undefined(first, second, (None, None))
+    assert raw.p_value < 1e-4

@@ -1,6 +1,7 @@
-"""A classifier of the reference's own conditions, whose inner view of events serves as features.
+"""A classifier of the reference's own conditions, whose last hidden layer serves as features.
 
-Conditions of events as classes: kinds of particles, discrete values, or quantile bins.
+Classes are the values of a condition or its quantile bins (:func:`divide`);
+:func:`train_condition_classifier` learns to tell them from the cells alone.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import softmax
 from torch import Tensor
 
 from phys_gan.detectors import Detector
@@ -29,11 +31,184 @@ from phys_gan.metrics.classifier.training import (
     to_device,
     train,
 )
+from phys_gan.metrics.samples import need_events
+from phys_gan.metrics.statistics import Floats
 from phys_gan.randomness import stream
 from phys_gan.units import find_particle
 
+N_FEATURES = 64
+"""Nodes of the last hidden layer."""
+
 _OF_IMAGES = ("half_light_radius", "flux_radius", "flux")
 """Sizes first: to tell them from pixels takes more than a sum."""
+
+_ROWS = 8192
+"""Events that are classified at a time."""
+
+_QUICK = replace(QUICK, layers=2, width=256, dropout=0.3, epochs=60, whiten=False)
+
+
+@dataclass(frozen=True, eq=False)
+class ConditionClassifier:
+    """Tell from the cells alone which condition an event was simulated for.
+
+    Its features take the place of those of Inception-v3 in the Fréchet and kernel distances, its
+    probabilities that of the classes of ImageNet in the Inception score.
+
+    Attributes:
+        condition: Name of the condition.
+        classes: What the classes are, in the order of the probabilities.
+        edges: Inner edges between classes of increasing values, shape (n_classes - 1,).
+        accuracy: Fraction of test events of the reference in the right class.
+        chance: Fraction of test events in the most frequent class.
+        detector: The detector.
+        scale: Energy at which the logarithm of a cell sets in, in the unit of the cells.
+        network: The trained network.
+    """
+
+    condition: str
+    classes: tuple[str, ...]
+    edges: Floats
+    accuracy: float
+    chance: float
+    detector: Detector
+    scale: float
+    network: Network
+
+    @property
+    def name(self) -> str:
+        """Name for reports."""
+        return "conditions"
+
+    def features(self, events: Events) -> Floats:
+        """Return activations of the last hidden layer, shape (N, 64).
+
+        Raises:
+            DetectorError: The events belong to another detector.
+        """
+        return self._outputs(events, Network.features)
+
+    __call__ = features
+
+    def probabilities(self, events: Events) -> Floats:
+        """Return the probability of each class, shape (N, n_classes); each row sums to 1.
+
+        Raises:
+            DetectorError: The events belong to another detector.
+        """
+        logits = self._outputs(events, Network.forward)
+        if logits.shape[1] == 1:
+            # Of two classes only one has a logit.
+            logits = np.concatenate([np.zeros_like(logits), logits], axis=1)
+        return np.asarray(softmax(logits, axis=1), np.float64)
+
+    def _outputs(self, events: Events, output: Callable[[Network, Tensor], Tensor]) -> Floats:
+        if not events.detector.same_cells(self.detector):
+            raise DetectorError(
+                f"the classifier was trained on events of '{self.detector.name}', not of "
+                f"'{events.detector.name}'",
+                remedy="train one on events of that detector",
+            )
+        # In blocks, because the logarithms of many cells are as large as the cells.
+        blocks = [
+            predict(self.network, log_cells(events[start : start + _ROWS], self.scale), output)
+            for start in range(0, max(len(events), 1), _ROWS)
+        ]
+        return np.concatenate(blocks)
+
+
+def train_condition_classifier(
+    reference: Events,
+    *,
+    condition: str | None = None,
+    n_classes: int = 10,
+    settings: Settings = _QUICK,
+    seed: int = 0,
+    device: str = "cpu",
+    report: Report | None = None,
+) -> ConditionClassifier:
+    r"""Train a classifier of the conditions of the reference.
+
+    It sees only cells and layers, as :math:`\log_{10}(1 + E/E_0)` with the median energy
+    :math:`E_0` of a hit, never a condition. Classes are the values of the condition where there
+    are at most ``n_classes``, else its quantile bins, equally filled. 60 % of the events are
+    learned from, 20 % choose the epoch, 20 % measure the accuracy. Weights are not used.
+
+    Arguments:
+        reference: Events of full simulation.
+        condition: Which one; by default ``pdg`` where it has several values, else ``energy``, or of
+            galaxies ``half_light_radius``, ``flux_radius`` or ``flux``, the first that there is.
+        n_classes: Most classes.
+        settings: Of the training; the last hidden layer has 64 nodes whatever the width.
+        seed: Seed of everything.
+        device: ``"cpu"``, ``"cuda"``, ``"cuda:1"``.
+        report: Called with the epochs done and the epochs in all.
+
+    Raises:
+        MissingError: The events have no such condition.
+        RangeError: There are fewer than 200 events, or the condition has a single value.
+        ConfigError: There is no such device.
+
+    Example:
+        >>> from phys_gan.detectors import load_detector
+        >>> from phys_gan.simulation import simulate
+        >>> events = simulate(load_detector("calogan"), 300, threads=1)
+        >>> classifier = train_condition_classifier(events, n_classes=3)
+        >>> classifier.features(events).shape, classifier.probabilities(events).shape
+        ((300, 64), (300, 3))
+    """
+    need_events("reference", len(reference), MIN_EVENTS, " for a classifier of its conditions")
+    where = to_device(device)
+    name = condition or choose_condition(reference)
+    if settings.max_events is not None and len(reference) > settings.max_events:
+        order = stream(seed, "classifier/events").permutation(len(reference))
+        reference = reference[np.sort(order[: settings.max_events])]
+    values = reference.condition(name)
+    edges, classes = divide(name, values, n_classes)
+    labels = np.searchsorted(edges, values, side="right").astype(np.int64)
+    # A few hundred events determine the median hit well enough.
+    sizes = np.abs(reference.cells[:1000])
+    hits = sizes[sizes > reference.detector.threshold]
+    scale = float(np.median(hits)) if len(hits) else 1.0
+    inputs, parts = log_cells(reference, scale), split(len(reference), 0, seed)
+    network = train(
+        inputs,
+        labels,
+        len(classes),
+        parts,
+        [*[settings.width] * settings.layers, N_FEATURES],
+        settings,
+        seed=int(stream(seed, "classifier/conditions").integers(2**62)),
+        device=where,
+        report=report or silent,
+    )
+    untested = ConditionClassifier(
+        name, classes, edges, np.nan, np.nan, reference.detector, scale, network
+    )
+    guessed = untested.probabilities(reference[parts.test]).argmax(axis=1)
+    truth = labels[parts.test]
+    return replace(
+        untested,
+        accuracy=float(np.mean(guessed == truth)),
+        chance=float(np.bincount(truth).max() / len(truth)),
+    )
+
+
+def log_cells(events: Events, scale: float) -> NDArray[np.float32]:
+    r"""Return :math:`\pm\log_{10}(1 + |E|/E_0)` of cells and layers, (N, n_cells + n_layers).
+
+    What is not above the read-out threshold counts as 0: simulation and generator need not agree
+    on what no detector reads. Pixels and coordinates keep their sign and have no threshold. The
+    scale E_0 has the unit of the cells.
+    """
+    detector = events.detector
+    cells = events.cells
+    if detector.kind == "calorimeter":
+        cells = np.where(cells > detector.threshold, cells, np.float32(0))
+    starts = np.array(detector.offsets[:-1])
+    inputs = np.concatenate([cells, np.add.reduceat(cells, starts, axis=1)], axis=1)
+    logarithms = np.log10(1 + np.abs(inputs) / np.float32(scale))
+    return np.asarray(np.copysign(logarithms, inputs), np.float32)
 
 
 def choose_condition(events: Events) -> str:
@@ -56,18 +231,11 @@ def choose_condition(events: Events) -> str:
     )
 
 
-def divide(
-    name: str, values: NDArray[np.float64], n_classes: int
-) -> tuple[NDArray[np.float64], tuple[str, ...]]:
+def divide(name: str, values: Floats, n_classes: int) -> tuple[Floats, tuple[str, ...]]:
     """Divide the values of a condition into classes.
 
     Each value is a class where there are at most ``n_classes``, and always for kinds of particles,
-    whose numbers have no order; else quantile bins are.
-
-    Arguments:
-        name: Name of the condition.
-        values: Its values, shape (N,).
-        n_classes: Most classes.
+    whose numbers have no order; otherwise the classes are quantile bins.
 
     Returns:
         The inner edges between classes of increasing values, and what the classes are.
@@ -99,197 +267,3 @@ def _named(name: str, value: float) -> str:
         with suppress(MissingError):
             return find_particle(int(value)).name
     return f"{name} = {value:g}"
-
-
-N_FEATURES = 64
-"""Nodes of the last hidden layer."""
-
-_ROWS = 8192
-"""Events that are classified at a time."""
-
-_QUICK = replace(QUICK, layers=2, width=256, dropout=0.3, epochs=60, whiten=False)
-
-
-@dataclass(frozen=True, eq=False)
-class ConditionClassifier:
-    """Tell from the cells alone which condition an event was simulated for.
-
-    Its features take the place of those of Inception-v3 in the Frechet and kernel distances, its
-    probabilities that of the classes of ImageNet in the Inception score.
-
-    Attributes:
-        condition: Name of the condition.
-        classes: What the classes are, in the order of the probabilities.
-        edges: Inner edges between classes of increasing values, shape (n_classes - 1,).
-        accuracy: Fraction of test events of the reference in the right class.
-        chance: Fraction of test events in the most frequent class.
-        detector: The detector.
-        scale: Energy at which the logarithm of a cell sets in, in the unit of the cells.
-        network: The trained network.
-    """
-
-    condition: str
-    classes: tuple[str, ...]
-    edges: NDArray[np.float64]
-    accuracy: float
-    chance: float
-    detector: Detector
-    scale: float
-    network: Network
-
-    @property
-    def name(self) -> str:
-        """Name for reports."""
-        return "conditions"
-
-    def __call__(self, events: Events) -> NDArray[np.float64]:
-        """Return :meth:`features`, as every extractor does."""
-        return self.features(events)
-
-    def features(self, events: Events) -> NDArray[np.float64]:
-        """Return activations of the last hidden layer, shape (N, 64).
-
-        Raises:
-            DetectorError: The events belong to another detector.
-        """
-        return self._say(events, Network.features)
-
-    def probabilities(self, events: Events) -> NDArray[np.float64]:
-        """Return the probability of each class, shape (N, n_classes); each row sums to 1.
-
-        Raises:
-            DetectorError: The events belong to another detector.
-        """
-        logits = self._say(events, Network.forward)
-        if logits.shape[1] == 1:
-            # Of two classes only one has a logit.
-            logits = np.concatenate([np.zeros_like(logits), logits], axis=1)
-        weights = np.exp(logits - logits.max(axis=1, keepdims=True))
-        return np.asarray(weights / weights.sum(axis=1, keepdims=True), np.float64)
-
-    def _say(
-        self, events: Events, output: Callable[[Network, Tensor], Tensor]
-    ) -> NDArray[np.float64]:
-        if not events.detector.same_cells(self.detector):
-            raise DetectorError(
-                f"the classifier knows events of '{self.detector.name}', not of "
-                f"'{events.detector.name}'",
-                remedy="train one on events of that detector",
-            )
-        # In blocks, because the logarithms of many cells are as large as the cells.
-        blocks = [
-            predict(self.network, log_cells(events[start : start + _ROWS], self.scale), output)
-            for start in range(0, max(len(events), 1), _ROWS)
-        ]
-        return np.concatenate(blocks)
-
-
-def train_condition_classifier(
-    reference: Events,
-    *,
-    condition: str | None = None,
-    n_classes: int = 10,
-    settings: Settings = _QUICK,
-    seed: int = 0,
-    device: str = "cpu",
-    report: Report | None = None,
-) -> ConditionClassifier:
-    r"""Train a classifier of the conditions of the reference.
-
-    It sees only cells and layers, as :math:`\log_{10}(1 + E/E_0)` with the median energy
-    :math:`E_0` of a hit, never a condition. Classes are the values of the condition where there
-    are at most ``n_classes``, else its quantile bins, equally filled. 60 % of the events are
-    learned from, 20 % choose the epoch, 20 % measure the accuracy. Weights are not used: what it
-    makes of an event is the same in every sample, whatever it has learned from.
-
-    Arguments:
-        reference: Events of full simulation.
-        condition: Which one; by default ``pdg`` where it has several values, else ``energy``, or of
-            galaxies ``half_light_radius``, ``flux_radius`` or ``flux``, the first that there is.
-        n_classes: Most classes.
-        settings: Of the training; the last hidden layer has 64 nodes whatever the width.
-        seed: Seed of everything.
-        device: ``"cpu"``, ``"cuda"``, ``"cuda:1"``.
-        report: Is told about epochs done and epochs in all.
-
-    Raises:
-        MissingError: The events have no such condition.
-        RangeError: There are fewer than 200 events, or the condition has a single value.
-        ConfigError: There is no such device.
-
-    Example:
-        >>> from phys_gan.detectors import load_detector
-        >>> from phys_gan.simulation import simulate
-        >>> events = simulate(load_detector("calogan"), 300, threads=1)
-        >>> classifier = train_condition_classifier(events, n_classes=3)
-        >>> classifier.features(events).shape, classifier.probabilities(events).shape
-        ((300, 64), (300, 3))
-    """
-    if len(reference) < MIN_EVENTS:
-        raise RangeError(
-            f"the reference has {len(reference)} events, but a classifier of its conditions needs "
-            f"at least {MIN_EVENTS}",
-            remedy="give more events",
-            value=len(reference),
-            constraint=MIN_EVENTS,
-        )
-    where = to_device(device)
-    name = condition or choose_condition(reference)
-    if settings.max_events is not None and len(reference) > settings.max_events:
-        order = stream(seed, "classifier/events").permutation(len(reference))
-        reference = reference[np.sort(order[: settings.max_events])]
-    values = reference.condition(name)
-    edges, classes = divide(name, values, n_classes)
-    labels = np.searchsorted(edges, values, side="right").astype(np.int64)
-    scale = _hit_scale(reference)
-    inputs, parts = log_cells(reference, scale), split(len(reference), 0, seed)
-    network = train(
-        inputs,
-        labels,
-        len(classes),
-        parts,
-        [*[settings.width] * settings.layers, N_FEATURES],
-        settings,
-        seed=int(stream(seed, "classifier/conditions").integers(2**62)),
-        device=where,
-        report=report or silent,
-    )
-    untested = ConditionClassifier(
-        name, classes, edges, np.nan, np.nan, reference.detector, scale, network
-    )
-    guessed = untested.probabilities(reference[parts.test]).argmax(axis=1)
-    truth = labels[parts.test]
-    return replace(
-        untested,
-        accuracy=float(np.mean(guessed == truth)),
-        chance=float(np.bincount(truth).max() / len(truth)),
-    )
-
-
-def log_cells(events: Events, scale: float) -> NDArray[np.float32]:
-    r"""Return :math:`\pm\log_{10}(1 + |E|/E_0)` of cells and layers, (N, n_cells + n_layers).
-
-    What is not above the read-out threshold counts as 0: simulation and generator need not agree
-    on what no detector reads. Pixels and coordinates keep their sign and
-    have no threshold.
-
-    Arguments:
-        events: The events.
-        scale: E_0, in the unit of the cells.
-    """
-    detector = events.detector
-    cells = events.cells
-    if detector.kind == "calorimeter":
-        cells = np.where(cells > detector.threshold, cells, np.float32(0))
-    starts = np.array(detector.offsets[:-1])
-    inputs = np.concatenate([cells, np.add.reduceat(cells, starts, axis=1)], axis=1)
-    logarithms = np.log10(1 + np.abs(inputs) / np.float32(scale))
-    return np.asarray(np.copysign(logarithms, inputs), np.float32)
-
-
-def _hit_scale(events: Events) -> float:
-    """Return the median modulus of cells above the threshold; 1 where there are none."""
-    # A few hundred events know it well enough.
-    sizes = np.abs(events.cells[:1000])
-    hits = sizes[sizes > events.detector.threshold]
-    return float(np.median(hits)) if len(hits) else 1.0

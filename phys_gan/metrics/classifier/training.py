@@ -1,6 +1,6 @@
 """Train a classifier: a multilayer perceptron on scaled inputs, with early stopping.
 
-:class:`Settings` say how, :func:`fit_scaling` standardises or decorrelates the inputs, and
+:class:`Settings` hold its options, :func:`fit_scaling` standardises or decorrelates the inputs, and
 :func:`train` returns the best epoch of a :class:`Network` on the validation events.
 """
 
@@ -159,10 +159,7 @@ def fit_scaling(
     Inputs that are constant are not scaled. Whitening falls back to standardising for more than
     2048 inputs, or with fewer than 5 training events per input.
 
-    Arguments:
-        inputs: Inputs, shape (N, F).
-        rows: The training events among them.
-        whiten: Whether to decorrelate.
+    ``rows`` are the training events among the inputs (N, F).
 
     Example:
         >>> x = np.random.default_rng(0).normal(3, 2, (1000, 2)).astype(np.float32)
@@ -304,8 +301,7 @@ def train(
         seed: Seed of weights and order.
         device: Where to train.
         report: Called after each epoch.
-        weights: What each event counts in the loss, shape (N,), of any sign; the classes then are
-            scaled to count the same in all. All events count the same when None.
+        weights: Weights in the loss, shape (N,), of any sign; classes are scaled to equal sums.
     """
     scaling = fit_scaling(inputs, parts.train, whiten=settings.whiten)
     order = stream(seed, "classifier/order")
@@ -425,7 +421,7 @@ def _own_randomness(seed: int, device: torch.device) -> Iterator[None]:
     """Seed torch for the weights and for dropout, and put its state back afterwards."""
     on_gpu = device.type == "cuda"
     with torch.random.fork_rng([device] if on_gpu else []):
-        # torch.manual_seed would also seed GPUs that are none of our business.
+        # torch.manual_seed would also seed the other GPUs.
         torch.default_generator.manual_seed(seed)
         if on_gpu:
             with torch.cuda.device(device):

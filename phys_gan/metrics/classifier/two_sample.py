@@ -47,7 +47,7 @@ from phys_gan.metrics.classifier.training import (
     train,
 )
 from phys_gan.metrics.result import LIMIT_SIGMAS, Result, against_floor
-from phys_gan.metrics.samples import need_same_cells
+from phys_gan.metrics.samples import need_events, need_same_cells
 from phys_gan.metrics.statistics import Floats, Weights, relative_weights
 from phys_gan.randomness import stream
 
@@ -81,7 +81,7 @@ class Roc:
 
 @dataclass(frozen=True, eq=False)
 class ClassifierResult:
-    """Hold what :func:`phys_gan.metrics.classifier.two_sample_test` found.
+    """Result of :func:`two_sample_test`.
 
     Attributes:
         form: Name of the input form.
@@ -131,18 +131,15 @@ class ClassifierResult:
     def as_dict(self) -> dict[str, Any]:
         """Return everything for JSON."""
         return {
-            "form": self.form,
+            **vars(self),
             "conditions": list(self.conditions),
-            "n_inputs": self.n_inputs,
-            "whitened": self.whitened,
             "settings": asdict(self.settings),
-            "seed": self.seed,
-            **{name: result.as_dict() for name, result in self.results.items()},
             "aucs": list(self.aucs),
-            "control": self.control.as_dict(),
-            "roc": self.roc.as_dict(),
-            "calibration": self.calibration.as_dict(),
-            "recalibrated": self.recalibrated.as_dict(),
+            **{
+                name: value.as_dict()
+                for name, value in vars(self).items()
+                if isinstance(value, Result | Roc | Calibration)
+            },
         }
 
 
@@ -188,7 +185,7 @@ def two_sample_test(
     Arguments:
         reference: Events of full simulation, or whatever is taken as the truth.
         candidate: Events to judge, of the same detector.
-        form: Name of an input form (``"low"``, ``"low-normalised"``, ``"high"``) or a function.
+        form: Name of an input form (``FORMS``) or a function.
         conditions: Conditions that the classifier sees beside the incident energy, which it sees
             where both samples have it.
         settings: Settings of the classifier, such as ``PRESETS["challenge"]``.
@@ -259,14 +256,7 @@ def two_sample_test(
 
 def _counting(name: str, events: Events) -> Events:
     """Return the events that count, after a check that there are enough of them."""
-    if len(events) < MIN_EVENTS:
-        raise RangeError(
-            f"the {name} has {len(events)} events, but a classifier test needs at least "
-            f"{MIN_EVENTS}",
-            remedy="give more events",
-            value=len(events),
-            constraint=MIN_EVENTS,
-        )
+    need_events(name, len(events), MIN_EVENTS, " for a classifier test")
     weights = relative_weights(name, events.weights, len(events), MIN_EVENTS)
     if events.weights is not None:
         events = replace(events, weights=weights)
@@ -327,14 +317,7 @@ def run_trials(
     and pull the AUC below 1/2. They do, by about 0.01, where a candidate has these energies in
     another order.
 
-    Arguments:
-        reference: Inputs, shape (n, F).
-        candidate: Inputs, shape (m, F).
-        settings: Settings of the classifier.
-        seed: Seed of splits, weights and order.
-        device: Where to train.
-        report: Called with the epochs of all trainings.
-        weights: Weights of both, of any sign; None where all events count the same.
+    The inputs have shapes (n, F) and (m, F), and weights of any sign, if any.
     """
     n, m = len(reference), len(candidate)
     inputs = np.concatenate([reference, candidate])
@@ -378,11 +361,9 @@ def run_trials(
 
 
 def judge_auc(trials: Sequence[Scores], sizes: tuple[int, int]) -> Result:
-    """Judge the mean AUC of trainings against its known floor.
+    """Judge the mean AUC of trainings, from the scores of their test events, by its known floor.
 
-    Arguments:
-        trials: Scores of the test events of each training.
-        sizes: Events of the reference and of the candidate that the trainings had in all.
+    ``sizes`` are the events of reference and candidate that the trainings had in all.
     """
     weighted = trials[0].weighted
     sigma = _rms(weighted_auc_sigma, trials) if weighted else auc_sigma(*_fewest(trials))
@@ -432,8 +413,8 @@ def _mean(
 ) -> tuple[float, float]:
     """Return the mean of a score and its error.
 
-    The error is the larger of the standard deviation over trainings, which three of them know
-    within a factor of two, and of the statistical error on the test events of one of them.
+    The error is the larger of the standard deviation over trainings, which is known within a factor
+    of two from three of them, and of the statistical error on the test events of one of them.
     """
     values, errors = np.array([score(trial) for trial in trials]).T
     return float(values.mean()), max(float(_sigma(values)), float(errors.mean()))

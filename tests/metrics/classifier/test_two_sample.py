@@ -167,7 +167,7 @@ def test_input_that_cannot_be_judged_is_refused() -> None:
     photons = Events(np.ones((300, other.n_cells)), {"energy": np.full(300, 1e3)}, other)
     with pytest.raises(DetectorError, match=r"'calogan' with events of 'calochallenge-1-photons'"):
         two_sample_test(events, photons)
-    with pytest.raises(RangeError, match=r"candidate has 199 events.*at least 200; give more"):
+    with pytest.raises(RangeError, match=r"candidate has 199 events.*at least 200 are needed"):
         two_sample_test(events, events[:199])
     with pytest.raises(RangeError, match=r"max_events = 100"):
         two_sample_test(events, events, settings=Settings(max_events=100))

@@ -23,11 +23,6 @@ def test_weights_are_scaled_to_the_effective_number() -> None:
     assert Weighted(np.zeros((7, 1))).number == 7
 
 
-@pytest.mark.parametrize("weights", [None, np.ones(30), np.full(30, 0.1), np.full(30, -2.5)])
-def test_equal_weights_are_none(weights: np.ndarray | None) -> None:
-    assert relative_weights("reference", weights, 30, 30) is None
-
-
 def test_events_of_weight_zero_are_left_out() -> None:
     features = np.arange(6.0)[:, None]
     (sample,) = as_weighted(2, reference=(features, [1, 0, 2, 0, 1, 0]))

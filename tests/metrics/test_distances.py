@@ -4,11 +4,19 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 from scipy import integrate, stats
 
 from phys_gan.metrics import distances
+from phys_gan.metrics.distances import binned, chi2_ndf, ks, ks_p_value, wasserstein1
+from phys_gan.metrics.statistics import (
+    mean_and_error,
+    quantile,
+    variance,
+)
 
 SAMPLES = st.lists(st.integers(-20, 20), min_size=2, max_size=40)
+
 COUNTS = st.lists(st.tuples(st.integers(0, 50), st.integers(0, 50)), min_size=2, max_size=20)
 
 
@@ -113,3 +121,51 @@ def test_an_empty_histogram_has_finite_distances() -> None:
     for pair in ((p, empty), (empty, p), (empty, empty)):
         assert all(np.isfinite(value) for value in distances.binned(*pair).values())
     assert distances.binned(empty, p)["chi2_ndf"] == 0
+
+
+VALUES = arrays(np.float64, st.integers(3, 30), elements=st.integers(-5, 5).map(float))
+
+
+@given(VALUES, st.data())
+def test_whole_weights_are_repeated_events(values: np.ndarray, data: st.DataObject) -> None:
+    times = data.draw(arrays(np.int64, len(values), elements=st.integers(1, 4)))
+    repeated, weights = np.repeat(values, times), times.astype(np.float64)
+    other = np.array([0.0, 0.5, 1.0])
+    assert ks(values, other, (weights, None)) == pytest.approx(ks(repeated, other))
+    assert wasserstein1(values, other, (weights, None)) == pytest.approx(
+        wasserstein1(repeated, other)
+    )
+    assert variance(values, weights) == pytest.approx(float(repeated.var()), abs=1e-12)
+    assert mean_and_error(values, weights)[0] == pytest.approx(repeated.mean(), abs=1e-12)
+    parts = [0.05, 0.3, 0.5, 0.95]
+    expected = np.quantile(repeated, parts, method="inverted_cdf")
+    np.testing.assert_array_equal(quantile(values, parts, weights), expected)
+
+
+def test_a_negative_weight_takes_an_event_away() -> None:
+    values, weights = np.array([1.0, 2.0, 3.0, 3.0]), np.array([1.0, 1.0, 1.0, -1.0])
+    other = np.array([0.0, 1.5])
+    assert ks(values, other, (weights, None)) == pytest.approx(ks(values[:2], other))
+    assert variance(values, weights) == pytest.approx(values[:2].var())
+
+
+def test_distances_of_scipy() -> None:
+    generator = np.random.default_rng(2)
+    p, q, w = generator.normal(size=200), generator.normal(size=300), generator.random(200)
+    assert wasserstein1(p, q, (w, None)) == pytest.approx(stats.wasserstein_distance(p, q, w))
+    for n, m, d in ((200, 300, 0.1), (1e4, 50, 0.2)):
+        expected = stats.kstwobign.sf(d * np.sqrt(n * m / (n + m)))
+        assert ks_p_value(d, n, m) == pytest.approx(expected)
+
+
+def test_chi2_of_weights() -> None:
+    p, q = np.array([3.0, 0, 10, 7]), np.array([30.0, 2, 90, 58])
+    squares = np.array([6.0, 1, 9, 8])
+    expected = (p / 20 - q / 180) ** 2 / (squares / 20**2 + q / 180**2)
+    assert chi2_ndf(p, q, (squares, q)) == pytest.approx(expected.sum() / 3)
+    # Of equally many entries without weights it is that of counts.
+    assert chi2_ndf(p, p[::-1], (p, p[::-1])) == pytest.approx(chi2_ndf(p, p[::-1]))
+    # Neither empty bins nor negative ones make a metric infinite or undefined.
+    p, squares = np.array([3.0, -1, 10, 0]), np.array([5.0, 3, 12, 0])
+    for name, value in binned(p, q, (squares, q)).items():
+        assert np.isfinite(value), name
