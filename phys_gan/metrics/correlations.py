@@ -97,7 +97,7 @@ def compare_correlations(
     energy as a column.
 
     The values have shapes (n, K) and (m, K), the columns are called by their numbers unless
-    ``names`` are given, and weights of either have positive sums.
+    ``names`` are given, and weights must have positive sums.
 
     Returns:
         The comparison; None where there are fewer than two columns of the reference that vary.

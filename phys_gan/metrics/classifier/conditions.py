@@ -36,7 +36,7 @@ from phys_gan.metrics.statistics import Floats
 from phys_gan.randomness import stream
 from phys_gan.units import find_particle
 
-N_FEATURES = 64
+_N_FEATURES = 64
 """Nodes of the last hidden layer."""
 
 _OF_IMAGES = ("half_light_radius", "flux_radius", "flux")
@@ -176,7 +176,7 @@ def train_condition_classifier(
         labels,
         len(classes),
         parts,
-        [*[settings.width] * settings.layers, N_FEATURES],
+        [*[settings.width] * settings.layers, _N_FEATURES],
         settings,
         seed=int(stream(seed, "classifier/conditions").integers(2**62)),
         device=where,
