@@ -78,6 +78,6 @@ def test_the_place_of_the_change_is_uniform_over_layers(generator):
 
 def test_without_mixing_there_are_no_second_latents():
     detector = load_detector("galaxies-32")
-    single = build_generator(StyleGanConfig(**SMALL, mixing=0), detector, 0, 2)
-    double = build_generator(StyleGanConfig(**SMALL), detector, 0, 2)
+    single = build_generator(StyleGanConfig(**SMALL, mixing=0), detector, Sizes(0, 1024, 2))
+    double = build_generator(StyleGanConfig(**SMALL), detector, Sizes(0, 1024, 2))
     assert double.latent == single.latent + 9
