@@ -26,7 +26,7 @@ from phys_gan.metrics.classifier import Settings, two_sample_test
 
 HERE = Path(__file__).resolve().parent
 RUNS = HERE.parent / "demo" / "fidelity"
-MODELS = HERE.parent / "phys_gan" / "generation" / "packaged"
+MODELS = HERE.parent / "phys_gan" / "model" / "packaged"
 SEED = 7
 CLASSIFIER = Settings(
     layers=2, width=256, dropout=0.1, lr=5e-4, batch=250, epochs=30, patience=8, seeds=5

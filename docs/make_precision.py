@@ -45,39 +45,40 @@ Cells = NDArray[np.floating]
 def main(compiled: bool) -> None:
     """Measure, and put the tables into the page."""
     torch.set_num_threads(1)
-    model = pg.FastSim.load("calogan-eplus", "cpu").model
+    fast = pg.FastSim.load("calogan-eplus", "cpu")
+    model = fast.model
     # Inside the range: beyond it an exported model stays at the edge.
     energy = np.geomspace(*model.encoding.energy_range.tolist(), N)
-    usual = model.sample({"energy": energy}, SEED).cells
-    rows = [row(name, cells, usual) for name, cells in others(model, energy, compiled)]
+    usual = fast.generate({"energy": energy}, SEED).cells
+    rows = [row(name, cells, usual) for name, cells in others(fast, energy, compiled)]
     fill("events", HEADER, rows)
     fill("pieces", ("what", "largest difference"), list(pieces(model, energy, usual)))
 
 
 def others(
-    model: Model, energy: NDArray[np.float64], compiled: bool
+    fast: pg.FastSim, energy: NDArray[np.float64], compiled: bool
 ) -> Iterator[tuple[str, Cells]]:
     """Yield the same showers made in other ways: name, cells (N, n_cells)."""
     named = {"energy": energy}
-    yield "the same again", model.sample(named, SEED).cells
+    yield "the same again", fast.generate(named, SEED).cells
     halves = [
-        model.sample({"energy": part}, SEED, first=first).cells
+        fast.generate({"energy": part}, SEED, first=first).cells
         for first, part in ((0, energy[: N // 2]), (N // 2, energy[N // 2 :]))
     ]
     yield "two halves, one after the other", np.concatenate(halves)
-    yield "batches of 100", model.sample(named, SEED, batch_size=100).cells
+    yield "batches of 100", fast.generate(named, SEED, batch_size=100).cells
     first = {"energy": energy[:N_ONE]}
-    yield f"one at a time ({N_ONE} showers)", model.sample(first, SEED, batch_size=1).cells
+    yield f"one at a time ({N_ONE} showers)", fast.generate(first, SEED, batch_size=1).cells
     if (os.cpu_count() or 1) > 1:
         torch.set_num_threads(2)
-        yield "two threads", model.sample(named, SEED).cells
+        yield "two threads", fast.generate(named, SEED).cells
         torch.set_num_threads(1)
     if find_spec("onnxruntime") is not None:
-        yield "ONNX Runtime", in_onnx(model, energy)
-    yield "float64, network and decoding", in_double(model, energy)
+        yield "ONNX Runtime", in_onnx(fast.model, energy)
+    yield "float64, network and decoding", in_double(fast.model, energy)
     if compiled:
-        yield "compiled", replace(model, compiled=True).sample(named, SEED).cells
-    yield "bfloat16", replace(model, precision="bfloat16").sample(named, SEED).cells
+        yield "compiled", replace(fast, compiled=True).generate(named, SEED).cells
+    yield "bfloat16", replace(fast, precision="bfloat16").generate(named, SEED).cells
 
 
 def in_double(model: Model, energy: NDArray[np.float64]) -> Cells:

@@ -25,7 +25,7 @@ from benchmarks.fuzzing.damage import damage, lie
 from benchmarks.fuzzing.files import input_files, model_files
 from phys_gan.data import inspect, read
 from phys_gan.errors import PhysGanError
-from phys_gan.model import Model
+from phys_gan.model import FastSim, Model
 
 Kind = Literal["models", "inputs"]
 Outcome = Literal["read", "refused", "memory", "sentence", "exception", "crash", "hang"]
@@ -124,7 +124,7 @@ def _generate(path: Path) -> None:
         )
     }
     if not model.translates:
-        model.sample(middle, seed=1, n=4)
+        FastSim(model).generate(middle or 4, seed=1)
 
 
 def timed(kind: Kind, case: Case) -> tuple[Outcome, str, float]:

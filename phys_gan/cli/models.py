@@ -119,7 +119,7 @@ def _wanted(
 
         sample = read(like, detector=fast.detector)
         return sample.conditions if named else len(sample), sample.weights
-    from phys_gan.generation.fastsim import draw_conditions
+    from phys_gan.generation import draw_conditions
 
     given = read_conditions(conditions)
     if energy:

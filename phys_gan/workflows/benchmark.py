@@ -17,9 +17,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from phys_gan.detectors import load_detector
 from phys_gan.encodings import build_encoding
-from phys_gan.generation import FastSim
+from phys_gan.generation import FastSim, draw_conditions
 from phys_gan.generation.export import export
-from phys_gan.generation.fastsim import draw_conditions
 from phys_gan.model import Model
 from phys_gan.networks import Sizes, build_generator
 from phys_gan.randomness import normal_noise
@@ -154,8 +153,8 @@ def benchmark(
     in_memory, to_file = _end_to_end(fast, n)
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     contestants: dict[str, Generate] = {_OURS: partial(_generate, fast)}
-    if model.precision == "float32":
-        low = FastSim(replace(model, precision="bfloat16"))
+    if fast.precision == "float32":
+        low = replace(fast, precision="bfloat16")
         contestants[f"{_OURS}, bfloat16"] = partial(_generate, low)
     contestants |= others or {}
     contestants[_CALOGAN] = _calogan(device)
@@ -188,7 +187,7 @@ def seconds(action: Callable[[], object]) -> float:
 def flops_per_event(model: Model) -> float:
     """Return the operations of the linear and convolutional layers on one event."""
     with FlopCounterMode(display=False) as counter:
-        _generate(FastSim(replace(model, compiled=False)), 1)
+        _generate(FastSim(model), 1)
     counts = counter.get_flop_counts()["Global"]
     return float(sum(n for operation, n in counts.items() if "bmm" not in str(operation)))
 
@@ -239,7 +238,7 @@ def _machine(device: torch.device) -> dict[str, str]:
 
 def _generate(fast: FastSim, n: int) -> object:
     # A compiled network is one for each size; small requests are not filled up to a large one.
-    size = min(n, 512) if fast.model.compiled and fast.model.device.type == "cpu" else None
+    size = min(n, 512) if fast.compiled and fast.model.device.type == "cpu" else None
     conditions = draw_conditions(fast.model.encoding, n) or n
     return fast.generate(conditions, seed=1, batch_size=size)
 
@@ -289,7 +288,7 @@ def _race(contestants: Mapping[str, Generate], n: int) -> list[Speed]:
 def _end_to_end(fast: FastSim, n: int) -> tuple[float, float]:
     """Return events per second without and with a compressed HDF5 file, the best of three each."""
     conditions = draw_conditions(fast.model.encoding, n) or n
-    block = max(16_384, fast.model.engine.batch_size)
+    block = max(16_384, fast.engine.batch_size)
     with TemporaryDirectory() as folder:
         out = Path(folder) / "events.h5"
         pairs = [

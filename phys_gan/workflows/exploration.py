@@ -56,7 +56,7 @@ def explore(
     """
     fast = model if isinstance(model, FastSim) else FastSim.load(model, device)
     _require_pictures(fast, n)
-    encoding, respond = fast.model.encoding, fast.model.respond
+    encoding, respond = fast.model.encoding, fast.respond
     ranges = [
         Range(name, low, high, meaning_of(fast.detector, name).angle)
         for name, (low, high) in zip(encoding.named, encoding.ranges.tolist(), strict=True)

@@ -21,7 +21,7 @@ import torch
 
 from phys_gan.errors import DataError
 from phys_gan.files import atomic_file, locked
-from phys_gan.model import Model
+from phys_gan.model import FastSim
 
 MANIFEST = "production.json"
 _LOCK = ".lock"
@@ -116,13 +116,13 @@ def sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def model_digest(model: Model) -> str:
+def model_digest(fast: FastSim) -> str:
     """Return the SHA-256 of the tensors, options, detector and precision of a model."""
-    digest = hashlib.sha256()
+    model, digest = fast.model, hashlib.sha256()
     for options in (model.encoding_config, model.network_config):
         digest.update(options.model_dump_json().encode())
     digest.update(model.detector.to_toml().encode())
-    digest.update(model.precision.encode())
+    digest.update(fast.precision.encode())
     for module in (model.encoding, model.generator):
         for name, tensor in sorted(module.state_dict().items()):
             digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())

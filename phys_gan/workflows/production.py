@@ -122,7 +122,7 @@ class Production:
             )
         manifest = Manifest(
             phys_gan=__version__,
-            model=model_digest(fast.model),
+            model=model_digest(fast),
             conditions={name: sha256(values.tobytes()) for name, values in named.items()},
             seed=seed,
             n_events=n,
@@ -188,7 +188,7 @@ class Production:
         Raises:
             PhysGanError: As in :meth:`FastSim.stream` and :func:`phys_gan.write`.
         """
-        manifest, fast = self.manifest, FastSim(replace(self.fast.model, compiled=False))
+        manifest, fast = self.manifest, replace(self.fast, compiled=False)
         conditions = dict(self.conditions) or manifest.n_events
         sample = next(fast.stream(conditions, manifest.seed, block=1, weights=self.weights))
         if self.out.is_dir():
@@ -417,9 +417,9 @@ def _written_by(
     Model, conditions and weights go through the folder of the parts, which workers see under the
     same path; each reads the model once, and of the others what belongs to its part.
     """
-    folder, model = production.folder, production.fast.model
+    folder, fast = production.folder, production.fast
     if not (folder / _MODEL).exists():
-        model.save(folder / _MODEL)
+        fast.model.save(folder / _MODEL)
     tables = {_WEIGHTS: production.weights}
     if production.conditions:
         names = sorted(production.conditions)
@@ -432,7 +432,7 @@ def _written_by(
         _write_shared,
         out=production.out.resolve(),
         manifest=production.manifest,
-        run=(device, model.precision, model.compiled),
+        run=(device, fast.precision, fast.compiled),
     )
     for place, _ in cluster.each(write, numbers):
         yield numbers[place]

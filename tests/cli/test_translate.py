@@ -84,7 +84,7 @@ def test_wrong_ways_to_translate(run, files, tmp_path):
     )
     wrong(run("generate", files / "cycle", out, "-n", 5), "--translate FILE")
     wrong(run("generate", files / "cycle", out, "--like", source), "--translate FILE")
-    wrong(run("generate", files / "showers", out, "--translate", source), "translates none")
+    wrong(run("generate", files / "showers", out, "--translate", source), "does not translate them")
     wrong(run("generate", files / "cycle", out, "--translate", source, "-n", 5), "give one of them")
     wrong(
         run("generate", files / "cycle", out, "--translate", source, "--energy", "5GeV"),

@@ -15,7 +15,7 @@ from phys_gan.encodings import ImageEncoding
 from phys_gan.encodings.image import ImageEncodingConfig
 from phys_gan.errors import ConfigError, RangeError
 from phys_gan.generation.latents import mix_styles, n_structural, n_style_layers, spherical_walk
-from phys_gan.model import Model
+from phys_gan.model import FastSim, Model
 from phys_gan.networks import DcganConfig, Sizes, StyleGanConfig, build_generator
 from phys_gan.randomness import normal_noise
 from phys_gan.simulation.galaxies import simulate_galaxies
@@ -66,13 +66,13 @@ def test_at_the_end_there_is_one_source() -> None:
     """Styles of no layer, and styles of all layers, where all else is the first source's."""
     n = n_style_layers(STYLED)
     assert n == 7
-    alone = STYLED.respond(FIRST, TOLD)
+    alone = FastSim(STYLED).respond(FIRST, TOLD)
     np.testing.assert_array_equal(mix_styles(STYLED, FIRST, SECOND, TOLD, n).cells, alone.cells)
     swapped = FIRST.copy()
     swapped[:, : n_structural(STYLED)] = SECOND[:, : n_structural(STYLED)]
     np.testing.assert_allclose(
         mix_styles(STYLED, FIRST, SECOND, TOLD, 0).cells,
-        STYLED.respond(swapped, TOLD).cells,
+        FastSim(STYLED).respond(swapped, TOLD).cells,
         rtol=1e-5,
         atol=1e-6,
     )
@@ -80,7 +80,7 @@ def test_at_the_end_there_is_one_source() -> None:
 
 def test_each_layer_brings_the_mixture_nearer() -> None:
     """A source mixed with itself is itself; every layer of another one changes the event."""
-    alone = STYLED.respond(FIRST, TOLD).cells
+    alone = FastSim(STYLED).respond(FIRST, TOLD).cells
     layers = range(n_style_layers(STYLED) + 1)
     mixed = [mix_styles(STYLED, FIRST, SECOND, TOLD, layer).cells for layer in layers]
     for one, two in pairwise(mixed):

@@ -7,7 +7,6 @@ import pytest
 import torch
 
 import phys_gan as pg
-from phys_gan.model import Engine
 
 FAST = pg.FastSim.load("calogan-eplus")
 ENERGIES = {"energy": np.geomspace(1e3, 9.9e4, 1000)}
@@ -39,7 +38,7 @@ def test_bfloat16_is_close():
 
 def test_an_unknown_precision_is_refused():
     with pytest.raises(pg.errors.ConfigError, match="no precision 'float16'; choose one of: float"):
-        replace(FAST.model, precision="float16")
+        replace(FAST, precision="float16")
 
 
 @pytest.mark.parametrize("device", ["cpu", "cuda"])
@@ -57,7 +56,7 @@ def test_auto_is_a_gpu_where_there_is_one(monkeypatch, device):
     [("calogan-eplus", 2048), ("calochallenge-2-electron", 256), ("galaxies-32", 128)],
 )
 def test_batches_suit_the_network(name, size):
-    assert pg.FastSim.load(name).model.engine.batch_size == size
+    assert pg.FastSim.load(name).engine.batch_size == size
 
 
 def test_a_compiled_network_sees_one_shape(monkeypatch):
@@ -71,10 +70,9 @@ def test_a_compiled_network_sees_one_shape(monkeypatch):
         return call
 
     monkeypatch.setattr(torch, "compile", compiled)
-    model = replace(FAST.model, compiled=True)
     energies = {"energy": ENERGIES["energy"][:25]}
-    events = model.sample(energies, seed=5, batch_size=10)
-    latent = model.generator.latent
+    events = replace(FAST, compiled=True).generate(energies, seed=5, batch_size=10)
+    latent = FAST.model.generator.latent
     assert seen == [((10, latent), (10, 2))] * 3
     assert np.quantile(differences(FAST.generate(energies, seed=5), events), 0.99) < 1e-5
 
@@ -83,7 +81,5 @@ def test_a_compiled_network_sees_one_shape(monkeypatch):
 @pytest.mark.filterwarnings("ignore:.torch.jit.script_method:DeprecationWarning")
 @pytest.mark.slow
 def test_compiled_events_are_the_same():
-    model = replace(FAST.model, compiled=True)
-    events = model.sample(ENERGIES, seed=5, batch_size=256)
-    assert isinstance(model.engine, Engine)
+    events = replace(FAST, compiled=True).generate(ENERGIES, seed=5, batch_size=256)
     assert np.quantile(differences(FAST.generate(ENERGIES, seed=5), events), 0.99) < 1e-5

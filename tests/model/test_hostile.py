@@ -262,7 +262,7 @@ def test_a_model_outlives_its_file(saved: Path, tmp_path: Path) -> None:
     path.write_bytes(saved.read_bytes())
     model = Model.load(path)
     path.write_bytes(b"")
-    assert model.sample({"energy": [2e4]}, seed=1).cells.any()
+    assert pg.FastSim(model).generate({"energy": [2e4]}, seed=1).cells.any()
 
 
 def test_random_numbers_of_the_user_are_left_alone(saved: Path) -> None:

@@ -30,56 +30,61 @@ def model():
     return Model(encoding, ShowerEncodingConfig(), generator, config, {"recipe": "test"})
 
 
+@pytest.fixture(scope="module")
+def fast(model):
+    return pg.FastSim(model)
+
+
 def test_there_and_back(model, tmp_path):
     model.save(tmp_path / "m.safetensors")
     back = Model.load(tmp_path / "m.safetensors")
     assert back.detector == GEANT4.detector
     assert back.provenance == {"recipe": "test"}
-    first, second = (m.sample(GEANT4.conditions, seed=3) for m in (model, back))
+    first, second = (pg.FastSim(m).generate(GEANT4.conditions, seed=3) for m in (model, back))
     np.testing.assert_array_equal(first.cells, second.cells)
 
 
-def test_half_precision_takes_half_the_space(model, tmp_path):
+def test_half_precision_takes_half_the_space(model, fast, tmp_path):
     for half in (False, True):
         model.save(tmp_path / f"{half}.safetensors", half=half)
     sizes = [(tmp_path / f"{half}.safetensors").stat().st_size for half in (True, False)]
     assert sizes[0] < 0.6 * sizes[1]
     again = Model.load(tmp_path / "True.safetensors")
     assert all(p.dtype == torch.float32 for p in again.generator.parameters())
-    whole = model.sample(GEANT4.conditions, seed=3)
-    close = again.sample(GEANT4.conditions, seed=3)
+    whole = fast.generate(GEANT4.conditions, seed=3)
+    close = pg.FastSim(again).generate(GEANT4.conditions, seed=3)
     np.testing.assert_allclose(close.total_energy(), whole.total_energy(), rtol=1e-3)
     assert np.abs(close.cells - whole.cells).mean() < 0.01 * whole.cells.mean()
 
 
-def test_events_do_not_depend_on_the_batches(model):
-    whole = model.sample(GEANT4.conditions, seed=3)
-    small = model.sample(GEANT4.conditions, seed=3, batch_size=7)
+def test_events_do_not_depend_on_the_batches(fast):
+    whole = fast.generate(GEANT4.conditions, seed=3)
+    small = fast.generate(GEANT4.conditions, seed=3, batch_size=7)
     # Matrix products of other shapes round differently; a cell at the cut may appear or vanish.
     np.testing.assert_allclose(whole.total_energy(), small.total_energy(), rtol=1e-6)
     assert np.mean(np.isclose(whole.cells, small.cells, rtol=1e-3, atol=1e-2)) > 0.9999
-    later = model.sample({"energy": GEANT4.energy[100:]}, seed=3, first=100)
+    later = fast.generate({"energy": GEANT4.energy[100:]}, seed=3, first=100)
     np.testing.assert_allclose(later.total_energy(), whole.total_energy()[100:], rtol=1e-6)
 
 
-def test_seeds_differ(model):
-    first, second = (model.sample(GEANT4.conditions, seed=seed).cells for seed in (1, 2))
+def test_seeds_differ(fast):
+    first, second = (fast.generate(GEANT4.conditions, seed=seed).cells for seed in (1, 2))
     assert not np.array_equal(first, second)
 
 
-def test_given_latents_are_answered_without_chance(model):
-    drawn = model.sample(GEANT4.conditions, seed=3)
+def test_latents_are_answered_without_random_numbers(model, fast):
+    drawn = fast.generate(GEANT4.conditions, seed=3)
     z = normal_noise(3, 0, len(GEANT4), model.generator.latent)
-    np.testing.assert_array_equal(model.respond(z, GEANT4.conditions).cells, drawn.cells)
+    np.testing.assert_array_equal(fast.respond(z, GEANT4.conditions).cells, drawn.cells)
     np.testing.assert_allclose(
-        model.respond(z, GEANT4.conditions, batch_size=7).total_energy(),
+        fast.respond(z, GEANT4.conditions, batch_size=7).total_energy(),
         drawn.total_energy(),
         rtol=1e-6,
     )
     with pytest.raises(pg.errors.DataError, match=r"shape \(400, 7\), but the model needs \(N, "):
-        model.respond(z[:, :7], GEANT4.conditions)
+        fast.respond(z[:, :7], GEANT4.conditions)
     with pytest.raises(pg.errors.DataError, match=r"has shape \(400,\), not \(3,\)"):
-        model.respond(z[:3], GEANT4.conditions)
+        fast.respond(z[:3], GEANT4.conditions)
 
 
 def test_missing(tmp_path):
@@ -147,6 +152,11 @@ def test_other_people_can_read_it(model, tmp_path):
     model.save(tmp_path / "m.safetensors")
     (tmp_path / "plain").touch()
     assert (tmp_path / "m.safetensors").stat().st_mode == (tmp_path / "plain").stat().st_mode
+
+
+def test_the_number_of_events_must_be_given(fast):
+    with pytest.raises(pg.errors.ConfigError, match="number of events to generate is not given"):
+        fast.generate({})
 
 
 def test_fastsim(model, tmp_path):

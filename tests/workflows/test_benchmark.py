@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 import phys_gan as pg
 from phys_gan.cli import app
-from phys_gan.generation.fastsim import draw_conditions
+from phys_gan.generation import draw_conditions
 from phys_gan.workflows import benchmark
 
 

@@ -29,8 +29,7 @@ from phys_gan.generation.export.graph import (
     translate,
 )
 from phys_gan.generation.export.target import TARGETS, Options, Port, Target
-from phys_gan.generation.fastsim import FastSim, find_model
-from phys_gan.model import Model
+from phys_gan.model import FastSim, Model, find_model
 
 _FORMAT = "phys_gan export 1"
 _MARK = "written by phys_gan"

@@ -26,7 +26,7 @@ Arrays = tuple[NDArray[np.float32], ...]
 
 
 class Pipeline(nn.Module):
-    """Latents and conditions in physical units to cells, as :meth:`phys_gan.model.Model.respond`.
+    """Latents and conditions in physical units to cells, as :meth:`phys_gan.model.FastSim.respond`.
 
     Programs that use an exported model check nothing. Conditions outside the range of the training
     events are therefore pulled to its edge here, and cells of a calorimeter below the threshold or

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from phys_gan.detectors import Detector
 from phys_gan.errors import ConfigError, DetectorError, MissingError, RangeError
-from phys_gan.generation.fastsim import FastSim, find_model, model_card, pretrained_names
 from phys_gan.generation.plugins.particles import Incident
+from phys_gan.model import FastSim, find_model, model_card, pretrained_names
 from phys_gan.units import PARTICLES, find_particle
 
 NORMAL_INCIDENCE = 0.01

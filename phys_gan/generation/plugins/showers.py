@@ -161,7 +161,7 @@ def _showers(
             latents = noise_at(seed, noise_of[rows], detector.latent)
             latents = latents[:, : fast.model.generator.latent]
             energy = {"energy": incident.energy[rows]}
-            yield rows, fast.model.respond(latents, energy, batch_size=batch_size).cells
+            yield rows, fast.respond(latents, energy, batch_size=batch_size).cells
 
 
 def _noise_numbers(incident: Incident, numbers: int | ArrayLike, latent: int) -> NDArray[np.int64]:

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from phys_gan.detectors import Detector
 from phys_gan.encodings import Encoding
 from phys_gan.events import Events
-from phys_gan.model import Model
+from phys_gan.model import FastSim, Model
 from phys_gan.networks import Discriminator, Encoder, Generator, NetworkConfig, Sizes
 from phys_gan.training.batches import Batches
 from phys_gan.training.processes import average_gradients, broadcast, gather
@@ -142,7 +142,7 @@ class Method(ABC):
     def produce(self, model: Model, held_out: Events, seed: int) -> Events:
         """Return events of a model to compare with held-out ones, and with their weights."""
         n, weights = len(held_out), held_out.weights
-        return model.sample(held_out.conditions, seed, n=n, weights=weights)
+        return FastSim(model).generate(held_out.conditions or n, seed, weights=weights)
 
     def averaging(self, generator: Generator) -> GeneratorAverage:
         """Return the average of a generator, which begins as a copy of it."""

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from phys_gan.errors import ConfigError
 from phys_gan.events import Events
 from phys_gan.losses import cycle_consistency, identity
-from phys_gan.model import Model
+from phys_gan.model import FastSim, Model
 from phys_gan.networks import TranslatorConfig
 from phys_gan.networks.translator import Translator, TranslatorDiscriminator
 from phys_gan.training.methods.adversarial import Critic, GameConfig
@@ -181,7 +181,7 @@ class Cycle(Method):
 
     def produce(self, model: Model, held_out: Events, seed: int) -> Events:
         """Translate the held-out source events, whose energies are distributed alike."""
-        return model.translate(self.source.held_out, seed)
+        return FastSim(model).translate(self.source.held_out, seed)
 
     def parts(self) -> Mapping[str, Stateful]:
         """Return the translators and both discriminators."""

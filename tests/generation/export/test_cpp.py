@@ -68,7 +68,7 @@ def test_the_cells_are_those_of_the_model(program, exported, tmp_path, factor):
     )  # fmt: skip
     assert code == 0, error
     cells = np.fromfile(tmp_path / "cells", np.float32).reshape(N, -1)
-    expected = fast.model.respond(z, {"energy": np.full(N, np.clip(energy, low, high))})
+    expected = fast.respond(z, {"energy": np.full(N, np.clip(energy, low, high))})
     largest = expected.cells.max(axis=1)
     assert (np.abs(cells - expected.cells).max(axis=1) <= 1e-5 * largest).all()
     means = [expected.layer(k).sum((1, 2)).mean() for k in range(3)]

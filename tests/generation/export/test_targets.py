@@ -36,7 +36,7 @@ def test_generic(generic, showers):
     done, path = generic
     z = noise(showers)
     cells = answer(path, z, ENERGIES[:, None], names=["noise", "energy"])
-    close(cells, showers.respond(z, {"energy": ENERGIES}).cells)
+    close(cells, pg.FastSim(showers).respond(z, {"energy": ENERGIES}).cells)
     assert shapes(path) == [["N", z.shape[1]], ["N", 1], ["N", 36]]
     assert done.parity.worst <= 1e-5
     assert done.files == tuple(path.with_name(name) for name in ("model.onnx", "model.json",
@@ -51,7 +51,7 @@ def test_beyond_the_range_is_its_edge(generic, showers):
     asked = np.array([[0.0], [-5.0], [low / 2], [2 * high], [1e9], [np.inf]])
     cells = answer(path, z, asked, names=["noise", "energy"])
     edges = np.array([low, low, low, high, high, high])
-    close(cells, showers.respond(z, {"energy": edges}).cells)
+    close(cells, pg.FastSim(showers).respond(z, {"energy": edges}).cells)
 
 
 def test_the_sidecar_says_what_is_needed(generic, showers, tmp_path):
@@ -82,7 +82,7 @@ def test_par04(par04, showers):
     latent = z.shape[1]
     packed = np.concatenate([z, [[ENERGIES[1] / 1_024_000, 0.3, 0, 1]]], axis=1)
     assert shapes(path) == [[1, latent + 4], [1, 36]]
-    expected = showers.respond(z, {"energy": ENERGIES[1:2]}).cells * 0.033 / ENERGIES[1]
+    expected = pg.FastSim(showers).respond(z, {"energy": ENERGIES[1:2]}).cells * 0.033 / ENERGIES[1]
     expected = expected.reshape(-1, 3, 4, 3).transpose(0, 3, 2, 1).reshape(1, -1)
     close(answer(path, packed, names=["input"]), expected)
     twin = path.with_name("model-batch.onnx")
@@ -138,7 +138,7 @@ def test_fastcalosim(fastcalosim, showers):
     condition = np.array([[np.log(ENERGIES[2] / 256) / np.log(4194304 / 256), 0]])
     cells = answer(path, z / 2 + 0.5, condition, names=["Noise", "mycond"])
     assert shapes(path) == [[1, z.shape[1]], [1, 2], [1, 36]]
-    expected = showers.respond(z, {"energy": ENERGIES[2:]}).cells / ENERGIES[2]
+    expected = pg.FastSim(showers).respond(z, {"energy": ENERGIES[2:]}).cells / ENERGIES[2]
     close(cells, expected.reshape(-1, 3, 4, 3).transpose(0, 1, 3, 2).reshape(1, -1))
     # A particle at rest, and one of any energy, are no danger.
     for far in (-np.inf, 1e6):
@@ -175,7 +175,7 @@ def test_ddml(ddml, towers):
     cells = answer(path, z, np.full((1, 1, 1, 1, 1), 20.0), names=["noise", "energy"])
     latents = LatentsOfUniforms(100, towers.generator.latent)(torch.from_numpy(z).flatten(1))
     assert torch.equal(latents[0, :100], normal_quantile(torch.from_numpy(z).flatten()))
-    expected = towers.respond(latents.numpy(), {"energy": [2e4]}).cells
+    expected = pg.FastSim(towers).respond(latents.numpy(), {"energy": [2e4]}).cells
     close(cells, expected.reshape(1, 31, 32, 32)[:, :30, 1:31, 1:31])
     settings = sidecar(path)["settings"]
     assert settings["CellSizeX"] == 5
@@ -201,7 +201,7 @@ def test_galsim(galsim, galaxies):
         "noise": np.array([0.03, 0.05, 0.09]),
     }
     stamps = answer(path, z, *conditions.values(), names=["random_normal", *conditions])
-    close(stamps, galaxies.respond(z, conditions).cells)
+    close(stamps, pg.FastSim(galaxies).respond(z, conditions).cells)
     assert stamps.shape == (3, 32, 32)
     assert shapes(path) == [["N", latent], ["N"], ["N"], ["N"], ["N"], ["N", 32, 32]]
     attributes = onnxruntime.InferenceSession(path).get_modelmeta().custom_metadata_map

@@ -82,7 +82,7 @@ def test_wrong_use(tmp_path):
     with pytest.raises(ConfigError, match="none to translate; add --source FILE"):
         run(tmp_path / "a", source=())
     fast = pg.FastSim.load(run(tmp_path / "b", "training.events=64"))
-    with pytest.raises(ConfigError, match="translates events, and generates none"):
+    with pytest.raises(ConfigError, match="translates events and does not generate them"):
         fast.generate({"energy": [5e4]})
     other = pg.simulate(pg.load_detector("calochallenge-2"), 5)
     with pytest.raises(pg.errors.DetectorError, match="calochallenge-2"):

@@ -148,6 +148,6 @@ def test_it_learns_the_ring_without_conditions(tmp_path):
     events = simulate_toy("toy-ring", 5000)
     recipe = pg.load_recipe(tmp_path / "ring.toml")
     model = train(recipe, events[:4500], events[4500:], tmp_path / "run", lambda a, b: 0.5)
-    points = pg.FastSim.load(model).model.sample({}, 1, n=2500).cells
+    points = pg.FastSim.load(model).generate(2500, 1).cells
     assert count_modes(points, TOYS["toy-ring"]).modes_hit == 8
     assert np.abs(np.hypot(*points.T) - 2).mean() < 0.3

@@ -63,7 +63,7 @@ def test_generating_and_a_model_there_and_back(tmp_path):
     np.testing.assert_array_equal(copy.generate(conditions, seed=4).cells, whole.cells)
     small = fast.generate(conditions, seed=4, batch_size=7)
     np.testing.assert_allclose(small.total_energy(), whole.total_energy(), rtol=1e-5)
-    with pytest.raises(ConfigError, match="generates events, and translates none"):
+    with pytest.raises(ConfigError, match="generates events and does not translate"):
         fast.translate(GEANT4[:5])
 
 

@@ -7,7 +7,7 @@ from phys_gan.detectors import load_detector
 from phys_gan.encodings import ImageEncoding, ShowerEncoding, build_encoding
 from phys_gan.encodings.image import ImageEncodingConfig
 from phys_gan.errors import ConfigError, MissingError
-from phys_gan.generation.fastsim import draw_conditions
+from phys_gan.generation import draw_conditions
 from phys_gan.simulation import simulate
 
 
