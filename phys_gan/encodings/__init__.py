@@ -1,4 +1,4 @@
-"""Physical units to what a network likes, and back; the fitted state is saved with the model."""
+"""Physical events to network tensors and back; the fitted state is saved with the model."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ AnyEncodingConfig = Annotated[
 
 
 def build_encoding(config: AnyEncodingConfig, detector: Detector) -> Encoding:
-    """Build the encoding that a configuration describes; it still has to be fitted or loaded."""
+    """Build the encoding that a configuration describes, to be fitted or loaded."""
     match config:
         case ShowerEncodingConfig():
             return ShowerEncoding(detector, config)

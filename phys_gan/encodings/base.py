@@ -1,22 +1,21 @@
-"""What every encoding does: physical cells and conditions to what a network likes, and back."""
+"""Encoding: physical cells and conditions to network tensors, and back."""
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 import torch
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
 
 from phys_gan.detectors import Detector
 from phys_gan.errors import ConfigError, DataError, DetectorError, MissingError, RangeError
 from phys_gan.events import Events
-
-__all__ = ["Encoding", "EncodingConfig", "require_showers", "scaled"]
 
 
 class EncodingConfig(BaseModel):
@@ -38,13 +37,14 @@ class Encoding(nn.Module, ABC):
     Arguments:
         detector: The detector whose cells are encoded.
         config: Options of this encoding.
-        named: The conditions that networks are told, by name.
+        named: Names of the conditions that networks depend on.
 
     Attributes:
-        logarithmic: Conditions of which networks are told the logarithm alone.
-        margin: How far beyond the training events conditions may lie, as a share.
-        n_globals: Numbers per event in front of the cells.
-        n_conditions: Numbers per event that tell the networks the conditions.
+        logarithmic: Conditions of which networks get only the logarithm.
+        margin: How far beyond those of the training events conditions may lie, as a fraction.
+        n_globals: Numbers about the whole event.
+        n_conditions: Numbers that encode the conditions of an event.
+        ranges: Smallest and largest value of each condition in the training events, (n_named, 2).
     """
 
     margin = 0.05
@@ -58,7 +58,7 @@ class Encoding(nn.Module, ABC):
     ) -> None:
         super().__init__()
         self.detector, self.config, self.named = detector, config, tuple(named)
-        # Double precision, so that the edges of the range belong to it.
+        # Double precision, so that a range contains its ends.
         self.register_buffer("ranges", torch.zeros(len(self.named), 2, dtype=torch.float64))
 
     @property
@@ -71,7 +71,7 @@ class Encoding(nn.Module, ABC):
         """Smallest and largest incident energy [MeV] of the training events, (2,).
 
         Raises:
-            MissingError: The networks are not told the incident energy.
+            MissingError: The incident energy is not a condition.
         """
         if "energy" not in self.named:
             raise MissingError(
@@ -82,14 +82,14 @@ class Encoding(nn.Module, ABC):
         return self.ranges[self.named.index("energy")]
 
     def fit(self, events: Events, seed: int = 0) -> Self:
-        """Learn the scales from training events.
+        """Set the scales from training events.
 
-        Of events with weights the scales are those of as many that are drawn by them. The ranges
-        of conditions are those of all events that have any weight.
+        Events with weights are resampled by them first; the ranges of conditions are those of all
+        events whose weight is not 0.
 
         Arguments:
             events: The training events.
-            seed: Seed of the draw, where they have weights.
+            seed: Seed of the resampling.
 
         Raises:
             MissingError: The events lack a condition.
@@ -98,16 +98,17 @@ class Encoding(nn.Module, ABC):
         """
         self.require_detector(events.detector)
         drawn = events.resampled(seed)
-        for row, name in enumerate(self.named):
-            values = _counting(events, name)
-            self.ranges[row] = torch.tensor([values.min(), values.max()])
+        self.ranges.copy_(torch.tensor([math.inf, -math.inf]))
+        self.widen(events)
         self._fit(drawn)
         return self
 
     def widen(self, events: Events) -> None:
-        """Take the conditions of further events, such as held-out ones, into the ranges."""
+        """Extend the ranges of conditions by further events, such as held-out ones."""
         for row, name in enumerate(self.named):
-            values = _counting(events, name)
+            values = events.condition(name)
+            if events.weights is not None:
+                values = values[events.weights > 0]
             low, high = self.ranges[row].tolist()
             self.ranges[row] = torch.tensor(
                 [min(low, values.min()), max(high, values.max())], dtype=torch.float64
@@ -115,10 +116,10 @@ class Encoding(nn.Module, ABC):
 
     @abstractmethod
     def _fit(self, events: Events) -> None:
-        """Learn what the concrete encoding needs."""
+        """Set the scales of a concrete encoding."""
 
     def require_detector(self, detector: Detector) -> None:
-        """Raise DetectorError unless ``detector`` has the cells that this encoding is for."""
+        """Raise DetectorError unless ``detector`` has the cells of this encoding."""
         if not detector.same_cells(self.detector):
             raise DetectorError(
                 f"the events belong to detector '{detector.name}' ({detector.n_cells} cells), but "
@@ -145,7 +146,7 @@ class Encoding(nn.Module, ABC):
 
         Raises:
             MissingError: A condition is missing.
-            DataError: A condition has not n values.
+            DataError: A condition does not have n values.
             RangeError: A value lies outside the range of the training events by more than 5 %
                 (of an energy, of the width of any other range).
         """
@@ -180,7 +181,7 @@ class Encoding(nn.Module, ABC):
         return self._encode_conditions(named)
 
     def allowed(self, name: str, low: float, high: float) -> tuple[float, float]:
-        """Return which values of a condition may be asked for, given those of the training events.
+        """Return the range that a condition may have, given its range in the training events.
 
         A finite sample does not reach the ends of the spectrum that it was drawn from.
         """
@@ -200,7 +201,7 @@ class Encoding(nn.Module, ABC):
             ConfigError: The encoding is not one of showers.
         """
         raise ConfigError(
-            f"the encoding '{type(self).__name__}' knows no incident energy",
+            f"the encoding '{type(self).__name__}' has no incident energy",
             remedy="leave out what compares with it, such as method.energy_weight",
         )
 
@@ -209,7 +210,7 @@ class Encoding(nn.Module, ABC):
         """Encode cells (N, n_cells) in the detector's unit; differentiable."""
 
     def physical(self, encoded: Tensor, conditions: Tensor) -> Tensor:
-        """Return events with their cells in the detector's unit behind the numbers in front.
+        """Return events as rows of their globals and of cells in the detector's unit.
 
         Arguments:
             encoded: Encoded events, or the raw output of a network, (N, n_numbers).
@@ -226,29 +227,15 @@ class Encoding(nn.Module, ABC):
     def constrain(self, raw: Tensor, conditions: Tensor) -> Tensor:
         """Map any output of a network to an encoded event that is physical; differentiable.
 
-        ``encode(decode(constrain(raw))) = constrain(raw)``: so a discriminator sees generated
-        events exactly as it sees real ones.
+        ``encode(decode(constrain(raw))) = constrain(raw)``: a discriminator gets generated events
+        encoded exactly as real ones are.
         """
-
-    def describe(self) -> dict[str, Any]:
-        """Return the configuration, from which the encoding is built again."""
-        return self.config.model_dump()
-
-
-def _counting(events: Events, name: str) -> NDArray[np.float64]:
-    """Return a condition of the events that count."""
-    values = events.condition(name)
-    return values if events.weights is None else values[events.weights > 0]
 
 
 def scaled(values: Tensor, low: Tensor, high: Tensor, least: float = 1e-12) -> Tensor:
     """Scale values so that low ... high becomes -1 ... 1.
 
-    Arguments:
-        values: The values.
-        low: The lower end of their range.
-        high: The upper end.
-        least: Half of a range is taken as no less, so that one value alone has a scale too.
+    Half the range is at least ``least``, so that a single value has a scale, too.
     """
     return (values - (low + high) / 2) / ((high - low) / 2).clamp_min(least)
 
@@ -257,7 +244,7 @@ def require_showers(detector: Detector) -> None:
     """Raise DetectorError unless the detector has layers along a shower."""
     if detector.kind != "calorimeter":
         raise DetectorError(
-            f"'{detector.name}' is no calorimeter, but this encoding is for showers",
+            f"'{detector.name}' is not a calorimeter, but this encoding is for showers",
             remedy="choose encoding.kind = 'standard'",
             value=detector.name,
         )

@@ -1,8 +1,8 @@
-"""How the energy of a cell becomes a number that networks like, and back.
+"""Energies of cells, and features of whole showers, as numbers for networks, and back.
 
-Normal scores that depend on energy: any feature becomes N(0, 1) at any incident energy.
-
-Cells as normal scores among cells of the same kind at the same incident energy.
+Cells are logarithms, or normal scores among equivalent cells; features are normal scores. A normal
+score is the quantile of a value, at the incident energy of its event, in the scale of a standard
+normal distribution: quantile functions are tabulated at knots in t = ln E, and linear in between.
 """
 
 from __future__ import annotations
@@ -18,15 +18,20 @@ from torch import Tensor, nn
 from phys_gan.detectors import Detector
 from phys_gan.errors import ConfigError
 
-__all__ = ["CellMap", "ConditionalQuantiles", "LogarithmicCells", "ScoreCells", "between"]
+# Cells times levels that are compared at once.
+_MOST_COMPARED = 2**24
+_MOST_KINDS = 5_000
+# Keeps the slope of a square root at zero finite.
+_EPSILON = 1e-4
+_TOP = (1 + _EPSILON) ** 0.5 - _EPSILON**0.5
 
 
 class CellMap(nn.Module, ABC):
-    """Map energies of cells to numbers of which an empty cell is zero, and back."""
+    """Map energies of cells to numbers, 0 for an empty cell, and back."""
 
     @abstractmethod
     def fit(self, cells: NDArray[np.float32], t: NDArray[np.float64]) -> None:
-        """Learn from cells (N, n_cells) [MeV] of events at t = ln E (N,); some cell is hit."""
+        """Set scales from cells (N, n_cells) [MeV] of events at t = ln E (N,); some cell is hit."""
 
     @abstractmethod
     def encode(self, cells: Tensor, t: Tensor) -> Tensor:
@@ -45,7 +50,7 @@ class LogarithmicCells(CellMap):
 
     Arguments:
         detector: The detector.
-        soft_quantile: The scale s, as a quantile of the cells that are hit.
+        soft_quantile: The scale s, as a quantile of the hits.
     """
 
     soft: Tensor
@@ -58,7 +63,7 @@ class LogarithmicCells(CellMap):
             self.register_buffer(name, torch.ones(()))
 
     def fit(self, cells: NDArray[np.float32], t: NDArray[np.float64]) -> None:
-        """Learn the scale and the largest energy."""
+        """Set the scale and the largest energy."""
         hits = cells[cells > self.threshold]
         self.soft.fill_(float(np.quantile(hits, self.soft_quantile)))
         self.top.fill_(float(hits.max()))
@@ -79,8 +84,8 @@ class ConditionalQuantiles(nn.Module):
     .. math:: z = \Phi^{-1}(F(v \mid t)), \qquad v = F^{-1}(\Phi(z) \mid t)
 
     The quantile function is tabulated at ``n_knots`` values of t = ln E and ``n_levels`` normal
-    scores, linear in between. Around each knot it is estimated from the nearest events after a
-    local linear trend in t is taken out, so that the width of the window adds no width.
+    scores. Around each knot it is estimated from the nearest events after a local linear trend in t
+    is subtracted, so that the width of the window does not widen the distribution.
 
     Arguments:
         n_features: Number of features F.
@@ -101,10 +106,10 @@ class ConditionalQuantiles(nn.Module):
         self.register_buffer("table", torch.zeros(n_knots, n_features, n_levels))
 
     def fit(self, features: NDArray[np.float64], t: NDArray[np.float64]) -> None:
-        """Learn the quantile functions from features (N, F) of events at t (N,)."""
+        """Tabulate the quantile functions of features (N, F) of events at t (N,)."""
         n_knots, n_features, n_levels = self.table.shape
         knots = np.quantile(t, np.linspace(0, 1, n_knots))
-        # A sample at one energy has one distribution: knots a hair apart keep the formulas finite.
+        # Where all events have one energy, knots slightly apart keep the formulas finite.
         knots = np.maximum.accumulate(knots + 1e-6 * np.arange(n_knots))
         levels = ndtr(np.linspace(-self.reach, self.reach, n_levels))
         window = max(len(t) * 2 // n_knots, min(len(t), 50))
@@ -116,7 +121,7 @@ class ConditionalQuantiles(nn.Module):
             for f in range(n_features):
                 values = features[near, f]
                 table[k, f] = np.quantile(values - _slope(shift, values) * shift, levels)
-        # Without a trend at point masses (an empty layer), the mass itself must stay reachable.
+        # The trend must not move point masses, such as empty layers, out of reach.
         table = np.clip(table, features.min(axis=0)[:, None], features.max(axis=0)[:, None])
         self.knots.copy_(torch.from_numpy(knots))
         self.table.copy_(torch.from_numpy(table))
@@ -132,7 +137,7 @@ class ConditionalQuantiles(nn.Module):
         right = curves.gather(-1, low + 1).squeeze(-1)
         part = ((features - left) / (right - left).clamp_min(1e-30)).clamp(0, 1)
         position = low.squeeze(-1) + part
-        # Within a point mass every level is equally right: take the middle one.
+        # Within a point mass all levels are equivalent: take the middle one.
         tied = not_above - below > 1
         position = torch.where(tied, (below + not_above - 1) / 2, position)
         return position * (2 * self.reach / (n_levels - 1)) - self.reach
@@ -158,9 +163,9 @@ class ConditionalQuantiles(nn.Module):
 
 
 def between(knots: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the knot below each t, (N,), and how far t is from there to the next one, 0 to 1.
+    """Return the knot below each t, (N,), and the fraction of the way to the next one, 0 to 1.
 
-    Beyond the outermost of the knots (K,) what holds there goes on.
+    Beyond the outermost of the knots (K,) the fraction stays at 0 or 1.
     """
     low = (torch.searchsorted(knots, t.contiguous(), right=True) - 1).clamp(0, len(knots) - 2)
     part = (t - knots[low]) / (knots[low + 1] - knots[low])
@@ -169,36 +174,28 @@ def between(knots: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
 
 def _slope(shift: NDArray[np.float64], values: NDArray[np.float64]) -> float:
     """Return the least-squares slope; 0 where the events share one energy."""
-    spread = shift - shift.mean()
-    norm = float(spread @ spread)
-    return float(spread @ values) / norm if norm > 1e-12 else 0.0
-
-
-_MOST_COMPARED = 2**24
-"""Cells times levels that are compared at once."""
-_MOST_KINDS = 5_000
-_EPSILON = 1e-4
-"""Keeps the slope of a square root at zero finite."""
-_TOP = (1 + _EPSILON) ** 0.5 - _EPSILON**0.5
+    centred = shift - shift.mean()
+    norm = float(centred @ centred)
+    return float(centred @ values) / norm if norm > 1e-12 else 0.0
 
 
 class ScoreCells(CellMap):
-    r"""Encode a cell as the normal score of its energy, among equal cells at this incident energy.
+    r"""Encode a cell as the normal score of its energy among equivalent cells at this energy E.
 
     .. math:: y = \Phi^{-1}(F(e \mid E)) - \Phi^{-1}(p_0(E))
 
-    with F the distribution of the energies of a cell and p_0 its probability to be empty. A cell
-    is then a Gaussian that is cut at zero: what a censored likelihood supposes holds for
-    each cell by itself, and what is left to learn is how cells depend on each other.
+    with F the distribution of the energy of a cell and p_0 its probability to be empty. A cell is
+    then a Gaussian that is censored at zero: the assumption of a censored likelihood holds for each
+    cell by itself, and what is left to learn is how cells depend on each other.
 
-    Cells that the symmetries of the detector exchange share a distribution. It is tabulated at
-    ``n_knots`` values of ln E, and linear in between; levels are denser toward empty cells.
+    Cells that the symmetries of the detector exchange share a distribution, tabulated at
+    ``n_knots`` values of ln E; levels are denser toward empty cells.
 
     Arguments:
         detector: The detector.
         n_knots: Incident energies K of the table.
         n_levels: Levels Q of the table.
-        reach: Normal score where it ends.
+        reach: Largest normal score of the table.
 
     Raises:
         ConfigError: The detector has more than 5,000 kinds of cells.
@@ -232,18 +229,18 @@ class ScoreCells(CellMap):
                 value=n_orbits,
                 constraint=_MOST_KINDS,
             )
-        # Not in the state: the detector knows them.
+        # Not in the state, because they follow from the detector.
         self.register_buffer("orbits", torch.from_numpy(detector.orbits), persistent=False)
         self.register_buffer("knots", torch.linspace(0.0, 1.0, n_knots))
         self.register_buffer("empty", torch.zeros(n_knots, n_orbits))
         self.register_buffer("table", torch.zeros(n_knots, n_orbits, n_levels))
 
     def fit(self, cells: NDArray[np.float32], t: NDArray[np.float64]) -> None:
-        """Learn the distribution of each kind of cell."""
+        """Tabulate the distribution of each kind of cell."""
         n_knots, n_orbits, _ = self.table.shape
-        share = np.linspace(0, 1, n_knots)
-        # Neither few events at low energies nor few energies may be alone: half of each.
-        knots = (np.quantile(t, share) + t.min() + share * np.ptp(t)) / 2
+        # Midway between knots with equal numbers of events and knots at equal distances.
+        level = np.linspace(0, 1, n_knots)
+        knots = (np.quantile(t, level) + t.min() + level * np.ptp(t)) / 2
         knots += 1e-6 * np.arange(n_knots)
         orbits = self.orbits.numpy()
         members = [np.flatnonzero(orbits == k) for k in range(n_orbits)]
@@ -264,12 +261,12 @@ class ScoreCells(CellMap):
         """Return the score of an empty cell and ln(energy) at each level.
 
         Arguments:
-            values: Energies of equal cells (N, M), the nearest events first.
-            floor: Logarithm of the smallest energy of any cell.
+            values: Energies of equivalent cells (N, M), the nearest events first.
+            floor: Logarithm of the smallest energy of any hit.
         """
         hit = values > self.threshold
         n, m = values.shape
-        # As few events as are needed to know it, because it changes with energy.
+        # As few events as the statistics allows, because the probability changes with energy.
         window = max(n // 40, min(n, 2000 // m, n // 10), 1)
         empty = 1 - (hit[:window].sum() + 0.5) / (window * m + 1)
         start = float(np.clip(ndtri(empty), -self.reach, self.reach - 0.5))
@@ -282,7 +279,7 @@ class ScoreCells(CellMap):
         last = int(np.searchsorted(count, min(count[-1], max(400, int(count[window - 1])))))
         logs = np.sort(np.log(values[: last + 1][hit[: last + 1]].astype(np.float64)))
         curve = np.quantile(logs, within)
-        # Beyond the outermost events the tail goes on like that of a Gaussian.
+        # Beyond the outermost events the tail continues like that of a Gaussian.
         known = within <= 1 - 2 / (len(logs) + 1)
         if known.sum() > 3 and not known.all():
             end = int(known.sum()) - 1
@@ -293,7 +290,7 @@ class ScoreCells(CellMap):
 
     def encode(self, cells: Tensor, t: Tensor) -> Tensor:
         """Map energies (N, n_cells) [MeV] to numbers >= 0."""
-        # Every cell is compared with all levels: what that takes is bounded.
+        # Every cell is compared with all levels: this bounds the memory.
         rows = max(1, _MOST_COMPARED // (cells.shape[1] * self.n_levels))
         parts = zip(cells.split(rows), t.split(rows), strict=True)
         return torch.cat([self._encode(*part) for part in parts])
@@ -315,8 +312,9 @@ class ScoreCells(CellMap):
         right = curves.gather(-1, after).squeeze(-1)
         inside = ((logs - left) / (right - left).clamp_min(5e-3)).clamp(0, 1)
         position = (after.squeeze(-1) - 1 + inside) / (self.n_levels - 1)
-        # A hit is never as good as empty, also when it is as small as any.
-        numbers = (self.reach - start) * _position_to_share(position).clamp_min(1e-6)
+        # A hit is never encoded as empty, however small.
+        level = (position * _TOP + _EPSILON**0.5).square() - _EPSILON
+        numbers = (self.reach - start) * level.clamp_min(1e-6)
         return torch.where(hit, numbers, torch.zeros_like(numbers))
 
     def decode(self, numbers: Tensor, t: Tensor) -> Tensor:
@@ -324,7 +322,7 @@ class ScoreCells(CellMap):
         low, part = between(self.knots, t.to(self.knots.dtype))
         first = low * self.empty.shape[1]
         if torch.compiler.is_compiling():
-            # In a graph that has one shape, all cells are looked up.
+            # In a graph of fixed shapes, all cells are looked up.
             each = (first[:, None] + self.orbits, part[:, None].expand_as(numbers))
             energies = self._energies(*(values.flatten() for values in (numbers, *each)))
             return torch.where(numbers > 0, energies.view_as(numbers), torch.zeros_like(numbers))
@@ -342,12 +340,12 @@ class ScoreCells(CellMap):
         Arguments:
             numbers: Encoded hits, (M,).
             rows: Row of the table for each hit, at the knot below, (M,).
-            part: How far each event is from that knot to the next one, (M,).
+            part: Fraction of the way from that knot to the next one, (M,).
         """
         n_orbits = self.empty.shape[1]
         start = torch.lerp(_pick(self.empty, rows), _pick(self.empty, rows + n_orbits), part)
-        share = (numbers / (self.reach - start)).clamp(0, 1)
-        position = _share_to_position(share) * (self.n_levels - 1)
+        level = (numbers / (self.reach - start)).clamp(0, 1)
+        position = ((level + _EPSILON).sqrt() - _EPSILON**0.5) / _TOP * (self.n_levels - 1)
         before = position.detach().long().clamp(0, self.n_levels - 2)
         inside = position - before
         index = rows * self.n_levels + before
@@ -362,13 +360,3 @@ class ScoreCells(CellMap):
 def _pick(table: Tensor, index: Tensor) -> Tensor:
     """Return ``table.flatten()[index]``, three times as fast."""
     return table.flatten().index_select(0, index.flatten()).view_as(index)
-
-
-def _share_to_position(share: Tensor) -> Tensor:
-    position: Tensor = ((share + _EPSILON).sqrt() - _EPSILON**0.5) / _TOP
-    return position
-
-
-def _position_to_share(position: Tensor) -> Tensor:
-    share: Tensor = (position * _TOP + _EPSILON**0.5).square() - _EPSILON
-    return share

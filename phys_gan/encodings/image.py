@@ -1,4 +1,10 @@
-"""The encoding of images: pixels on an asinh scale, conditions as they are spread."""
+"""The encoding of images: pixels on an asinh scale.
+
+References:
+    A Modified Magnitude System that Produces Well-Behaved Magnitudes, Colors, and Errors Even for
+    Low Signal-to-Noise Ratio Measurements (Lupton, Gunn and Szalay, 1999), Eq. 3,
+    https://arxiv.org/abs/astro-ph/9903081
+"""
 
 from __future__ import annotations
 
@@ -16,10 +22,8 @@ from phys_gan.encodings.base import Encoding, EncodingConfig, scaled
 from phys_gan.errors import DetectorError, RangeError
 from phys_gan.events import Events
 
-__all__ = ["ImageEncoding", "ImageEncodingConfig"]
-
+# Pixels may be e^3 = 20 times as bright as the brightest of the training events.
 _HEADROOM = 3.0
-"""e^3 = 20 times."""
 _TOP = 80.0
 _SAMPLE = 2000
 
@@ -28,8 +32,8 @@ class ImageEncodingConfig(EncodingConfig):
     """Options of :class:`ImageEncoding`.
 
     Attributes:
-        conditions: Names of the conditions that the networks are told.
-        logarithmic: Those of them that are told as logarithms.
+        conditions: Names of the conditions.
+        logarithmic: Those of them that are encoded as logarithms.
         angles: Those of them that are angles [rad] of axes, so that a turn by pi changes nothing.
         softening: Where the scale turns from linear to logarithmic, in units of the noise of a
             pixel. Networks add noise to encoded pixels: where these are not linear, it gets tails
@@ -46,14 +50,14 @@ class ImageEncodingConfig(EncodingConfig):
     def _known(self) -> ImageEncodingConfig:
         for name in (*self.logarithmic, *self.angles):
             if name not in self.conditions:
-                raise ValueError(f"'{name}' is none of encoding.conditions")
+                raise ValueError(f"'{name}' is not one of encoding.conditions")
         if both := set(self.logarithmic) & set(self.angles):
             raise ValueError(f"'{both.pop()}' cannot be both logarithmic and an angle")
         return self
 
     @property
     def references(self) -> tuple[str, ...]:
-        """The scale is that of asinh magnitudes."""
+        """Asinh magnitudes."""
         return ("lupton1999asinh",)
 
 
@@ -65,18 +69,13 @@ class ImageEncoding(Encoding):
     with one softening s per band: a multiple of the noise of a pixel, which is the median over
     images of 1.4826 times the median absolute deviation of the pixels at the border. Nothing is
     subtracted or cut: the background, and noise below zero, are kept. Pixels end at 20 times the
-    largest of the training events, so that whatever a network puts out is finite.
+    brightest of the training events, so that any output of a network is finite.
 
-    Networks see conditions scaled to -1 ... 1, some of them as logarithms, and an angle phi as
+    Conditions are scaled to -1 ... 1, some of them as logarithms; an angle phi becomes
     (cos 2 phi, sin 2 phi).
 
-    References:
-        A Modified Magnitude System that Produces Well-Behaved Magnitudes, Colors, and Errors Even
-        for Low Signal-to-Noise Ratio Measurements (Lupton, Gunn and Szalay, 1999), Eq. 3,
-        https://arxiv.org/abs/astro-ph/9903081
-
     Raises:
-        DetectorError: The detector is no image.
+        DetectorError: The detector is not an image.
 
     Example:
         >>> from phys_gan.detectors import load_detector
@@ -91,13 +90,14 @@ class ImageEncoding(Encoding):
     def __init__(self, detector: Detector, config: ImageEncodingConfig | None = None) -> None:
         if not detector.is_image:
             raise DetectorError(
-                f"'{detector.name}' is no image, but this encoding is for images",
+                f"'{detector.name}' is not an image, but this encoding is for images",
                 remedy="choose encoding.kind = 'shower' for calorimeters, 'standard' for points",
                 value=detector.name,
             )
         config = config or ImageEncodingConfig()
         super().__init__(detector, config, config.conditions)
-        self.options, self.logarithmic = config, config.logarithmic
+        self.logarithmic, self.angles = config.logarithmic, config.angles
+        self.softening = config.softening
         self.n_conditions = len(config.conditions) + len(config.angles)
         self.register_buffer("soft", torch.ones(detector.n_layers))
         self.register_buffer("top", torch.full((detector.n_layers,), _TOP))
@@ -107,11 +107,11 @@ class ImageEncoding(Encoding):
         for k, image in enumerate(images):
             noise = _border_noise(image[:_SAMPLE])
             if not noise:
-                # A background without noise: the scale of what there is.
+                # A background without noise: the scale of the pixels themselves.
                 noise = float(np.abs(image).mean()) or 1.0
-            self.soft[k] = self.options.softening * noise
+            self.soft[k] = self.softening * noise
             self.top[k] = math.asinh(float(np.abs(image).max()) / float(self.soft[k]))
-        for name in self.options.logarithmic:
+        for name in self.logarithmic:
             low = float(self.ranges[self.named.index(name), 0])
             if low <= 0:
                 raise RangeError(
@@ -122,10 +122,10 @@ class ImageEncoding(Encoding):
                 )
 
     def allowed(self, name: str, low: float, high: float) -> tuple[float, float]:
-        """Allow any angle."""
-        if name in self.options.angles:
+        """Return the range that a condition may have: any angle, logarithmic margins."""
+        if name in self.angles:
             return -math.inf, math.inf
-        if name in self.options.logarithmic:
+        if name in self.logarithmic:
             margin = (high / low) ** self.margin
             return low / margin, high * margin
         return super().allowed(name, low, high)
@@ -135,10 +135,10 @@ class ImageEncoding(Encoding):
         for row, name in enumerate(self.named):
             # Tensors throughout, so that the encoding can be exported.
             values, (low, high) = named[name], self.ranges[row].unbind()
-            if name in self.options.angles:
+            if name in self.angles:
                 columns += [torch.cos(2 * values), torch.sin(2 * values)]
                 continue
-            if name in self.options.logarithmic:
+            if name in self.logarithmic:
                 values, low, high = values.log(), low.log(), high.log()
             columns.append(scaled(values, low, high))
         return torch.stack(columns, dim=1).float()
@@ -152,7 +152,7 @@ class ImageEncoding(Encoding):
         return torch.sinh(self.constrain(encoded, conditions)) * self._per_pixel(self.soft)
 
     def constrain(self, raw: Tensor, conditions: Tensor) -> Tensor:
-        """Keep pixels within 20 times the largest that was ever seen, so that they stay finite."""
+        """Limit pixels to 20 times the brightest of the training events."""
         top = self._per_pixel(self.top + _HEADROOM)
         return raw.clamp(-top, top)
 

@@ -1,8 +1,14 @@
-"""The default encoding of showers: total response, layer fractions and cells handled apart."""
+"""The default encoding of showers: response, layer fractions and cells, each on a scale of its own.
+
+References:
+    CaloFlow: Fast and Accurate Generation of Calorimeter Showers with Normalizing Flows (Krause and
+    Shih, 2021), Eq. 6 (layer fractions), https://arxiv.org/abs/2106.05285
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import groupby
 from typing import Literal
 
 import numpy as np
@@ -16,8 +22,6 @@ from phys_gan.encodings.cells import CellMap, ConditionalQuantiles, LogarithmicC
 from phys_gan.errors import DataError
 from phys_gan.events import Events
 
-__all__ = ["ShowerEncoding", "ShowerEncodingConfig"]
-
 _EDGE = 1e-6
 
 
@@ -27,10 +31,10 @@ class ShowerEncodingConfig(EncodingConfig):
     Attributes:
         n_knots: Energies at which the response and the layer fractions are tabulated.
         n_levels: Quantile levels of those tables.
-        cells: How cells are encoded: as logarithms, or as normal scores among equal cells at the
-            same energy.
-        soft_quantile: The cell energy where the logarithm sets in, as a quantile of the hit cells.
-        cut_quantile: Cells below this quantile of the hit cells are not generated.
+        cells: How cells are encoded: as logarithms, or as normal scores among equivalent cells at
+            the same energy.
+        soft_quantile: The cell energy where the logarithm sets in, as a quantile of the hits.
+        cut_quantile: Cells below this quantile of the hits are not generated.
     """
 
     kind: Literal["shower"] = "shower"
@@ -42,23 +46,23 @@ class ShowerEncodingConfig(EncodingConfig):
 
     @property
     def references(self) -> tuple[str, ...]:
-        """The layer sharing is CaloFlow's."""
+        """CaloFlow, for the layer fractions."""
         return ("krause2021caloflow",)
 
 
 class ShowerEncoding(Encoding):
-    r"""Encode a shower as response, layer sharing and cells.
+    r"""Encode a shower as response, layer fractions and cells.
 
     With E the incident energy, E_k that of layer k and e_c that of cell c:
 
     * response: the normal score of r = (sum_k E_k) / E at this E;
-    * sharing: for every layer but the last, the normal score of the logit of
-      u_k = E_k / sum_{j >= k} E_j at this E (the recursion of CaloFlow, arXiv:2106.05285, Eq. 6);
+    * layer fractions: for every layer but the last, the normal score of the logit of
+      u_k = E_k / sum_{j >= k} E_j at this E;
     * cells: logarithms or normal scores, see :class:`~phys_gan.encodings.cells.LogarithmicCells`
       and :class:`~phys_gan.encodings.cells.ScoreCells`.
 
     Decoding makes the cells of each layer add up to E_k exactly, so the energies are right
-    whatever the cells are. A network sees the conditions as (ln E scaled to -1 ... 1, E / E_max).
+    whatever the cells are. The conditions are (ln E scaled to -1 ... 1, E / E_max).
 
     Example:
         >>> from phys_gan.detectors import load_detector
@@ -73,7 +77,7 @@ class ShowerEncoding(Encoding):
         require_showers(detector)
         config = config or ShowerEncodingConfig()
         super().__init__(detector, config)
-        self.options = config
+        self.cut_quantile = config.cut_quantile
         self.n_globals = detector.n_layers
         self.quantiles = ConditionalQuantiles(self.n_globals, config.n_knots, config.n_levels)
         self.register_buffer("cut", torch.ones(()))
@@ -82,17 +86,14 @@ class ShowerEncoding(Encoding):
             self.cells = ScoreCells(detector, config.n_knots)
         else:
             self.cells = LogarithmicCells(detector, config.soft_quantile)
-        # Neighbouring layers of equal size are handled as one block (N, layers, cells).
+        # Adjacent layers of equal size form one block (N, layers, cells).
         self._blocks: list[tuple[slice, slice, int]] = []
         first = 0
-        for k in range(1, detector.n_layers + 1):
-            if (
-                k == detector.n_layers
-                or detector.layers[k].n_cells != detector.layers[first].n_cells
-            ):
-                cells = slice(detector.offsets[first], detector.offsets[k])
-                self._blocks.append((slice(first, k), cells, detector.layers[first].n_cells))
-                first = k
+        for size, layers in groupby(layer.n_cells for layer in detector.layers):
+            last = first + len(list(layers))
+            cells = slice(detector.offsets[first], detector.offsets[last])
+            self._blocks.append((slice(first, last), cells, size))
+            first = last
 
     def _fit(self, events: Events) -> None:
         hits = events.cells[events.cells > self.detector.threshold]
@@ -101,7 +102,7 @@ class ShowerEncoding(Encoding):
                 "no cell of the training events is above the threshold",
                 remedy="check the unit of the cells and the threshold of the detector",
             )
-        cut = float(np.quantile(hits, self.options.cut_quantile))
+        cut = float(np.quantile(hits, self.cut_quantile))
         self.cut.fill_(max(cut, self.detector.threshold))
         self.cells.fit(events.cells, np.log(events.energy))
         layers = torch.from_numpy(events.layer_energies())
@@ -110,19 +111,19 @@ class ShowerEncoding(Encoding):
         self.quantiles.fit(features.numpy(), np.log(events.energy))
 
     def _features(self, layers: Tensor, energy: Tensor) -> Tensor:
-        """Turn layer energies (N, n_layers) into response and logits (N, n_layers)."""
+        """Map layer energies (N, n_layers) to response and logits (N, n_layers)."""
         behind = layers.flip(1).cumsum(1).flip(1)
         response = behind[:, :1] / energy[:, None]
-        share = layers[:, :-1] / behind[:, :-1].clamp_min(1e-30)
-        return torch.cat([response, torch.log((share + _EDGE) / (1 - share + _EDGE))], dim=1)
+        fraction = layers[:, :-1] / behind[:, :-1].clamp_min(1e-30)
+        return torch.cat([response, torch.log((fraction + _EDGE) / (1 - fraction + _EDGE))], dim=1)
 
     def _layer_energies(self, features: Tensor, energy: Tensor) -> Tensor:
         """Invert :meth:`_features`."""
         total = features[:, :1].clamp_min(0) * energy[:, None]
         odds = features[:, 1:].exp()
-        share = ((odds * (1 + _EDGE) - _EDGE) / (1 + odds)).clamp(0, 1)
-        left = torch.cumprod(torch.cat([torch.ones_like(total), 1 - share], dim=1), dim=1)
-        return total * left * torch.cat([share, torch.ones_like(total)], dim=1)
+        fraction = ((odds * (1 + _EDGE) - _EDGE) / (1 + odds)).clamp(0, 1)
+        left = torch.cumprod(torch.cat([torch.ones_like(total), 1 - fraction], dim=1), dim=1)
+        return total * left * torch.cat([fraction, torch.ones_like(total)], dim=1)
 
     def _encode_conditions(self, named: Mapping[str, Tensor]) -> Tensor:
         energy = named["energy"]
@@ -140,8 +141,8 @@ class ShowerEncoding(Encoding):
         return torch.cat([self._scores(cells, conditions), self.cells.encode(cells, t)], dim=1)
 
     def _scores(self, cells: Tensor, conditions: Tensor) -> Tensor:
-        """Return the normal scores of response and sharing, (N, n_globals)."""
-        # Double precision: the response of a deep calorimeter spreads over parts in a thousand.
+        """Return the normal scores of response and layer fractions, (N, n_globals)."""
+        # Double precision: the response of a deep calorimeter varies by parts in a thousand.
         energy = self.incident_energy(conditions).double()
         sums = [
             cells[:, part].unflatten(1, (-1, size)).sum(-1, dtype=torch.float64)
@@ -151,16 +152,16 @@ class ShowerEncoding(Encoding):
         return self.quantiles.to_scores(features, energy.log()).float()
 
     def physical(self, encoded: Tensor, conditions: Tensor) -> Tensor:
-        """Return events with their cells in the detector's unit behind response and sharing.
+        """Return events as rows of response, layer fractions, and cells in the detector's unit.
 
-        What is in front is that of the cells: many scores stand for one layer without energy, and
-        a discriminator would know real events by the one that they are encoded as.
+        Response and fractions are those of the cells: many scores stand for a layer without energy,
+        and real events always have the same one, by which a discriminator would recognise them.
         """
         cells = self.decode(encoded, conditions)
         return torch.cat([self._scores(cells, conditions), cells], dim=1)
 
     def decode(self, encoded: Tensor, conditions: Tensor) -> Tensor:
-        """Turn encoded events, or the raw output of a network, to cells (N, n_cells) [MeV]."""
+        """Map encoded events, or the raw output of a network, to cells (N, n_cells) [MeV]."""
         energy = self.incident_energy(conditions)
         features = self.quantiles.to_features(encoded[:, : self.n_globals], energy.log())
         layers = self._layer_energies(features, energy)
@@ -169,20 +170,20 @@ class ShowerEncoding(Encoding):
     def _decode_cells(self, encoded: Tensor, layers: Tensor, t: Tensor) -> Tensor:
         """Decode cells and scale them to the layer energies (N, n_layers)."""
         raws = [encoded[:, part].unflatten(1, (-1, size)) for _, part, size in self._blocks]
-        # The hottest cell is always hit: a layer that has energy can never come out empty.
-        crowns = [raw == raw.amax(-1, keepdim=True) for raw in raws]
+        # The hottest cell is always hit: a layer with energy is never empty.
+        peaks = [raw == raw.amax(-1, keepdim=True) for raw in raws]
         numbers = [
             torch.where(hottest, raw.clamp_min(1e-3), raw).flatten(1)
-            for raw, hottest in zip(raws, crowns, strict=True)
+            for raw, hottest in zip(raws, peaks, strict=True)
         ]
         energies, blocks = self.cells.decode(torch.cat(numbers, dim=1), t), []
-        for (number, part, size), hottest in zip(self._blocks, crowns, strict=True):
+        for (number, part, size), hottest in zip(self._blocks, peaks, strict=True):
             cells = energies[:, part].unflatten(1, (-1, size))
             wanted = layers[:, number].unsqueeze(-1)
             cells = cells * (wanted / cells.sum(-1, keepdim=True))
             cells = torch.where((cells >= self.cut) | hottest, cells, 0.0)
             cells = cells * (wanted / cells.sum(-1, keepdim=True).clamp_min(1e-30))
-            # A layer that has less than one smallest cell is empty.
+            # A layer with less energy than the smallest cell is empty.
             cells = torch.where(cells >= self.cut, cells, 0.0)
             blocks.append(cells.flatten(1))
         return torch.cat(blocks, dim=1)

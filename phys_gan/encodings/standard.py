@@ -1,7 +1,4 @@
-"""The encoding of whatever is no shower: every cell standardised.
-
-The encoding of the published CaloGAN: cells and energies in plain GeV.
-"""
+"""Encodings that scale each cell linearly: standardised for toys, or in GeV as in CaloGAN."""
 
 from __future__ import annotations
 
@@ -18,19 +15,12 @@ from phys_gan.errors import DetectorError
 from phys_gan.events import Events
 from phys_gan.units import MEV
 
-__all__ = [
-    "AbsoluteEncoding",
-    "AbsoluteEncodingConfig",
-    "StandardEncoding",
-    "StandardEncodingConfig",
-]
-
 
 class StandardEncodingConfig(EncodingConfig):
     """Options of :class:`StandardEncoding`.
 
     Attributes:
-        conditions: Names of the conditions that the networks are told.
+        conditions: Names of the conditions.
     """
 
     kind: Literal["standard"] = "standard"
@@ -38,7 +28,7 @@ class StandardEncodingConfig(EncodingConfig):
 
 
 class StandardEncoding(Encoding):
-    """Encode each cell as (value - mean) / spread, and each condition scaled to -1 ... 1.
+    """Encode each cell as (value - mean) / standard deviation, each condition as -1 ... 1.
 
     Example:
         >>> from phys_gan.detectors import load_detector
@@ -59,10 +49,10 @@ class StandardEncoding(Encoding):
 
     def _fit(self, events: Events) -> None:
         cells = np.asarray(events.cells, np.float64)
-        spread = cells.std(axis=0)
+        deviation = cells.std(axis=0)
         # A cell that never changes keeps its unit.
         self.mean.copy_(torch.from_numpy(cells.mean(axis=0)))
-        self.spread.copy_(torch.from_numpy(np.where(spread > 0, spread, 1.0)))
+        self.spread.copy_(torch.from_numpy(np.where(deviation > 0, deviation, 1.0)))
 
     def _encode_conditions(self, named: Mapping[str, Tensor]) -> Tensor:
         values = torch.stack([named[name] for name in self.named], dim=1)
@@ -78,7 +68,7 @@ class StandardEncoding(Encoding):
         return encoded * self.spread + self.mean
 
     def constrain(self, raw: Tensor, conditions: Tensor) -> Tensor:
-        """Leave everything as it is: any number is possible."""
+        """Return the output unchanged: any number is possible."""
         return raw
 
 
@@ -89,7 +79,7 @@ class AbsoluteEncodingConfig(EncodingConfig):
 
     @property
     def references(self) -> tuple[str, ...]:
-        """It is CaloGAN's."""
+        """CaloGAN."""
         return ("paganini2017calogan",)
 
 
@@ -104,14 +94,14 @@ class AbsoluteEncoding(Encoding):
         super().__init__(detector, config or AbsoluteEncodingConfig())
         if detector.cell_unit not in MEV:
             raise DetectorError(
-                f"cells of '{detector.name}' are in '{detector.cell_unit}', which is no energy",
+                f"cells of '{detector.name}' are in '{detector.cell_unit}', which is not an energy",
                 remedy="choose encoding.kind = 'image'",
                 value=detector.cell_unit,
             )
         self._gev = 1e3 / MEV[detector.cell_unit]
 
     def _fit(self, events: Events) -> None:
-        """Learn nothing: the scales are fixed."""
+        """Do nothing: the scales are fixed."""
 
     def _encode_conditions(self, named: Mapping[str, Tensor]) -> Tensor:
         return (named["energy"] / 1e5).float()[:, None]
@@ -125,7 +115,7 @@ class AbsoluteEncoding(Encoding):
         return cells / self._gev
 
     def decode(self, encoded: Tensor, conditions: Tensor) -> Tensor:
-        """Turn GeV to the unit of the detector; what lies below its threshold becomes 0."""
+        """Convert GeV to the unit of the detector; energies below its threshold become 0."""
         cells = encoded.clamp_min(0) * self._gev
         return torch.where(cells >= self.detector.threshold, cells, torch.zeros_like(cells))
 

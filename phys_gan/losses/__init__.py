@@ -1,4 +1,4 @@
-"""Losses and penalties as pure functions."""
+"""Losses and penalties as pure functions of logits, features, events and weights."""
 
 from phys_gan.losses.adversarial import (
     LOSSES,

@@ -1,4 +1,4 @@
-"""The maximum mean discrepancy: how far apart two samples are in all their moments."""
+"""The maximum mean discrepancy, a distance of two samples in all their moments."""
 
 from __future__ import annotations
 
@@ -8,8 +8,6 @@ import torch
 from torch import Tensor
 
 from phys_gan.errors import DataError, RangeError
-
-__all__ = ["median_distance", "mmd2"]
 
 
 def mmd2(x: Tensor, y: Tensor, bandwidths: Sequence[float], unbiased: bool = False) -> Tensor:
@@ -51,7 +49,7 @@ def mmd2(x: Tensor, y: Tensor, bandwidths: Sequence[float], unbiased: bool = Fal
     """
     _check(x, y, bandwidths, 2 if unbiased else 1)
     x, y = x.flatten(1), y.flatten(1)
-    # Kernels see differences only; near the origin, squared distances lose fewer digits.
+    # Kernels depend on differences only; near the origin, squared distances lose fewer digits.
     centre = x.detach().mean(0)
     x, y = x - centre, y - centre
     return (
@@ -90,7 +88,7 @@ def median_distance(x: Tensor) -> float:
 
 def _kernel(a: Tensor, b: Tensor, bandwidths: Sequence[float]) -> Tensor:
     """Return k(a_i, b_j), (N, M), from rows (N, F) and (M, F)."""
-    # Without a square root there is no infinite slope at distance zero.
+    # Without a square root the slope at distance zero is finite.
     norms = a.square().sum(1)[:, None] + b.square().sum(1)
     squares = torch.addmm(norms, a, b.T, alpha=-2).clamp(min=0)
     kernel = torch.zeros_like(squares)

@@ -1,14 +1,9 @@
-"""Penalties and points that keep a discriminator smooth, all without their weights.
+"""Terms that are added to adversarial losses, all without their weights.
 
-Penalties take points that require a gradient and the discriminator's logits for them. Where a
-logit sees other points of the batch (batch normalisation, minibatch discrimination), its gradient
-includes them.
-
-The past of a player's weights as what holds it from going round in circles.
-
-Features of a discriminator as what a generator has to match.
-
-What ties two translators together when no event has a partner on the other side.
+Gradient penalties keep a discriminator smooth. They take points that require a gradient and the
+discriminator's logits for them; where a logit depends on other points of the batch (batch
+normalisation, minibatch discrimination), its gradient includes them. The others are historical
+averaging, feature matching, and the two losses of unpaired translation.
 """
 
 from __future__ import annotations
@@ -21,23 +16,9 @@ from torch.nn.functional import l1_loss
 
 from phys_gan.errors import DataError, RangeError
 
-__all__ = [
-    "clip_weights",
-    "cycle_consistency",
-    "feature_matching",
-    "gradient_norms",
-    "historical_distance",
-    "identity",
-    "interpolates",
-    "one_centred",
-    "perturbed",
-    "r1",
-    "r2",
-]
-
 
 def _gradients(points: Tensor, logits: Tensor) -> Tensor:
-    """Return d logit_i / d x_i as rows (N, F), themselves differentiable."""
+    """Return d logit_i / d x_i as differentiable rows (N, F)."""
     (gradients,) = torch.autograd.grad(logits.sum(), points, create_graph=True)
     return gradients.flatten(1)
 
@@ -95,7 +76,7 @@ def r2(points: Tensor, logits: Tensor) -> Tensor:
 
 
 def one_centred(points: Tensor, logits: Tensor) -> Tensor:
-    r"""Return the penalty that draws gradients toward norm one.
+    r"""Return the gradient penalty that is zero at norm one.
 
     .. math:: P = \mathbb{E} (\lVert \nabla_x D(x) \rVert_2 - 1)^2
 
@@ -131,7 +112,7 @@ def interpolates(real: Tensor, fake: Tensor, random: torch.Generator) -> Tensor:
     """
     if real.shape != fake.shape:
         raise DataError(
-            f"real events {tuple(real.shape)} and generated ones {tuple(fake.shape)} form no pairs",
+            f"real {tuple(real.shape)} and generated events {tuple(fake.shape)} do not form pairs",
             remedy="give as many generated events as real ones",
             value=tuple(fake.shape),
             constraint=tuple(real.shape),
@@ -163,7 +144,7 @@ def perturbed(real: Tensor, random: torch.Generator, spread: float = 0.5) -> Ten
 
 
 def clip_weights(parameters: Iterable[Tensor], limit: float) -> None:
-    """Clip parameters in place to [-limit, limit], so that a critic has some Lipschitz constant.
+    """Clip parameters in place to [-limit, limit], which bounds the Lipschitz constant of a critic.
 
     References:
         Wasserstein GAN (Arjovsky et al., 2017), Algorithm 1, https://arxiv.org/abs/1701.07875
@@ -203,7 +184,7 @@ def historical_distance(parameters: Iterable[Tensor], averages: Iterable[Tensor]
         https://arxiv.org/abs/1606.03498
 
     Arguments:
-        parameters: The player's parameters; gradients flow into these only.
+        parameters: The parameters of a network; gradients flow into these only.
         averages: Their averages, in the same order.
 
     Raises:
@@ -221,21 +202,21 @@ def feature_matching(real_features: Tensor, fake_features: Tensor) -> Tensor:
 
     .. math:: L_G = \lVert \mathbb{E} f(x) - \mathbb{E} f(G(z)) \rVert_2^2
 
-    The target is detached: only generated events move.
+    The features of real events are detached: gradients flow through generated events only.
 
     References:
         Improved Techniques for Training GANs (Salimans et al., 2016), Sec. 3.1,
         https://arxiv.org/abs/1606.03498
 
     Arguments:
-        real_features: An inner layer of the discriminator for real events, (N, ...).
+        real_features: A hidden layer of the discriminator for real events, (N, ...).
         fake_features: The same for generated events, (M, ...).
     """
     return (real_features.detach().mean(0) - fake_features.mean(0)).square().sum()
 
 
 def cycle_consistency(x: Tensor, back: Tensor) -> Tensor:
-    r"""Return how far events are from themselves after a translation there and back.
+    r"""Return the mean absolute difference of events from their translation there and back.
 
     .. math:: L = \mathbb{E} \lVert F(G(x)) - x \rVert_1
 
@@ -254,7 +235,7 @@ def cycle_consistency(x: Tensor, back: Tensor) -> Tensor:
 
 
 def identity(x: Tensor, same: Tensor) -> Tensor:
-    r"""Return how much a translator changes events that need no translation.
+    r"""Return the mean absolute change of events that need no translation.
 
     .. math:: L = \mathbb{E} \lVert G(y) - y \rVert_1
 
@@ -265,7 +246,7 @@ def identity(x: Tensor, same: Tensor) -> Tensor:
         (Zhu et al., 2017), Sec. 5.2, https://arxiv.org/abs/1703.10593
 
     Arguments:
-        x: Events y of the side that the translator leads to, (N, ...).
+        x: Events y of the target of the translator, (N, ...).
         same: G(y), of the same shape.
     """
     return l1_loss(same, x)

@@ -1,6 +1,6 @@
-"""The two terms of the evidence lower bound of a variational autoencoder, in closed form.
+"""The terms of the evidence lower bound of a variational autoencoder, in closed form.
 
-The likelihood of numbers that a read-out cuts at zero.
+Likelihoods are those of a diagonal Gaussian, plain or censored at zero, as a read-out censors it.
 """
 
 from __future__ import annotations
@@ -9,13 +9,6 @@ import math
 
 import torch
 from torch import Tensor
-
-__all__ = [
-    "censored_log_likelihood",
-    "gaussian_log_density",
-    "gaussian_log_likelihood",
-    "kl_to_normal",
-]
 
 
 def kl_to_normal(mean: Tensor, log_variance: Tensor) -> Tensor:
@@ -45,7 +38,7 @@ def kl_to_normal(mean: Tensor, log_variance: Tensor) -> Tensor:
 
 
 def gaussian_log_likelihood(x: Tensor, mean: Tensor, log_scale: Tensor) -> Tensor:
-    r"""Return how likely events are under a diagonal Gaussian.
+    r"""Return the log-likelihood of events under a diagonal Gaussian.
 
     .. math:: \ln p(x) = -\sum_j \Bigl(\frac{(x_j - \mu_j)^2}{2 \sigma_j^2} + \ln \sigma_j
         + \frac{1}{2} \ln 2 \pi\Bigr)
@@ -62,23 +55,23 @@ def gaussian_log_likelihood(x: Tensor, mean: Tensor, log_scale: Tensor) -> Tenso
     Returns:
         The logarithm of the density of each event, (N,).
     """
-    return gaussian_log_density(x, mean, log_scale).flatten(1).sum(1)
+    return _log_density(x, mean, log_scale).flatten(1).sum(1)
 
 
-def gaussian_log_density(x: Tensor, mean: Tensor, log_scale: Tensor) -> Tensor:
+def _log_density(x: Tensor, mean: Tensor, log_scale: Tensor) -> Tensor:
     """Return ln N(x; mean, exp(log_scale)) of each number; the shapes broadcast."""
     pull = (x - mean) * (-log_scale).exp()
     return -(pull.square() + math.log(2 * math.pi)) / 2 - log_scale
 
 
 def censored_log_likelihood(x: Tensor, mean: Tensor, log_scale: Tensor, censored: Tensor) -> Tensor:
-    r"""Return how likely events are when negative numbers of a Gaussian are read as zero.
+    r"""Return the log-likelihood of events under a Gaussian whose negative numbers read as zero.
 
     .. math:: \ln p(x) = \sum_{x_j > 0} \ln \mathcal{N}(x_j; \mu_j, \sigma_j)
         + \sum_{x_j = 0} \ln \Phi(-\mu_j / \sigma_j)
 
-    A cell that is empty has the probability of a Gaussian below zero, not a density: under a plain
-    Gaussian, numbers that are mostly exactly zero would draw its spread to nothing.
+    An empty cell has the probability of a Gaussian below zero, not a density: under a plain
+    Gaussian, numbers that are mostly exactly zero would make its standard deviation vanish.
 
     References:
         Estimation of Relationships for Limited Dependent Variables (Tobin, Econometrica 26, 1958),
@@ -88,17 +81,18 @@ def censored_log_likelihood(x: Tensor, mean: Tensor, log_scale: Tensor, censored
         x: Events, (N, F).
         mean: mu, of the same shape.
         log_scale: ln sigma, of the same shape.
-        censored: Which numbers are cut at zero, (F,); the others are plain Gaussians.
+        censored: Which numbers are censored at zero, (F,); the others are plain Gaussians.
 
     Returns:
         The logarithm of the likelihood of each event, (N,).
 
     Example:
         >>> one = torch.ones(1)
-        >>> odds = censored_log_likelihood(0 * one[None], 0 * one[None], 0 * one[None], one > 0)
-        >>> print(f"{odds.exp().item():.2f}")
+        >>> zero = torch.zeros(1, 1)
+        >>> empty = censored_log_likelihood(zero, zero, zero, one > 0)
+        >>> print(f"{empty.exp().item():.2f}")
         0.50
     """
     empty = censored & (x <= 0)
     below = torch.special.log_ndtr((x - mean) * (-log_scale).exp())
-    return torch.where(empty, below, gaussian_log_density(x, mean, log_scale)).sum(1)
+    return torch.where(empty, below, _log_density(x, mean, log_scale)).sum(1)

@@ -122,7 +122,7 @@ def test_energies_outside_the_range_are_refused(kind):
 def test_other_detectors_are_refused(kind):
     with pytest.raises(pg.errors.DetectorError, match="calochallenge-2"):
         fitted(kind, "calogan").encode(DISK)
-    with pytest.raises(pg.errors.DetectorError, match="is no calorimeter"):
+    with pytest.raises(pg.errors.DetectorError, match="is not a calorimeter"):
         kind(pg.load_detector("galaxies-32"))
 
 
@@ -159,5 +159,5 @@ def test_absolute_cells_are_in_gev_whatever_the_unit_of_the_detector():
     cells = torch.rand(2, in_gev.n_cells)
     assert torch.equal(encoding.encode_cells(cells, torch.ones(2, 1)), cells)
     assert torch.equal(encoding.decode(cells, torch.ones(2, 1)), cells)
-    with pytest.raises(pg.errors.DetectorError, match="in 'count', which is no energy; choose"):
+    with pytest.raises(pg.errors.DetectorError, match="in 'count', which is not an energy; choose"):
         AbsoluteEncoding(in_gev.model_copy(update={"cell_unit": "count"}))

@@ -119,13 +119,13 @@ def test_pixels_without_noise_have_a_scale_as_well():
 
 
 def test_what_cannot_be_encoded():
-    with pytest.raises(DetectorError, match="'calogan' is no image"):
+    with pytest.raises(DetectorError, match="'calogan' is not an image"):
         ImageEncoding(load_detector("calogan"))
     events = stamps(4)
     dark = Events(events.cells, {**events.conditions, "flux": [0, 1, 2, 3]}, CAMERA)
     with pytest.raises(RangeError, match="'flux' is 0 for an event, and has no logarithm"):
         ImageEncoding(CAMERA, CONFIG).fit(dark)
-    with pytest.raises(ValueError, match=r"'mass' is none of encoding\.conditions"):
+    with pytest.raises(ValueError, match=r"'mass' is not one of encoding\.conditions"):
         ImageEncodingConfig(conditions=("flux",), logarithmic=("mass",))
     with pytest.raises(ValueError, match="cannot be both"):
         ImageEncodingConfig(conditions=("a",), logarithmic=("a",), angles=("a",))

@@ -128,7 +128,7 @@ def test_interpolates_lie_on_lines(shape, random):
 
 
 def test_interpolates_need_pairs(random):
-    with pytest.raises(DataError, match=r"\(3, 2\) and generated ones \(1, 2\)"):
+    with pytest.raises(DataError, match=r"\(3, 2\) and generated events \(1, 2\)"):
         interpolates(torch.zeros(3, 2), torch.zeros(1, 2), random)
 
 

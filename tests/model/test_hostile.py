@@ -89,7 +89,7 @@ LIES: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
     "knots": (lambda h: h["encoding"].update(n_knots=10**8), "is not a model of phys_gan"),
     "most knots": (lambda h: h["encoding"].update(n_knots=10_000), "instead of F32 [10000"),
     "another network": (lambda h: h.update(network={"kind": "sagan"}), "a network that cannot be"),
-    "another encoding": (lambda h: h.update(encoding={"kind": "image"}), "is no image"),
+    "another encoding": (lambda h: h.update(encoding={"kind": "image"}), "is not an image"),
     "an unknown option": (lambda h: h["network"].update(run="rm"), "is not a model of phys_gan"),
     "a path in a name": (lambda h: h.update({"../x": 1}), "is not a model of phys_gan"),
     "another version": (lambda h: h.update(format="phys_gan model 9"), "is not a model of"),
