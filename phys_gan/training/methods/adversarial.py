@@ -7,7 +7,7 @@ discriminator's side of such a game; :class:`Adversarial` is the conditional GAN
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import torch
 from pydantic import AfterValidator, Field
@@ -108,6 +108,9 @@ class Critic:
         discriminator: The network.
         config: The game.
         setup: What the method is built from.
+
+    Attributes:
+        learner: The network with its optimiser, the part of a checkpoint.
     """
 
     def __init__(self, discriminator: Discriminator, config: GameConfig, setup: Setup) -> None:
@@ -250,14 +253,6 @@ class Critic:
 
         return unroll(self.plain, self.learner.adam, loss, steps)
 
-    def state_dict(self) -> dict[str, Any]:
-        """Return weights, moments and history."""
-        return self.learner.state_dict()
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from what :meth:`state_dict` returned."""
-        self.learner.load_state_dict(state)
-
 
 class AdversarialConfig(GameConfig):
     """Options of :class:`Adversarial`.
@@ -328,4 +323,4 @@ class Adversarial(Method):
 
     def parts(self) -> Mapping[str, Stateful]:
         """Return both players."""
-        return {"generator": self.generator, "discriminator": self.critic}
+        return {"generator": self.generator, "discriminator": self.critic.learner}

@@ -18,6 +18,8 @@ from phys_gan.networks.translator import Translator, TranslatorDiscriminator
 from phys_gan.training.methods.adversarial import Critic, GameConfig
 from phys_gan.training.methods.base import Learner, Method, Setup, Stateful, diversity
 
+_Direction = Literal["forth", "back"]
+
 
 class CycleConfig(GameConfig):
     """Options of :class:`Cycle`.
@@ -49,7 +51,7 @@ class _Translators(nn.Module):
         super().__init__()
         self.forth, self.back = forth, back
 
-    def forward(self, direction: Literal["forth", "back"], z: Tensor, c: Tensor) -> Tensor:
+    def forward(self, direction: _Direction, z: Tensor, c: Tensor) -> Tensor:
         """Translate z (N, source + latent) under c (N, n_conditions) to raw events."""
         translator = self.forth if direction == "forth" else self.back
         raw: Tensor = translator(z, c)
@@ -115,7 +117,7 @@ class Cycle(Method):
         """Update both discriminators, and both translators when it is their turn."""
         target, source = _Side(x, c), self._source_side(len(x))
         scalars: dict[str, Tensor] = {}
-        there, here = self._forth(source), self._back(target)
+        there, here = self._translate("forth", source), self._translate("back", target)
         for critic, real, fake, ending in (
             (self.on_target, target, there, ""),
             (self.on_source, source, here, "_source"),
@@ -126,7 +128,7 @@ class Cycle(Method):
             scalars |= {f"{name}{ending}": value for name, value in found.items()}
         for turn in range(self.config.turns(self.steps)):
             if turn:
-                there, here = self._forth(source), self._back(target)
+                there, here = self._translate("forth", source), self._translate("back", target)
             scalars |= self._translators_step(source, target, there, here, rate, shown)
         self.advance(self.both.forth, len(x), shown)
         return scalars
@@ -141,13 +143,16 @@ class Cycle(Method):
         )
         scalars, loss = {"loss_g": adversarial}, adversarial
         if self.config.cycle_weight:
-            cycle = cycle_consistency(source.x, self._back(there, noise=False).x)
-            cycle = cycle + cycle_consistency(target.x, self._forth(here, noise=False).x)
+            cycle = cycle_consistency(source.x, self._translate("back", there, noise=False).x)
+            cycle = cycle + cycle_consistency(
+                target.x, self._translate("forth", here, noise=False).x
+            )
             scalars["cycle"] = cycle
             loss = loss + self.config.cycle_weight * cycle
         if self.config.identity_weight:
-            same = identity(target.x, self._forth(target, noise=False).x)
-            same = same + identity(source.x, self._back(source, noise=False).x)
+            y_same = self._translate("forth", target, noise=False).x
+            x_same = self._translate("back", source, noise=False).x
+            same = identity(target.x, y_same) + identity(source.x, x_same)
             scalars["identity"] = same
             loss = loss + self.config.identity_weight * same
         scalars["gradient_norm_g"] = self.translators.update(loss, rate)
@@ -157,13 +162,7 @@ class Cycle(Method):
         """Return the source events of this step."""
         return _Side(*self.source.batches.draw(self.steps, n))
 
-    def _forth(self, source: _Side, noise: bool = True) -> _Side:
-        return self._translate("forth", source, noise)
-
-    def _back(self, target: _Side, noise: bool = True) -> _Side:
-        return self._translate("back", target, noise)
-
-    def _translate(self, direction: Literal["forth", "back"], side: _Side, noise: bool) -> _Side:
+    def _translate(self, direction: _Direction, side: _Side, noise: bool = True) -> _Side:
         """Translate encoded events to physical ones, as the model will."""
         x, c = side
         z = self.latents(len(x), self.latent) if noise else x.new_zeros(len(x), self.latent)
@@ -173,7 +172,7 @@ class Cycle(Method):
     def inspect(self, x: Tensor, c: Tensor) -> dict[str, float]:
         """Return the effective Lipschitz constant and the diversity of translated events."""
         with torch.no_grad():
-            there = self._forth(self._source_side(len(x)))
+            there = self._translate("forth", self._source_side(len(x)))
         return {
             "lipschitz": self.on_target.lipschitz(_rows(_Side(x, c)), _rows(there), c),
             "diversity": diversity(x, there.x),
@@ -187,8 +186,8 @@ class Cycle(Method):
         """Return the translators and both discriminators."""
         return {
             "translators": self.translators,
-            "discriminator": self.on_target,
-            "source_discriminator": self.on_source,
+            "discriminator": self.on_target.learner,
+            "source_discriminator": self.on_source.learner,
         }
 
 

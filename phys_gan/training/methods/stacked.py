@@ -129,6 +129,6 @@ class Stacked(Method):
         return {
             "energies": self.energies.generator,
             "cells": self.cells.generator,
-            "energies_discriminator": self.energies.critic,
-            "cells_discriminator": self.cells.critic,
+            "energies_discriminator": self.energies.critic.learner,
+            "cells_discriminator": self.cells.critic.learner,
         }

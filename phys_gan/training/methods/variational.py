@@ -233,4 +233,4 @@ class VaeGan(Method):
 
     def parts(self) -> Mapping[str, Stateful]:
         """Return the autoencoder and the discriminator, with their optimisers."""
-        return {"autoencoder": self.learner, "discriminator": self.critic}
+        return {"autoencoder": self.learner, "discriminator": self.critic.learner}
