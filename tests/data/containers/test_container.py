@@ -1,3 +1,5 @@
+"""Containers by their first bytes, and damage in one line."""
+
 from __future__ import annotations
 
 from pathlib import Path
@@ -5,7 +7,7 @@ from pathlib import Path
 import h5py
 import pytest
 
-from phys_gan.data.containers.container import container_of, writer_mark
+from phys_gan.data.containers.container import container_of, damage_reported, writer_mark
 from phys_gan.errors import DataError, MissingError
 
 
@@ -65,3 +67,11 @@ def test_a_file_that_was_closed_has_no_mark(tmp_path: Path, version: str) -> Non
     assert writer_mark(path) == 1
     path.write_bytes(path.read_bytes()[:530])
     assert writer_mark(path) == 0
+
+
+@pytest.mark.parametrize("error", [OSError("one\ntwo"), KeyError("x"), ValueError(), TypeError()])
+def test_damage_is_one_line(error: Exception) -> None:
+    sentence = "the HDF5 file is damaged or cut short"
+    with pytest.raises(DataError, match=sentence) as caught, damage_reported("HDF5"):
+        raise error
+    assert "\n" not in str(caught.value)

@@ -1,3 +1,5 @@
+"""The TOML file in which a user names hits and conditions."""
+
 from __future__ import annotations
 
 import math

@@ -1,3 +1,5 @@
+"""Columns of a file beside its cells."""
+
 from __future__ import annotations
 
 import numpy as np

@@ -1,3 +1,5 @@
+"""Rows of compressed data sets: how often chunks are decompressed, and how once."""
+
 from __future__ import annotations
 
 import resource

@@ -1,3 +1,5 @@
+"""Units of files, and the check that they are right."""
+
 from __future__ import annotations
 
 import numpy as np
