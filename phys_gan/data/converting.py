@@ -23,7 +23,7 @@ from phys_gan.errors import DataError
 from phys_gan.events import Events
 
 ALIGNED = CHUNK_ROWS
-"""HDF5 files of ours of a multiple of so many events are joined without decompression."""
+"""Our HDF5 files with a multiple of this number of events are joined without decompression."""
 
 
 def convert(
@@ -46,7 +46,7 @@ def convert(
         format: As in :func:`read`.
         mapping: As in :func:`read`.
         out: The file to write.
-        to: Name of the layout to write; by default the ending of ``out`` tells.
+        to: Name of the layout to write; by default the ending of ``out`` decides.
         drop: Conditions to leave out, ``"overflow"`` and ``"weights"``, where a file has them.
         append: Add the events to those that ``out`` holds.
         tell: Called at the end with what of the files events cannot hold, a sentence each.
@@ -81,7 +81,7 @@ def join(
     Arguments:
         parts: The files, as in :func:`read`.
         out: The file to write.
-        format: Name of its layout; by default that of the parts, or what its ending tells.
+        format: Name of its layout; by default that of the parts, or as its ending decides.
         tell: As in :func:`convert`.
 
     Returns:
@@ -152,7 +152,7 @@ def split_files(
         detector: As in :func:`read`.
         format: As in :func:`read`.
         mapping: As in :func:`read`.
-        outs: A file to write for each part; its ending tells the layout.
+        outs: A file to write for each part; its ending decides its layout.
         shares: Fraction of each part; they add up to 1.
         seed: The same seed gives the same parts.
         tell: As in :func:`convert`.

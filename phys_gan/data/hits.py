@@ -82,7 +82,7 @@ def voxelise(hits: Hits, detector: Detector) -> tuple[NDArray[np.float32], NDArr
     """Sum hits into cells, without a loop over events or hits.
 
     Sums are taken in double precision. Energy outside every cell is counted with the layer at its
-    depth, or with the nearest one where there is none: in front of the first, behind the last or
+    depth, or with the nearest one where there is none: before the first, after the last or
     in a gap between two. Cells and overflow of an event add up to its hits, which are in the frame
     of the shower.
 

@@ -68,7 +68,7 @@ def _is_plain(name: str, text: str) -> bool:
 
 
 def from_texts(texts: Mapping[str, str], source: str) -> Metadata:
-    """Return what the texts of a file say, whoever wrote it.
+    """Return what the texts of a file say, written by phys_gan or another program.
 
     Raises:
         DetectorError: The text of the detector is wrong.

@@ -1,6 +1,6 @@
 """Read files into events: :func:`read`, on :func:`open_events` and the layouts in ``FORMATS``.
 
-The content of a file tells its layout. :class:`How` is what the user says about files instead.
+The layout of a file is recognised by its content. :class:`How` holds what the user prescribes.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from phys_gan.units import find_particle
 
 @dataclass(frozen=True)
 class How:
-    """How to read files: what the user says about detector, layout and hits, None where nothing."""
+    """How to read files: detector, layout and mapping of hits, None where the file decides."""
 
     detector: Detector | None = None
     format: Format | None = None
@@ -71,8 +71,8 @@ def read(
         paths: A file or several; each may be a pattern (``"runs/*.h5"``), and may name a tree
             (``"file.root:tree"``) and a particle (``"file.h5@e+"``).
         detector: The detector; by default the one that the file carries or that its layout and
-            number of cells tell.
-        format: Name of the layout; by default the content of each file tells.
+            number of cells imply.
+        format: Name of the layout; by default recognised by the content of each file.
         mapping: Where the hits and conditions are, as a TOML file: for trees with names of their
             own, and for hits that must be turned into the frame of the shower.
 

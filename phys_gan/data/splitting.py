@@ -258,8 +258,8 @@ def _strata(
     # Values that hardly repeat are not kinds, however few there are.
     most = min(_MOST_KINDS, len(chosen) // 20)
     kinds = [v for v, n in zip(columns, n_values, strict=True) if 1 < n <= most]
-    spread = [v for v, n in zip(columns, n_values, strict=True) if n > max(1, most)]
-    order = _halved(chosen, spread, 0) if spread else chosen
+    others = [v for v, n in zip(columns, n_values, strict=True) if n > max(1, most)]
+    order = _halved(chosen, others, 0) if others else chosen
     if not kinds:
         return [order]
     _, kind = np.unique(np.stack(kinds, axis=1)[order], axis=0, return_inverse=True)

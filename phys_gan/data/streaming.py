@@ -11,11 +11,10 @@ from __future__ import annotations
 import shlex
 import warnings
 from collections.abc import Generator, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import count
+from itertools import count, cycle
 from pathlib import Path
 
 import numpy as np
@@ -33,6 +32,7 @@ from phys_gan.errors import Notice, RangeError
 from phys_gan.events import Events, require_drawable
 from phys_gan.randomness import draw_by_weight
 from phys_gan.randomness import stream as random_stream
+from phys_gan.work import read_ahead
 
 _MEMORY = 1 << 27
 _PIECES_PER_GROUP = 16
@@ -64,7 +64,7 @@ def stream(
         mapping: As in :func:`read`.
         seed: Seed of the order.
         epochs: How often each event comes; without end by default.
-        rank: Number of this process, which reads its own share of the events.
+        rank: Number of this process, which reads its own part of the events.
         world: Number of processes.
         memory: Bytes that the events in memory may take.
         by_weight: Draw events by their weights, after which all count the same; by default each
@@ -96,7 +96,7 @@ class Stream:
     """Batches of events in a random order, read while the batch before is used.
 
     Where events are drawn by their weights, an epoch draws about as many as there are: of each
-    piece as many as its share of the weights, rounded up or down at random, and of its events by
+    piece as many as its fraction of the weights, rounded up or down at random, and of its events by
     :func:`~phys_gan.randomness.draw_by_weight`. On average over epochs event i comes
     w_i / mean(w) times in each.
 
@@ -283,25 +283,16 @@ class Stream:
 
     def _groups(self) -> Generator[tuple[Group, NDArray[np.int64]]]:
         """Yield groups of events, each read while the one before is used."""
-        plan = self._plan()
         most = max(max(map(len, self._pieces), default=0), self._group_events)
         # Two rooms are used in turn: new memory for each group would cost more than reading.
         rooms = [np.empty((most, self.detector.n_cells), np.float32) for _ in range(2)]
         # What was drawn by its weight does not carry it any more.
         found = replace(self.found, weights=None) if self.by_weight else self.found
-        with Pieces(found, self.how) as pieces, ThreadPoolExecutor(1) as thread:
-            reading: list[tuple[Future[Group], NDArray[np.int64]]] = []
-            for number in count():
-                upcoming = next(plan, None)
-                if upcoming is not None:
-                    group, order = upcoming
-                    future = thread.submit(pieces.load, group, rooms[number % 2])
-                    reading.append((future, order))
-                if not reading:
-                    return
-                if len(reading) == 2 or upcoming is None:
-                    future, order = reading.pop(0)
-                    yield future.result(), order
+        with Pieces(found, self.how) as pieces:
+            yield from read_ahead(
+                (pieces.load(group, room), order)
+                for (group, order), room in zip(self._plan(), cycle(rooms), strict=False)
+            )
 
 
 def slowness(
@@ -341,7 +332,7 @@ def _group_events(memory: int, n_cells: int) -> int:
 
 
 def _piece_events(group: int, n_events: int, world: int) -> int:
-    """Return how many events a piece may have, so that there are enough to shuffle and to share."""
+    """Return how many events a piece may have, with enough of them to shuffle and distribute."""
     return max(1, min(group // _PIECES_PER_GROUP, -(-n_events // (4 * world))))
 
 

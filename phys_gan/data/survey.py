@@ -144,7 +144,7 @@ def survey(sources: Sequence[Source], how: How, drop: Collection[str] = ()) -> S
 
 
 def _check_conditions(reader: Reader) -> None:
-    """Check the conditions of all events, so that none is found wrong hours later."""
+    """Check the conditions of all events at once, not hours later."""
     columns = {f"condition '{name}'": values for name, values in reader.conditions.items()}
     if reader.weights is not None:
         columns["weights"] = reader.weights

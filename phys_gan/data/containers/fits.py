@@ -110,11 +110,7 @@ class Table:
 
 
 def table(file: OpenFile) -> Table | None:
-    """Read the first binary table of a file; None where there is none.
-
-    Raises:
-        DataError: The file is damaged.
-    """
+    """Read the first binary table of a file; None where there is none."""
     from astropy.io import fits
 
     with _astropy():
@@ -163,11 +159,7 @@ def metadata(file: OpenFile) -> Metadata | None:
 
 
 def write_table(path: Path, columns: Mapping[str, NDArray[Any]], texts: Mapping[str, str]) -> None:
-    """Write a file with a binary table, and what it says about itself in a second HDU.
-
-    Raises:
-        OSError: The disk is full.
-    """
+    """Write a file with a binary table, and what it says about itself in a second HDU."""
     from astropy.io import fits
 
     code = {"f8": "D", "f4": "E", "i8": "K"}
@@ -338,11 +330,7 @@ class Images:
         path.write_bytes(fits.PrimaryHDU().header.tostring(padding=True).encode())
 
     def add(self, cells: NDArray[np.float32]) -> NDArray[np.int64]:
-        """Append images (n, n_pixels); return their HDUs, (n,).
-
-        Raises:
-            OSError: The disk is full.
-        """
+        """Append images (n, n_pixels); return their HDUs, (n,)."""
         pixels = np.ascontiguousarray(cells, ">f4").view(np.uint8)
         used = len(self._head) + pixels.shape[1]
         hdus = np.zeros((len(cells), -(-used // _BLOCK) * _BLOCK), np.uint8)

@@ -1,6 +1,7 @@
 """HDF5: data sets by name, as columns and in blocks of rows; the attributes of a file.
 
-Numbers are read from the file itself: data sets that take them from other files are refused.
+Numbers are read from the file itself: data sets that take them from other files are refused. All
+functions raise ``DataError`` where the file is damaged.
 """
 
 from __future__ import annotations
@@ -260,11 +261,7 @@ def rows_at_once(file: OpenFile, name: str) -> int:
 
 
 def rows(file: OpenFile, name: str, start: int, stop: int) -> NDArray[Any]:
-    """Read the events ``start`` to ``stop - 1`` of a data set (N, ...), in its own type.
-
-    Raises:
-        DataError: The data set is damaged.
-    """
+    """Read the events ``start`` to ``stop - 1`` of a data set (N, ...), in its own type."""
     with damage_reported("HDF5"):
         kept = _kept(file, name, start, stop)
         return np.asarray(file.handle[name][start:stop]) if kept is None else kept
@@ -282,9 +279,6 @@ def read_rows(file: OpenFile, name: str, out: NDArray[np.float32], start: int = 
         name: The data set.
         out: Takes the events ``start`` to ``start + n - 1``.
         start: Number of the first event.
-
-    Raises:
-        DataError: The data set is damaged.
     """
     if not len(out):
         return
@@ -308,9 +302,6 @@ def row_blocks(
 
     Yields:
         Where the events of a block stand, counted from ``start``, and the block (n, ...).
-
-    Raises:
-        DataError: The data set is damaged.
     """
     with damage_reported("HDF5"):
         values = math.prod(file.handle[name].shape[1:])

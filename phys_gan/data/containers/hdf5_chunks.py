@@ -68,10 +68,10 @@ def chunks_of(name: str, data_set: Any) -> Chunks | None:
 
 
 class Ahead:
-    """Rows that were decompressed before they are asked for, as neighbours of those that were.
+    """Rows that were decompressed with their neighbours, kept until they are asked for.
 
-    Whoever reads a file from its first event to the last has each chunk decompressed once, or as
-    few times as the memory allows.
+    When a file is read in order, each chunk is decompressed once, or as few times as the memory
+    allows.
 
     Arguments:
         most: Bytes that may be kept.
@@ -82,7 +82,7 @@ class Ahead:
         self._kept: dict[str, tuple[int, NDArray[Any]]] = {}
 
     def rows(self, name: str, data_set: Any, start: int, stop: int) -> NDArray[Any] | None:
-        """Return the rows ``start`` to ``stop - 1`` of a data set; None where it has no need."""
+        """Return the rows ``start`` to ``stop - 1`` of a data set; None where nothing is gained."""
         chunks = chunks_of(name, data_set)
         if chunks is None or chunks.sizes[0] <= stop - start:
             return None
@@ -91,7 +91,7 @@ class Ahead:
         if first <= start and stop <= end:
             self._kept[name] = first, kept
             return kept[start - first : stop - first]
-        # A copy of what is still of use, so that all that was kept makes room for what follows.
+        # A copy of what is still needed, to free the rest for what follows.
         before = kept[start - first :].copy() if first <= start < end else None
         del kept
         if before is None:
@@ -99,7 +99,7 @@ class Ahead:
         return np.concatenate([before, self._fetch(chunks, data_set, end, stop)])
 
     def _fetch(self, chunks: Chunks, data_set: Any, start: int, stop: int) -> NDArray[Any]:
-        """Read rows, and those behind them up to the end of a chunk, or as many as may be kept."""
+        """Read rows, and those after them up to the end of a chunk, or as many as may be kept."""
         left = self._most - sum(values.nbytes for _, values in self._kept.values())
         most = max(stop - start, left // 2 // chunks.row_bytes)
         last = min(-(-stop // chunks.sizes[0]) * chunks.sizes[0], start + most, chunks.shape[0])
@@ -110,7 +110,7 @@ class Ahead:
 
 
 def spare_memory() -> int:
-    """Return the bytes that may be kept of a file that is read from its first event to its last."""
+    """Return the bytes that may be kept of a file that is read in order."""
     return physical_memory() // 8
 
 
@@ -124,7 +124,7 @@ def physical_memory() -> int:
         if allowed != resource.RLIM_INFINITY:
             most = min(most, allowed)
     except (ImportError, AttributeError):
-        # Windows tells neither.
+        # Windows has neither.
         most = _USUAL_MEMORY
     try:
         return min(most, int(Path("/sys/fs/cgroup/memory.max").read_text()))

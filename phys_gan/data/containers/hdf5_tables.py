@@ -2,7 +2,7 @@
 
 The same events give the same bytes in whatever blocks they come: rows are kept until they fill a
 chunk, data sets are created with their first chunk, and chunks are written in an order that depends
-on the number of events only.
+on the number of events only. All that writes raises ``OSError`` on a full disk.
 
 Chunks are compressed here, in threads, and written as they are: bytes of equal significance
 together (HDF5's shuffle), then deflated, which every HDF5 library reads. h5py itself compresses
@@ -108,9 +108,6 @@ class Tables:
                 array of its own length. Or rows of another file, which stays open until
                 :meth:`settle`.
             dtype: How to store it, ``h5py.vlen_dtype(...)`` for such objects.
-
-        Raises:
-            OSError: The disk is full.
         """
         like = values if isinstance(values, np.ndarray) else values.data_set
         column = self._column(name, tuple(like.shape[1:]), dtype or like.dtype)
@@ -123,20 +120,12 @@ class Tables:
             self.settle()
 
     def settle(self) -> None:
-        """Write all full chunks, after a block that has come for every data set.
-
-        Raises:
-            OSError: The disk is full.
-        """
+        """Write all full chunks, after a block that has come for every data set."""
         self._begun = max((column.n for column in self._columns.values()), default=0)
         self._write_due(last=False)
 
     def finish(self) -> None:
-        """Write what is left.
-
-        Raises:
-            OSError: The disk is full.
-        """
+        """Write what is left."""
         self._write_due(last=False)
         self._write_due(last=True)
         for name, values in self._small.items():
@@ -207,20 +196,12 @@ class Stored:
         return Stored(self.data_set, self.start + first, self.start + max(first, last))
 
     def read(self) -> NDArray[Any]:
-        """Read and decompress them.
-
-        Raises:
-            DataError: The file is damaged.
-        """
+        """Read and decompress them."""
         with damage_reported("HDF5"):
             return np.asarray(self.data_set[self.start : self.stop])
 
     def chunk(self, shape: tuple[int, ...]) -> bytes | None:
-        """Return them as they are compressed, if they are one chunk of this shape.
-
-        Raises:
-            DataError: The file is damaged.
-        """
+        """Return them as they are compressed, if they are one chunk of this shape."""
         whole = self.start % shape[0] == 0 and len(self) == shape[0]
         if not whole or self.data_set.chunks != shape or not _is_ours(self.data_set):
             return None
@@ -416,7 +397,7 @@ def _origin(start: int, shape: tuple[int, ...]) -> tuple[int, ...]:
 
 
 def alike(sources: Sequence[Source], counts: Sequence[int], layout: str) -> bool:
-    """Return whether files of ours have the same attributes and the same tables of numbers.
+    """Return whether files that phys_gan wrote have the same attributes and tables of numbers.
 
     Arguments:
         sources: HDF5 files.

@@ -1,6 +1,7 @@
 """ROOT: find the tree in a file, read its branches; write trees (:class:`Trees`).
 
-Trees are TTrees or RNTuples, branches those of the one or fields of the other.
+Trees are TTrees or RNTuples, branches those of the one or fields of the other. All that reads
+raises ``DataError`` where the file is damaged, all that writes ``OSError`` on a full disk.
 """
 
 from __future__ import annotations
@@ -435,19 +436,12 @@ class Trees:
             columns: By branch, a NumPy array (n,), or a jagged awkward array with a list of
                 numbers per event, for which ROOT wants a branch of counts, ``n<branch>``, beside.
                 They must not change any more.
-
-        Raises:
-            OSError: The disk is full.
         """
         self._waiting.setdefault(tree, []).append(columns)
         self._write(tree, last=False)
 
     def finish(self) -> None:
-        """Write what is left.
-
-        Raises:
-            OSError: The disk is full.
-        """
+        """Write what is left."""
         for tree in self._waiting:
             self._write(tree, last=True)
 
