@@ -493,7 +493,7 @@ def test_cells_are_no_columns(tmp_path: Path) -> None:
         read(path)
     beside = {f"cell_{k}": np.ones(N) for k in range(504, 510)}
     path, _ = calogan_root(tmp_path, beside)
-    with pytest.raises(DetectorError, match="3 branches of cells behind 'cell_506', the last of"):
+    with pytest.raises(DetectorError, match="3 branches of cells after 'cell_506', the last of"):
         read(path)
     path, _ = calogan_root(tmp_path, {"cell_504": np.ones(N)})
     assert read(path).overflow is None
