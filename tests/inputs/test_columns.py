@@ -533,7 +533,7 @@ def test_the_header_of_edm4hep(weights: np.ndarray, tmp_path: Path) -> None:
         np.testing.assert_array_equal(events.weights, weights)
     else:
         assert events.weights is None
-        note = "branch 'EventHeader.weight' is not kept: it is 0 in all events, as where nobody"
+        note = "branch 'EventHeader.weight' is not kept: it is 0 in all events"
         assert any(note in found for found in inspect(path, **how).notes)
     np.testing.assert_array_equal(events.conditions["EventHeader.eventNumber"], np.arange(N))
     assert set(events.conditions["EventHeader.runNumber"]) == {7}
@@ -604,7 +604,7 @@ def test_two_catalogues(tmp_path: Path) -> None:
     np.testing.assert_array_equal(conditions["HSC_g"], TILT)
     notes = inspect(path).notes
     assert "column 'size' is not kept: the first catalogue has another column of this name" in notes
-    assert "column 'IDENT' is not kept: identifiers are no conditions" in notes
+    assert "column 'IDENT' is not kept: identifiers are not conditions" in notes
     assert "column 'PSF_HDU' is not kept: point spread functions are not read" in notes
 
 

@@ -320,7 +320,7 @@ def _offer_columns(found: Gathering, table: fits.Table, used: Collection[str]) -
         if name.upper() in _PSF:
             found.leave(name, "point spread functions are not read")
         elif name.upper() == _IDENT:
-            found.leave(name, "identifiers are no conditions")
+            found.leave(name, "identifiers are not conditions")
         elif values.dtype.kind == "O":
             found.holds(name, "lists of any length")
         else:
@@ -425,7 +425,7 @@ def _find_stamps(catalogue: Path, table: fits.Table) -> _Stamps:
 
     Raises:
         MissingError: A file of stamps is not there.
-        DataError: A number is no HDU of its file, or the file is damaged.
+        DataError: A number is not an HDU of its file, or the file is damaged.
     """
     names, numbers = table.texts(_FILE), table.numbers(_HDU)
     wrong = (numbers < 0) | (numbers != np.rint(numbers))
