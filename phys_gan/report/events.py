@@ -50,19 +50,12 @@ def events_section(candidates: Candidates) -> Section:
         random, nearest = (
             _galaxy_captions(gallery) if image else _shower_captions(comparison.detector)
         )
-        plots += [
-            Plot(
-                f"{name}{suffix}",
-                caption,
-                partial(figure, gallery, style),
-                wide=True,
-                is_map=True,
-            )
-            for name, caption, figure in (
-                ("random", random, random_figure),
-                ("nearest pairs", nearest, nearest_figure),
-            )
-        ]
+        for name, caption, figure in (
+            ("random", random, random_figure),
+            ("nearest pairs", nearest, nearest_figure),
+        ):
+            draw = partial(figure, gallery, style)
+            plots.append(Plot(f"{name}{suffix}", caption, draw, wide=True, is_map=True))
     return Section("events", "Single galaxies" if image else "Single events", "", plots)
 
 
@@ -203,12 +196,9 @@ def _projections(detector: Detector, groups: tuple[Group, Group]) -> Figure:
 
 
 def _add_bar(figure: Figure, detector: Detector, norm: LogNorm) -> None:
-    _label_bar(
-        figure.colorbar(
-            ScalarMappable(norm, "viridis"), ax=figure.axes, location="right", shrink=0.5, pad=0.015
-        ),
-        detector,
-    )
+    colours = ScalarMappable(norm, "viridis")
+    bar = figure.colorbar(colours, ax=figure.axes, location="right", shrink=0.5, pad=0.015)
+    _label_bar(bar, detector)
 
 
 def _label_bar(bar: Colorbar, detector: Detector) -> None:

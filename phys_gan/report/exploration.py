@@ -49,15 +49,6 @@ def save_exploration(
 ) -> Path:
     """Write ``index.html``, and every figure as PDF and PNG in the folder ``figures`` beside it.
 
-    Arguments:
-        exploration: What to show.
-        directory: Folder, made where there is none.
-        figures: Whether to write the folder ``figures``.
-        report: Called to show progress.
-
-    Returns:
-        The path of ``index.html``.
-
     Raises:
         OutputError: The folder cannot be written.
     """
@@ -117,7 +108,10 @@ def _events(exploration: Exploration) -> Section:
     events = exploration.events
     columns = _SHOWER_COLUMNS if events.detector.kind == "calorimeter" else _COLUMNS
     cuts = [slice(begin, begin + columns) for begin in range(0, len(events), columns)]
-    titles = _energies(events)
+    titles: list[str] = []
+    if "energy" in events.conditions:
+        meaning = meaning_of(events.detector, "energy")
+        titles = [meaning.text(energy) for energy in events.energy]
     sheet = Sheet(
         events.detector,
         [list(events.cells[cut]) for cut in cuts],
@@ -127,21 +121,17 @@ def _events(exploration: Exploration) -> Section:
         "Generated events of random latents, under conditions drawn independently over their "
         f"ranges{_panels(events)}. All are in the colours at the right."
     )
-    drawing = Plot("generated events", caption, partial(sheet_figure, sheet), True, True)
-    return Section("events", "Generated events", "", [drawing])
+    return _sheet_section("events", "Generated events", "generated events", caption, sheet)
 
 
 def _walks(exploration: Exploration) -> Section:
-    walks = exploration.walks
-    detector = exploration.detector
-    sheet = Sheet(detector, [list(walk.cells) for walk in walks])
+    sheet = Sheet(exploration.detector, [list(walk.cells) for walk in exploration.walks])
     caption = (
         "Each row walks on a sphere from one random latent to another under the same conditions, "
         "all at their middle. Latents of single cells, where there are any, stay the same. "
         "What changes is what the conditions leave open; it should change smoothly."
     )
-    drawing = Plot("latent walks", caption, partial(sheet_figure, sheet), True, True)
-    return Section("walks", "Latent walks", "", [drawing])
+    return _sheet_section("walks", "Latent walks", "latent walks", caption, sheet)
 
 
 def _styles(mixed: Mixed) -> Section:
@@ -157,20 +147,16 @@ def _styles(mixed: Mixed) -> Section:
         "event at the left; all conditions are at their middle."
     )
     sheet = Sheet(detector, rows, titles, names, margin=True)
-    drawing = Plot("mixed styles", caption, partial(sheet_figure, sheet), True, True)
-    return Section("styles", "Style mixing", "", [drawing])
+    return _sheet_section("styles", "Style mixing", "mixed styles", caption, sheet)
 
 
-def _energies(events: Events) -> list[str]:
-    """Return what stands above each shower: its incident energy."""
-    if "energy" not in events.conditions:
-        return []
-    meaning = meaning_of(events.detector, "energy")
-    return [meaning.text(energy) for energy in events.energy]
+def _sheet_section(key: str, title: str, name: str, caption: str, sheet: Sheet) -> Section:
+    plot = Plot(name, caption, partial(sheet_figure, sheet), wide=True, is_map=True)
+    return Section(key, title, "", [plot])
 
 
 def _panels(events: Events) -> str:
-    """Say what the maps of an event are."""
+    """Return in words what the maps of an event are."""
     detector = events.detector
     names = ", ".join(layer.name or str(k) for k, layer in enumerate(detector.layers))
     if n_panels(detector) < detector.n_layers:
@@ -285,8 +271,8 @@ def ramp_figure(ramp: Ramp) -> Figure:
 def _draw_responses(axes: Axes, ramp: Ramp) -> None:
     steps = np.arange(len(ramp.values))
     if ramp.meaning.equal:
-        told = ramp.values * ramp.meaning.factor
-        axes.plot(steps, told, "--", color=_EQUAL, lw=1.2, label="equal to the condition")
+        given = ramp.values * ramp.meaning.factor
+        axes.plot(steps, given, "--", color=_EQUAL, lw=1.2, label="equal to the condition")
     styles = make_styles([response.observable.name for response in ramp.responses])
     for style, response in zip(styles, ramp.responses, strict=True):
         _draw_response(axes, response, style, several=len(styles) > 1)
@@ -328,7 +314,7 @@ def _draw_response(axes: Axes, response: Response, style: Style, *, several: boo
 
 
 def _logarithmic(ramp: Ramp) -> bool:
-    """Whether the response spans as much as its condition does, and is always above zero."""
+    """Return whether the response spans as much as its condition does, and is above zero."""
     if not ramp.range.geometric:
         return False
     low = np.concatenate([r.followed.mean - r.followed.spread for r in ramp.responses])

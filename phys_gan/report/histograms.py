@@ -384,33 +384,33 @@ def mark_flow(axes: Axes, entries: Sequence[Entry]) -> int:
     return rows
 
 
-def layer_figure(entries: Sequence[Sequence[Entry]], styles: Sequence[Style], label: str) -> Figure:
+def layer_figure(layers: Sequence[Sequence[Entry]], styles: Sequence[Style], label: str) -> Figure:
     """Draw the mean of a per-layer observable along the layers, and its KS distances below.
 
     Arguments:
-        entries: For every layer, what :func:`histogram_figure` takes.
+        layers: The candidates that have the observable in each layer.
         styles: All candidates.
         label: Label of the vertical axis.
     """
     panels = Panels(len(styles))
     main, below = panels.main, panels.below
-    numbers, moments, _ = _along([layer[0] for layer in entries])
-    mean, spread = moments[:, 0].T
-    main.fill_between(numbers, mean - spread, mean + spread, color=REFERENCE_FILL, lw=0)
+    numbers, moments, _ = _along([layer[0] for layer in layers])
+    mean, deviation = moments[:, 0].T
+    main.fill_between(numbers, mean - deviation, mean + deviation, color=REFERENCE_FILL, lw=0)
     main.plot(numbers, mean, color=REFERENCE)
     highest = 0.0
     for i, style in enumerate(styles):
-        own = [d for layer in entries for d in layer if d[0] is style]
+        own = [d for layer in layers for d in layer if d[0] is style]
         if not own:
             continue
         numbers, moments, sizes = _along(own)
-        mean, spread = moments[:, 1].T
+        mean, deviation = moments[:, 1].T
         if len(styles) == 1:
             for sign in (-1, 1):
-                main.plot(numbers, mean + sign * spread, color=style.colour, lw=1, ls=":")
+                main.plot(numbers, mean + sign * deviation, color=style.colour, lw=1, ls=":")
         shift = 0.25 * (i - (len(styles) - 1) / 2) / len(styles)
         marks: dict[str, Any] = {"fmt": style.marker, "ms": 3, "color": style.colour, "lw": 1}
-        main.errorbar(numbers + shift, mean, spread / np.sqrt(np.maximum(1, sizes)), **marks)
+        main.errorbar(numbers + shift, mean, deviation / np.sqrt(np.maximum(1, sizes)), **marks)
         found = [(h.layer, r["ks"]) for _, h, r in own if "ks" in r]
         if found:
             x = np.array([k for k, _ in found], np.float64)
@@ -571,7 +571,7 @@ def _undefined_text(entries: Sequence[Entry]) -> str:
 
 
 class _NotebookFigure(Figure):
-    """A figure that notebooks show, also where nobody has used pyplot."""
+    """A figure that notebooks show without pyplot."""
 
     def _repr_png_(self) -> bytes:
         return as_png(self, dpi=80)

@@ -63,14 +63,7 @@ def log_norm(values: NDArray[np.float64], decades: float = 6) -> LogNorm:
 
 
 def name_row(axes: Axes, text: str, colour: str, size: float) -> None:
-    """Write the name of a sample along the left side of its row of maps, outside their labels.
-
-    Arguments:
-        axes: The first map of the row.
-        text: The name.
-        colour: Its colour.
-        size: Size of its letters [points].
-    """
+    """Write the name of a sample along the left side of its row of maps, outside their labels."""
     axes.annotate(
         text,
         (0, 0.5),
@@ -171,13 +164,13 @@ class Palette:
 
 @dataclass(frozen=True)
 class Sheet:
-    """What stands where.
+    """Events in rows and columns.
 
     Attributes:
         detector: The detector.
         rows: The cells (n_cells,) of the events of each row; None leaves a place empty.
-        titles: What stands above each picture; nothing when empty.
-        names: What stands left of each row; nothing when empty.
+        titles: Title of each event; may be empty.
+        names: Name of each row; may be empty.
         margin: Whether the first row and the first column stand apart.
     """
 
@@ -204,7 +197,13 @@ def make_palette(events: Sequence[Events]) -> Palette:
     cells = np.concatenate([one.cells for one in events]).astype(np.float64)
     if not _images(detector):
         many = n_panels(detector) < detector.n_layers
-        logarithmic = log_norm(_projections(detector, cells) if many else cells.ravel(), _DECADES)
+        values = cells.ravel()
+        if many:
+            layers = range(detector.n_layers)
+            values = np.concatenate(
+                [projected(detector, k, event) for event in cells for k in layers]
+            )
+        logarithmic = log_norm(values, _DECADES)
         what = r"\sum E" if many else "E"
         return Palette(logarithmic, "viridis", rf"${what}$ [{detector.cell_unit}]")
     stamps = cells.reshape(-1, *detector.layers[0].shape)
@@ -240,7 +239,11 @@ def sheet_figure(sheet: Sheet) -> Figure:
     columns = max(map(len, sheet.rows))
     margin = _MARGIN * sheet.margin
     side = min(_LARGEST, (_WIDTH - _LEFT - _RIGHT - margin) / columns - _GAP)
-    tall = side / _ratio(detector)
+    aspect = 1.0
+    if _images(detector):
+        down, across = detector.layers[0].shape
+        aspect = across / down
+    tall = side / aspect
     titles = sheet.titles or [[""] * columns] * len(sheet.rows)
     above = [_TOP if any(row) else 0.0 for row in titles]
     block = n * (tall + _GAP) + (_BETWEEN if n > 1 else 0)
@@ -323,32 +326,18 @@ def _images(detector: Detector) -> bool:
     return isinstance(detector.layers[0], ImageLayer)
 
 
-def _ratio(detector: Detector) -> float:
-    """Return width over height of a picture."""
-    if not _images(detector):
-        return 1.0
-    rows, columns = detector.layers[0].shape
-    return columns / rows
-
-
-def _projections(detector: Detector, cells: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.concatenate(
-        [projected(detector, k, event) for event in cells for k in range(detector.n_layers)]
-    )
-
-
 _COLUMNS = 8
 
 
 def stamps_figure(
     first: tuple[str, Events], second: tuple[str, Events], titles: Sequence[str]
 ) -> Figure:
-    """Draw pairs of stamps, eight in a row.
+    """Draw pairs of stamps, eight in a row, with a title above each.
 
     Arguments:
-        first: Name and events of what stands above, n of them.
-        second: The same of what stands below.
-        titles: What stands above each pair.
+        first: Name and events of the upper stamps.
+        second: The same of the lower ones.
+        titles: The titles.
     """
     n = min(len(titles), len(first[1]), len(second[1]))
     rows, above, names = [], [], []

@@ -83,27 +83,13 @@ def save_page(
     figures: bool = True,
     report: Progress | None = None,
 ) -> Path:
-    """Write ``index.html``, and every figure as PDF and PNG in the folder ``figures`` beside it.
+    """Write the page and its figures alone, as :func:`save` does after the numbers.
 
-    Files of the same names are replaced, others stay. Nothing is written before all is drawn.
-
-    Arguments:
-        comparisons: As for :func:`render`.
-        directory: Folder, made where there is none.
-        checks: As for :func:`render`.
-        figures: Whether to write the folder ``figures``.
-        report: Called to show progress.
-
-    Returns:
-        The path of ``index.html``.
-
-    Raises:
-        OutputError: The folder cannot be written.
+    Nothing is written before all is drawn.
     """
-    folder = Path(directory)
     many, by_name = _by_name(comparisons, checks)
     sections = render_sections(_sections(many, by_name), files=figures, report=report)
-    return write_files(folder, _page(many, by_name, sections), sections)
+    return write_files(Path(directory), _page(many, by_name, sections), sections)
 
 
 def _by_name(

@@ -22,7 +22,7 @@ from phys_gan.validation.comparison import Comparison
 from phys_gan.validation.joint import MOST_SHOWN, Clouds
 
 CandidateClouds = Sequence[tuple[Style, Clouds, str]]
-"""Every candidate with its style, its points and a note on them."""
+"""Every candidate: its style, its points, and a title for them."""
 
 _BINS = 160
 _COLUMNS = 3
@@ -42,7 +42,7 @@ def plane_figure(drawn: CandidateClouds, note: str) -> Figure:
 
     Arguments:
         drawn: The candidates.
-        note: What to say of the reference.
+        note: Title of the reference.
     """
     first = drawn[0][1]
     panels = [("reference", REFERENCE, first.reference, note)]
@@ -119,7 +119,7 @@ def _frame(
 def _density(
     points: NDArray[np.float64], edges: Sequence[NDArray[np.float64]]
 ) -> NDArray[np.float64]:
-    """Return the share of the points in each pixel, rows along the second coordinate."""
+    """Return the fraction of the points in each pixel, rows along the second coordinate."""
     counts, _, _ = np.histogram2d(points[:, 1], points[:, 0], bins=(edges[1], edges[0]))
     return np.asarray(counts / len(points), np.float64)
 
@@ -194,35 +194,27 @@ _MARKS = (
 def points_section(candidates: Candidates) -> Section:
     """Show where the points of toys are, beside the truth."""
     drawn = [(style, c.clouds, _of_candidate(c)) for style, c in candidates if c.clouds is not None]
-    plots = []
-    if drawn:
-        on_a_line = drawn[0][1].detector.n_cells == 1
-        plots = [_line(drawn) if on_a_line else _plane(drawn)]
-    return Section("points", "Points", "", plots)
-
-
-def _line(drawn: CandidateClouds) -> Plot:
-    (axis,) = drawn[0][1].detector.layers
-    return Plot(
-        f"distribution of {axis.name}",
-        "Points of all samples, and the exact density where it is known.",
-        partial(curve_figure, drawn),
-        wide=True,
-    )
-
-
-def _plane(drawn: CandidateClouds) -> Plot:
+    if not drawn:
+        return Section("points", "Points", "", [])
     clouds = drawn[0][1]
-    first, second, *_ = clouds.detector.layers
-    marks = "" if clouds.truth is None else _MARKS
-    return Plot(
-        f"plane of {first.name} and {second.name}",
+    names = [layer.name for layer in clouds.detector.layers]
+    if len(names) == 1:
+        plot = Plot(
+            f"distribution of {names[0]}",
+            "Points of all samples, and the exact density where it is known.",
+            partial(curve_figure, drawn),
+            wide=True,
+        )
+        return Section("points", "Points", "", [plot])
+    plot = Plot(
+        f"plane of {names[0]} and {names[1]}",
         f"Density of the points, of at most {whole(MOST_SHOWN)} per sample, in common colours. "
-        f"Grey is empty.{marks}",
+        f"Grey is empty.{'' if clouds.truth is None else _MARKS}",
         partial(plane_figure, drawn, _of_reference(clouds)),
         wide=True,
         is_map=True,
     )
+    return Section("points", "Points", "", [plot])
 
 
 def _of_reference(clouds: Clouds) -> str:

@@ -77,7 +77,7 @@ class Style:
         name: Its name in figures, short and safe for matplotlib.
         title: Its whole name.
         colour: Its colour.
-        marker: Its marker, so that colour is not all that tells it from others.
+        marker: Its marker.
         line: Its line style.
     """
 
@@ -121,13 +121,7 @@ _MOST_POWERS = 4
 
 
 def asinh_axis(axes: Axes, softening: float, edges: NDArray[np.float64]) -> None:
-    """Make the x axis linear up to the softening, with ticks at zero and at powers of ten.
-
-    Arguments:
-        axes: The axes.
-        softening: Where it turns from linear to logarithmic.
-        edges: Edges of what is drawn, for the ticks.
-    """
+    """Make the x axis linear up to the softening, with ticks at zero and at powers of ten."""
     axes.set_xscale("asinh", linear_width=softening)
     ticks = asinh_ticks(softening, float(edges[0]), float(edges[-1]))
     axes.xaxis.set_major_locator(FixedLocator(ticks))

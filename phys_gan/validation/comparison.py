@@ -336,10 +336,8 @@ class Comparisons(Mapping[str, Comparison]):
     def metrics(self) -> dict[str, Any]:
         """Content of metrics.json: of several candidates, ``candidates`` holds that of each."""
         each = {name: comparison.metrics for name, comparison in self.items()}
-        if len(each) == 1:
-            return next(iter(each.values()))
         first = next(iter(each.values()))
-        return {"reference": first["reference"], "candidates": each}
+        return first if len(each) == 1 else {"reference": first["reference"], "candidates": each}
 
     def summary(self) -> str:
         """Return the tables of all candidates."""
@@ -395,12 +393,11 @@ def compare(
         RangeError: A sample has fewer than 20 events.
         MissingError: An observable, or a condition to slice, is not known.
     """
-    chosen = replace(
-        options or Options(),
-        seed=seed or (options.seed if options else 0),
-        observables=observables or (options.observables if options else None),
+    options = options or Options()
+    options = replace(
+        options, seed=seed or options.seed, observables=observables or options.observables
     )
-    found = compare_all(reference, {"candidate": candidate}, training=training, options=chosen)
+    found = compare_all(reference, {"candidate": candidate}, training=training, options=options)
     return found["candidate"]
 
 

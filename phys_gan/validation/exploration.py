@@ -169,9 +169,9 @@ class Range:
         """The middle, geometric where steps are."""
         return float(self.at(0.5))
 
-    def at(self, share: ArrayLike) -> NDArray[np.float64]:
-        """Return the values at shares of the way from the low end, 0 ... 1, to the high one."""
-        t = np.asarray(share, np.float64)
+    def at(self, fraction: ArrayLike) -> NDArray[np.float64]:
+        """Return the values at fractions of the way from the low end to the high one."""
+        t = np.asarray(fraction, np.float64)
         if self.geometric:
             values = self.low * (self.high / self.low) ** t
         else:
@@ -179,7 +179,7 @@ class Range:
         return np.asarray(np.clip(values, self.low, self.high), np.float64)
 
     def rounded(self, value: float) -> float:
-        """Leave out what is small against the range, where steps are even."""
+        """Round to a thousandth of the range, where steps are even."""
         if self.geometric or self.high == self.low:
             return value
         places = 2 - math.floor(math.log10(self.high - self.low))
@@ -325,7 +325,7 @@ def measure_ramp(
 
 
 def _with_error(value: float, error: float, unit: str) -> str:
-    # An error below the last figure says nothing.
+    # An error below the last figure is left out.
     known = f" ± {error:.1g}" if error > 5e-4 * abs(value) else ""
     return f"{value:.3g}{known} {unit}".rstrip().replace("-", "−")
 

@@ -233,7 +233,7 @@ def compare_features(
 ) -> dict[str, Result]:
     """Compare features other than observables, of the whole events that are kept.
 
-    Half of the reference tells how to extract them, the other half is compared. The Fréchet and
+    The extractor is made from half of the reference, the other half is compared. The Fréchet and
     kernel distances are called FID and KID there, as of images, and every metric carries the name
     of its features.
 

@@ -332,7 +332,7 @@ def _total(values: NDArray[np.floating], weights: Weights) -> np.float64:
 
 
 def _digests(events: Events) -> NDArray[np.uint64]:
-    """Return what tells copies, shape (n, 2).
+    """Return digests that are equal for copies, shape (n, 2).
 
     Zeros where different events may well be equal: points of toys, events of one or two hits.
     """

@@ -366,5 +366,5 @@ def test_a_figure_of_one_observable_on_its_own() -> None:
     both = first.figure("E_tot/E_inc", "E_0/E_tot")
     assert [len(part.axes) for part in both.subfigs] == [2, 2]
     assert both._repr_png_().startswith(b"\x89PNG")
-    with pytest.raises(MissingError, match=r"'E_9/E_tot' is none of .* nearest: E_"):
+    with pytest.raises(MissingError, match=r"'E_9/E_tot' is not one of .* nearest: E_"):
         first.figure("E_9/E_tot")
