@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from phys_gan.errors import MissingError
 from phys_gan.metrics.result import Result
 from phys_gan.observables import MANY_LAYERS, OBSERVABLES
-from phys_gan.report.numbers import Status, observable_status, severity, whole
+from phys_gan.report.numbers import Status, observable_status, whole, worst_first
 from phys_gan.report.sections import Candidates, Plot, Section
 from phys_gan.report.style import (
     REFERENCE,
@@ -506,7 +506,7 @@ def along_layers_section(candidates: Candidates) -> Section:
 def observables_section(candidates: Candidates, checks: Checks) -> Section:
     """Show every observable; of many layers only the worst of those that exist per layer."""
     histograms = _histograms(candidates)
-    ranks = {name: rank for rank, name in enumerate(_worst_first(candidates))}
+    ranks = {name: rank for rank, name in enumerate(worst_first(c for _, c in candidates))}
     names = list(histograms)
     if candidates[0][1].detector.n_layers > MANY_LAYERS:
         per_layer = [n for n in ranks if histograms[n].layer is not None]
@@ -552,14 +552,6 @@ def _entries(candidates: Candidates, name: str) -> list[Entry]:
         for style, c in candidates
         if name in c.histograms
     ]
-
-
-def _worst_first(candidates: Candidates) -> list[str]:
-    severities: dict[str, float] = {}
-    for _, comparison in candidates:
-        for name, results in comparison.results.items():
-            severities[name] = max(severity(results), severities.get(name, 0.0))
-    return sorted(severities, key=lambda name: -severities[name])
 
 
 def _undefined_text(entries: Sequence[Entry]) -> str:

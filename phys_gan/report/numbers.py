@@ -7,7 +7,7 @@ what to remember when nothing else is read.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
@@ -138,6 +138,15 @@ def result_status(name: str, result: Result, checks: Sequence[Check] = ()) -> St
 def severity(results: Mapping[str, Result]) -> float:
     """Return the largest ratio of a metric of one observable to its limit."""
     return max(result.severity for result in results.values())
+
+
+def worst_first(comparisons: Iterable[Comparison]) -> list[str]:
+    """Sort the observables of all candidates by their largest severity."""
+    worst: dict[str, float] = {}
+    for comparison in comparisons:
+        for name, results in comparison.results.items():
+            worst[name] = max(severity(results), worst.get(name, 0.0))
+    return sorted(worst, key=lambda name: -worst[name])
 
 
 def _failed_on(check: Check, name: str, results: Mapping[str, Result]) -> bool:

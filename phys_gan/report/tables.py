@@ -20,6 +20,7 @@ from phys_gan.report.numbers import (
     severity,
     value_text,
     whole,
+    worst_first,
 )
 from phys_gan.validation.comparison import Comparison, Comparisons, Side
 from phys_gan.validation.distributions import Distributions
@@ -78,7 +79,7 @@ def observables_table(comparison: Comparison, checks: Sequence[Check]) -> Table:
         ("verdict", ""),
     ]
     rows = []
-    for name in _worst_first(comparison, checks):
+    for name in _by_status(comparison, checks):
         results = comparison.results[name]
         few = comparison.whole.not_compared.get(name, "")
         cells = [_metric(results.get(metric), few) for metric in _COLUMNS]
@@ -90,12 +91,8 @@ def observables_table(comparison: Comparison, checks: Sequence[Check]) -> Table:
 
 def overview_table(comparisons: Comparisons, checks: Checks) -> Table:
     """List all observables with verdict and KS of every candidate side by side."""
-    severities: dict[str, float] = {}
-    for comparison in comparisons.values():
-        for name, results in comparison.results.items():
-            severities[name] = max(severity(results), severities.get(name, 0.0))
     rows = []
-    for name in sorted(severities, key=lambda name: -severities[name]):
+    for name in worst_first(comparisons.values()):
         cells = []
         for candidate, comparison in comparisons.items():
             if name not in comparison.results:
@@ -147,7 +144,7 @@ def requirements_table(checks: Checks) -> Table | None:
     return Table([("requirement", ""), *((name, "") for name in checks)], rows, sortable=False)
 
 
-def _worst_first(comparison: Comparison, checks: Sequence[Check]) -> list[str]:
+def _by_status(comparison: Comparison, checks: Sequence[Check]) -> list[str]:
     statuses = {
         name: observable_status(name, results, checks).rank
         for name, results in comparison.results.items()
