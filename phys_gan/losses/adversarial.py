@@ -1,7 +1,8 @@
 """The adversarial losses by name, as functions of logits.
 
-A discriminator gives logits, large for real events, and D = 1 / (1 + exp(-logit)). Written with
-softplus(t) = ln(1 + e^t), no loss overflows and no gradient is lost to rounding.
+``real`` (N,) and ``fake`` (M,) are the logits of real events x and of generated events G(z), large
+for real ones: f or C in the papers on critics, and D = 1 / (1 + exp(-logit)) elsewhere. Written
+with softplus(t) = ln(1 + e^t), no loss overflows and no gradient is lost to rounding.
 
 Relativistic losses compare real events with generated ones: only differences of logits enter, so
 that a constant added to all of them changes nothing, and the generator's loss is the
@@ -85,13 +86,7 @@ def register_loss(
     events where it is relativistic; the discriminator's, of the logits of real and of generated
     events, and of the label of real events where it is smooth.
 
-    Arguments:
-        name: As in :class:`AdversarialLoss`, as all that follow.
-        discriminator: The discriminator's loss.
-        reference: Key of its BibTeX entry.
-        relativistic: Whether the generator's loss needs the logits of real events.
-        smooth: Whether the label of real events has an effect.
-        bounded: Whether the discriminator's loss has a minimum without a Lipschitz constraint.
+    The other arguments are those of :class:`AdversarialLoss`.
 
     Raises:
         ConfigError: The name is taken.
@@ -138,18 +133,13 @@ def non_saturating_discriminator(real: Tensor, fake: Tensor, real_label: float =
 
     Without smoothing it is minus the value of the game. The best discriminator is
     :math:`D = \alpha p / (p + q)`. At the optimum of the game with :math:`\alpha = 1`, D = 1/2
-    and L_D = 2 ln 2.
+    and L_D = 2 ln 2. Real events have the label :math:`\alpha` = ``real_label``, in (0, 1].
 
     References:
         Generative Adversarial Networks (Goodfellow et al., 2014), Eq. 1,
         https://arxiv.org/abs/1406.2661;
         Improved Techniques for Training GANs (Salimans et al., 2016), Sec. 3.4 (smoothing),
         https://arxiv.org/abs/1606.03498
-
-    Arguments:
-        real: Logits of real events, (N,).
-        fake: Logits of generated events, (M,).
-        real_label: :math:`\alpha`, the label of real events, in (0, 1].
     """
     # alpha softplus(-t) + (1 - alpha) softplus(t), with softplus(t) = softplus(-t) + t.
     return (softplus(-real) + (1 - real_label) * real).mean() + softplus(fake).mean()
@@ -159,14 +149,8 @@ def non_saturating_discriminator(real: Tensor, fake: Tensor, real_label: float =
 def minimax_generator(fake: Tensor) -> Tensor:
     r"""Return the generator's side of the zero-sum game: L_G = E ln(1 - D(G(z))).
 
-    Its gradient vanishes where the discriminator is certain that events are generated.
-
-    References:
-        Generative Adversarial Networks (Goodfellow et al., 2014), Eq. 1,
-        https://arxiv.org/abs/1406.2661
-
-    Arguments:
-        fake: Logits of generated events, (N,).
+    Its gradient vanishes where the discriminator is certain that events are generated
+    (Goodfellow et al., 2014, Eq. 1).
     """
     return -softplus(fake).mean()
 
@@ -175,15 +159,7 @@ def minimax_generator(fake: Tensor) -> Tensor:
     "non-saturating", non_saturating_discriminator, reference="goodfellow2014gan", smooth=True
 )
 def non_saturating_generator(fake: Tensor) -> Tensor:
-    r"""Return the non-saturating loss of the generator: L_G = -E ln D(G(z)).
-
-    References:
-        Generative Adversarial Networks (Goodfellow et al., 2014), Sec. 3,
-        https://arxiv.org/abs/1406.2661
-
-    Arguments:
-        fake: Logits of generated events, (N,).
-    """
+    """Return the non-saturating loss, L_G = -E ln D(G(z)) (Goodfellow et al., 2014, Sec. 3)."""
     return softplus(-fake).mean()
 
 
@@ -192,32 +168,19 @@ def least_squares_discriminator(real: Tensor, fake: Tensor, real_label: float = 
 
     .. math:: L_D = \frac{1}{2} \mathbb{E} (D(x) - b)^2 + \frac{1}{2} \mathbb{E} (D(G(z)) - a)^2
 
-    with D the logit itself, a = 0 and b = 1. The best discriminator is p / (p + q); L_D = 1/4 when
-    generated events are distributed as real ones.
+    with D the logit itself, a = 0 and b = ``real_label``. With b = 1 the best discriminator is
+    p / (p + q), and L_D = 1/4 when generated events are distributed as real ones.
 
     References:
         Least Squares Generative Adversarial Networks (Mao et al., 2016), Eq. 2 and Sec. 3.2
         (choice of labels), https://arxiv.org/abs/1611.04076
-
-    Arguments:
-        real: Logits of real events, (N,).
-        fake: Logits of generated events, (M,).
-        real_label: b, below 1 for one-sided label smoothing.
     """
     return ((real - real_label).square().mean() + fake.square().mean()) / 2
 
 
 @register_loss("least-squares", least_squares_discriminator, reference="mao2016lsgan", smooth=True)
 def least_squares_generator(fake: Tensor) -> Tensor:
-    r"""Return the generator's loss of LSGAN, L_G = 1/2 E (D(G(z)) - c)^2 with c = 1.
-
-    References:
-        Least Squares Generative Adversarial Networks (Mao et al., 2016), Eq. 2 and Sec. 3.2
-        (choice of labels), https://arxiv.org/abs/1611.04076
-
-    Arguments:
-        fake: Logits of generated events, (N,).
-    """
+    """Return LSGAN's loss, L_G = 1/2 E (D(G(z)) - c)^2 with c = 1 (Mao et al., 2016, Eq. 2)."""
     return (fake - 1).square().mean() / 2
 
 
@@ -230,10 +193,6 @@ def wasserstein_discriminator(real: Tensor, fake: Tensor) -> Tensor:
 
     References:
         Wasserstein GAN (Arjovsky et al., 2017), Eq. 2, https://arxiv.org/abs/1701.07875
-
-    Arguments:
-        real: Logits f of real events, (N,).
-        fake: Logits f of generated events, (M,).
     """
     return fake.mean() - real.mean()
 
@@ -242,14 +201,7 @@ def wasserstein_discriminator(real: Tensor, fake: Tensor) -> Tensor:
     "wasserstein", wasserstein_discriminator, reference="arjovsky2017wgan", bounded=False
 )
 def wasserstein_generator(fake: Tensor) -> Tensor:
-    r"""Return the generator's part of the Wasserstein distance: L_G = -E f(G(z)).
-
-    References:
-        Wasserstein GAN (Arjovsky et al., 2017), Algorithm 1, https://arxiv.org/abs/1701.07875
-
-    Arguments:
-        fake: Logits f of generated events, (N,).
-    """
+    """Return the generator's part of the Wasserstein distance, L_G = -E f(G(z))."""
     return -fake.mean()
 
 
@@ -262,24 +214,13 @@ def hinge_discriminator(real: Tensor, fake: Tensor) -> Tensor:
 
     References:
         Geometric GAN (Lim and Ye, 2017), Sec. 3, https://arxiv.org/abs/1705.02894
-
-    Arguments:
-        real: Logits f of real events, (N,).
-        fake: Logits f of generated events, (M,).
     """
     return relu(1 - real).mean() + relu(1 + fake).mean()
 
 
 @register_loss("hinge", hinge_discriminator, reference="lim2017geometric")
 def hinge_generator(fake: Tensor) -> Tensor:
-    r"""Return the loss that moves events along the normal of the hyperplane: L_G = -E f(G(z)).
-
-    References:
-        Geometric GAN (Lim and Ye, 2017), Sec. 3, https://arxiv.org/abs/1705.02894
-
-    Arguments:
-        fake: Logits f of generated events, (N,).
-    """
+    """Return the loss that moves events along the normal of the hyperplane, L_G = -E f(G(z))."""
     return -fake.mean()
 
 
@@ -288,15 +229,11 @@ def relativistic_discriminator(real: Tensor, fake: Tensor) -> Tensor:
 
     .. math:: L_D = -\mathbb{E} \ln \sigma(C(x) - C(G(z))), \qquad \sigma(t) = 1 / (1 + e^{-t})
 
-    L_D = ln 2 where all logits are equal.
+    Generated event i is compared with real event i. L_D = ln 2 where all logits are equal.
 
     References:
         The relativistic discriminator: a key element missing from standard GAN
         (Jolicoeur-Martineau, 2018), Sec. 4.1, https://arxiv.org/abs/1807.00734
-
-    Arguments:
-        real: Logits C of real events, (N,).
-        fake: Logits C of generated events, (N,); event i is compared with real event i.
 
     Raises:
         DataError: There are not as many generated events as real ones.
@@ -318,15 +255,7 @@ def relativistic_discriminator(real: Tensor, fake: Tensor) -> Tensor:
     relativistic=True,
 )
 def relativistic_generator(fake: Tensor, real: Tensor) -> Tensor:
-    r"""Return the loss of the RSGAN's generator, L_G = -E ln sigma(C(G(z)) - C(x)).
-
-    References:
-        The relativistic discriminator: a key element missing from standard GAN
-        (Jolicoeur-Martineau, 2018), Sec. 4.1, https://arxiv.org/abs/1807.00734
-
-    Arguments:
-        fake: Logits C of generated events, (N,).
-        real: Logits C of real events, (N,).
+    """Return the loss of the RSGAN's generator, L_G = -E ln sigma(C(G(z)) - C(x)).
 
     Raises:
         DataError: There are not as many generated events as real ones.
@@ -345,10 +274,6 @@ def relativistic_average_discriminator(real: Tensor, fake: Tensor) -> Tensor:
     References:
         The relativistic discriminator: a key element missing from standard GAN
         (Jolicoeur-Martineau, 2018), Sec. 4.3 and Algorithm 2, https://arxiv.org/abs/1807.00734
-
-    Arguments:
-        real: Logits C of real events, (N,).
-        fake: Logits C of generated events, (M,).
     """
     return softplus(fake.mean() - real).mean() + softplus(fake - real.mean()).mean()
 
@@ -364,14 +289,6 @@ def relativistic_average_generator(fake: Tensor, real: Tensor) -> Tensor:
 
     .. math:: L_G = -\mathbb{E} \ln \sigma(C(G(z)) - \mathbb{E}\, C(x))
         - \mathbb{E} \ln(1 - \sigma(C(x) - \mathbb{E}\, C(G(z))))
-
-    References:
-        The relativistic discriminator: a key element missing from standard GAN
-        (Jolicoeur-Martineau, 2018), Sec. 4.3 and Algorithm 2, https://arxiv.org/abs/1807.00734
-
-    Arguments:
-        fake: Logits C of generated events, (M,).
-        real: Logits C of real events, (N,).
     """
     return relativistic_average_discriminator(fake, real)
 
@@ -387,10 +304,6 @@ def value(real: Tensor, fake: Tensor) -> Tensor:
     References:
         Generative Adversarial Networks (Goodfellow et al., 2014), Eq. 1,
         https://arxiv.org/abs/1406.2661
-
-    Arguments:
-        real: Logits of real events, (N,).
-        fake: Logits of generated events, (M,).
 
     Example:
         >>> import torch

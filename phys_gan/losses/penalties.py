@@ -1,9 +1,10 @@
 """Terms that are added to adversarial losses, all without their weights.
 
-Gradient penalties keep a discriminator smooth. They take points that require a gradient and the
-discriminator's logits for them; where a logit depends on other points of the batch (batch
-normalisation, minibatch discrimination), its gradient includes them. The others are historical
-averaging, feature matching, and the two losses of unpaired translation.
+Gradient penalties keep a discriminator smooth. They take points (N, ...) that require a gradient
+and the discriminator's logits (N,) for them; several events packed into a row are one point. If a
+logit depends on other points of the batch (batch normalisation, minibatch discrimination), its
+gradient includes them. The others are historical averaging, feature matching, and the two losses of
+unpaired translation.
 """
 
 from __future__ import annotations
@@ -24,16 +25,7 @@ def _gradients(points: Tensor, logits: Tensor) -> Tensor:
 
 
 def gradient_norms(points: Tensor, logits: Tensor) -> Tensor:
-    r"""Return the norm of the gradient of each logit with respect to its point.
-
-    Arguments:
-        points: Points that require a gradient, (N, ...); several events packed into a row are one
-            point.
-        logits: The discriminator's logits for them, (N,).
-
-    Returns:
-        :math:`\lVert \nabla_x D(x_i) \rVert_2`, (N,), differentiable with respect to weights.
-    """
+    r"""Return :math:`\lVert \nabla_x D(x_i) \rVert_2`, (N,), differentiable by the weights."""
     norms: Tensor = torch.linalg.vector_norm(_gradients(points, logits), dim=1)
     return norms
 
@@ -47,10 +39,6 @@ def r1(points: Tensor, logits: Tensor) -> Tensor:
         Which Training Methods for GANs do actually Converge? (Mescheder et al., 2018), Eq. 9,
         https://arxiv.org/abs/1801.04406
 
-    Arguments:
-        points: Real events that require a gradient, (N, ...).
-        logits: The discriminator's logits for them, (N,).
-
     Example:
         >>> weight, x = torch.tensor([3.0, 4.0]), torch.zeros(7, 2, requires_grad=True)
         >>> print(f"{r1(x, x @ weight):.1f}")
@@ -60,18 +48,7 @@ def r1(points: Tensor, logits: Tensor) -> Tensor:
 
 
 def r2(points: Tensor, logits: Tensor) -> Tensor:
-    r"""Return the zero-centred gradient penalty on generated events.
-
-    .. math:: R_2 = \frac{1}{2} \mathbb{E}_{x \sim q} \lVert \nabla_x D(x) \rVert^2
-
-    References:
-        Which Training Methods for GANs do actually Converge? (Mescheder et al., 2018), Sec. 4.1,
-        https://arxiv.org/abs/1801.04406
-
-    Arguments:
-        points: Generated events that require a gradient, (N, ...).
-        logits: The discriminator's logits for them, (N,).
-    """
+    """Return the penalty :func:`r1` on generated events (Mescheder et al., 2018, Sec. 4.1)."""
     return r1(points, logits)
 
 
@@ -85,10 +62,6 @@ def one_centred(points: Tensor, logits: Tensor) -> Tensor:
     References:
         Improved Training of Wasserstein GANs (Gulrajani et al., 2017), Eq. 3,
         https://arxiv.org/abs/1704.00028
-
-    Arguments:
-        points: Points that require a gradient, (N, ...).
-        logits: The discriminator's logits for them, (N,).
     """
     return (gradient_norms(points, logits) - 1).square().mean()
 
@@ -101,11 +74,6 @@ def interpolates(real: Tensor, fake: Tensor, random: torch.Generator) -> Tensor:
     References:
         Improved Training of Wasserstein GANs (Gulrajani et al., 2017), Algorithm 1,
         https://arxiv.org/abs/1704.00028
-
-    Arguments:
-        real: Real events, (N, ...).
-        fake: Generated events, of the same shape.
-        random: The random stream, on the device of the events.
 
     Raises:
         DataError: The shapes differ.
@@ -149,9 +117,7 @@ def clip_weights(parameters: Iterable[Tensor], limit: float) -> None:
     References:
         Wasserstein GAN (Arjovsky et al., 2017), Algorithm 1, https://arxiv.org/abs/1701.07875
 
-    Arguments:
-        parameters: The critic's parameters.
-        limit: The largest absolute value, 0.01 in the paper.
+    The limit is 0.01 in the paper.
 
     Raises:
         RangeError: The limit is not positive.
@@ -179,13 +145,11 @@ def historical_distance(parameters: Iterable[Tensor], averages: Iterable[Tensor]
 
     .. math:: \Bigl\lVert \theta - \frac{1}{t} \sum_{i=1}^t \theta_i \Bigr\rVert^2
 
+    Gradients flow into the parameters only, not into their averages.
+
     References:
         Improved Techniques for Training GANs (Salimans et al., 2016), Sec. 3.3,
         https://arxiv.org/abs/1606.03498
-
-    Arguments:
-        parameters: The parameters of a network; gradients flow into these only.
-        averages: Their averages, in the same order.
 
     Raises:
         ValueError: There are not as many averages as parameters.
@@ -202,15 +166,12 @@ def feature_matching(real_features: Tensor, fake_features: Tensor) -> Tensor:
 
     .. math:: L_G = \lVert \mathbb{E} f(x) - \mathbb{E} f(G(z)) \rVert_2^2
 
-    The features of real events are detached: gradients flow through generated events only.
+    with f a hidden layer of the discriminator, (N, ...) for real and (M, ...) for generated events.
+    Those of real events are detached: gradients flow through generated events only.
 
     References:
         Improved Techniques for Training GANs (Salimans et al., 2016), Sec. 3.1,
         https://arxiv.org/abs/1606.03498
-
-    Arguments:
-        real_features: A hidden layer of the discriminator for real events, (N, ...).
-        fake_features: The same for generated events, (M, ...).
     """
     return (real_features.detach().mean(0) - fake_features.mean(0)).square().sum()
 
@@ -226,10 +187,6 @@ def cycle_consistency(x: Tensor, back: Tensor) -> Tensor:
     References:
         Unpaired Image-to-Image Translation using Cycle-Consistent Adversarial Networks
         (Zhu et al., 2017), Eq. 2, https://arxiv.org/abs/1703.10593
-
-    Arguments:
-        x: Events, (N, ...).
-        back: F(G(x)), of the same shape.
     """
     return l1_loss(back, x)
 
@@ -239,14 +196,10 @@ def identity(x: Tensor, same: Tensor) -> Tensor:
 
     .. math:: L = \mathbb{E} \lVert G(y) - y \rVert_1
 
-    with the same mean as in :func:`cycle_consistency`.
+    with y from the target of the translator, and the same mean as in :func:`cycle_consistency`.
 
     References:
         Unpaired Image-to-Image Translation using Cycle-Consistent Adversarial Networks
         (Zhu et al., 2017), Sec. 5.2, https://arxiv.org/abs/1703.10593
-
-    Arguments:
-        x: Events y of the target of the translator, (N, ...).
-        same: G(y), of the same shape.
     """
     return l1_loss(same, x)

@@ -20,12 +20,8 @@ def kl_to_normal(mean: Tensor, log_variance: Tensor) -> Tensor:
         Auto-Encoding Variational Bayes (Kingma and Welling, 2013), App. B,
         https://arxiv.org/abs/1312.6114
 
-    Arguments:
-        mean: mu, (N, ...).
-        log_variance: ln sigma^2, of the same shape.
-
     Returns:
-        The divergence of each event [nat], (N,).
+        The divergence of each event [nat], (N,), from mean and log-variance (N, ...).
 
     Example:
         >>> import torch
@@ -47,13 +43,9 @@ def gaussian_log_likelihood(x: Tensor, mean: Tensor, log_scale: Tensor) -> Tenso
         Auto-Encoding Variational Bayes (Kingma and Welling, 2013), App. C.2,
         https://arxiv.org/abs/1312.6114
 
-    Arguments:
-        x: Events, (N, ...).
-        mean: mu, of the same shape.
-        log_scale: ln sigma, of the same shape or one that broadcasts to it.
-
     Returns:
-        The logarithm of the density of each event, (N,).
+        The logarithm of the density of each event x (N, ...), (N,); ``log_scale``, ln sigma, may
+        broadcast.
     """
     return _log_density(x, mean, log_scale).flatten(1).sum(1)
 
@@ -79,12 +71,9 @@ def censored_log_likelihood(x: Tensor, mean: Tensor, log_scale: Tensor, censored
 
     Arguments:
         x: Events, (N, F).
-        mean: mu, of the same shape.
-        log_scale: ln sigma, of the same shape.
+        mean: mu, (N, F).
+        log_scale: ln sigma, (N, F).
         censored: Which numbers are censored at zero, (F,); the others are plain Gaussians.
-
-    Returns:
-        The logarithm of the likelihood of each event, (N,).
 
     Example:
         >>> one = torch.ones(1)

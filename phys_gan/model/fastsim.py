@@ -170,21 +170,15 @@ class FastSim:
         Arguments:
             conditions: As in :meth:`generate`.
             seed: Seed of the production.
-            first: Where to begin: the event of value ``first`` is the first one.
-            number: Number in the production of the event of value 0, where the conditions are
+            first: Index of the first event to generate among the values of the conditions.
+            number: Number in the production of the event of index 0, where the conditions are
                 those of a part only.
-            block: Events of a block.
+            block: Events of a block; the last one may be smaller.
             batch_size: As in :meth:`generate`.
             weights: As in :meth:`generate`.
 
-        Yields:
-            Blocks of events in order; the last one may be smaller.
-
         Raises:
-            ConfigError: The model translates events.
-            MissingError: A condition is missing.
-            DataError: Conditions or weights differ in their number of values.
-            RangeError: A condition is outside the range of the model.
+            PhysGanError: As in :meth:`generate`.
 
         Example:
             >>> fast = FastSim.load("calogan-eplus")

@@ -1,4 +1,4 @@
-"""How progressive networks grow, and what they see and make on the way."""
+"""How progressive networks grow."""
 
 import pytest
 import torch
@@ -56,7 +56,7 @@ def test_a_new_size_is_faded_in():
     torch.testing.assert_close(found[1], (found[0] + found[2]) / 2)
 
 
-def test_a_young_discriminator_sees_no_details():
+def test_a_young_discriminator_ignores_details():
     discriminator = build_discriminator(CONFIG, *SIZES, HeadConfig())
     x, c = torch.randn(3, 1024), torch.randn(3, 2)
     coarse = x.view(3, 1, 32, 32)
@@ -67,7 +67,7 @@ def test_a_young_discriminator_sees_no_details():
     assert not torch.allclose(discriminator.logits(x, c), discriminator.logits(coarse, c))
 
 
-def test_what_is_saved_knows_how_far_it_has_grown():
+def test_the_level_is_saved():
     young, again = build_generator(CONFIG, *SIZES), build_generator(CONFIG, *SIZES)
     young.grow(125)
     again.load_state_dict(young.state_dict())

@@ -67,9 +67,9 @@ def test_a_second_style_acts_in_training_only(generator):
 
 
 def test_the_place_of_the_change_is_uniform_over_layers(generator):
-    seen = torch.randn(4000, generator.n_inputs)
-    w, second = generator.style(seen), torch.randn(4000, 8)
-    styles = generator._mixed(w, seen, second, torch.randn(4000, 1))
+    inputs = torch.randn(4000, generator.n_inputs)
+    w, second = generator.style(inputs), torch.randn(4000, 8)
+    styles = generator._mixed(w, inputs, second, torch.randn(4000, 1))
     changed = torch.stack([(style != w).any(1) for style in styles]).float().mean(1)
     places = generator.n_layers - 1
     expected = torch.tensor([0.9 * k / places for k in range(places + 1)])

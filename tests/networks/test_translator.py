@@ -94,16 +94,16 @@ def test_the_discriminator_takes_conditions_from_the_rows(pack):
     x, c = events(8)
     discriminator.adapt(*events(200))
     rows = discriminator.rows(x, c)
-    seen = discriminator.packed(discriminator.preprocess(rows))
-    logits = discriminator(seen, discriminator.packed(c)).logits
+    inputs = discriminator.packed(discriminator.preprocess(rows))
+    logits = discriminator(inputs, discriminator.packed(c)).logits
     assert logits.shape == (8 // pack,)
     torch.testing.assert_close(discriminator.logits(x, c), logits)
     # What is handed over beside the rows belongs to the other side and is not looked at.
-    assert torch.equal(discriminator(seen, discriminator.packed(1 - c)).logits, logits)
+    assert torch.equal(discriminator(inputs, discriminator.packed(1 - c)).logits, logits)
     assert not torch.equal(discriminator.logits(x, 1 - c), logits)
 
 
-def test_the_discriminator_sees_what_the_compact_one_sees():
+def test_the_discriminator_has_the_inputs_of_the_compact_one():
     from phys_gan.networks.compact import CompactConfig, CompactDiscriminator
 
     torch.manual_seed(2)
@@ -123,6 +123,6 @@ def test_there_is_no_single_discriminator():
         build_discriminator(SMALL, *SIZES)
 
 
-def test_what_it_cites():
+def test_references():
     assert "almahairi2018augmented" in SMALL.references
     assert PLAIN.references == ()

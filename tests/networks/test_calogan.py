@@ -1,4 +1,4 @@
-"""CaloGAN as it was published, the heads, and the layers against oracles."""
+"""CaloGAN as published, and its locally connected layers."""
 
 import numpy as np
 import pytest
@@ -13,11 +13,6 @@ from phys_gan.networks import (
     Sizes,
     build_discriminator,
     build_generator,
-)
-from phys_gan.networks.blocks import (
-    MinibatchDiscrimination,
-    Standardize,
-    minibatch_spread,
 )
 from phys_gan.networks.calogan import LocallyConnected2d
 
@@ -65,32 +60,3 @@ def test_locally_connected_with_equal_weights_is_a_convolution(stride):
     expected = functional.conv2d(x, kernel, bias, stride)
     np.testing.assert_allclose(layer(x).detach(), expected, atol=1e-5)
     assert layer.out_size == expected.shape[2:]
-
-
-def test_minibatch_discrimination_by_hand():
-    layer = MinibatchDiscrimination(2, n_features=1, n_kernel=2)
-    with torch.no_grad():
-        layer.weight.copy_(torch.eye(2)[:, None, :])
-    x = torch.tensor([[0.0, 0.0], [1.0, 0.0], [1.0, 2.0]])
-    # L1 distances 1, 3 and 2; each event is at distance 0 from itself.
-    expected = 1 + torch.exp(-torch.tensor([[1.0, 3.0], [1.0, 2.0], [3.0, 2.0]])).sum(1)
-    np.testing.assert_allclose(layer(x).squeeze(1).detach(), expected, rtol=1e-6)
-
-
-def test_minibatch_spread_sees_collapse():
-    assert minibatch_spread(torch.ones(35, 4)).max() < 2e-3
-    spread = minibatch_spread(torch.randn(35, 400))
-    assert spread.shape == (35, 1)
-    np.testing.assert_allclose(spread, 1.0, atol=0.1)
-    assert minibatch_spread(torch.randn(3, 4)).shape == (3, 1)
-
-
-def test_standardize():
-    x = 3 + torch.tensor([0.1, 5.0, 0.0]) * torch.randn(2000, 3)
-    layer = Standardize(3)
-    layer.adapt(x)
-    y = layer(x)
-    np.testing.assert_allclose(y.mean(0), 0, atol=1e-4)
-    assert y.std(0)[1] == pytest.approx(1, rel=1e-3)
-    assert torch.isfinite(y).all()
-    np.testing.assert_allclose(layer.inverse(y), x, rtol=1e-4, atol=1e-6)
