@@ -1,4 +1,4 @@
-"""How events go through a generator: in which batches and in which precision."""
+"""Engine: run a generator in batches that suit the device, in single or lower precision."""
 
 from __future__ import annotations
 
@@ -16,10 +16,8 @@ from phys_gan.encodings import Encoding
 from phys_gan.errors import ConfigError
 from phys_gan.networks import Generator
 
-__all__ = ["Draw", "Engine", "Precision"]
-
 Draw = Callable[[int, int], Tensor]
-"""Latents of so many events (second argument) from one on (first argument)."""
+"""Map the number of the first event and a number of events to their latents."""
 Precision = Literal["float32", "bfloat16"]
 
 _LARGE_BATCH = 65_536
@@ -35,8 +33,8 @@ class Engine:
     Attributes:
         generator: The generator, in evaluation mode.
         encoding: Decodes its output.
-        precision: Of the products of matrices; everything else is float32, so that energies add
-            up all the same. ``bfloat16`` has a relative precision of 0.4 %.
+        precision: Of matrix products; everything else is float32, so that layer energies stay
+            exact. ``bfloat16`` has a relative precision of 0.4 %.
         compiled: Whether torch compiles the network, which takes a minute for each batch size and
             needs a C++ compiler on a CPU. On a GPU it is replayed as a CUDA graph.
 
@@ -61,12 +59,12 @@ class Engine:
     def batch_size(self) -> int:
         """Events that should go through the network at once on this device.
 
-        The best for the pretrained models on two cores; docs/benchmarks.md tells the times.
+        The fastest for the pretrained models on two cores, see docs/benchmarks.md.
         """
         if next(self.generator.parameters()).is_cuda:
             return _LARGE_BATCH
         if any(isinstance(layer, nn.Conv2d) for layer in self.generator.modules()):
-            # Each pixel has many channels on the way.
+            # Each pixel has many channels inside the network.
             return 128
         return min(2048, max(256, 2**20 // self.encoding.detector.n_cells))
 
@@ -76,7 +74,7 @@ class Engine:
         """Return the cells of events (N, n_cells) in the detector's unit.
 
         Arguments:
-            source: What stands before the latents of each event, (N, M).
+            source: What precedes the latents of each event, (N, source).
             encoded: Encoded conditions, (N, n_conditions).
             draw: Draws latents.
             batch_size: Events that go through the network at once; by default as many as suit the
@@ -96,10 +94,10 @@ class Engine:
         """Return the cells of a batch of at most ``size`` events."""
         n = len(c)
         if not self.compiled:
-            # Saves a tenth of the time of single events; torch cannot compile in this mode.
+            # Saves a tenth of the time for single events; torch cannot compile in this mode.
             with torch.inference_mode():
                 return self._compute(z, c)
-        # Each size is compiled for itself: the last batch is filled up.
+        # Each batch size is compiled separately: the last batch is padded.
         z, c = (torch.cat([part, part[-1:].expand(size - n, -1)]) for part in (z, c))
         if c.is_cuda:
             torch.compiler.cudagraph_mark_step_begin()
