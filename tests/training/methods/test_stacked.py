@@ -70,7 +70,7 @@ def test_generating_and_a_model_there_and_back(tmp_path):
 @pytest.mark.parametrize(
     ("sections", "reason"),
     [
-        ({"network": CompactConfig()}, "'compact' is no chain.*network.kind = 'stacked'"),
+        ({"network": CompactConfig()}, "'compact' is not a chain.*network.kind = 'stacked'"),
         ({"encoding": AbsoluteEncodingConfig()}, "no energies apart.*encoding.kind = 'shower'"),
         ({"method": AdversarialConfig()}, "no single discriminator.*method.kind = 'stacked'"),
     ],
