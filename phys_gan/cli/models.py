@@ -86,8 +86,7 @@ def generate(
         n is None and (energy or condition)
     ):
         raise ConfigError(
-            "what to generate is given by one of -n, with --energy and --condition, --like and "
-            "--translate",
+            "one of -n, --like and --translate is needed; --energy and --condition go with -n",
             remedy="give one of them",
         )
     for option, given in (("--resume", resume), ("--cluster", cluster)):
