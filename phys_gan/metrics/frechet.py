@@ -37,7 +37,7 @@ def frechet_distance(
     :math:`S_1 S_2` are those of the symmetric :math:`R^T S_2 R` with :math:`S_1 = R R^T`: real
     and not negative also where a covariance is singular.
 
-    From means of shape ``(*, d)`` and covariances of shape ``(*, d, d)``, distances of shape ``(*,)``;
+    Means have the shape ``(*, d)``, covariances ``(*, d, d)``, and the distances ``(*,)``;
     rounding may leave -1e-16 between equal distributions.
 
     Example:
