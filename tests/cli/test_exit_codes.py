@@ -157,6 +157,8 @@ import phys_gan.workflows.exploration as exploration
 def broken(what):
     {raised}
 exploration.cite = broken
+# Jobs in the background of a shell inherit that Ctrl-C is ignored.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 runpy.run_module("phys_gan", run_name="__main__", alter_sys=True)
 """
 

@@ -100,7 +100,11 @@ def test_a_model_is_exported_to_files(run, saved, tmp_path):
     assert first == f"Wrote {out}, {out.with_suffix('.json')}, {out.with_suffix('.py')}"
     assert second.startswith("ONNX Runtime reproduces the events of torch within ")
     fast = pg.FastSim.load(saved).model
-    z = np.random.default_rng(1).standard_normal((4, fast.generator.latent)).astype(np.float32)
+    z = (
+        np.random.default_rng(1)
+        .standard_normal((4, fast.model.generator.latent))
+        .astype(np.float32)
+    )
     energy = np.array([2e3, 1e4, 3e4, 6e4])
     session = onnxruntime.InferenceSession(out, providers=["CPUExecutionProvider"])
     feed = {"noise": z, "energy": energy.astype(np.float32)[:, None]}
