@@ -99,7 +99,7 @@ def test_a_model_is_exported_to_files(run, saved, tmp_path):
     first, second = text.strip().splitlines()
     assert first == f"Wrote {out}, {out.with_suffix('.json')}, {out.with_suffix('.py')}"
     assert second.startswith("ONNX Runtime reproduces the events of torch within ")
-    fast = pg.FastSim.load(saved).model
+    fast = pg.FastSim.load(saved)
     z = (
         np.random.default_rng(1)
         .standard_normal((4, fast.model.generator.latent))
