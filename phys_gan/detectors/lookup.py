@@ -8,17 +8,19 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from phys_gan.detectors.edges import Edges
-from phys_gan.detectors.layers import Layer, ShowerLayer
+from phys_gan.detectors.layers import CartesianLayer, Layer, ShowerLayer
 
 _BLOCK = 1 << 16
 _ROUNDING = 1e-9
+_LARGEST_TABLE = 1 << 20
 
 
 class CellFinder:
     """Look up the cells of layers, from the front to the back, prepared once for a detector.
 
-    Layers that share a grid are looked up together: 45 equal layers cost as much as one. Points are
-    taken in blocks that fit into the cache of the processor.
+    Layers that share a grid are looked up together: 45 equal layers cost as much as one. Different
+    Cartesian grids are looked up in a common finer one, which takes half as long as one after the
+    other. Points are taken in blocks that fit into the cache of the processor.
     """
 
     def __init__(self, layers: Sequence[Layer]) -> None:
@@ -32,6 +34,7 @@ class CellFinder:
         grids = dict(zip(texts, layers, strict=True))
         self._grids = list(grids.values())
         self._grid_of_layer = np.array([list(grids).index(text) for text in texts], np.int16)
+        self._table = _common_grid(layers) if len(grids) > 1 else None
 
     def layers(self, z: ArrayLike) -> NDArray[np.int64]:
         """Return the layer of each depth [mm]; -1 in none. An image has no depth: always 0."""
@@ -66,6 +69,8 @@ class CellFinder:
     def _block(
         self, x: NDArray[np.float64], y: NDArray[np.float64], layer: NDArray[np.int64]
     ) -> NDArray[np.int64]:
+        if self._table is not None:
+            return self._table.find(x, y, layer)
         outside = (layer < 0) | (layer >= len(self._offsets))
         number = np.where(outside, 0, layer)
         if len(self._grids) == 1:
@@ -80,3 +85,48 @@ class CellFinder:
         flat += self._offsets.take(number)
         flat[outside] = -1
         return flat
+
+
+class _CommonGrid:
+    """The edges of all Cartesian layers together, and the cell that each of the finer cells is in.
+
+    Arguments:
+        layers: The layers.
+        x: Their edges along x, of all layers together.
+        y: Their edges along y.
+    """
+
+    def __init__(
+        self, layers: Sequence[CartesianLayer], x: NDArray[np.float64], y: NDArray[np.float64]
+    ) -> None:
+        self._x, self._y = Edges(x.tolist()), Edges(y.tolist())
+        self._n_layers = len(layers)
+        # A border of -1 takes what is outside: layers and bins that are not there are number -1.
+        self._table = np.full((len(layers) + 1, len(x), len(y)), -1, np.int64)
+        offset = 0
+        for k, layer in enumerate(layers):
+            # The low edges of the finer cells lie in the cell that they are part of.
+            flat = layer.find(x[:-1, np.newaxis], y[:-1])
+            self._table[k + 1, 1:, 1:] = np.where(flat >= 0, flat + offset, -1)
+            offset += layer.n_cells
+
+    def find(
+        self, x: NDArray[np.float64], y: NDArray[np.float64], layer: NDArray[np.int64]
+    ) -> NDArray[np.int64]:
+        """Return the flat cell of each point in the given layers; -1 in none."""
+        layer = np.where((layer < 0) | (layer >= self._n_layers), 0, layer + 1)
+        _, rows, columns = self._table.shape
+        index = (layer * rows + self._x.find(x) + 1) * columns + self._y.find(y) + 1
+        return self._table.ravel().take(index)
+
+
+def _common_grid(layers: Sequence[Layer]) -> _CommonGrid | None:
+    """Return the common grid of Cartesian layers, where its table is not too large."""
+    cartesian = [layer for layer in layers if isinstance(layer, CartesianLayer)]
+    if len(cartesian) < len(layers):
+        return None
+    x = np.unique(np.concatenate([layer.x for layer in cartesian]))
+    y = np.unique(np.concatenate([layer.y for layer in cartesian]))
+    if (len(layers) + 1) * len(x) * len(y) > _LARGEST_TABLE:
+        return None
+    return _CommonGrid(cartesian, x, y)
