@@ -18,6 +18,7 @@ import tomli_w
 from numpy.typing import ArrayLike, NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from phys_gan.detectors.construction import Construction, Piece, Slab, Stack, StackSlab
 from phys_gan.detectors.layers import (
     MOST_CELLS,
     AxisLayer,
@@ -36,15 +37,6 @@ _MOST_GROUP_ENTRIES = 50_000_000
 """Cells times elements of the symmetry group, which is a table of both."""
 
 Symmetry = Literal["reflect-x", "reflect-y", "reflect-alpha", "rotate-alpha"]
-
-
-class Slab(BaseModel):
-    """A slab of a material such as ``"Pb"``, and its thickness along the shower axis [mm]."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    material: str
-    thickness: float = Field(gt=0)
 
 
 class Sampling(BaseModel):
@@ -79,7 +71,8 @@ class Detector(BaseModel):
         threshold: Read-out threshold in the cell unit; a cell is hit when it is above.
         symmetries: Transformations that leave particles at normal incidence on the axis as they
             are; training augments with the group that they generate.
-        sampling: The material, for simulators.
+        sampling: The material, for the parametric simulator.
+        construction: All that it is built of, for full simulation.
         layers: The layers from the front to the back.
 
     Example:
@@ -97,6 +90,7 @@ class Detector(BaseModel):
     threshold: float = Field(default=0.0, ge=0)
     symmetries: tuple[Symmetry, ...] = ()
     sampling: Sampling | None = None
+    construction: Construction | None = None
     layers: tuple[Annotated[Layer, Field(discriminator="kind")], ...] = Field(min_length=1)
 
     @model_validator(mode="before")
@@ -123,6 +117,8 @@ class Detector(BaseModel):
                 raise ValueError(f"layer '{after.name}' begins before '{before.name}' ends")
         _require_bounded(self.n_cells, self.n_layers)
         self.symmetry_group()
+        if self.construction:
+            self.pieces()
         return self
 
     def __eq__(self, other: object) -> bool:
@@ -213,6 +209,37 @@ class Detector(BaseModel):
         ]
         depth = self.depths[self.layer_of_cell]
         return np.concatenate([np.concatenate(across), depth[:, np.newaxis]], axis=1)
+
+    # Material
+
+    @cached_property
+    def built(self) -> Construction | None:
+        """What it is built of: its construction, or else the period of ``sampling``.
+
+        Where no resolution is declared there, deposits in absorbers belong to the cells as well.
+        """
+        if self.construction or self.sampling is None:
+            return self.construction
+        both = self.sampling.stochastic_term == 0
+        slabs = [StackSlab(**dict(self.sampling.active), active=True)]
+        if self.sampling.absorber:
+            slabs.insert(0, StackSlab(**dict(self.sampling.absorber), active=both))
+        return Construction(stack=(Stack(slabs=tuple(slabs)),))
+
+    def pieces(self) -> list[Piece]:
+        """Return the slabs of a calorimeter from front to back, cut where layers end.
+
+        Raises:
+            DetectorError: It is not a calorimeter, or nothing says what it is built of.
+        """
+        layers = [layer for layer in self.layers if isinstance(layer, ShowerLayer)]
+        if self.built is None or not layers:
+            raise DetectorError(
+                f"nothing says what '{self.name}' is built of",
+                remedy="add a [construction] table with the slabs of its layers",
+                value=self.name,
+            )
+        return self.built.pieces(layers)
 
     # Symmetries
 
