@@ -216,7 +216,9 @@ def demo(
     figures: FiguresOption = True,
     set_: Set = None,
 ) -> None:
-    """Train on a real Geant4 sample, generate showers and compare: minutes on two CPU cores.
+    """Train on a Geant4 sample, generate showers and compare: minutes on two CPU cores.
+
+    Electrons and positrons below 10 MeV emit no bremsstrahlung in this sample (datasets/README.md).
 
     Example: `phys-gan demo --out demo`
     """

@@ -1,4 +1,4 @@
-"""From real Geant4 showers to a report, in one command: :func:`demo`."""
+"""From Geant4 showers to a report, in one command: :func:`demo`."""
 
 from __future__ import annotations
 
@@ -18,6 +18,8 @@ from phys_gan.workflows.training import train
 
 def demo_sample() -> Path:
     """Return the path of the packaged sample of Geant4 showers.
+
+    Electrons and positrons below 10 MeV emit no bremsstrahlung in them (``datasets/README.md``).
 
     Raises:
         MissingError: It is not installed.
@@ -54,7 +56,7 @@ def demo(
     say: Callable[[str], None] = lambda text: None,
     report: StepCallback = ignore,
 ) -> Demo:
-    """Train on real Geant4 showers, generate new ones, and compare them with held-out ones.
+    """Train on Geant4 showers, generate new ones, and compare them with held-out ones.
 
     The sample is split three ways: to learn from, to choose the checkpoint, and a fifth that only
     the final report sees.
