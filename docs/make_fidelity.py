@@ -50,12 +50,10 @@ SAMPLES = {
     "eplus": Sample(
         ("calogan_eplus.h5", "calogan_eplus.root"),
         0.235,
-        "has 27 % more hits and a layer\n0 that is 37 % wider in y",
+        "has 28 % more hits and layer 0 is 35 % wider along y",
     ),
-    "photon": Sample(("calogan_photon.h5",), 0.3, "has 27 % more hits in\nshowers of positrons"),
-    "electron": Sample(
-        ("calochallenge2_electron.h5",), 0.4, "sees 7 % less energy in its\nsilicon"
-    ),
+    "photon": Sample(("calogan_photon.h5",), 0.3, "has 29 ± 2 % more hits"),
+    "electron": Sample(("calochallenge2_electron.h5",), 0.4, "sees 7 % less energy in its silicon"),
 }
 
 
@@ -300,7 +298,8 @@ cut 0.7 mm, normal incidence at the centre), {held_out:.0%} of them for the choi
 checkpoint.
 {aside:,} more were set aside before anything was trained, and judged the model.
 Electrons and positrons below 10 MeV emit no bremsstrahlung in these showers: with the complete
-spectrum the detector {complete} (datasets/README.md).
+spectrum the detector {complete}
+(datasets/README.md).
 
 ## Recipe
 
