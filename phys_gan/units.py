@@ -6,7 +6,7 @@ And the particles that start showers, :data:`PARTICLES`, by name and PDG number.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -51,6 +51,41 @@ def parse_energy(text: str) -> float:
             remedy="give one above 0",
             value=value,
             constraint="> 0",
+        )
+    return value
+
+
+LENGTHS = {"um": 1e-3, "mm": 1.0, "cm": 10.0, "m": 1e3}
+"""How many mm each unit is."""
+ANGLES = {"rad": 1.0, "mrad": 1e-3, "deg": np.pi / 180}
+"""How many rad each unit is."""
+
+
+def parse_quantity(text: str, units: Mapping[str, float]) -> float:
+    """Return a length such as ``0.7mm`` in mm, or an angle such as ``30deg`` in rad.
+
+    Arguments:
+        text: A number, and perhaps a unit; without one it is in that whose factor is 1.
+        units: :data:`LENGTHS` or :data:`ANGLES`.
+
+    Raises:
+        ConfigError: There is no number, or the unit is not known.
+
+    Example:
+        >>> parse_quantity("2cm", LENGTHS), parse_quantity("0.5", ANGLES)
+        (20.0, 0.5)
+    """
+    match = re.fullmatch(r"\s*([-+.\deE]+?)\s*([a-zA-Z]*)\s*", text)
+    try:
+        value = float(match[1]) * (units[match[2]] if match[2] else 1.0) if match else None
+    except (ValueError, KeyError):
+        value = None
+    if value is None or not np.isfinite(value):
+        default = next(unit for unit, factor in units.items() if factor == 1)
+        raise ConfigError(
+            f"'{text}' is not a number with one of the units {', '.join(units)}",
+            remedy=f"write a number, such as 1.5{default}",
+            value=text,
         )
     return value
 

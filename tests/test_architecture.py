@@ -38,7 +38,7 @@ MAY = {
     "report": BASE | {"observables", "metrics", "validation"},
     "model": BASE | {"encodings", "networks"},
     "training": BASE | {"encodings", "networks", "losses", "model"},
-    "generation": BASE | {"encodings", "networks", "model"},
+    "generation": BASE | {"simulation", "encodings", "networks", "model"},
 }
 MAY["workflows"] = set(MAY)
 MAY["cli"] = set(MAY)

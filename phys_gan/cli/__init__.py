@@ -1,8 +1,9 @@
 """The command line, ``phys-gan``: one thin command per verb, in the order of the help."""
 
 from phys_gan.cli.app import app, main
-from phys_gan.cli.files import convert, inspect, simulate, split
+from phys_gan.cli.files import convert, inspect, split
 from phys_gan.cli.models import benchmark, cite, explore, export, generate, models
+from phys_gan.cli.simulation import simulate
 from phys_gan.cli.training import Train, demo, train
 from phys_gan.cli.validation import validate
 

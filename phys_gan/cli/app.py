@@ -309,14 +309,28 @@ def training_progress(total: int) -> Iterator[StepCallback]:
 
 
 @contextmanager
-def counter(what: str, total: int) -> Iterator[Callable[[int], None]]:
-    """Show a bar of how many of a total are done, with the time that is left."""
-    from rich.progress import BarColumn, MofNCompleteColumn, TimeRemainingColumn
+def counter(what: str, total: int, *, rate: bool = False) -> Iterator[Callable[[int], None]]:
+    """Show a bar of how many of a total are done, with the time that is left.
 
-    columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with _bar(what, *columns, stderr=True) as bar:
-        task = bar.add_task("", total=total)
-        yield lambda done: bar.update(task, completed=done)
+    Arguments:
+        what: What is counted.
+        total: How many there will be.
+        rate: Whether to show how many there are per second.
+    """
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+
+    columns: list[str | ProgressColumn] = [what, BarColumn(), MofNCompleteColumn()]
+    if rate:
+        columns.append(TextColumn("{task.fields[rate]}"))
+    with _bar(*columns, TimeRemainingColumn(), stderr=True) as bar:
+        task = bar.add_task("", total=total, rate="")
+
+        def show(done: int) -> None:
+            bar.update(task, completed=done)
+            speed = bar.tasks[task].speed
+            bar.update(task, rate=f"{speed:.3g}/s" if speed else "")
+
+        yield show
 
 
 @contextmanager

@@ -1,131 +1,15 @@
-"""Commands on files of events: simulate, inspect, convert, split."""
+"""Commands on files of events: inspect, convert, split."""
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated
 
-import numpy as np
 import typer
-from numpy.typing import NDArray
 
-from phys_gan.cli.app import DetectorOption, FormatOption, MappingOption, Seed, read_conditions
+from phys_gan.cli.app import DetectorOption, FormatOption, MappingOption, Seed
 from phys_gan.errors import ConfigError
-from phys_gan.randomness import stream
-from phys_gan.units import draw_values, parse_values
 
-if TYPE_CHECKING:
-    from phys_gan.simulation.galaxies import Given
-
-_Spectrum = Literal["uniform", "log-uniform"]
 _SOURCES = "Files to read (also patterns, file.root:tree, file.h5@e+), then "
-
-
-def simulate(
-    detector: Annotated[
-        str,
-        typer.Argument(
-            help="Built-in detector, such as calogan, galaxies-32 or toy-ring, or a .toml or "
-            "binning .xml file (file.xml:pion where it holds several particles)."
-        ),
-    ],
-    out: Annotated[Path, typer.Argument(help="File to write: .h5 or .root.")],
-    n: Annotated[int, typer.Option("-n", help="Number of showers, galaxies or points.", min=1)],
-    particle: Annotated[
-        str | None, typer.Option(help="Of showers: e+, e- or gamma.", show_default="e+")
-    ] = None,
-    energy: Annotated[
-        str | None,
-        typer.Option(
-            help="Of showers: incident energy, 50GeV; 10GeV,50GeV in turn; a range 1GeV:100GeV, "
-            "filled as --spectrum says, or 1GeV:100GeV:log.",
-            show_default="1GeV:100GeV",
-        ),
-    ] = None,
-    spectrum: Annotated[
-        _Spectrum | None,
-        typer.Option(help="Of showers: distribution of --energy.", show_default="uniform"),
-    ] = None,
-    condition: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="Of galaxies, may be repeated: NAME=VALUE, NAME=VALUE,VALUE in turn, or "
-            "NAME=LOW:HIGH to draw from, uniformly (:lin) or log-uniformly (:log). Names: flux (in "
-            "the detector's unit), half_light_radius (arcsec), sersic_index, axis_ratio, "
-            "position_angle (rad), noise (as flux, of a pixel). The others are drawn from a "
-            "default range.",
-            show_default=False,
-        ),
-    ] = None,
-    engine: Annotated[
-        Literal["numpy", "galsim"] | None,
-        typer.Option(help="Of galaxies: what draws the pixels.", show_default="numpy"),
-    ] = None,
-    seed: Seed = 0,
-) -> None:
-    """Simulate showers, galaxies, or points of a toy, without other files.
-
-    Example: `phys-gan simulate calogan showers.h5 -n 10000 --particle e+ --energy 1GeV:100GeV`
-
-    Example: `phys-gan simulate galaxies-32 stamps.h5 -n 10000 --condition flux=50:100`
-    """
-    from phys_gan.data import write
-    from phys_gan.detectors import load_detector
-    from phys_gan.simulation import require_meaning
-    from phys_gan.simulation import simulate as run
-
-    where = load_detector(detector)
-    given = {
-        "particle": particle,
-        "energy": energy,
-        "spectrum": spectrum,
-        "conditions": condition or None,
-        "engine": engine,
-    }
-    require_meaning(where, given, {name: f"--{name.removesuffix('s')}" for name in given})
-    if where.is_toy:
-        events, made = run(where, n, seed=seed), "points of"
-    elif where.is_image:
-        conditions = _galaxies(condition or [], n, seed)
-        events = run(where, n, conditions=conditions, engine=engine, seed=seed)
-        made = "galaxies in"
-    else:
-        energies, filled = _incident(energy or "1GeV:100GeV", n, spectrum)
-        events = run(where, n, particle=particle, energy=energies, spectrum=filled, seed=seed)
-        made = f"{particle or 'e+'} showers in"
-    write(out, events)
-    typer.echo(f"Wrote {n} {made} '{where.name}' to {out}")
-
-
-def _galaxies(texts: list[str], n: int, seed: int) -> dict[str, Given]:
-    """Read conditions of n galaxies, and draw those that their simulator does not draw itself."""
-    given: dict[str, Given] = {}
-    for name, values in read_conditions(texts).items():
-        if isinstance(values, list) or (isinstance(values, tuple) and len(values) == 3):
-            given[name] = draw_values(values, n, stream(seed, f"galaxies {name}"))
-        else:
-            given[name] = values
-    return given
-
-
-def _incident(
-    text: str, n: int, spectrum: _Spectrum | None
-) -> tuple[tuple[float, float] | NDArray[np.float64], _Spectrum | None]:
-    """Return incident energies [MeV], or their range and how they fill it."""
-    values = parse_values(text)
-    if not isinstance(values, tuple):
-        return np.resize(np.asarray(values, np.float64), n), spectrum
-    low, high = values[:2]
-    if len(values) == 3:
-        stated: _Spectrum = "log-uniform" if values[2] == "log" else "uniform"
-        if spectrum not in (None, stated):
-            raise ConfigError(
-                f"--energy {text} and --spectrum {spectrum} contradict each other",
-                remedy="leave --spectrum out",
-                value=spectrum,
-            )
-        spectrum = stated
-    return (low, high), spectrum
 
 
 def inspect(

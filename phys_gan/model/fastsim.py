@@ -6,6 +6,7 @@ Models are found by path or by name: runs, files, and the pretrained ones in ``p
 from __future__ import annotations
 
 import difflib
+import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -107,6 +108,21 @@ class FastSim:
         """Incident energies [MeV] of the training events."""
         low, high = self.model.encoding.energy_range.tolist()
         return low, high
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of the tensors, options, detector and precision, in hexadecimal digits."""
+        model, digest = self.model, hashlib.sha256()
+        for options in (model.encoding_config, model.network_config):
+            digest.update(options.model_dump_json().encode())
+        digest.update(model.detector.to_toml().encode())
+        digest.update(self.precision.encode())
+        for module in (model.encoding, model.generator):
+            for name, tensor in sorted(module.state_dict().items()):
+                digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+                content = tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8)
+                digest.update(content.numpy().tobytes())
+        return digest.hexdigest()
 
     @property
     def translates(self) -> bool:

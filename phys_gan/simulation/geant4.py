@@ -22,10 +22,10 @@ from __future__ import annotations
 import math
 import os
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,11 +37,11 @@ from phys_gan.simulation.geant4_data import ANALYTIC, STANDARD, load_geant4, wri
 CUT = 0.7
 """Production cut [mm]: electrons and photons of a shorter range are not followed by themselves."""
 TAKEN = np.dtype(
-    [("event", np.int64), ("pdg", np.int64)]
+    [(name, np.int64) for name in ("event", "pdg", "model")]
     + [(name, np.float64) for name in ("energy", "x", "y", "dx", "dy", "dz")]
 )
-"""A particle that was taken out of an event at the entrance: kinetic energy [MeV], position [mm]
-and direction there."""
+"""A particle that was taken out of an event at the entrance: number of what covers it, kinetic
+energy [MeV], position [mm] and direction there."""
 
 _SHOWERING = (11, -11, 22)
 _MATERIALS = {"LAr": "G4_lAr"}
@@ -53,46 +53,57 @@ _MOST_CELLS = 1_000_000
 """Cells of a layer, for which the scorer has keys."""
 
 
+class Covered(NamedTuple):
+    """Particles that a model covers.
+
+    Attributes:
+        pdg: PDG numbers.
+        energy: Lowest and highest kinetic energy [MeV].
+        max_angle: Largest angle to the axis [rad].
+    """
+
+    pdg: tuple[int, ...]
+    energy: tuple[float, float]
+    max_angle: float
+
+
 @dataclass(frozen=True)
 class Entrance:
     """Which particles leave an event where they enter the detector.
 
     Attributes:
-        pdg: PDG numbers of the particles.
-        energy: Lowest and highest kinetic energy [MeV].
-        above: Particles below this kinetic energy [MeV] are not meant to be taken, so that nobody
-            counts them as left.
-        max_angle: Largest angle to the axis [rad].
-        pitch: Shifts in x and y [mm] by multiples of which a shower may be moved; 0 for none.
+        models: What each model covers; the first one that covers a particle takes it.
+        above: Kinetic energy [MeV] from which on particles may be taken.
+        pitch: Distances in x and y [mm] by multiples of which a shower may be moved; 0 for none.
         tolerance: How far from such a point a particle may enter [mm], in x and in y.
     """
 
-    pdg: tuple[int, ...]
-    energy: tuple[float, float]
+    models: tuple[Covered, ...]
     above: float = 0.0
-    max_angle: float = 0.01
     pitch: tuple[float, float] = (0.0, 0.0)
     tolerance: tuple[float, float] = (0.5, 0.5)
 
-    def obstacle(
+    def find(
         self, pdg: int, energy: float, angle: float, position: tuple[float, float]
-    ) -> str | None:
-        """Return why a particle is not taken; None if it is."""
-        if pdg not in self.pdg:
+    ) -> int | str:
+        """Return the number of the model that takes a particle, or why none does.
+
+        Reasons are ``"particle"``, ``"energy"``, ``"angle"`` and ``"position"``.
+        """
+        left = [(k, covered) for k, covered in enumerate(self.models) if pdg in covered.pdg]
+        if not left:
             return "particle"
-        if not self.energy[0] <= energy <= self.energy[1]:
+        left = [(k, c) for k, c in left if c.energy[0] <= energy <= c.energy[1]]
+        if not left:
             return "energy"
-        if angle > self.max_angle:
+        left = [(k, c) for k, c in left if angle <= c.max_angle]
+        if not left:
             return "angle"
         for at, pitch, tolerance in zip(position, self.pitch, self.tolerance, strict=True):
-            if abs(at - self.shift(at, pitch)) > tolerance:
+            shift = round(at / pitch) * pitch if pitch else 0.0
+            if abs(at - shift) > tolerance:
                 return "position"
-        return None
-
-    @staticmethod
-    def shift(at: float, pitch: float) -> float:
-        """Return the nearest multiple of a pitch."""
-        return round(at / pitch) * pitch if pitch else 0.0
+        return left[0][0]
 
 
 @dataclass(frozen=True)
@@ -110,6 +121,19 @@ class Simulated:
     overflow: NDArray[np.float64]
     taken: NDArray[np.void] = field(default_factory=lambda: np.zeros(0, TAKEN))
     left: Mapping[str, int] = field(default_factory=dict)
+
+    @classmethod
+    def joined(cls, parts: Sequence[Simulated]) -> Simulated:
+        """Join events of several blocks."""
+        left: Counter[str] = Counter()
+        for part in parts:
+            left.update(part.left)
+        return cls(
+            np.concatenate([part.cells for part in parts]),
+            np.concatenate([part.overflow for part in parts]),
+            np.concatenate([part.taken for part in parts]),
+            dict(left),
+        )
 
 
 class Geant4:
@@ -308,7 +332,13 @@ class Geant4:
                 counter.RegisterPrimitive(self._keep(scorer))
                 found.append((counter, volumes))
         if self._entrance:
-            found.append((self._entrance_detector(self._entrance), [self._plane]))
+            plane = entrance_plane(
+                g,
+                self._entrance,
+                lambda: self._first + len(self._cells),
+                lambda: (self._taken, self._left),
+            )
+            found.append((plane, [self._plane]))
         return found
 
     def _build(self) -> Any:
@@ -470,30 +500,6 @@ class Geant4:
 
         return Saturated(f"birks{k}{'' if shape else 'beside'}")
 
-    def _entrance_detector(self, entrance: Entrance) -> Any:
-        g, outer = self._g, self
-
-        class Plane(g.G4VSensitiveDetector):  # type: ignore[misc, name-defined]
-            def ProcessHits(self, step: Any, history: Any) -> bool:
-                point, track = step.GetPreStepPoint(), step.GetTrack()
-                direction, energy = point.GetMomentumDirection(), point.GetKineticEnergy()
-                entered = point.GetStepStatus() == g.fGeomBoundary
-                if not entered or direction.z <= 0 or energy < entrance.above:
-                    return False
-                pdg, at = track.GetDefinition().GetPDGEncoding(), point.GetPosition()
-                angle = math.atan2(math.hypot(direction.x, direction.y), direction.z)
-                obstacle = entrance.obstacle(pdg, energy, angle, (at.x, at.y))
-                if obstacle:
-                    outer._left[obstacle] += 1
-                    return False
-                event = outer._first + len(outer._cells)
-                way = direction.x, direction.y, direction.z
-                outer._taken.append((event, pdg, energy, at.x, at.y, *way))
-                track.SetTrackStatus(g.fStopAndKill)
-                return True
-
-        return Plane("entrance")
-
     # Physics and events
 
     def _physics(self) -> Any:
@@ -585,6 +591,45 @@ class Geant4:
                 self.SetUserAction(outer._keep(End()))
 
         return Actions()
+
+
+def entrance_plane(
+    geant4: Any,
+    entrance: Entrance,
+    event: Callable[[], int],
+    lists: Callable[[], tuple[list[tuple[float, ...]], Counter[str]]],
+) -> Any:
+    """Return a sensitive detector for a thin volume of vacuum in front of a detector.
+
+    It takes the particles that models cover out of the event where they enter along +z.
+
+    Arguments:
+        geant4: The module ``geant4_pybind``.
+        entrance: Which particles to take.
+        event: Returns the number of the event.
+        lists: Returns where particles are recorded, as tuples of the fields of :data:`TAKEN`, and
+            where those above the threshold that are not taken are counted by reason.
+    """
+
+    class Plane(geant4.G4VSensitiveDetector):  # type: ignore[misc]
+        def ProcessHits(self, step: Any, history: Any) -> bool:
+            point, track = step.GetPreStepPoint(), step.GetTrack()
+            way, energy = point.GetMomentumDirection(), point.GetKineticEnergy()
+            entered = point.GetStepStatus() == geant4.fGeomBoundary
+            if not entered or way.z <= 0 or energy < entrance.above:
+                return False
+            pdg, at = track.GetDefinition().GetPDGEncoding(), point.GetPosition()
+            angle = math.atan2(math.hypot(way.x, way.y), way.z)
+            model = entrance.find(pdg, energy, angle, (at.x, at.y))
+            taken, left = lists()
+            if isinstance(model, str):
+                left[model] += 1
+                return False
+            taken.append((event(), pdg, model, energy, at.x, at.y, way.x, way.y, way.z))
+            track.SetTrackStatus(geant4.fStopAndKill)
+            return True
+
+    return Plane("entrance")
 
 
 def _half_width(layer: ShowerLayer) -> float:

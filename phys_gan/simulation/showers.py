@@ -88,7 +88,7 @@ def simulate_showers(
         )
     if n < 1:
         raise RangeError(f"n = {n} is less than 1", remedy="ask for at least one event", value=n)
-    incident = _incident_energies(energy, n, seed, spectrum)
+    incident = incident_energies(energy, n, seed, spectrum)
     low, high = max(_ENERGY_RANGE[0], _SMALLEST_Y * medium.critical_energy), _ENERGY_RANGE[1]
     bad = incident[~((incident >= low) & (incident <= high))]
     if bad.size:
@@ -129,9 +129,16 @@ def simulate_showers(
     return Events(cells, {"energy": incident}, detector, overflow, provenance)
 
 
-def _incident_energies(
-    energy: tuple[float, float] | NDArray[np.float64], n: int, seed: int, spectrum: str
+def incident_energies(
+    energy: tuple[float, float] | NDArray[np.float64], n: int, seed: int, spectrum: str | None
 ) -> NDArray[np.float64]:
+    """Return incident energies [MeV], (n,), as given or drawn from a range, by default uniformly.
+
+    Raises:
+        DataError: The array of energies does not have the shape (n,).
+        RangeError: The range does not rise from above 0.
+        ConfigError: There is no such spectrum.
+    """
     if not isinstance(energy, tuple):
         values = np.asarray(energy, np.float64)
         if values.shape != (n,):
@@ -150,7 +157,7 @@ def _incident_energies(
             value=energy,
         )
     uniform = stream(seed, "energies").random(n)
-    if spectrum == "uniform":
+    if spectrum in ("uniform", None):
         return low + (high - low) * uniform
     if spectrum == "log-uniform":
         return np.asarray(low * (high / low) ** uniform, np.float64)

@@ -16,15 +16,43 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Protocol
 
-import torch
+from numpy.typing import ArrayLike
 
+from phys_gan.detectors import Detector
 from phys_gan.errors import DataError
+from phys_gan.events import Events
 from phys_gan.files import atomic_file, locked
-from phys_gan.model import FastSim
 
 MANIFEST = "production.json"
 _LOCK = ".lock"
+
+
+class Simulation(Protocol):
+    """What simulates events by their numbers, as :class:`phys_gan.FastSim` generates them."""
+
+    @property
+    def detector(self) -> Detector:
+        """The detector of the events."""
+        ...
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of what decides about the events, seed and conditions apart."""
+        ...
+
+    def stream(
+        self,
+        conditions: Mapping[str, ArrayLike],
+        seed: int = 0,
+        *,
+        number: int = 0,
+        block: int = 64,
+        weights: ArrayLike | None = None,
+    ) -> Iterator[Events]:
+        """Simulate events from a number on, block by block."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -33,7 +61,7 @@ class Manifest:
 
     Arguments:
         phys_gan: Version of the package.
-        model: :func:`model_digest` of the model.
+        model: Digest of the model or the simulation.
         conditions: SHA-256 of the values of each condition.
         seed: Seed of the production.
         n_events: Number of events.
@@ -41,6 +69,7 @@ class Manifest:
         block: Events of a block.
         format: Name of the layout; None where the ending of the file decides.
         weights: SHA-256 of the weights of the events, or None.
+        simulated: Whether a simulation makes the events, not a model.
     """
 
     phys_gan: str
@@ -52,6 +81,7 @@ class Manifest:
     block: int
     format: str | None
     weights: str | None = None
+    simulated: bool = False
 
     @property
     def digest(self) -> str:
@@ -88,7 +118,7 @@ class Manifest:
     def difference(self, begun: Manifest) -> str | None:
         """Return how a production that was begun differs from this one, as a clause."""
         if begun.model != self.model:
-            return "with another model"
+            return f"with another {'simulation' if self.simulated else 'model'}"
         before, now = begun._clauses(), self._clauses()
         for clause, value in before.items():
             if value != now[clause]:
@@ -114,21 +144,6 @@ class Manifest:
 def sha256(content: bytes) -> str:
     """Return the SHA-256 of bytes in hexadecimal digits."""
     return hashlib.sha256(content).hexdigest()
-
-
-def model_digest(fast: FastSim) -> str:
-    """Return the SHA-256 of the tensors, options, detector and precision of a model."""
-    model, digest = fast.model, hashlib.sha256()
-    for options in (model.encoding_config, model.network_config):
-        digest.update(options.model_dump_json().encode())
-    digest.update(model.detector.to_toml().encode())
-    digest.update(fast.precision.encode())
-    for module in (model.encoding, model.generator):
-        for name, tensor in sorted(module.state_dict().items()):
-            digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
-            content = tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8)
-            digest.update(content.numpy().tobytes())
-    return digest.hexdigest()
 
 
 def parts_folder(out: str | Path) -> Path:

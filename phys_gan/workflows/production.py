@@ -1,10 +1,11 @@
-"""Production: any number of events of a model in a file, in bounded memory; :func:`produce`.
+"""Production: any number of events in a file, in bounded memory; :func:`produce`.
 
-A production is cut into parts of a fixed number of events, and a part into blocks. The latents of
-an event depend on the seed and its number alone, so part k is the same whichever process writes
-it, and the HDF5 file is the same, byte for byte, however often the production was interrupted.
-A single part is written as the file itself. Several stand in the folder ``OUT.parts``
-(:mod:`phys_gan.workflows.manifest`) until all are there, and are then joined.
+The events are those of a model or of full simulation. A production is cut into parts of a fixed
+number of events, and a part into blocks. What is random in an event depends on the seed and its
+number alone, so part k is the same whichever process writes it, and the HDF5 file is the same, byte
+for byte, however often the production was interrupted. A single part is written as the file itself.
+Several stand in the folder ``OUT.parts`` (:mod:`phys_gan.workflows.manifest`) until all are there,
+and are then joined.
 """
 
 from __future__ import annotations
@@ -34,9 +35,9 @@ from phys_gan.workflows.cluster import Cluster, LostError, require_shared
 from phys_gan.workflows.manifest import (
     MANIFEST,
     Manifest,
+    Simulation,
     events_written,
     exclusive,
-    model_digest,
     part_name,
     parts_folder,
     remove_parts,
@@ -46,6 +47,8 @@ from phys_gan.workflows.manifest import (
 _PART_CELLS = 1 << 26
 _BLOCK_CELLS = 1 << 24
 _BLOCKS = (256, 16_384)
+_SIMULATED = (16, 128)
+"""Events of a block and of a part where each takes a second."""
 _MARK = "production"
 _MODEL = "model.safetensors"
 _CONDITIONS = "conditions.npy"
@@ -61,17 +64,17 @@ def _unreported(done: int) -> None:
 
 @dataclass(frozen=True)
 class Production:
-    """Any number of events of a model, in parts of a fixed number of events.
+    """Any number of events, in parts of a fixed number of events.
 
     Arguments:
-        fast: The model.
+        fast: The model or the simulation.
         out: The file to write.
         conditions: Name to values (N,) of all events.
         manifest: What the production is made of.
         weights: Weights of all events, (N,), or None.
     """
 
-    fast: FastSim
+    fast: FastSim | Simulation
     out: Path
     conditions: Mapping[str, NDArray[np.float64]]
     manifest: Manifest
@@ -80,7 +83,7 @@ class Production:
     @classmethod
     def plan(
         cls,
-        fast: FastSim,
+        fast: FastSim | Simulation,
         out: str | Path,
         conditions: Mapping[str, ArrayLike] | int,
         *,
@@ -107,6 +110,8 @@ class Production:
             raise ConfigError("nothing says how many events to generate", remedy="give conditions")
         carried = as_weights(weights, n)
         n_cells = fast.detector.n_cells
+        if not isinstance(fast, FastSim):
+            block, part = block or _SIMULATED[0], part or _SIMULATED[1]
         if block is None:
             most = max(_BLOCKS[0], min(_BLOCKS[1], _BLOCK_CELLS // n_cells))
             block = 1 << (most.bit_length() - 1)
@@ -122,7 +127,7 @@ class Production:
             )
         manifest = Manifest(
             phys_gan=__version__,
-            model=model_digest(fast),
+            model=fast.digest,
             conditions={name: sha256(values.tobytes()) for name, values in named.items()},
             seed=seed,
             n_events=n,
@@ -130,6 +135,7 @@ class Production:
             block=block,
             format=format,
             weights=None if carried is None else sha256(carried.tobytes()),
+            simulated=not isinstance(fast, FastSim),
         )
         return cls(fast, Path(out), named, manifest, carried)
 
@@ -168,19 +174,19 @@ class Production:
         return self.out if self.n_parts == 1 else self.folder / part_name(number, self.out)
 
     def events(self, first: int, last: int) -> Iterator[Events]:
-        """Generate the parts from ``first`` to ``last``, block by block, one ahead in a thread."""
+        """Generate the parts from ``first`` to ``last``, block by block."""
         begin, (_, end) = self.span(first)[0], self.span(last)
-        named: Mapping[str, ArrayLike] | int = end - begin
-        if self.conditions:
-            named = {name: values[begin:end] for name, values in self.conditions.items()}
-        blocks = self.fast.stream(
-            named,
-            self.manifest.seed,
-            number=begin,
-            block=self.manifest.block,
-            weights=None if self.weights is None else self.weights[begin:end],
-        )
-        yield from read_ahead(blocks)
+        weights = None if self.weights is None else self.weights[begin:end]
+        named = {name: values[begin:end] for name, values in self.conditions.items()}
+        seed, block = self.manifest.seed, self.manifest.block
+        if isinstance(self.fast, FastSim):
+            # One block ahead, in a thread.
+            wanted: Mapping[str, ArrayLike] | int = named or end - begin
+            yield from read_ahead(
+                self.fast.stream(wanted, seed, number=begin, block=block, weights=weights)
+            )
+        else:
+            yield from self.fast.stream(named, seed, number=begin, block=block, weights=weights)
 
     def check(self) -> None:
         """Check the conditions of all events, and that the file can hold such events.
@@ -188,9 +194,18 @@ class Production:
         Raises:
             PhysGanError: As in :meth:`FastSim.stream` and :func:`phys_gan.write`.
         """
-        manifest, fast = self.manifest, replace(self.fast, compiled=False)
-        conditions = dict(self.conditions) or manifest.n_events
-        sample = next(fast.stream(conditions, manifest.seed, block=1, weights=self.weights))
+        manifest, fast = self.manifest, self.fast
+        if isinstance(fast, FastSim):
+            conditions = dict(self.conditions) or manifest.n_events
+            sample = next(
+                replace(fast, compiled=False).stream(
+                    conditions, manifest.seed, block=1, weights=self.weights
+                )
+            )
+        else:
+            weights = None if self.weights is None else self.weights[:1]
+            first = {name: values[:1] for name, values in self.conditions.items()}
+            sample = next(fast.stream(first, manifest.seed, block=1, weights=weights))
         if self.out.is_dir():
             raise OutputError(f"cannot write '{self.out}': it is a folder", remedy="name a file")
         choose_format(self.out, sample, manifest.format)
@@ -292,7 +307,7 @@ def _holds(path: Path, n_events: int, digest: str | None = None) -> bool:
 
 
 def produce(
-    model: str | Path | FastSim,
+    model: str | Path | FastSim | Simulation,
     out: str | Path,
     conditions: Mapping[str, ArrayLike] | int,
     *,
@@ -314,16 +329,19 @@ def produce(
     file is the same as without an interruption.
 
     Arguments:
-        model: A model, or what :meth:`FastSim.load` finds.
+        model: A model, or what :meth:`FastSim.load` finds; or a simulation, such as
+            :class:`phys_gan.simulation.workers.FullSimulation`.
         out: The file, as for :func:`phys_gan.write`.
         conditions: As for :meth:`FastSim.generate`.
         weights: As for :meth:`FastSim.generate`.
         seed: Seed of the production.
         format: Name of the layout; by default that of the ending of ``out``.
-        block: Events of a block; by default about 2^24 cells, between 256 and 16,384 events.
+        block: Events of a block; by default about 2^24 cells, between 256 and 16,384 events, and
+            16 of a simulation.
         part: Events of a part, a whole number of blocks; by default those of the interrupted
             production, or about 2^26 cells and a multiple of what lets HDF5 parts be joined without
-            decompression, or fewer, so that all workers of a cluster have parts to write.
+            decompression, or fewer, so that all workers of a cluster have parts to write, and 128
+            of a simulation.
         resume: Go on with a production that was interrupted, or begin one; do nothing where
             ``out`` is this production already.
         cluster: Workers that write the parts in place of this process. The file is the same.
@@ -339,7 +357,9 @@ def produce(
         LostError: The scheduler of the cluster is gone, or a part killed its workers.
         PhysGanError: As in :meth:`FastSim.stream` and :func:`phys_gan.write`.
     """
-    fast = model if isinstance(model, FastSim) else FastSim.load(model)
+    fast = FastSim.load(model) if isinstance(model, str | Path) else model
+    if cluster is not None and not isinstance(fast, FastSim):
+        raise ConfigError("a cluster generates events of models only", remedy="leave it out")
     small = cluster is not None and part is None
     if resume and part is None and events_written(out) is not None:
         small, part = False, Manifest.load(parts_folder(out) / MANIFEST).part
@@ -418,6 +438,7 @@ def _written_by(
     same path; each reads the model once, and of the others what belongs to its part.
     """
     folder, fast = production.folder, production.fast
+    assert isinstance(fast, FastSim)
     if not (folder / _MODEL).exists():
         fast.model.save(folder / _MODEL)
     tables = {_WEIGHTS: production.weights}

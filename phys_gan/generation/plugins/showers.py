@@ -92,7 +92,7 @@ def simulate_particles(
     chosen = detector.assign(incident)
     event = incident.event
     cells = np.zeros((incident.n_events, detector.detector.n_cells), np.float32)
-    for rows, showers in _showers(incident, chosen, detector, seed, numbers, batch_size):
+    for rows, showers in generate_showers(incident, chosen, detector, seed, numbers, batch_size):
         # Particles come in the order of their events, so that each event is a run of rows.
         starts = np.flatnonzero(np.diff(event[rows], prepend=-1))
         cells[event[rows[starts]]] += np.add.reduceat(showers, starts, axis=0)
@@ -121,7 +121,7 @@ def simulate_hits(
     incident = read_particles(particles, unit)
     chosen = detector.assign(incident)
     found = [(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0, np.float32))]
-    for rows, showers in _showers(incident, chosen, detector, seed, numbers, batch_size):
+    for rows, showers in generate_showers(incident, chosen, detector, seed, numbers, batch_size):
         row, cell = np.nonzero(showers)
         found.append((rows[row], cell, showers[row, cell]))
     owner, cell, energy = (np.concatenate(columns) for columns in zip(*found, strict=True))
@@ -142,7 +142,7 @@ def simulate_hits(
     return SimulatedHits(ak.unflatten(flat, counts), incident.jagged(chosen >= 0))
 
 
-def _showers(
+def generate_showers(
     incident: Incident,
     chosen: NDArray[np.int64],
     detector: FastDetector,
