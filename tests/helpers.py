@@ -7,6 +7,7 @@ import resource
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,13 @@ SMALL_SHOWERS = (
     "training.report_every=320",
 )
 """Overrides of the recipe ``showers``: small networks, 20 batches, four reports."""
+
+
+needs_geant4 = pytest.mark.skipif(
+    # Importing it here would ask for a download.
+    find_spec("geant4_pybind") is None,
+    reason="geant4-pybind is not installed: pip install 'phys_gan[geant4]'",
+)
 
 
 def make_profiles(events: Events, threads: int | None = None) -> Profiles:

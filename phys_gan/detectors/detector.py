@@ -212,7 +212,7 @@ class Detector(BaseModel):
 
     # Material
 
-    @cached_property
+    @property
     def built(self) -> Construction | None:
         """What it is built of: its construction, or else the period of ``sampling``.
 

@@ -492,7 +492,7 @@ class Geant4:
                     energy /= 1 + birks * energy / length
                 slot = n_cells + k
                 if shape:
-                    touched = step.GetPreStepPoint().GetTouchableHandle()
+                    touched = step.GetPreStepPoint().GetTouchable()
                     first, second = touched.GetReplicaNumber(1), touched.GetReplicaNumber(0)
                     slot = offset + first * inner + second
                 outer._visible[slot] += energy

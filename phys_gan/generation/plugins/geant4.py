@@ -118,6 +118,7 @@ def add_showers(
             shifts[:, k] = np.round(taken[axis] / pitch) * pitch
     moved = np.flatnonzero(np.any(shifts != 0, axis=1))
     for rows, showers in generate_showers(incident, taken["model"], fast, seed, first, None):
+        showers = showers.copy()
         for i in np.flatnonzero(np.isin(rows, moved)):
             showers[i] = _moved(showers[i], fast.detector, shifts[rows[i]])
         np.add.at(cells, row[rows], showers)
