@@ -154,9 +154,8 @@ def simulate(
     given: dict[str, Any] = {"particle": particle, "energy": energy, "spectrum": spectrum}
     given |= {"conditions": condition or None, **directions, "cut": cut, "physics": physics}
     given |= {"workers": workers, "fast": fast or None, "above": above, "resume": resume or None}
-    names = {
-        name: f"--{name.removesuffix('s') if name == 'conditions' else name}" for name in given
-    }
+    names = {name: f"--{name}" for name in (*given, "engine")}
+    names["conditions"] = "--condition"
     require_meaning(where, given, engine, names)
     if where.is_toy:
         events, made = run(where, n, seed=seed), "points of"

@@ -42,7 +42,7 @@ def test_galaxies_are_simulated_and_inspected(run: Run, tmp_path: Path) -> None:
         ("galaxies-32", ("--spectrum", "uniform"), "have no spectrum; leave --spectrum out"),
         ("calogan", ("--engine", "numpy"), "whose showers are not made by numpy; available: "
          "parametric, geant4; leave --engine out"),
-        ("calogan", ("--condition", "flux=5"), "parametric showers have no condition; leave it out"),
+        ("calogan", ("--condition", "flux=5"), "parametric showers have no condition; leave it"),
         ("toy-ring", ("--condition", "flux=5"), "is a toy, whose points have no conditions"),
         ("galaxies-32", ("--condition", "flux"), "'flux' is not a condition; write NAME=VALUE or"),
         ("galaxies-32", ("--condition", "flux=50-60"), "'flux=50-60' is not a condition"),
