@@ -236,7 +236,10 @@ class Detector(BaseModel):
         if self.built is None or not layers:
             raise DetectorError(
                 f"nothing says what '{self.name}' is built of",
-                remedy="add a [construction] table with the slabs of its layers",
+                remedy="add the slabs of its layers under [[construction.stack]], or active and "
+                "absorber under [sampling]"
+                if layers
+                else "name a calorimeter",
                 value=self.name,
             )
         return self.built.pieces(layers)

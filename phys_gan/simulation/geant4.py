@@ -31,6 +31,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from phys_gan.detectors import CartesianLayer, Detector, Piece, PolarLayer, ShowerLayer
+from phys_gan.detectors.materials import nist_name
 from phys_gan.errors import DetectorError, MissingError
 from phys_gan.simulation.geant4_data import ANALYTIC, STANDARD, load_geant4, write_tables
 
@@ -44,8 +45,6 @@ TAKEN = np.dtype(
 energy [MeV], position [mm] and direction there."""
 
 _SHOWERING = (11, -11, 22)
-_MATERIALS = {"LAr": "G4_lAr"}
-"""Names of NIST materials that are not that of the element after ``G4_``."""
 _WORLD = 100.0
 _GAP = 1e-3
 """Particles start so far in front of the first slab or of where the gun stands [mm]."""
@@ -177,6 +176,9 @@ class Geant4:
         self._taken: list[tuple[float, ...]] = []
         self._left: Counter[str] = Counter()
         self._visible = np.zeros(0)
+        of_layer = {piece.layer: piece.factor for piece in self._pieces if piece.active}
+        factors = np.array([of_layer.get(k, 1.0) for k in range(detector.n_layers)])
+        self._factors = np.concatenate([factors[detector.layer_of_cell], factors])
         command = g.G4UImanager.GetUIpointer().ApplyCommand
         for topic in ("run", "process", "process/em", "control", "material", "run/particle"):
             command(f"/{topic}/verbose 0")
@@ -264,8 +266,7 @@ class Geant4:
                     made.AddMaterial(self._material(part), fraction / sum(parts.values()))
             self._own[name] = self._keep(made)
             return made
-        nist = _MATERIALS.get(name, name if name.startswith("G4_") else f"G4_{name}")
-        found = manager.FindOrBuildMaterial(nist)
+        found = manager.FindOrBuildMaterial(nist_name(name))
         if found is None:
             raise DetectorError(
                 f"Geant4 has no material '{name}'",
@@ -581,7 +582,7 @@ class Geant4:
                         slots[detector.offsets[k] + key % n if n else detector.n_cells + k] += (
                             energy
                         )
-                slots *= outer._built.factor
+                slots *= outer._factors
                 outer._cells.append(slots[: detector.n_cells])
                 outer._overflow.append(slots[detector.n_cells :])
 

@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from phys_gan.detectors.materials import coulomb_correction
 from phys_gan.errors import MissingError
 
 ANALYTIC = "em-analytic"
@@ -140,12 +141,6 @@ def _require_data(physics: str, root: str | None) -> None:
             value=physics,
             constraint=tuple(missing),
         )
-
-
-def coulomb_correction(z: int) -> float:
-    """Return f(alpha Z) of Davies, Bethe and Maximon (Tsai, equation 3.3)."""
-    a = (_ALPHA * z) ** 2
-    return a * (1 / (1 + a) + 0.20206 - 0.0369 * a + 0.0083 * a**2 - 0.002 * a**3)
 
 
 def bremsstrahlung(

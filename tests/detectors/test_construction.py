@@ -70,3 +70,41 @@ def test_stacks_fill_layers_of_their_depth():
         block(3, stack=(Stack(slabs=deep, layers=4),))
     with pytest.raises(DetectorError, match="nothing says what 'toy-ring' is built of"):
         load_detector("toy-ring").pieces()
+
+
+def test_a_stack_repeats_where_layers_end_or_not():
+    front = Stack(slabs=(StackSlab(material="Fe", thickness=0.5),), repeat=1)
+    stacks = (front, Stack(slabs=PERIOD, repeat=5), Stack(slabs=PERIOD[1:]))
+    pieces = block(3, stack=stacks).pieces()
+    assert [p.material for p in pieces[:4]] == ["Fe", "W", "Si", "W"]
+    # The third plate of tungsten lies across the border at 3.4 mm.
+    third = [p for p in pieces if p.material == "W"][1:3]
+    assert [p.layer for p in third] == [0, 1]
+    np.testing.assert_allclose([*third[0].z, *third[1].z], [2.2, 3.4, 3.4, 3.6])
+    assert sum(p.z[1] - p.z[0] for p in pieces if p.material == "W") == pytest.approx(7.0)
+    assert pieces[-1].z[1] == pytest.approx(10.2)
+    with pytest.raises(ValueError, match=r"the stacks are 11\.9 mm deep, the layers 10\.2 mm"):
+        block(3, stack=(Stack(slabs=PERIOD, repeat=7),))
+    with pytest.raises(ValueError, match="the stacks fill 1 of 3 layers"):
+        block(3, stack=(Stack(slabs=PERIOD, repeat=3),))
+    with pytest.raises(ValueError, match="a stack that fills layers begins inside of layer 0"):
+        block(3, stack=(Stack(slabs=PERIOD, repeat=1), Stack(slabs=PERIOD, layers=1)))
+    with pytest.raises(ValueError, match="layers that it fills, or a repeat, not both"):
+        Stack(slabs=PERIOD, repeat=1, layers=1)
+
+
+def test_factors_of_stacks_multiply_and_belong_to_layers():
+    stacks = (Stack(slabs=PERIOD, repeat=2, factor=3), Stack(slabs=PERIOD))
+    pieces = block(3, stack=stacks, factor=10).pieces()
+    assert {(p.layer, p.factor) for p in pieces} == {(0, 30), (1, 10), (2, 10)}
+    with pytest.raises(ValueError, match="the stacks in layer 0 have different factors"):
+        block(3, stack=(Stack(slabs=PERIOD, repeat=1, factor=3), Stack(slabs=PERIOD)))
+
+
+def test_materials_are_not_made_of_themselves():
+    materials = {
+        "a": {"density": 1, "composition": {"b": 1}},
+        "b": {"density": 1, "composition": {"a": 1}},
+    }
+    with pytest.raises(ValueError, match="material 'a' is made of itself"):
+        Construction(stack=(Stack(slabs=PERIOD),), materials=materials)

@@ -9,11 +9,10 @@ import pytest
 from scipy.stats import kstest
 
 from phys_gan.detectors import Detector, Sampling, Slab, load_detector
+from phys_gan.detectors.materials import MATERIALS, SCALE_ENERGY
 from phys_gan.errors import DetectorError
 from phys_gan.simulation.parametrisation import (
     LARGEST_RADIUS,
-    MATERIALS,
-    SCALE_ENERGY,
     EffectiveMedium,
     RadialProfile,
     draw_profiles,

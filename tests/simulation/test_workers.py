@@ -21,10 +21,11 @@ from phys_gan.detectors import (
     Slab,
     Stack,
     StackSlab,
+    load_detector,
 )
 from phys_gan.errors import DataError, DetectorError, MissingError, PhysGanError, RangeError
 from phys_gan.simulation import FullSimulation, draw_incident
-from phys_gan.simulation.workers import _Worker
+from phys_gan.simulation.workers import Setup, _Worker, simulate_blocks
 
 pytestmark = needs_geant4
 
@@ -289,3 +290,23 @@ def test_data_sets_are_looked_for_by_name(tmp_path, monkeypatch: pytest.MonkeyPa
 def test_fewer_than_one_shower() -> None:
     with pytest.raises(RangeError, match="n = 0 is less than 1"):
         draw_incident(0)
+
+
+@pytest.mark.parametrize(
+    ("name", "response", "width"),
+    [
+        ("calochallenge-1-photons", 0.977, 0.04),
+        ("calochallenge-2", 0.976, 0.08),
+        ("ild-ecal", 0.0236, 0.002),
+    ],
+)
+def test_the_catalogue_simulates(name, response, width):
+    """Means of 8 electrons of 4 GeV; expected are those of 40 others, +- three errors."""
+    detector, n, energy = load_detector(name), 8, 4e3
+    particles = {"pdg": np.full(n, 11.0), "energy": np.full(n, energy)}
+    (made,) = simulate_blocks(Setup(detector, seed=1), particles, [slice(0, n)], workers=1)
+    assert made.cells.shape == (n, detector.n_cells)
+    assert made.cells.sum(axis=1).mean() / energy == pytest.approx(response, abs=width)
+    # The axis of the shower is that of the cells.
+    centre = made.cells.sum(axis=0) @ detector.positions / made.cells.sum()
+    np.testing.assert_allclose(centre, 0, atol=2.5)
