@@ -1,7 +1,7 @@
 """The command line, ``phys-gan``: one thin command per verb, in the order of the help."""
 
 from phys_gan.cli.app import app, main
-from phys_gan.cli.files import convert, inspect, split
+from phys_gan.cli.files import convert, detectors, inspect, split
 from phys_gan.cli.models import benchmark, cite, explore, export, generate, models
 from phys_gan.cli.simulation import simulate
 from phys_gan.cli.training import Train, demo, train
@@ -10,6 +10,7 @@ from phys_gan.cli.validation import validate
 __all__ = ["app", "main"]
 
 app.command()(demo)
+app.command()(detectors)
 app.command()(simulate)
 app.command()(inspect)
 app.command()(convert)

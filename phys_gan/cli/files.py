@@ -1,7 +1,8 @@
-"""Commands on files of events: inspect, convert, split."""
+"""Commands on detectors and files of events: detectors, inspect, convert, split."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -10,6 +11,39 @@ from phys_gan.cli.app import DetectorOption, FormatOption, MappingOption, Seed
 from phys_gan.errors import ConfigError
 
 _SOURCES = "Files to read (also patterns, file.root:tree, file.h5@e+), then "
+
+
+def detectors(
+    name: Annotated[
+        str | None,
+        typer.Argument(help="Built-in detector, or a .toml or binning .xml file, to describe."),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Draw its slabs and cells into this .png, .pdf or .svg file."),
+    ] = None,
+) -> None:
+    """List the built-in detectors, or describe and draw one: cells, materials, radiation lengths.
+
+    It also says what full simulation with Geant4 lacks.
+
+    Example: `phys-gan detectors ild-ecal --out ild.png`
+    """
+    from phys_gan.detectors import detector_names, load_detector
+    from phys_gan.detectors.description import describe, detector_table
+
+    if name is None:
+        if out is not None:
+            raise ConfigError("--out draws one detector, and none is named", remedy="name it first")
+        typer.echo("\n".join(detector_table(list(map(load_detector, detector_names())))))
+        return
+    detector = load_detector(name)
+    typer.echo("\n".join(describe(detector)))
+    if out is not None:
+        from phys_gan.report.detectors import save_detector
+
+        save_detector(detector, out)
+        typer.echo(f"Wrote {out}")
 
 
 def inspect(

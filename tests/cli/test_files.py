@@ -11,6 +11,7 @@ import pytest
 
 import phys_gan as pg
 from helpers import SMALL_SHOWERS
+from phys_gan.detectors import detector_names
 from phys_gan.toys import TOYS
 
 Run = Callable[..., tuple[int, str, str]]
@@ -174,3 +175,34 @@ def test_training_says_what_copies_make_of_its_held_out_events(run, tmp_path):
         assert code == 0
         assert words in said
         assert ("copies stay together" in said) == bool(words)
+
+
+def test_detectors_are_listed_described_and_drawn(run: Run, tmp_path: Path) -> None:
+    code, out, _ = run("detectors")
+    assert code == 0
+    assert [line.split()[0] for line in out.splitlines()] == ["name", *detector_names()]
+    own = tmp_path / "own.toml"
+    pg.load_detector("calogan").save(own)
+    code, out, _ = run("detectors", own, "--out", tmp_path / "own.svg")
+    assert code == 0
+    assert "480 mm, 30.8 X0" in out
+    assert out.endswith(f"Wrote {tmp_path / 'own.svg'}\n")
+    assert (tmp_path / "own.svg").read_bytes().startswith(b"<svg")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("nothing",), "'nothing' is not a detector; available: calochallenge-1-photons"),
+        (("toy-ring", "--out", "d.png"), "is a toy, whose coordinates have no place in space"),
+        (("calogan", "--out", "d.gif"), "'d.gif' does not end in .png, .pdf, .svg"),
+        (("--out", "d.png"), "--out draws one detector, and none is named; name it first"),
+    ],
+)
+def test_wrong_detectors_are_one_sentence(
+    run: Run, arguments: tuple[str, ...], sentence: str
+) -> None:
+    code, _, err = run("detectors", *arguments)
+    assert code == 2
+    assert sentence in err
+    assert len(err.splitlines()) == 1

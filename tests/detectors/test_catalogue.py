@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from phys_gan.detectors import Detector, PolarLayer, detector_names, load_detector, read_binning_xml
+from phys_gan.detectors import (
+    Construction,
+    Detector,
+    PolarLayer,
+    Stack,
+    detector_names,
+    load_detector,
+    read_binning_xml,
+)
+from phys_gan.detectors.description import missing
 from phys_gan.errors import DetectorError
 
 CELLS = {
@@ -195,3 +205,59 @@ def test_what_is_not_a_binning(text: str, sentence: str) -> None:
     with pytest.raises(DetectorError, match=sentence) as caught:
         read_binning_xml(text, source="b.xml")
     assert "'b.xml'" in str(caught.value)
+
+
+CALORIMETERS = [name for name in CELLS if load_detector(name).kind == "calorimeter"]
+
+
+@pytest.mark.parametrize("name", CALORIMETERS)
+def test_every_calorimeter_can_be_built(name: str) -> None:
+    detector = load_detector(name)
+    assert missing(detector) == []
+    pieces = detector.pieces()
+    # No gap, no slab beyond a border, and something to read out in every layer.
+    np.testing.assert_allclose([p.z[0] for p in pieces[1:]], [p.z[1] for p in pieces[:-1]])
+    assert {p.layer for p in pieces if p.active} == set(range(detector.n_layers))
+
+
+def test_only_silicon_of_the_challenge_is_read_out_and_scaled() -> None:
+    for name, factor in (("calochallenge-2", 1 / 0.033), ("par04-9x16x45", 1.0)):
+        active = [p for p in load_detector(name).pieces() if p.active]
+        assert {p.material for p in active} == {"Si"}
+        assert sum(p.z[1] - p.z[0] for p in active) == pytest.approx(90 * 0.3)
+        assert [p.factor for p in active] == pytest.approx([factor] * len(active))
+    assert {p.active for p in load_detector("calogan").pieces()} == {True}
+
+
+def test_sensors_of_ild_lie_where_the_files_have_them() -> None:
+    detector = load_detector("ild-ecal")
+    pieces = detector.pieces()
+    sensors = [p for p in pieces if p.active]
+    assert [p.layer for p in sensors] == list(range(30))
+    middles = np.array([sum(p.z) / 2 for p in sensors])
+    np.testing.assert_allclose(middles[[0, -1]], [6.9, 205.6], atol=0.01)
+    # Layers end half way between sensors, to the rounding of the file.
+    borders = [layer.z[1] for layer in detector.layers[:-1]]
+    np.testing.assert_allclose((middles[:-1] + middles[1:]) / 2, borders, atol=0.011)
+    plates = sum(p.z[1] - p.z[0] for p in pieces if p.material == "W")
+    assert plates == pytest.approx(20 * 2.1 + 10 * 4.2)
+
+
+def test_a_detector_of_an_older_file_has_the_same_cells() -> None:
+    """Files and models of before hold detectors without a construction."""
+    for name in CALORIMETERS:
+        detector = load_detector(name)
+        older = detector.model_copy(update={"construction": None})
+        assert "construction" not in older.to_toml()
+        assert Detector.from_toml(older.to_toml()).same_cells(detector)
+
+
+def test_the_page_about_detectors_shows_one_that_can_be_built() -> None:
+    page = Path(__file__).parents[2] / "docs" / "detectors.md"
+    (text,) = re.findall(r"```toml\n(.*?)```", page.read_text("utf-8"), re.DOTALL)
+    detector = Detector.from_toml(text)
+    assert missing(detector) == []
+    assert len(detector.pieces()) == 102
+    # Every field of the construction is explained.
+    named = set(re.findall(r"`(?:stack\.)?(\w+)`", page.read_text("utf-8")))
+    assert {*Construction.model_fields, *Stack.model_fields} <= named

@@ -25,7 +25,7 @@ from phys_gan.detectors import (
 )
 from phys_gan.errors import DataError, DetectorError, MissingError, PhysGanError, RangeError
 from phys_gan.simulation import FullSimulation, draw_incident
-from phys_gan.simulation.workers import Setup, _Worker, simulate_blocks
+from phys_gan.simulation.workers import _Worker
 
 pytestmark = needs_geant4
 
@@ -300,13 +300,11 @@ def test_fewer_than_one_shower() -> None:
         ("ild-ecal", 0.0236, 0.002),
     ],
 )
-def test_the_catalogue_simulates(name, response, width):
+def test_the_catalogue_simulates(name: str, response: float, width: float) -> None:
     """Means of 8 electrons of 4 GeV; expected are those of 40 others, +- three errors."""
     detector, n, energy = load_detector(name), 8, 4e3
-    particles = {"pdg": np.full(n, 11.0), "energy": np.full(n, energy)}
-    (made,) = simulate_blocks(Setup(detector, seed=1), particles, [slice(0, n)], workers=1)
-    assert made.cells.shape == (n, detector.n_cells)
-    assert made.cells.sum(axis=1).mean() / energy == pytest.approx(response, abs=width)
+    events = showers(detector, n, energy=np.full(n, energy))
+    assert np.mean(events.total_energy()) / energy == pytest.approx(response, abs=width)
     # The axis of the shower is that of the cells.
-    centre = made.cells.sum(axis=0) @ detector.positions / made.cells.sum()
+    centre = events.cells.sum(axis=0) @ detector.positions / events.cells.sum()
     np.testing.assert_allclose(centre, 0, atol=2.5)
