@@ -108,7 +108,11 @@ def describe(detector: Detector) -> list[str]:
         return lines
     lines += _built(detector)
     if sampling := detector.sampling:
-        lines.append(_line("response", f"{sampling.response:g} of the incident energy is seen"))
+        lines.append(
+            _line(
+                "response", f"{sampling.response:g} of the incident energy, in parametric showers"
+            )
+        )
     lacking = missing(detector)
     lines.append(_line("full simulation", lacking[0] if lacking else "nothing is missing"))
     return lines + [_line("", text) for text in lacking[1:]]

@@ -13,6 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.patches import Circle, Rectangle
+from matplotlib.ticker import NullLocator
 
 from phys_gan.detectors import (
     CartesianLayer,
@@ -170,6 +171,7 @@ def _side_view(axes: Axes, detector: Detector, matter: Matter, colours: dict[str
     room = 0.035 * (back - front)
     axes.set_xlim(front - room, back + 0.2 * room)
     axes.set_ylim(-1.12 * half, 1.14 * half)
+    axes.yaxis.set_minor_locator(NullLocator())
     # The borders of layers, and the numbers of those with room for it.
     borders = sorted({edge for layer in layers for edge in layer.z})
     for edge in borders:
