@@ -27,6 +27,7 @@ _HOMES = {
     "join": "phys_gan.data",
     "load_detector": "phys_gan.detectors",
     "load_recipe": "phys_gan.training",
+    "new_geometry": "phys_gan.workflows",
     "produce": "phys_gan.workflows",
     "read": "phys_gan.data",
     "simulate": "phys_gan.simulation",
@@ -55,6 +56,7 @@ __all__ = [
     "join",
     "load_detector",
     "load_recipe",
+    "new_geometry",
     "produce",
     "read",
     "simulate",
@@ -74,7 +76,7 @@ if TYPE_CHECKING:
     from phys_gan.simulation import simulate
     from phys_gan.training import Recipe, load_recipe
     from phys_gan.validation import Comparison, compare, compare_all
-    from phys_gan.workflows import cite, explore, produce, train
+    from phys_gan.workflows import cite, explore, new_geometry, produce, train
 
 
 def __getattr__(name: str) -> Any:

@@ -3,7 +3,7 @@
 from phys_gan.cli.app import app, main
 from phys_gan.cli.files import convert, detectors, inspect, split
 from phys_gan.cli.models import benchmark, cite, explore, export, generate, models
-from phys_gan.cli.simulation import simulate
+from phys_gan.cli.simulation import new_geometry, simulate
 from phys_gan.cli.training import Train, demo, train
 from phys_gan.cli.validation import validate
 
@@ -16,5 +16,6 @@ app.command()(inspect)
 app.command()(convert)
 app.command()(split)
 app.command(cls=Train)(train)
+app.command("new-geometry")(new_geometry)
 for command in (generate, models, export, explore, validate, benchmark, cite):
     app.command()(command)

@@ -1,9 +1,10 @@
-"""Commands that simulate: simulate, with all its engines."""
+"""Commands that simulate: simulate, with all its engines, and new-geometry."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -12,7 +13,16 @@ import numpy as np
 import typer
 from numpy.typing import NDArray
 
-from phys_gan.cli.app import Seed, counter, read_conditions
+from phys_gan.cli.app import (
+    DeviceOption,
+    FiguresOption,
+    Seed,
+    Set,
+    counter,
+    read_conditions,
+    training_progress,
+)
+from phys_gan.cli.validation import print_checks
 from phys_gan.errors import ConfigError
 from phys_gan.randomness import stream
 from phys_gan.units import (
@@ -277,3 +287,105 @@ def _full_simulation(
     )
     if hybrid:
         typer.echo(hybrid.summary())
+
+
+def new_geometry(
+    detector: Annotated[
+        str,
+        typer.Argument(help="Calorimeter: a .toml file with its slabs, or a built-in one."),
+    ],
+    out: Annotated[Path, typer.Option(help="Directory for everything.")],
+    n: Annotated[int, typer.Option("-n", help="Number of showers of full simulation.")] = 5000,
+    particle: Annotated[str, typer.Option(help="The incident particle: e-, e+ or gamma.")] = "e-",
+    energy: Annotated[
+        str, typer.Option(help="Range of the incident energy, LOW:HIGH:log or :lin.")
+    ] = "1GeV:100GeV:log",
+    minutes: Annotated[float, typer.Option(help="Longest training.")] = 10.0,
+    recipe: Annotated[
+        str | None,
+        typer.Option(
+            help="Recipe to train with.", show_default="demo; ecal-fine for over 2,000 cells"
+        ),
+    ] = None,
+    set_: Set = None,
+    cut: Annotated[str, typer.Option(help="Production cut of Geant4.")] = "0.7mm",
+    physics: Annotated[str, typer.Option(help="As for simulate.")] = "em-analytic",
+    workers: Annotated[
+        int | None,
+        typer.Option(help="Number of processes with Geant4.", min=1, show_default="CPU cores"),
+    ] = None,
+    require: Annotated[
+        list[str] | None,
+        typer.Option(help="Requirement such as 'ks.max<0.1'; may be repeated. Exit 1 if not met."),
+    ] = None,
+    seed: Seed = 0,
+    device: DeviceOption = "auto",
+    figures: FiguresOption = True,
+) -> None:
+    """Simulate a detector with Geant4, train a model of it, and write a page about both.
+
+    Simulate, split, train, generate, compare, export: the same command goes on where it broke off.
+    The showers take what they take; the time that is left is shown.
+
+    Example: `phys-gan new-geometry my.toml --out studies/my -n 5000 --minutes 10`
+    """
+    from phys_gan.detectors import load_detector
+    from phys_gan.training import Unfinished
+    from phys_gan.workflows import new_geometry as run
+    from phys_gan.workflows.geometry import choose_recipe
+
+    energies, filled = _incident(energy, n, None)
+    if not isinstance(energies, tuple):
+        raise ConfigError(
+            f"'{energy}' is not a range of energies", remedy="write LOW:HIGH, such as 1GeV:100GeV"
+        )
+    where = load_detector(detector)
+    chosen = choose_recipe(where, recipe, minutes, set_ or [])
+    # One bar at a time.
+    bars, shown = ExitStack(), dict[str, Callable[..., None]]()
+
+    def say(text: str) -> None:
+        bars.close()
+        typer.echo(text)
+
+    def simulated(done: int) -> None:
+        if "simulation" not in shown:
+            shown["simulation"] = bars.enter_context(counter("showers", n, rate=True))
+        shown["simulation"](done)
+
+    def trained(events: int, scalars: Mapping[str, Any]) -> None:
+        if "training" not in shown:
+            bar = training_progress(chosen.training.events)
+            shown["training"] = bars.enter_context(bar)
+        shown["training"](events, scalars)
+
+    try:
+        with bars:
+            done = run(
+                where,
+                out,
+                n,
+                particle=particle,
+                energy=energies,
+                spectrum=filled or "uniform",
+                recipe=chosen,
+                seed=seed,
+                cut=parse_quantity(cut, LENGTHS),
+                physics=physics,
+                workers=workers,
+                require=require or [],
+                device=device,
+                figures=figures,
+                say=say,
+                simulated=simulated,
+                trained=trained,
+            )
+    except Unfinished as stop:
+        # The command itself goes on.
+        raise KeyboardInterrupt from stop
+    typer.echo(done.comparison.summary())
+    typer.echo(str(done.speed))
+    print_checks({"generated": done.checks})
+    typer.echo(f"\nOpen the page: {done.page.resolve()}")
+    if not all(check.met for check in done.checks):
+        raise typer.Exit(1)

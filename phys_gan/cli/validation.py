@@ -108,7 +108,7 @@ def validate(
             cluster=workers,
         )
     typer.echo(verdict.comparisons.summary())
-    _print_checks(verdict.checks)
+    print_checks(verdict.checks)
     typer.echo(f"\nOpen the report: {verdict.page.resolve()}")
     if not verdict.met:
         raise typer.Exit(1)
@@ -131,7 +131,8 @@ def _slice(text: str) -> tuple[str, list[float] | None]:
         ) from error
 
 
-def _print_checks(checks: Mapping[str, Sequence[Check]]) -> None:
+def print_checks(checks: Mapping[str, Sequence[Check]]) -> None:
+    """Print which requirements are met, the others first."""
     rows = [(name, check) for name, found in checks.items() for check in found]
     if not rows:
         return
