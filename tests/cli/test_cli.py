@@ -35,7 +35,7 @@ def trained(tmp_path_factory):
 def test_help_shows_an_example_of_every_verb(run):
     code, out, _ = run("--help")
     assert code == 0
-    verbs = [command.callback.__name__ for command in app.registered_commands]
+    verbs = [command.name or command.callback.__name__ for command in app.registered_commands]
     assert len(verbs) == 15
     for verb in verbs:
         assert verb in out
