@@ -383,7 +383,7 @@ def new_geometry(
     except Unfinished as stop:
         # The command itself goes on.
         raise KeyboardInterrupt from stop
-    typer.echo(done.comparison.summary())
+    typer.echo(done.comparison.summary().partition("\n")[0])
     typer.echo(str(done.speed))
     print_checks({"generated": done.checks})
     typer.echo(f"\nOpen the page: {done.page.resolve()}")

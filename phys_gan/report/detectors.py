@@ -258,7 +258,7 @@ def _enlarged(axes: Axes, matter: Matter, colours: dict[str, str]) -> None:
         labels[i] = min(labels[i], labels[i + 1] - _LABEL_GAP * wide)
     for piece, place, label in zip(shown, places, labels, strict=True):
         axes.annotate(
-            f"{_short(piece.material, 14)} {piece.z[1] - piece.z[0]:.3g}",
+            f"{_short(piece.material.removeprefix('G4_'), 10)} {piece.z[1] - piece.z[0]:.3g}",
             (place, 1.0),
             (label, 1.13),
             xycoords="data",

@@ -90,6 +90,10 @@ def save_geometry(
     candidates = list(zip(make_styles([name]), comparisons.values(), strict=True))
     observables = observables_section(candidates, named)
     averages = averages_section(candidates)
+    # Of what exists once per layer, the layer that differs most.
+    kinds: dict[str, Plot] = {}
+    for plot in observables.plots:
+        kinds.setdefault(comparison.histograms[plot.name].family, plot)
     sections = [
         _detector_section(comparison.detector),
         response_section(candidates),
@@ -102,8 +106,8 @@ def save_geometry(
         Section(
             "observables",
             "Observables",
-            f"The {_SHOWN} that differ most; the others are in the report. {observables.text}",
-            observables.plots[:_SHOWN],
+            "Those that differ most, one of each kind; the others are in the report.",
+            list(kinds.values())[:_SHOWN],
         ),
     ]
     rendered = render_sections(
@@ -158,10 +162,10 @@ def _time(seconds: float) -> str:
     """Write a time in the unit that keeps the number short."""
     if seconds >= 90:
         return f"{seconds / 60:.0f} min"
-    for factor, unit in ((1.0, "s"), (1e-3, "ms")):
-        if seconds >= factor:
-            return f"{seconds / factor:.2g} {unit}"
-    return f"{seconds / 1e-6:.2g} µs"
+    factor, unit = next(
+        (step for step in ((1.0, "s"), (1e-3, "ms")) if seconds >= step[0]), (1e-6, "µs")
+    )
+    return f"{float(f'{seconds / factor:.2g}'):g} {unit}"
 
 
 def _rounded(ratio: float) -> str:

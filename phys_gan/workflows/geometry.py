@@ -200,6 +200,8 @@ def new_geometry(
         (comparison,) = verdict.comparisons.values()
         checks = verdict.checks["generated"]
 
+        n_within = len(comparison.results) - len(comparison.outside)
+        compared = f"{n_within} of {len(comparison.results)} observables within the floor"
         steps = [
             Step(
                 "full simulation",
@@ -217,7 +219,7 @@ def new_geometry(
                 "run/",
             ),
             Step("generation", f"{len(test):,} showers", study.wall("generate"), "fast.h5"),
-            Step("comparison", comparison.summary(), study.wall("compare"), "report/index.html"),
+            Step("comparison", compared, study.wall("compare"), "report/index.html"),
             Step("export", note, study.wall("export"), model),
         ]
         page = save_geometry(out, comparison, checks, steps, speed, figures=figures)
