@@ -361,7 +361,7 @@ def _radius(share: NDArray[Any], edges: NDArray[Any]) -> float:
 
 def crystal(runs: Runs) -> list[Row]:
     """Compare a crystal of PbWO4 with Geant4 with all its data sets."""
-    slices, rings, lengths = crystal_profiles(runs)
+    slices, rings = crystal_profiles(runs)
     theirs = "Geant4 11.1 to 11.4, TestEm2"
     text = "PbWO₄, e- of 5 GeV"
     depth = 0.5 * (np.arange(40) + 0.5)
@@ -382,7 +382,6 @@ def crystal(runs: Runs) -> list[Row]:
         Row(f"{text}: radius of 90 % of E_inc [mm]",
             *resampled(rings / 100, lambda mean: _radius(np.append(mean, 0), edges)),
             "25.8, 25.6, 26.5", theirs, 1),
-        both("path of charged particles [X₀]", lengths, 484.2, 1),
     ]  # fmt: skip
     volumes = runs.get("crystal", _crystal(50, 40), beam(ELECTRON, 5e3, 300), cut=1.0)[0].cells
     core = 100 * volumes.reshape(len(volumes), 40, 50)[:, :, 0].sum(axis=1) / 5e3
@@ -393,23 +392,22 @@ def crystal(runs: Runs) -> list[Row]:
     return rows
 
 
-def crystal_profiles(runs: Runs) -> tuple[Array, Array, Array]:
+def crystal_profiles(runs: Runs) -> tuple[Array, Array]:
     """Return what TestEm2 shows, measured as it does: in steps, not in cells.
 
-    The per cent of the energy in its slices and rings, (N, 40) and (N, 50), and the path of all
-    charged particles [X0], (N,).
+    The per cent of the energy in its slices and rings, (N, 40) and (N, 50).
     """
     path, n = runs.folder / "steps.npz", max(8, int(100 * runs.scale))
     if path.exists():
         with np.load(path) as kept:
-            if len(kept["lengths"]) == n:
-                return kept["slices"], kept["rings"], kept["lengths"]
+            if len(kept["slices"]) == n:
+                return kept["slices"], kept["rings"]
     typer.echo(f"steps: {n} showers", err=True)
     parts = _in_processes(_steps, runs.workers, _crystal(1, 1), 5e3, n)
-    slices, rings, lengths, _ = (np.concatenate(part) for part in zip(*parts, strict=True))
+    slices, rings = (np.concatenate([part[k] for part in parts]) for k in (0, 1))
     runs.folder.mkdir(parents=True, exist_ok=True)
-    np.savez_compressed(path, slices=slices, rings=rings, lengths=lengths / CRYSTAL_X0)
-    return slices, rings, lengths / CRYSTAL_X0
+    np.savez_compressed(path, slices=slices, rings=rings)
+    return slices, rings
 
 
 def _crystal(n_rings: int, n_slices: int) -> Detector:
