@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from helpers import needs_geant4
+
 DOCS = Path(__file__).parent.parent / "docs"
 PAGE = DOCS / "tutorial.md"
 SHORTER = (
@@ -17,6 +19,9 @@ SHORTER = (
     (r"--wall-time \S+", "--wall-time 0.01s"),
     (r"my_showers\.root 10000", "my_showers.root 2500"),
     (r"-n 20000", "-n 500"),
+    (r"-n 2000 (.*) --minutes \S+", r"-n 500 \1 --minutes 0.05 --no-figures"),
+    (r"--energy 0\.5GeV:5GeV", "--energy 0.1GeV:0.3GeV"),
+    (r"--require 'ks\[E_tot/E_inc\]<0\.15'", "--require 'ks[E_tot/E_inc]<1'"),
     (
         r"--out (report|gate)",
         r"--out \1 --no-figures --observable E_tot/E_inc --observable cell_energy",
@@ -70,6 +75,7 @@ def follow(page, folder, change=shorter):
 
 
 @pytest.mark.slow
+@needs_geant4
 def test_the_page_does_what_it_says(tmp_path):
     shutil.copy(DOCS / "make_own_showers.py", tmp_path)
     codes = []
@@ -77,7 +83,7 @@ def test_the_page_does_what_it_says(tmp_path):
         assert done.returncode == code, f"{command}\n{done.stdout}\n{done.stderr}"
         codes.append(code)
     assert {0, 1, 85} == set(codes)
-    for name in ("report/index.html", "gate/metrics.json", "production.root"):
+    for name in ("report/index.html", "gate/metrics.json", "production.root", "study/index.html"):
         assert (tmp_path / name).is_file()
 
 

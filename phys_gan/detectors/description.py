@@ -295,4 +295,4 @@ def _properties(material: Material | None) -> str:
 
 
 def _length(value: float) -> str:
-    return f"{value:.3g} mm" if value < 9999 else f"{value / 1e3:.3g} m"
+    return f"{value:.3g} mm" if value < 999.5 else f"{value / 1e3:.3g} m"

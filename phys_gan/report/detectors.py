@@ -28,7 +28,7 @@ from phys_gan.detectors.description import Matter, layer_groups
 from phys_gan.detectors.materials import Material, nist_name
 from phys_gan.errors import ConfigError, DetectorError
 from phys_gan.files import atomic_file
-from phys_gan.report.style import REFERENCE, as_pdf, as_png, as_svg, figure_style
+from phys_gan.report.style import REFERENCE, NotebookFigure, as_pdf, as_png, as_svg, figure_style
 
 _COLOURS = {
     "G4_Pb": "#6b7480",
@@ -60,7 +60,7 @@ _LABEL_GAP = 0.021
 
 
 def detector_figure(detector: Detector) -> Figure:
-    """Draw a detector: slabs and cells of a calorimeter, pixels of an image.
+    """Draw a detector: slabs and cells of a calorimeter, pixels of an image. Notebooks show it.
 
     Raises:
         DetectorError: It is a toy, whose coordinates have no place in space.
@@ -79,14 +79,14 @@ def detector_figure(detector: Detector) -> Figure:
             matter = None
         if matter is None:
             few = len(_kinds(detector, groups)) < 3
-            figure = Figure(figsize=(6.2, 6.6) if few else (11, 4.5))
+            figure = NotebookFigure(figsize=(6.2, 6.6) if few else (11, 4.5))
             _title(figure, detector)
             _front_views(figure, detector, groups, bottom=0.09, height=0.8)
             return figure
         many = len(_kinds(detector, groups)) > 2
         tall = max(4.5 if many else 3.1, 0.215 * (len(matter.materials) + 4))
         up = 5.75 + tall
-        figure = Figure(figsize=(11, up))
+        figure = NotebookFigure(figsize=(11, up))
         _title(figure, detector)
         colours = _colours(matter)
         side = figure.add_axes((0.075, 1 - 2.4 / up, 0.905, 1.45 / up))
@@ -454,4 +454,4 @@ def _numbers(material: Material | None) -> tuple[str, str, str]:
 
 
 def _length(value: float) -> str:
-    return f"{value:.3g}" if value < 9999 else f"{value / 1e3:.3g} m"
+    return f"{value:.3g}" if value < 999.5 else f"{value / 1e3:.3g} m"

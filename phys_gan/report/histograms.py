@@ -25,8 +25,8 @@ from phys_gan.report.sections import Candidates, Plot, Section
 from phys_gan.report.style import (
     REFERENCE,
     REFERENCE_FILL,
+    NotebookFigure,
     Style,
-    as_png,
     asinh_axis,
     figure_style,
     line_of,
@@ -562,13 +562,6 @@ def _undefined_text(entries: Sequence[Entry]) -> str:
     return f" Not defined in {first} events of the reference, {', '.join(others)}."
 
 
-class _NotebookFigure(Figure):
-    """A figure that notebooks show without pyplot."""
-
-    def _repr_png_(self) -> bytes:
-        return as_png(self, dpi=80)
-
-
 def observables_figure(comparisons: Mapping[str, Comparison], names: Sequence[str]) -> Figure:
     """Draw histograms of observables side by side, their ratios to the reference below.
 
@@ -592,7 +585,7 @@ def observables_figure(comparisons: Mapping[str, Comparison], names: Sequence[st
         )
     width, height = Panels.size(len(comparisons))
     with figure_style():
-        figure = _NotebookFigure(figsize=(len(every) * width, height))
+        figure = NotebookFigure(figsize=(len(every) * width, height))
         frames = figure.subfigures(1, len(every), squeeze=False)[0]
         for frame, entries in zip(frames, every, strict=True):
             histogram_figure(entries, len(comparisons), frame)

@@ -210,6 +210,14 @@ def as_png(figure: Figure, dpi: int = 150) -> bytes:
     return buffer.getvalue()
 
 
+class NotebookFigure(Figure):
+    """A figure that notebooks show without pyplot."""
+
+    def _repr_png_(self) -> bytes:
+        with figure_style():
+            return as_png(self, dpi=80)
+
+
 def as_pdf(figure: Figure) -> bytes:
     """Return the figure for papers; equal figures give equal bytes."""
     buffer = io.BytesIO()

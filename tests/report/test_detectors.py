@@ -30,6 +30,10 @@ def test_every_detector_is_drawn(name: str) -> None:
         assert {piece.material for piece in detector.pieces()} <= set(said.splitlines())
 
 
+def test_notebooks_show_it() -> None:
+    assert detector_figure(load_detector("calogan"))._repr_png_().startswith(b"\x89PNG")
+
+
 def test_slabs_lie_where_they_are() -> None:
     side, enlarged, *fronts = detector_figure(load_detector("calogan")).axes
     lead, argon, active = side.collections[:3]
