@@ -256,8 +256,10 @@ def _built(detector: Detector) -> list[str]:
         )
     for i, stack in enumerate(built.stack):
         lines.append(_line("" if i else "slabs (* read out)", _stack_text(stack)))
+    longest = max((len(name) for name in matter.materials), default=0)
     for i, (name, material) in enumerate(matter.materials.items()):
-        lines.append(_line("" if i else "materials", f"{name:13}{_properties(material)}"))
+        text = f"{name:{max(12, longest)}} {_properties(material)}"
+        lines.append(_line("" if i else "materials", text))
     lines += _readout(detector, matter)
     return lines
 

@@ -220,7 +220,7 @@ def new_geometry(
             ),
             Step("generation", f"{len(test):,} showers", study.wall("generate"), "fast.h5"),
             Step("comparison", compared, study.wall("compare"), "report/index.html"),
-            Step("export", note, study.wall("export"), model),
+            Step("export", note, study.wall("export") if model else None, model),
         ]
         page = save_geometry(out, comparison, checks, steps, speed, figures=figures)
     return Geometry(comparison, checks, speed, page)
