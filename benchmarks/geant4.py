@@ -564,7 +564,7 @@ def sampling(runs: Runs) -> list[Row]:
         rows.append(
             Row(f"{text}: e/mip", value / minimum, error / minimum,
                 "0.6 to 0.9, falling with thickness" if tungsten > 1.4 else "below 1",
-                "R. Wigmans, Calorimetry (2000), section 3.2")
+                "R. Wigmans, Calorimetry (2000)")
         )  # fmt: skip
     return rows
 

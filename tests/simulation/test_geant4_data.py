@@ -22,6 +22,35 @@ def test_radiation_lengths_are_those_of_the_particle_data_group(z, mass, length)
     assert mass / (6.02214e23 * loss) == pytest.approx(length, rel=0.02)
 
 
+@pytest.mark.parametrize(
+    ("z", "kinetic", "at", "integral"),
+    [
+        (14, 0.5, (9.609, 4.078, 2.058), 4.846),
+        (14, 10.0, (12.573, 7.008, 4.376), 7.448),
+        (29, 1.0, (9.843, 4.340, 2.242), 5.073),
+        (82, 0.5, (9.811, 5.718, 4.074), 6.241),
+        (82, 1.0, (9.837, 5.232, 3.393), 5.820),
+        (82, 10.0, (9.620, 5.827, 4.104), 6.137),
+    ],
+)
+def test_spectra_are_those_of_exact_calculations(z, kinetic, at, integral):
+    """F. Tessier and I. Kawrakow, Nucl. Instrum. Meth. B 266 (2008) 625, in mb."""
+    fractions = np.linspace(0, 1, 2001)
+    values = bremsstrahlung(z, np.float64(kinetic), fractions)
+    np.testing.assert_allclose(np.interp([0.1, 0.5, 0.8], fractions, values), at, rtol=0.05)
+    assert np.trapezoid(values, fractions) == pytest.approx(integral, rel=0.015)
+
+
+@pytest.mark.parametrize("z", [1, 4, 5, 29, 92])
+def test_bremsstrahlung_is_positive_and_smooth(z):
+    kinetic, fractions = np.geomspace(1e-3, 1e4, 400), np.linspace(0, 1, 101)
+    values = bremsstrahlung(z, kinetic[:, np.newaxis], fractions)
+    assert values.min() > 0
+    radiated = np.trapezoid(values, fractions, axis=1)
+    # No steps where the correction begins and ends.
+    assert np.abs(np.diff(np.log(radiated))).max() < 0.06
+
+
 def test_tables_have_the_layout_of_geant4(tmp_path):
     write_tables(tmp_path, {74: lambda z, energy: [1.0, 2.0, 3.0, 4.0]})
     head, x, y, *rows = (tmp_path / "brem_SB" / "br74").read_text().splitlines()
