@@ -160,8 +160,8 @@ class Construction(_Table):
         """Return all slabs from front to back, cut where layers end.
 
         Raises:
-            ValueError: The stacks do not fill the layers, make too many pieces, or disagree about
-                the factor of a layer.
+            ValueError: The stacks do not fill the layers, make too many pieces, leave a layer
+                without an active slab, or disagree about the factor of a layer.
         """
         begin = layers[0].z[0] - self.front
         pieces = []
@@ -173,6 +173,10 @@ class Construction(_Table):
         for slab in self.behind:
             pieces.append(Piece(-1, slab.material, (begin, begin + slab.thickness), False))
             begin += slab.thickness
+        if silent := set(range(len(layers))) - {piece.layer for piece in pieces if piece.active}:
+            raise ValueError(
+                f"no slab of layer {min(silent)} has active = true, so that nothing is read out"
+            )
         factors: dict[int, float] = {}
         for piece in pieces:
             if piece.active and factors.setdefault(piece.layer, piece.factor) != piece.factor:

@@ -108,3 +108,11 @@ def test_materials_are_not_made_of_themselves():
     }
     with pytest.raises(ValueError, match="material 'a' is made of itself"):
         Construction(stack=(Stack(slabs=PERIOD),), materials=materials)
+
+
+def test_every_layer_is_read_out():
+    bare = tuple(StackSlab(material=slab.material, thickness=slab.thickness) for slab in PERIOD)
+    with pytest.raises(ValueError, match="no slab of layer 0 has active = true, so that nothing"):
+        block(2, stack=(Stack(slabs=bare),))
+    with pytest.raises(ValueError, match="no slab of layer 1 has active = true"):
+        block(2, stack=(Stack(slabs=PERIOD, repeat=2), Stack(slabs=bare, repeat=2)))
