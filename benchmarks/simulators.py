@@ -1,4 +1,4 @@
-"""Showers per second of one core: full simulation, parametric showers and packaged models."""
+"""Showers per second of a core: Geant4, parametric showers, models, and models in Geant4."""
 
 from __future__ import annotations
 
@@ -26,7 +26,8 @@ from phys_gan.detectors import (
     load_detector,
 )
 from phys_gan.generation import FastSim
-from phys_gan.simulation import simulate
+from phys_gan.generation.plugins.geant4 import HybridSimulation
+from phys_gan.simulation import FullSimulation, simulate
 from phys_gan.simulation.geant4 import Geant4
 
 ENERGIES = (1e3, 10e3, 50e3)
@@ -37,6 +38,8 @@ CASES = {
     "silicon-tungsten": (11, "e-", None),
 }
 """Particle, its name, and the packaged model."""
+_FEW, _MORE = 500, 4000
+"""Showers of a run of models in Geant4, and how many more of another one."""
 
 
 def main(
@@ -52,7 +55,8 @@ def main(
         typer.echo("\n" + json.dumps(_measure(child, seconds)))
         return
     print_header(
-        "detector", "energy", "Geant4", "parametric", "over Geant4", "model", "over Geant4"
+        *("detector", "energy", "Geant4", "parametric", "over Geant4", "model", "over Geant4"),
+        *("model in Geant4", "over Geant4"),
     )
     starts = {}
     for name, (_, particle, _) in CASES.items():
@@ -101,6 +105,7 @@ def _measure(name: str, seconds: float) -> dict[str, Any]:
                     _speed(partial(full, energy), seconds, 1),
                     _speed(partial(_parametric, detector, particle, energy), seconds, 100),
                     _speed(partial(_generated, fast, energy), seconds, 100) if fast else 0.0,
+                    _hybrid_speed(detector, model, pdg, energy) if model else 0.0,
                 ]
             )
     return {"start": start, "speeds": speeds}
@@ -124,6 +129,25 @@ def _parametric(detector: Detector, particle: str, energy: float, n: int) -> Non
 
 def _generated(fast: FastSim, energy: float, n: int) -> None:
     fast.generate({"energy": np.full(n, energy)}, seed=1)
+
+
+def _hybrid_speed(detector: Detector, model: str, pdg: int, energy: float) -> float:
+    """Return showers per second of processor time, the start of the worker left out."""
+    hybrid = HybridSimulation.of(FullSimulation(detector, workers=1), [model])
+    spent = []
+    for n in (_FEW, _FEW + _MORE):
+        particles = {"pdg": np.full(n, float(pdg)), "energy": np.full(n, energy)}
+        began = _with_workers()
+        for _ in hybrid.stream(particles, seed=1, block=500):
+            pass
+        spent.append(_with_workers() - began)
+    return _MORE / (spent[1] - spent[0])
+
+
+def _with_workers() -> float:
+    """Return the processor time of this process and of those that ended."""
+    times = os.times()
+    return times.user + times.system + times.children_user + times.children_system
 
 
 def silicon_tungsten() -> Detector:

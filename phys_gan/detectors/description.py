@@ -138,8 +138,6 @@ def missing(detector: Detector) -> list[str]:
         for name, material in matter.materials.items()
         if material is None
     ]
-    if not any(piece.active for piece in matter.pieces):
-        found.append("no slab is read out: add active = true to some in [[construction.stack]]")
     return found
 
 
