@@ -50,10 +50,10 @@ SAMPLES = {
     "eplus": Sample(
         ("calogan_eplus.h5", "calogan_eplus.root"),
         0.235,
-        "has 28 % more hits and layer 0 is 35 % wider along y",
+        "has 31 % more hits and layer 0 is 39 % wider along y",
     ),
     "photon": Sample(("calogan_photon.h5",), 0.3, "has 29 ± 2 % more hits"),
-    "electron": Sample(("calochallenge2_electron.h5",), 0.4, "sees 7 % less energy in its silicon"),
+    "electron": Sample(("calochallenge2_electron.h5",), 0.4, "sees 9 % less energy in its silicon"),
 }
 
 
