@@ -37,6 +37,9 @@ from phys_gan.simulation.geant4_data import ANALYTIC, STANDARD, load_geant4, wri
 
 CUT = 0.7
 """Production cut [mm]: electrons and photons of a shorter range are not followed by themselves."""
+REVISION = 2
+"""To be raised when the same seed and conditions give other events: a production that was begun
+before is then not gone on with."""
 TAKEN = np.dtype(
     [(name, np.int64) for name in ("event", "pdg", "model")]
     + [(name, np.float64) for name in ("energy", "x", "y", "dx", "dy", "dz")]

@@ -30,7 +30,7 @@ from phys_gan._version import __version__
 from phys_gan.detectors import Detector
 from phys_gan.errors import DataError, DetectorError, MissingError, PhysGanError, RangeError
 from phys_gan.events import Events
-from phys_gan.simulation.geant4 import CUT, Entrance, Geant4, Simulated
+from phys_gan.simulation.geant4 import CUT, REVISION, Entrance, Geant4, Simulated
 from phys_gan.simulation.geant4_data import ANALYTIC
 from phys_gan.units import MEV, PARTICLES
 
@@ -96,8 +96,8 @@ class FullSimulation:
     @property
     def digest(self) -> str:
         """SHA-256 of what decides about the events, seed and conditions apart."""
-        content = self.detector.to_toml(), self.physics, f"{self.cut!r}", f"{self.entrance!r}"
-        return sha256("\n".join(content).encode()).hexdigest()
+        content = self.detector.to_toml(), self.physics, self.cut, self.entrance, REVISION
+        return sha256("\n".join(map(str, content)).encode()).hexdigest()
 
     def stream(
         self,

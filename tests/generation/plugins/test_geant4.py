@@ -130,7 +130,7 @@ def test_models_that_do_not_fit() -> None:
         HybridSimulation.of(FullSimulation(CALOGAN), FAST, above=2e5)
 
 
-def test_digest_tells_simulations_apart() -> None:
+def test_digest_tells_simulations_apart(monkeypatch: pytest.MonkeyPatch) -> None:
     full = FullSimulation(CALOGAN)
     digests = {
         full.digest,
@@ -141,4 +141,7 @@ def test_digest_tells_simulations_apart() -> None:
         HybridSimulation.of(full, ["calogan-eplus"], above=ABOVE).digest,
     }
     assert len(digests) == 6
-    assert replace(full, workers=7).digest == full.digest
+    before = full.digest
+    assert replace(full, workers=7).digest == before
+    monkeypatch.setattr("phys_gan.simulation.workers.REVISION", 3)
+    assert full.digest != before
