@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -52,7 +53,7 @@ class Speed:
     """CPU time per shower [s].
 
     Attributes:
-        simulation: Of full simulation.
+        simulation: Of full simulation; NaN where it is not known.
         model: Of the model.
     """
 
@@ -61,6 +62,8 @@ class Speed:
 
     def __str__(self) -> str:
         """Compare both in a sentence."""
+        if math.isnan(self.simulation):
+            return f"A shower takes the model {_time(self.model)} of a CPU core."
         return (
             f"A shower takes full simulation {_time(self.simulation)} and the model "
             f"{_time(self.model)} of a CPU core: it is {_rounded(self.simulation / self.model)} "

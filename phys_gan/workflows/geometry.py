@@ -7,6 +7,7 @@ that the model never saw, export, and a page about all of it. Each step goes on 
 from __future__ import annotations
 
 import json
+import math
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -39,6 +40,7 @@ from phys_gan.simulation.showers import Spectrum
 from phys_gan.training import Recipe, load_recipe
 from phys_gan.training.loop import StepCallback, ignore
 from phys_gan.validation import Check, Comparison
+from phys_gan.workflows.manifest import events_written
 from phys_gan.workflows.production import produce
 from phys_gan.workflows.training import train
 from phys_gan.workflows.validation import validate
@@ -158,9 +160,18 @@ def new_geometry(
             temporary.write_text(detector.to_toml(), "utf-8")
 
         say(f"Simulating {n:,} {particle} showers in '{detector.name}' with Geant4")
-        with study.step("simulate"):
-            produce(full, files["full"], incident, seed=seed, resume=True, report=simulated)
-        simulation = study.cpu("simulate") / n
+        reached = before = (events_written(files["full"]) or (0, n))[0]
+
+        def noted(done: int) -> None:
+            nonlocal reached
+            reached = done
+            simulated(done)
+
+        try:
+            with study.step("simulate"):
+                produce(full, files["full"], incident, seed=seed, resume=True, report=noted)
+        finally:
+            study.count(reached - before)
 
         if not study.is_done("split"):
             with study.step("split"):
@@ -183,7 +194,7 @@ def new_geometry(
         say(f"Generating {len(test):,} showers at the energies of the others")
         with study.step("generate"):
             produce(fast, files["fast"], test.conditions, seed=seed + 1, resume=True)
-        speed = Speed(simulation, _seconds_of(fast, test.conditions["energy"]))
+        speed = Speed(study.seconds_per_shower, _seconds_of(fast, test.conditions["energy"]))
 
         say("Comparing them with the others")
         with study.step("compare"):
@@ -256,7 +267,7 @@ class _Study:
     def __init__(self, path: Path, plan: dict[str, Any]) -> None:
         self._path = path
         self._state: dict[str, Any] = {"phys_gan": __version__, "plan": plan, "done": []}
-        self._state |= {"wall": {}, "cpu": {}}
+        self._state |= {"wall": {}, "cpu": {}, "timed": 0}
         if not path.exists():
             self._save()
             return
@@ -291,6 +302,17 @@ class _Study:
 
     def cpu(self, step: str) -> float:
         return float(self._state["cpu"].get(step, 0.0))
+
+    def count(self, showers: int) -> None:
+        """Add showers that the time of the simulation was spent on."""
+        self._state["timed"] += showers
+        self._save()
+
+    @property
+    def seconds_per_shower(self) -> float:
+        """CPU time of full simulation [s]; NaN where no attempt lived to tell."""
+        timed = self._state["timed"]
+        return self.cpu("simulate") / timed if timed else math.nan
 
     @contextmanager
     def step(self, name: str) -> Iterator[None]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from pathlib import Path
 
@@ -63,6 +64,7 @@ def test_a_study_from_nothing_to_the_page(tmp_path: Path, detector: Path) -> Non
     assert simulated[-1] == 500
     assert not (out / "index.html").exists()
     full = (out / "full.h5").read_bytes()
+    assert json.loads((out / "study.json").read_text())["timed"] == 500
 
     simulated.clear()
     found = new_geometry(detector, out, say=said.append, simulated=simulated.append, **options)
@@ -130,6 +132,7 @@ def test_times_add_up_over_attempts(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert json.loads(path.read_text())["wall"] == {"train": 20.0}
     assert geometry._Study(path, plan).is_done("train")
     path.write_text("{}")
+    assert math.isnan(study.seconds_per_shower)
     with pytest.raises(DataError, match="is not the description of a study; delete"):
         geometry._Study(path, plan)
 
