@@ -7,6 +7,7 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy.special import erfc
 
 Worse = Literal["higher", "lower"]
 
@@ -88,6 +89,23 @@ def against_floor(
     limit = floor + sign * LIMIT_SIGMAS * float(np.hypot(sigma, error))
     within = bool(sign * value <= sign * limit + 1e-12)
     return Result(value, error, floor, sigma, limit, n_reference, n_candidate, within, worse=worse)
+
+
+def p_value_of(result: Result) -> float:
+    """Return the p-value of a metric: its own, or that of a normal distribution around the floor.
+
+    Example:
+        >>> low, high = (Result(x, 0.3, 0.5, 0.4, 2.0, 100, 100, True) for x in (0.5, 1.5))
+        >>> p_value_of(low), round(p_value_of(high), 4)
+        (0.5, 0.0228)
+    """
+    if result.p_value is not None:
+        return result.p_value
+    off = result.value - result.floor if result.worse == "higher" else result.floor - result.value
+    sigma = float(np.hypot(result.error, result.floor_error))
+    if not sigma > 0 or not np.isfinite(off):
+        return 1.0 if result.within_floor else 0.0
+    return float(erfc(off / sigma / 2**0.5) / 2)
 
 
 @dataclass(frozen=True)

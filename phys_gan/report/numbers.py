@@ -202,21 +202,23 @@ def make_card(name: str, comparison: Comparison, checks: Sequence[Check]) -> Car
         verdict = f"All {total} observables are within the floor."
     first, second = whole(comparison.reference.n), whole(comparison.candidate.n)
     lines = [
+        verdict,
         "Probability that two samples of one source differ this much in any of them: "
         f"p {p_value_text(comparison.whole.p_value)}, from {first} reference and {second} "
-        "candidate events."
+        "candidate events.",
     ]
     if outside:
         more = f", and {len(outside) - _NAMED} more" if len(outside) > _NAMED else ""
         lines.append(f"Outside, the worst first: {', '.join(outside[:_NAMED])}{more}.")
+    overall = comparison.verdict
     joint = [r.within_floor for r in comparison.multivariate.values()]
     if joint:
         lines.append(f"{sum(joint)} of {len(joint)} metrics of whole events are within the floor.")
     if checks:
         met = sum(check.met for check in checks)
         lines.append(f"{met} of {len(checks)} requirements are met.")
-    status = Status.GREEN if not outside and all(joint) else Status.AMBER
+    status = Status.GREEN if overall.passed else Status.AMBER
     if not all(check.met for check in checks):
         status = Status.RED
     findings = [(finding.name, finding.text) for finding in comparison.findings]
-    return Card(name, status, verdict, lines, findings, list(comparison.warnings))
+    return Card(name, status, overall.text, lines, findings, list(comparison.warnings))

@@ -36,6 +36,7 @@ from phys_gan.validation.distributions import (
     choose_bins,
     make_cuts,
 )
+from phys_gan.validation.evidence import Evidence, Finding
 from phys_gan.validation.gallery import Gallery
 from phys_gan.validation.histograms import Histogram
 from phys_gan.validation.joint import (
@@ -47,9 +48,10 @@ from phys_gan.validation.joint import (
     compare_features,
     compare_whole_events,
 )
-from phys_gan.validation.pathologies import Evidence, Finding, diagnose
+from phys_gan.validation.pathologies import diagnose
 from phys_gan.validation.requirements import Check, Requirement, evaluate
 from phys_gan.validation.sample import KEPT_BYTES, MAX_EVENTS, Sample, Source, measure_sample
+from phys_gan.validation.verdict import Verdict, count_families, make_verdict
 from phys_gan.work import Progress
 
 if TYPE_CHECKING:
@@ -166,7 +168,7 @@ class Comparison:
         whole: All observables, of all events.
         slices: The same in slices of conditions.
         multivariate: Metric name to result, of metrics of whole events.
-        findings: Known failures of generators that the candidate shows.
+        asked: Known failures of generators that were looked for, found or not.
         n_shared: Number of events of the candidate that are in the reference too, bit for bit.
         correlations: Between the layers of both samples.
         cell_correlations: Between cells against their distance, of both samples.
@@ -183,7 +185,7 @@ class Comparison:
     whole: Distributions
     slices: list[Distributions] = field(default_factory=list)
     multivariate: dict[str, Result] = field(default_factory=dict)
-    findings: list[Finding] = field(default_factory=list)
+    asked: list[Finding] = field(default_factory=list)
     n_shared: int = 0
     correlations: Correlations | None = None
     cell_correlations: CellCorrelations | None = None
@@ -214,6 +216,17 @@ class Comparison:
         return self.whole.outside
 
     @property
+    def findings(self) -> list[Finding]:
+        """Known failures of generators that the candidate shows, the least probable first."""
+        found = [finding for finding in self.asked if finding.found]
+        return sorted(found, key=lambda finding: finding.p_value)
+
+    @property
+    def verdict(self) -> Verdict:
+        """The verdict on observables, slices, whole events and known failures together."""
+        return make_verdict(self.whole, self.slices, self.multivariate, self.asked)
+
+    @property
     def within_floor(self) -> bool:
         """Whether every metric of every observable is within its floor."""
         return not self.outside
@@ -222,6 +235,7 @@ class Comparison:
     def metrics(self) -> dict[str, Any]:
         """Everything of metrics.json, as plain dictionaries and numbers."""
         return {
+            "verdict": self.verdict.as_dict(),
             "reference": self.reference.as_dict(),
             "candidate": self.candidate.as_dict(),
             "observables": _results(self.results),
@@ -268,9 +282,10 @@ class Comparison:
         """Return a short table, the worst observables first."""
         width = max([16, *map(len, self.results)])
         lines = [
-            f"{self.candidate.name}: {len(self.results) - len(self.outside)} of "
-            f"{len(self.results)} observables within the floor ({self.reference.n} reference"
-            f"{self.reference.worth}, {self.candidate.n} candidate events{self.candidate.worth})",
+            f"{self.candidate.name}: {self.verdict.text}",
+            f"{len(self.results) - len(self.outside)} of {len(self.results)} observables within "
+            f"the floor ({self.reference.n} reference{self.reference.worth}, {self.candidate.n} "
+            f"candidate events{self.candidate.worth})",
             *self.warnings,
             *(f"{finding.name}: {finding.text}" for finding in self.findings),
             "",
@@ -495,7 +510,10 @@ def _compare(
         whole=whole,
         slices=slices,
         multivariate=multivariate,
-        findings=diagnose(Evidence(reference, candidate, curves, multivariate)),
+        asked=diagnose(
+            Evidence(reference, candidate, curves, multivariate, options.seed),
+            ALPHA / count_families(slices, multivariate),
+        ),
         n_shared=count_shared(reference, candidate),
         correlations=joint.correlations,
         cell_correlations=joint.cell_correlations,

@@ -1,23 +1,35 @@
 """Known failures of generators, each found and called by its name: :func:`diagnose`.
 
-Each function of :data:`DIAGNOSES` looks for one failure and returns what it found in a sentence, or
-None. A difference counts from 5 standard deviations on where many cells, layers and metrics are
-looked at, from 4 (by chance once in 16,000 times) where it is a single number.
+Each function of :data:`DIAGNOSES` looks for one failure and returns a :class:`Suspicion`: what it
+saw in a sentence, and how probable that much of it is between equal samples. A p-value allows for
+all cells, layers, bins and observables that the function looked at. A suspicion is a finding when
+its p-value is below its share of the rate of false alarms of all.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
 from phys_gan.metrics.correlations import pearson
-from phys_gan.metrics.response import ResponseCurve, rms90, rms90_error
-from phys_gan.metrics.result import LIMIT_SIGMAS, Result
+from phys_gan.metrics.response import rms90, rms90_error
+from phys_gan.metrics.result import p_value_of
 from phys_gan.metrics.statistics import Weights, effective_size, mean_and_error, quantile, taken
+from phys_gan.validation.evidence import (
+    Evidence,
+    Finding,
+    Suspicion,
+    all_of_one,
+    layer_name,
+    named_cells,
+    percent,
+    some,
+    two_sided,
+)
 from phys_gan.validation.sample import Sample
 
 COLLAPSE = ("duplicates", "distinct", "diversity")
@@ -26,73 +38,75 @@ MEMORISATION = ("closer_to_training", "training_distance", "training_copies")
 _OF_SHOWERS = ("dead cells", "layer order", "low-energy tail")
 """Those that images and toys cannot have: their cells may be negative, and are not energies."""
 
-_SIGMAS_OF_MANY = 5.0
-_SIGMAS_OF_ONE = 4.0
+_NOTHING = Suspicion(1.0)
+
+_CELL_LEVEL = 1e-3
+"""Cells, bins and tails are named whose own p-value, for all of them, is below this."""
+
+_FAR_OFF = 5.0
+"""Standard deviations from which on a layer may be another one."""
+
+_SHARES: dict[str, float] = {}
+"""Shares of the rate of false alarms, of failures that have another one than 1."""
 
 
-@dataclass(frozen=True)
-class Finding:
-    """A failure that was found.
+def diagnose(evidence: Evidence, rate: float) -> list[Finding]:
+    """Look for all known failures, each with its share of a rate of false alarms.
 
-    Attributes:
-        name: Its name, a key of :data:`DIAGNOSES`.
-        text: What was found, with its size, in one sentence.
+    Arguments:
+        evidence: What was compared.
+        rate: Probability that anything at all is found between equal samples.
+
+    Returns:
+        All that were looked for, found or not; a question without a meaning is not asked.
     """
-
-    name: str
-    text: str
-
-    def as_dict(self) -> dict[str, str]:
-        """Return the fields for JSON."""
-        return asdict(self)
-
-
-@dataclass(frozen=True)
-class Evidence:
-    """What a diagnosis looks at.
-
-    Attributes:
-        reference: The reference.
-        candidate: The candidate.
-        curves: Response of both, where the incident energies are known.
-        multivariate: Results of metrics of whole events.
-    """
-
-    reference: Sample
-    candidate: Sample
-    curves: tuple[ResponseCurve, ResponseCurve] | None
-    multivariate: Mapping[str, Result]
-
-
-def diagnose(evidence: Evidence) -> list[Finding]:
-    """Return the known failures that the candidate shows; each is rare between equal samples."""
     without = () if evidence.reference.detector.kind == "calorimeter" else _OF_SHOWERS
-    texts = ((name, find(evidence)) for name, find in DIAGNOSES.items() if name not in without)
-    return [Finding(name, text) for name, text in texts if text is not None]
+    seen = {name: find(evidence) for name, find in DIAGNOSES.items() if name not in without}
+    asked = {name: suspicion for name, suspicion in seen.items() if suspicion is not None}
+    total = sum(_SHARES.get(name, 1.0) for name in asked)
+    return [
+        Finding(name, s.text, s.p_value, rate * _SHARES.get(name, 1.0) / total)
+        for name, s in asked.items()
+    ]
 
 
-def dead_cells(evidence: Evidence) -> str | None:
-    """Look for cells that never fire although those of the reference do, and for the reverse."""
-    texts = []
-    pair = evidence.reference, evidence.candidate
+def dead_cells(evidence: Evidence) -> Suspicion | None:
+    """Look for cells that never fire although those of the reference do, and for the reverse.
+
+    All events with a signal in a cell would be in one sample by chance.
+    """
+    texts, smallest = [], 1.0
+    pair = evidence.samples
+    n_cells = evidence.reference.detector.n_cells
     for (first, second), one, several in (
         (pair, "never fires, but does", "never fire, but do"),
         (pair[::-1], "fires, but never does", "fire, but never do"),
     ):
-        mean, error = first.profiles.cells.mean, first.profiles.cells.error
-        silent = second.profiles.cells.mean == 0
-        # The mean over its error is the root of the effective number of entries.
-        ratio = (second.effective / first.effective) ** 0.5
-        with np.errstate(invalid="ignore", divide="ignore"):
-            known = (mean > 0) & (ratio * mean / error > _SIGMAS_OF_MANY)
-        cells = np.flatnonzero(silent & known)
+        silent = np.flatnonzero(second.profiles.cells.mean == 0)
+        if not len(silent):
+            continue
+        signals = _effective_signals(first, silent)
+        chances = 2 * n_cells * all_of_one(first.effective, second.effective, signals)
+        smallest = min(smallest, float(chances.min()))
+        cells = silent[chances < _CELL_LEVEL]
         if len(cells):
             words = several if len(cells) > 1 else one
-            texts.append(f"{_named(cells, first)} {words} in the reference.")
-    return " ".join(texts) or None
+            texts.append(f"{named_cells(cells, first)} {words} in the reference.")
+    return Suspicion(min(1.0, smallest), " ".join(texts))
 
 
-def layer_order(evidence: Evidence) -> str | None:
+def _effective_signals(sample: Sample, cells: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return the effective number of all events with a signal in each of the cells."""
+    fired = sample.kept.cells[:, cells] != 0
+    if sample.kept.weights is None:
+        kept = fired.sum(axis=0).astype(np.float64)
+    else:
+        sums, squares = (sample.kept.weights**power @ fired for power in (1, 2))
+        kept = np.divide(sums**2, squares, out=np.zeros(len(cells)), where=squares > 0)
+    return np.asarray(kept * sample.effective / max(1.0, sample.kept.effective_number))
+
+
+def layer_order(evidence: Evidence) -> Suspicion | None:
     """Look for another order of the layers in which their mean energies agree."""
     samples = evidence.reference, evidence.candidate
     n_layers = evidence.reference.detector.n_layers
@@ -111,75 +125,71 @@ def layer_order(evidence: Evidence) -> str | None:
     cost = pull**2
     layer, place = linear_sum_assignment(cost)
     # Neighbours that are alike may change places by chance; only what was far off counts.
-    moved = np.flatnonzero((layer != place) & (np.diag(cost) > _SIGMAS_OF_MANY**2))
+    moved = np.flatnonzero((layer != place) & (np.diag(cost) > _FAR_OFF**2))
     if len(moved) < 2 or cost[moved, place[moved]].mean() > 0.1 * np.diag(cost)[moved].mean():
-        return None
-    layers = evidence.reference.detector.layers
+        return _NOTHING
+    reference = evidence.reference
     shown = [
-        f"{layers[k].name or k} looks like {layers[j].name or j}"
+        f"{layer_name(reference, k)} looks like {layer_name(reference, j)}"
         for k, j in zip(moved.tolist(), place[moved].tolist(), strict=True)
     ]
-    return f"The layers are in another order: {_some(shown)}."
+    chance = two_sided(float(np.diag(cost)[moved].min()) ** 0.5)
+    return Suspicion(chance, f"The layers are in another order: {some(shown)}.")
 
 
-def collapse(evidence: Evidence) -> str | None:
+def collapse(evidence: Evidence) -> Suspicion | None:
     """Look for a candidate that repeats a few events."""
-    return _results_outside(evidence, COLLAPSE, "The candidate repeats itself")
+    return _worst_result(evidence, COLLAPSE, "The candidate repeats itself")
 
 
-def repeated_events(evidence: Evidence) -> str | None:
+def _worst_result(evidence: Evidence, names: Sequence[str], text: str) -> Suspicion | None:
+    """Judge metrics of whole events together; name those that are outside their floor."""
+    asked = {name: r for name, r in evidence.multivariate.items() if name in names}
+    if not asked:
+        return None
+    # Exchanges of labels know no probability below one in their number: their tail is normal.
+    chances = {
+        name: p_value_of(r if name not in MEMORISATION else replace(r, p_value=None))
+        for name, r in asked.items()
+    }
+    bad = [
+        f"{name} {r.value:.3g} ± {r.error:.2g}, floor {r.floor:.3g}"
+        for name, r in asked.items()
+        if not r.within_floor
+    ]
+    smallest = min(chances.values())
+    return Suspicion(min(1.0, len(asked) * smallest), f"{text}: {'; '.join(bad)}." if bad else "")
+
+
+def repeated_events(evidence: Evidence) -> Suspicion | None:
     """Look for events of the candidate that are equal bit for bit."""
     candidate, reference = evidence.candidate, evidence.reference
     copies = candidate.n_seen - candidate.n_different
     # A read-out of few values repeats itself in the reference as well.
     if not copies or reference.n_different < reference.n_seen:
-        return None
-    return f"{copies} of {candidate.n_seen} events are copies of others of the candidate."
+        return _NOTHING
+    text = f"{copies} of {candidate.n_seen} events are copies of others of the candidate."
+    return Suspicion(0.0, text)
 
 
-def memorisation(evidence: Evidence) -> str | None:
+def memorisation(evidence: Evidence) -> Suspicion | None:
     """Look for a candidate that is closer to its training events than to others."""
-    return _results_outside(evidence, MEMORISATION, "The candidate repeats its training events")
+    return _worst_result(evidence, MEMORISATION, "The candidate repeats its training events")
 
 
-def missing_modes(evidence: Evidence) -> str | None:
+def missing_modes(evidence: Evidence) -> Suspicion | None:
     """Look for modes of a known density that the reference hits and the candidate does not."""
     found = evidence.multivariate.get("modes_hit")
-    if found is None or found.within_floor:
+    if found is None:
         return None
-    return (
+    text = (
         f"{found.n_candidate} points of the candidate hit {found.value:.0f} modes of the true "
         f"density, half of the reference hits {found.floor:.3g}."
     )
+    return Suspicion(p_value_of(found), "" if found.within_floor else text)
 
 
-def _results_outside(evidence: Evidence, names: Sequence[str], text: str) -> str | None:
-    bad = [
-        f"{name} {result.value:.3g} ± {result.error:.2g}, floor {result.floor:.3g}"
-        for name, result in evidence.multivariate.items()
-        if name in names
-        and not result.within_floor
-        # Their limits lie at three standard deviations.
-        and abs(result.value - result.floor)
-        > _SIGMAS_OF_MANY / LIMIT_SIGMAS * abs(result.limit - result.floor)
-    ]
-    return f"{text}: {'; '.join(bad)}." if bad else None
-
-
-def _named(cells: NDArray[np.int64], sample: Sample) -> str:
-    layers = np.searchsorted(sample.detector.offsets, cells, side="right") - 1
-    shown = [
-        f"{cell - sample.detector.offsets[k]} of layer {sample.detector.layers[k].name or k}"
-        for cell, k in zip(cells.tolist(), layers.tolist(), strict=True)
-    ]
-    return f"{len(cells)} cell{'s' if len(cells) > 1 else ''} ({_some(shown)})"
-
-
-def _some(texts: Sequence[str]) -> str:
-    return ", ".join(texts[:5]) + (f" and {len(texts) - 5} more" if len(texts) > 5 else "")
-
-
-def mean_response(evidence: Evidence) -> str | None:
+def mean_response(evidence: Evidence) -> Suspicion | None:
     """Compare the mean response in bins of incident energy, averaged by their errors."""
     if evidence.curves is None:
         return None
@@ -193,16 +203,15 @@ def mean_response(evidence: Evidence) -> str | None:
         return None
     weights = sigma[good] ** -2
     off, error = float(np.average(ratio[good] - 1, weights=weights)), float(weights.sum() ** -0.5)
-    if abs(off) <= _SIGMAS_OF_ONE * error:
-        return None
     side = "above" if off > 0 else "below"
-    return (
-        f"The mean response E_tot/E_inc is {_percent(abs(off), error)} {side} that of the "
-        "reference."
+    return Suspicion(
+        two_sided(off / error),
+        f"The mean response E_tot/E_inc is {percent(abs(off), error)} {side} that of the "
+        "reference.",
     )
 
 
-def resolution(evidence: Evidence) -> str | None:
+def resolution(evidence: Evidence) -> Suspicion | None:
     """Compare the width of the response at equal incident energies.
 
     RMS90 of E_tot/E_inc around its median in bins of incident energy: unlike the standard
@@ -229,12 +238,11 @@ def resolution(evidence: Evidence) -> str | None:
         errors.append(rms90_error(*joined))
     off = widths[1] / widths[0] - 1
     error = float(np.hypot(errors[1], errors[0] * widths[1] / widths[0])) / widths[0]
-    if abs(off) <= _SIGMAS_OF_ONE * error:
-        return None
     what = "worse" if off > 0 else "better"
-    return (
+    return Suspicion(
+        two_sided(off / error) if error > 0 else 1.0,
         f"The energy resolution (RMS90 of E_tot/E_inc) is "
-        f"{_percent(abs(off), error)} {what} than that of the reference."
+        f"{percent(abs(off), error)} {what} than that of the reference.",
     )
 
 
@@ -258,7 +266,7 @@ def _residuals(
     return found
 
 
-def energy_dependence(evidence: Evidence) -> str | None:
+def energy_dependence(evidence: Evidence) -> Suspicion | None:
     """Look for deposited energies that do not follow the incident energy."""
     pairs = []
     for sample in (evidence.reference, evidence.candidate):
@@ -272,21 +280,26 @@ def energy_dependence(evidence: Evidence) -> str | None:
     n, m = evidence.reference.effective, evidence.candidate.effective
     error = (1 / max(1, n - 3) + 1 / max(1, m - 3)) ** 0.5
     first, second = (float(np.arctanh(np.clip(r, -0.999999, 0.999999))) for r in pairs)
-    if first - second < _SIGMAS_OF_ONE * error or pairs[1] > 0.5 * pairs[0]:
-        return None
-    return (
+    if first <= second or pairs[1] > 0.5 * pairs[0]:
+        return _NOTHING
+    return Suspicion(
+        two_sided((first - second) / error),
         f"The deposited energy hardly depends on the incident energy: their correlation is "
-        f"{pairs[1]:.2f}, but {pairs[0]:.2f} in the reference."
+        f"{pairs[1]:.2f}, but {pairs[0]:.2f} in the reference.",
     )
 
 
-def low_energy_tail(evidence: Evidence) -> str | None:
+def low_energy_tail(evidence: Evidence) -> Suspicion | None:
     """Look for missing events of low response and missing cells of low energy."""
-    texts = [_low_response(evidence), _soft_cells(evidence)]
-    return " ".join(text for text in texts if text) or None
+    parts = [s for s in (_low_response(evidence), _soft_cells(evidence)) if s is not None]
+    if not parts:
+        return None
+    smallest = min(s.p_value for s in parts)
+    beyond = [s.text for s in parts if s.text and s.p_value < _CELL_LEVEL]
+    return Suspicion(min(1.0, 2 * smallest), " ".join(beyond))
 
 
-def _low_response(evidence: Evidence) -> str | None:
+def _low_response(evidence: Evidence) -> Suspicion | None:
     samples = evidence.reference, evidence.candidate
     if any("energy" not in sample.conditions for sample in samples):
         return None
@@ -306,15 +319,16 @@ def _low_response(evidence: Evidence) -> str | None:
     )
     # A binomial count, whose expectation is known from the n events of the reference.
     deviation = (m * expected * (1 - expected) * (1 + m / n)) ** 0.5
-    if found * m >= m * expected - _SIGMAS_OF_ONE * deviation:
-        return None
-    return (
+    if found >= expected:
+        return _NOTHING
+    return Suspicion(
+        two_sided((found - expected) * m / deviation),
         f"The tail of low E_tot/E_inc is missing: {100 * found:.2f} % of the events are below "
-        f"{edge:.4g} of the median, but {100 * expected:.2f} % of the reference."
+        f"{edge:.4g} of the median, but {100 * expected:.2f} % of the reference.",
     )
 
 
-def _soft_cells(evidence: Evidence) -> str | None:
+def _soft_cells(evidence: Evidence) -> Suspicion | None:
     reference, candidate = evidence.reference, evidence.candidate
     spectrum = reference.spectrum.sum(axis=0, dtype=np.float64)
     if not spectrum.sum():
@@ -327,22 +341,17 @@ def _soft_cells(evidence: Evidence) -> str | None:
         mean_and_error(c, s.weights) for c, s in zip(counts, (reference, candidate), strict=True)
     )
     error = float(np.hypot(first_error, second_error))
-    if second >= 0.5 * first or first - second <= _SIGMAS_OF_ONE * error:
-        return None
+    if second >= 0.5 * first:
+        return _NOTHING
     edge = reference.spectrum_edges[min(last, len(reference.spectrum_edges) - 1)]
-    return (
+    return Suspicion(
+        two_sided(float(first - second) / error),
         f"Cells of low energy are missing: {second:.3g} per event below {edge:.3g} "
-        f"{reference.detector.cell_unit}, but {first:.3g} in the reference."
+        f"{reference.detector.cell_unit}, but {first:.3g} in the reference.",
     )
 
 
-def _percent(value: float, error: float) -> str:
-    """Write a fraction in per cent with two figures of its error."""
-    places = int(np.clip(1 - np.floor(np.log10(100 * error)), 0, 6)) if error > 0 else 2
-    return f"{100 * value:.{places}f} ± {100 * error:.{places}f} %"
-
-
-DIAGNOSES: dict[str, Callable[[Evidence], str | None]] = {
+DIAGNOSES: dict[str, Callable[[Evidence], Suspicion | None]] = {
     "mean response": mean_response,
     "resolution": resolution,
     "energy dependence": energy_dependence,

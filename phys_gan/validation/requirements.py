@@ -40,7 +40,8 @@ class Requirement:
     Attributes:
         text: As the user wrote it.
         in_slices: Whether the worst of the slices is meant instead of all events.
-        metric: Name of a metric, or ``outside_floor``, ``findings`` or ``p_value``.
+        metric: Name of a metric, or ``verdict``, ``verdict.p_value``, ``outside_floor``,
+            ``findings`` or ``p_value``.
         statistic: ``max``, ``min`` or ``mean`` over all observables.
         observable: Name of the one observable that is meant.
         operator: ``<``, ``<=``, ``>`` or ``>=``.
@@ -79,6 +80,8 @@ def parse(text: str) -> Requirement:
     outside the floor), ``findings`` (the number of known failures that were found) or ``p_value``
     (that of all observables together). After ``slices.`` the first, second and fourth of these are
     taken over all slices; where there are none, or one without a comparison, they are not met.
+    ``verdict`` alone, without a number, is met when everything that was compared passes;
+    ``verdict.p_value`` is the p-value of all that.
 
     Raises:
         ConfigError: The text cannot be read.
@@ -88,10 +91,15 @@ def parse(text: str) -> Requirement:
         >>> parse("ks.max < 0.1").bound
         0.1
     """
+    if text.strip() == "verdict":
+        return Requirement(text.strip(), False, "verdict", None, None, ">=", 1.0)
     match = _PATTERN.fullmatch(text)
     if match is None:
         raise ConfigError(f"cannot read the requirement '{text}'", remedy=_REMEDY, value=text)
     statistic = match["statistic"]
+    if (match["metric"], statistic) == ("verdict", "p_value") and not match["slices"]:
+        number, sign = float(match["bound"]), match["operator"]
+        return Requirement(text.strip(), False, "verdict.p_value", None, None, sign, number)
     if statistic is not None and statistic not in _STATISTICS:
         raise ConfigError(
             f"'{statistic}' in the requirement '{text}' is not one of {', '.join(_STATISTICS)}",
@@ -162,6 +170,10 @@ def _values(requirement: Requirement, metrics: Mapping[str, Any]) -> list[Any]:
 def _single(requirement: Requirement, metrics: Mapping[str, Any]) -> Any:
     """Return the one number that a name without observable or statistic means."""
     name = requirement.metric
+    if name == "verdict" and not requirement.in_slices:
+        return float(metrics["verdict"]["passed"])
+    if name == "verdict.p_value":
+        return metrics["verdict"]["p_value"]
     if name == "findings" and not requirement.in_slices:
         return len(metrics.get("findings", []))
     if name == "p_value" and not requirement.in_slices:
@@ -169,7 +181,9 @@ def _single(requirement: Requirement, metrics: Mapping[str, Any]) -> Any:
     multivariate = metrics.get("multivariate", {})
     if name not in multivariate or requirement.in_slices:
         raise _unknown(
-            name, requirement.text, ["outside_floor", "findings", "p_value", *multivariate]
+            name,
+            requirement.text,
+            ["verdict", "outside_floor", "findings", "p_value", *multivariate],
         )
     return multivariate[name]["value"]
 

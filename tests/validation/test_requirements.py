@@ -13,6 +13,7 @@ def entry(value: float | None, within: bool = True) -> dict[str, Any]:
 
 
 METRICS: dict[str, Any] = {
+    "verdict": {"passed": False, "p_value": 0.004},
     "observables": {
         "E_tot/E_inc": {"ks": entry(0.2, within=False), "js": entry(0.01)},
         "depth": {"ks": entry(0.1), "js": entry(None)},
@@ -45,6 +46,9 @@ METRICS: dict[str, Any] = {
         ("fpd<0.01", 0.003, True),
         ("findings<=0", 1, False),
         ("p_value>0.01", 0.2, True),
+        (" verdict ", 0, False),
+        ("verdict.p_value>=0.004", 0.004, True),
+        ("verdict.p_value > 1e-2", 0.004, False),
         ("slices.ks.max<0.31", 0.3, True),
         ("slices.ks.mean<0.27", 0.275, False),
         ("slices.ks[E_tot/E_inc]<0.2", 0.3, False),
