@@ -19,12 +19,12 @@ SHORTER = (
     (r"--wall-time \S+", "--wall-time 0.01s"),
     (r"my_showers\.root 10000", "my_showers.root 2500"),
     (r"-n 20000", "-n 500"),
-    (r"-n 2000 (.*) --minutes \S+", r"-n 500 \1 --minutes 0.05 --no-figures"),
+    (r"-n 2000 (.*) --minutes \S+", r"-n 500 \1 --minutes 0.05"),
     (r"--energy 0\.5GeV:5GeV", "--energy 0.1GeV:0.3GeV"),
     (r"--require 'ks\[E_tot/E_inc\]<0\.15'", "--require 'ks[E_tot/E_inc]<1'"),
     (
         r"--out (report|gate)",
-        r"--out \1 --no-figures --observable E_tot/E_inc --observable cell_energy",
+        r"--out \1 --observable E_tot/E_inc --observable cell_energy",
     ),
 )
 """What is shorter than on the page; a wall time this short ends after one step."""

@@ -184,7 +184,7 @@ ModelArgument = Annotated[
     str, typer.Argument(help="Run directory, .safetensors file or pretrained model.")
 ]
 FiguresOption = Annotated[
-    bool, typer.Option(help="Write every figure as PDF and PNG beside the page.")
+    bool, typer.Option(help="Write every figure as PDF and PNG as well, beside the page.")
 ]
 DetectorOption = Annotated[
     str | None,

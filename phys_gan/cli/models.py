@@ -257,7 +257,7 @@ def explore(
     n: Annotated[
         int, typer.Option("-n", help="Latents at each value of a condition.", min=2)
     ] = 200,
-    figures: FiguresOption = True,
+    figures: FiguresOption = False,
     seed: Seed = 0,
     device: DeviceOption = "cpu",
 ) -> None:

@@ -320,7 +320,7 @@ def new_geometry(
     ] = None,
     seed: Seed = 0,
     device: DeviceOption = "auto",
-    figures: FiguresOption = True,
+    figures: FiguresOption = False,
 ) -> None:
     """Simulate a detector with Geant4, train a model of it, and write a page about both.
 

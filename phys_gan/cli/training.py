@@ -213,7 +213,7 @@ def demo(
     out: Annotated[Path, typer.Option(help="Directory for model, events and report.")] = Path(
         "demo"
     ),
-    figures: FiguresOption = True,
+    figures: FiguresOption = False,
     set_: Set = None,
 ) -> None:
     """Train on a Geant4 sample, generate showers and compare: minutes on two CPU cores.

@@ -60,7 +60,7 @@ def validate(
     training: Annotated[
         str | None, typer.Option(help="Events that the model was trained on, to look for copies.")
     ] = None,
-    figures: FiguresOption = True,
+    figures: FiguresOption = False,
     detector: DetectorOption = None,
     format: FormatOption = None,
     mapping: MappingOption = None,

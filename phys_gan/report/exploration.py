@@ -44,7 +44,7 @@ def save_exploration(
     exploration: Exploration,
     directory: str | Path,
     *,
-    figures: bool = True,
+    figures: bool = False,
     report: Progress | None = None,
 ) -> Path:
     """Write ``index.html``, and every figure as PDF and PNG in the folder ``figures`` beside it.

@@ -78,7 +78,7 @@ def save_geometry(
     steps: Sequence[Step],
     speed: Speed,
     *,
-    figures: bool = True,
+    figures: bool = False,
 ) -> Path:
     """Write ``index.html``, and every figure as PDF and PNG in the folder ``figures`` beside it.
 

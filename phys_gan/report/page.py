@@ -50,7 +50,7 @@ def save(
     directory: str | Path,
     checks: Checks | Sequence[Check] = (),
     *,
-    figures: bool = True,
+    figures: bool = False,
     report: Progress | None = None,
 ) -> Path:
     """Write ``metrics.json`` and ``index.html``; other files of the folder stay as they are.
@@ -80,7 +80,7 @@ def save_page(
     directory: str | Path,
     checks: Checks | Sequence[Check] = (),
     *,
-    figures: bool = True,
+    figures: bool = False,
     report: Progress | None = None,
 ) -> Path:
     """Write the page and its figures alone, as :func:`save` does after the numbers.

@@ -1,16 +1,24 @@
 """From a :class:`Plot`, a figure with its caption, and its :class:`Section` to the files of a page.
 
-Figures are drawn one by one, and nothing is written before all are.
+Many figures are drawn by several processes. Nothing is written before all are drawn.
 """
 
 from __future__ import annotations
 
+import os
+import pickle
 import platform
 import re
-from collections.abc import Callable, Sequence
+import signal
+import subprocess
+import sys
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from itertools import chain, count
 from pathlib import Path
+from threading import Thread
 
 import matplotlib as mpl
 import numpy
@@ -21,9 +29,9 @@ from matplotlib.figure import Figure
 from phys_gan._version import __version__
 from phys_gan.files import atomic_file
 from phys_gan.report.numbers import Status
-from phys_gan.report.style import Style, as_pdf, as_png, as_svg, embedded, figure_style
+from phys_gan.report.style import Style, as_pdf, as_png, as_svg, embedded, figure_style, settle
 from phys_gan.validation.comparison import Comparison
-from phys_gan.work import Progress
+from phys_gan.work import MOST_THREADS, Progress
 
 _SHOWN_DPI = 120
 _UNSAFE = re.compile(r"[^A-Za-z0-9_.+-]+")
@@ -98,20 +106,133 @@ Candidates = Sequence[tuple[Style, Comparison]]
 def render_sections(
     sections: Sequence[Section], *, files: bool, report: Progress | None
 ) -> list[Section]:
-    """Draw all figures, also as PDF and PNG where ``files`` are wanted."""
-    stems = iter(file_names([f"{s.key} {plot.name}" for s in sections for plot in s.plots]))
-    done = 0
-    result = []
+    """Draw all figures, also as PDF and PNG where ``files`` are wanted.
+
+    The figures do not depend on the number of processes that draw them.
+    """
+    plots = [plot for section in sections for plot in section.plots]
+    stems = file_names(
+        [f"{section.key} {plot.name}" for section in sections for plot in section.plots]
+    )
+    waiting = deque(range(len(plots)))
+    drawn: dict[int, Rendered] = {}
+    shown = 0
+
+    def show_progress() -> None:
+        nonlocal shown
+        if report is not None and len(drawn) > shown:
+            shown = len(drawn)
+            report("drawing figures", shown)
+
+    with figure_style(), _helpers(plots, stems, files, waiting, drawn) as helpers:
+        while waiting or any(helper.is_alive() for helper in helpers):
+            try:
+                # Helpers take the figures from the end.
+                place = waiting.popleft()
+            except IndexError:
+                for helper in helpers:
+                    helper.join()
+                continue
+            drawn[place] = render_plot(plots[place], stems[place], files=files)
+            show_progress()
+    show_progress()
+    in_order = iter(drawn[place] for place in range(len(plots)))
+    return [
+        replace(section, rendered=[next(in_order) for _ in section.plots]) for section in sections
+    ]
+
+
+_FIGURES_EACH = 16
+"""Figures that are worth the start of a process, which takes a second or two."""
+
+_SERVE = "import sys; sys.path[:] = {}; from phys_gan.report.sections import serve; serve()"
+
+
+@contextmanager
+def _helpers(
+    plots: Sequence[Plot],
+    stems: Sequence[str],
+    files: bool,
+    waiting: deque[int],
+    drawn: dict[int, Rendered],
+) -> Iterator[list[Thread]]:
+    """Let other processes draw what is waiting, the last figures first; one thread waits for each.
+
+    They run a command of their own, so that no script of a user is imported again. What one of
+    them cannot draw stays waiting, for this process to draw or to say why.
+    """
+
+    def follow(process: subprocess.Popen[bytes]) -> None:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        while waiting:
+            try:
+                place = waiting.pop()
+            except IndexError:
+                return
+            try:
+                pickle.dump((plots[place], stems[place], files), process.stdin)
+                process.stdin.flush()
+                result = pickle.load(process.stdout)
+            except Exception:
+                result = None
+            if result is None:
+                waiting.append(place)
+                return
+            drawn[place] = result
+
+    n = min(_cores(), MOST_THREADS, len(plots) // _FIGURES_EACH) - 1
+    command = [sys.executable or "python", "-c", _SERVE.format(list(sys.path))]
+    processes = []
+    try:
+        for _ in range(n):
+            processes.append(
+                subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+            )
+    except OSError:
+        # Without them it takes longer.
+        pass
+    threads = [Thread(target=follow, args=(process,), daemon=True) for process in processes]
+    try:
+        for thread in threads:
+            thread.start()
+        yield threads
+    finally:
+        for process in processes:
+            process.kill()
+            process.wait()
+            for pipe in (process.stdin, process.stdout):
+                if pipe is not None:
+                    with suppress(OSError):
+                        pipe.close()
+
+
+def _cores() -> int:
+    """Return the number of cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def serve() -> None:
+    """Draw the figures that come through the standard input; the life of a helper."""
+    # Ctrl-C is for the process of the user, which ends its helpers.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    answers = os.fdopen(os.dup(1), "wb")
+    # What anything prints must not come between the answers.
+    os.dup2(2, 1)
     with figure_style():
-        for section in sections:
-            rendered = []
-            for plot in section.plots:
-                rendered.append(render_plot(plot, next(stems), files=files))
-                done += 1
-                if report is not None:
-                    report("drawing figures", done)
-            result.append(replace(section, rendered=rendered))
-    return result
+        while True:
+            try:
+                plot, stem, files = pickle.load(sys.stdin.buffer)
+            except EOFError:
+                return
+            try:
+                result = render_plot(plot, stem, files=files)
+            except Exception:
+                result = None
+            pickle.dump(result, answers)
+            answers.flush()
 
 
 def render_plot(plot: Plot, stem: str, *, files: bool) -> Rendered:
@@ -124,15 +245,15 @@ def render_plot(plot: Plot, stem: str, *, files: bool) -> Rendered:
         # The name of a layer or a condition was taken for mathematics.
         with mpl.rc_context({"text.parse_math": False}):
             figure, shown = _drawn(plot)
-    figure.set_layout_engine("none")
     content = {"pdf": as_pdf(figure), "png": as_png(figure)} if files else {}
     width, height = (round(96 * inches) for inches in figure.get_size_inches())
     return Rendered(plot, embedded(shown), width, height, stem, content)
 
 
 def _drawn(plot: Plot) -> tuple[Figure, bytes]:
-    """Draw a figure; its first form solves the layout, which then holds for all others."""
+    """Draw a figure in the form that the page shows."""
     figure = plot.draw()
+    settle(figure)
     return figure, as_png(figure, _SHOWN_DPI) if plot.is_map else as_svg(figure)
 
 

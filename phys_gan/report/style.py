@@ -19,10 +19,11 @@ import mplhep
 import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
-from matplotlib.ticker import FixedLocator, FuncFormatter
+from matplotlib.ticker import FixedLocator, FuncFormatter, Locator, NullFormatter, NullLocator
 from numpy.typing import NDArray
 
 REFERENCE = "#333333"
@@ -175,6 +176,62 @@ def patch_of_reference() -> Patch:
 def line_of(style: Style) -> Line2D:
     """Return the mark of a candidate."""
     return Line2D([], [], color=style.colour, ls=style.line, marker=style.marker, ms=4)
+
+
+def settle(figure: Figure) -> None:
+    """Solve the layout of a figure once for all its files, and make its ticks cheap to draw.
+
+    A minor tick of matplotlib is five artists, and most figures have a hundred of them. Where they
+    carry no numbers, those of an axis become one line of markers, which looks the same.
+    """
+    # The layout does not depend on minor ticks without numbers, which point inwards.
+    waiting: list[tuple[Axes, Axis, Locator]] = [
+        (axes, axis, axis.get_minor_locator())
+        for axes in figure.axes
+        if axes.name == "rectilinear"
+        for axis in (axes.xaxis, axes.yaxis)
+        if not _numbered(axis)
+    ]
+    for _, axis, _ in waiting:
+        axis.set_minor_locator(NullLocator())
+    engine = figure.get_layout_engine()
+    if engine is not None:
+        engine.execute(figure)
+        figure.set_layout_engine("none")
+
+    for axes, axis, locator in waiting:
+        axis.set_minor_locator(locator)
+        low, high = sorted(axis.get_view_interval())
+        places = np.asarray(axis.get_minorticklocs(), np.float64)
+        places = places[(places >= low) & (places <= high)]
+        if len(places):
+            tick = axis.get_minor_ticks(1)[0]
+            for line in (tick.tick1line, tick.tick2line):
+                if line.get_visible() and axes.axison and axis.get_visible():
+                    _mark_ticks(axes, axis, line, places)
+        axis.set_minor_locator(NullLocator())
+
+
+def _numbered(axis: Axis) -> bool:
+    """Return whether minor ticks carry numbers, as on logarithmic axes of less than a decade."""
+    formatter = axis.get_minor_formatter()
+    if isinstance(formatter, NullFormatter):
+        return False
+    return any(formatter.format_ticks(list(axis.get_minorticklocs())))
+
+
+def _mark_ticks(axes: Axes, axis: Axis, line: Line2D, places: NDArray[np.float64]) -> None:
+    """Draw a line of markers at places along an axis, like the mark of one of its ticks."""
+    marks = Line2D([], [])
+    marks.update_from(line)
+    rim = np.broadcast_to(
+        line.get_ydata() if axis is axes.xaxis else line.get_xdata(), places.shape
+    )
+    marks.set_data(*((places, rim) if axis is axes.xaxis else (rim, places)))
+    marks.set_transform(line.get_transform())
+    marks.set(clip_on=False, in_layout=False, zorder=axis.get_zorder())
+    axes.add_artist(marks)
+    marks.set_clip_path(None)
 
 
 _PATHS = re.compile(r' (?:d|x|y)="[^"]*"')

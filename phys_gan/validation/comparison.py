@@ -321,7 +321,7 @@ class Comparison:
         return Comparisons({self.candidate.name: self}).figure(*observables)
 
     def save(
-        self, directory: str | Path, checks: Sequence[Check] = (), *, figures: bool = True
+        self, directory: str | Path, checks: Sequence[Check] = (), *, figures: bool = False
     ) -> Path:
         """Write ``metrics.json`` and ``index.html``; see :func:`phys_gan.report.save`."""
         checked = {self.candidate.name: checks}
@@ -374,7 +374,7 @@ class Comparisons(Mapping[str, Comparison]):
         directory: str | Path,
         checks: Mapping[str, Sequence[Check]] | None = None,
         *,
-        figures: bool = True,
+        figures: bool = False,
         report: Progress | None = None,
     ) -> Path:
         """Write ``metrics.json`` and ``index.html``; see :func:`phys_gan.report.save`."""

@@ -432,7 +432,7 @@ class Exploration:
         self,
         directory: str | Path,
         *,
-        figures: bool = True,
+        figures: bool = False,
         report: Progress | None = None,
     ) -> Path:
         """Write ``explore.json`` and ``index.html``; other files of the folder stay as they are.

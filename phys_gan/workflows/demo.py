@@ -52,7 +52,7 @@ def demo(
     *,
     overrides: Sequence[str] = (),
     n: int = 10_000,
-    figures: bool = True,
+    figures: bool = False,
     say: Callable[[str], None] = lambda text: None,
     report: StepCallback = ignore,
 ) -> Demo:

@@ -29,7 +29,7 @@ def explore(
     *,
     n: int = 200,
     seed: int = 0,
-    figures: bool = True,
+    figures: bool = False,
     device: str = "cpu",
     report: Progress | None = None,
 ) -> Exploration:

@@ -88,7 +88,7 @@ def new_geometry(
     workers: int | None = None,
     require: Sequence[str] = (),
     device: str = "auto",
-    figures: bool = True,
+    figures: bool = False,
     say: Callable[[str], None] = lambda text: None,
     simulated: Callable[[int], None] = lambda done: None,
     trained: StepCallback = ignore,

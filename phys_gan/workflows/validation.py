@@ -48,7 +48,7 @@ def validate(
     require: Sequence[str] = (),
     training: Paths | None = None,
     options: Options | None = None,
-    figures: bool = True,
+    figures: bool = False,
     detector: str | Path | Detector | None = None,
     format: str | None = None,
     mapping: str | Path | HitMapping | None = None,

@@ -51,7 +51,7 @@ class Elements(HTMLParser):
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     place = tmp_path_factory.mktemp("hostile") / "a" / "b" / "report"
     options = Options(observables=["E_{k}/E_tot", "E_tot/E_inc"], multivariate=False)
-    save_page(compare_all(events(0), {HOSTILE: events(1)}, options=options), place)
+    save_page(compare_all(events(0), {HOSTILE: events(1)}, options=options), place, figures=True)
     return place
 
 

@@ -78,6 +78,7 @@ def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
         return Rendered(plot, "data:image/none", 1, 1, stem, {"pdf": b""} if files else {})
 
     monkeypatch.setattr(sections, "render_plot", draw)
+    monkeypatch.setattr(sections, "_cores", lambda: 1)
 
 
 class Reader(HTMLParser):
@@ -217,7 +218,9 @@ def test_an_empty_candidate_can_be_drawn() -> None:
 def test_figures_are_saved_beside_the_page(tmp_path: Path) -> None:
     calls: list[tuple[str, int]] = []
     result = compare(toy("calogan", 1), toy("calogan", 2), ["E_tot/E_inc"])
-    index = save_page(result, tmp_path, report=lambda what, done: calls.append((what, done)))
+    index = save_page(
+        result, tmp_path, figures=True, report=lambda what, done: calls.append((what, done))
+    )
     text = index.read_text("utf-8")
     linked = {link for link in read(text).links if not link.startswith("#")}
     found = {f"figures/{path.name}" for path in (tmp_path / "figures").iterdir()}

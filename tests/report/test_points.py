@@ -25,7 +25,7 @@ def clouds(candidate: np.ndarray, name: str = "toy-ring") -> Clouds:
 
 def test_the_page_of_a_toy(tmp_path: Path) -> None:
     found = compare_all(RING, {"GAN": simulate_toy("toy-ring", 200)})
-    page = found.save(tmp_path)
+    page = found.save(tmp_path, figures=True)
     text = page.read_text("utf-8")
     for words in ("modes hit", "reverse KL", "high quality", "Points", "nearest mode"):
         assert words in text

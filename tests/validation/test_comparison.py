@@ -190,7 +190,7 @@ def test_saving_keeps_what_else_is_in_the_folder(tmp_path: Path) -> None:
     folder.mkdir()
     (folder / "notes.txt").write_text("mine")
     assert result.save(folder) == folder / "index.html"
-    names = ["figures", "index.html", "metrics.json", "notes.txt"]
+    names = ["index.html", "metrics.json", "notes.txt"]
     assert sorted(p.name for p in folder.iterdir()) == names
     assert json.loads((folder / "metrics.json").read_text("utf-8")) == result.metrics
     with pytest.raises(OutputError, match="cannot write"):

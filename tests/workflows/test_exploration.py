@@ -91,7 +91,7 @@ def test_images_as_a_page(tmp_path: Path) -> None:
 
 def test_showers_as_a_page(tmp_path: Path, undrawn: list[str]) -> None:
     fast = untrained("showers", GEANT4, "network.width=16", "network.latent=8")
-    done = pg.explore(fast, tmp_path, n=20)
+    done = pg.explore(fast, tmp_path, n=20, figures=True)
     assert undrawn == ["generated events", "energy", "latent walks"]
     assert (tmp_path / "figures" / "sweeps-energy.pdf").exists()
     (ramp,) = done.ramps
