@@ -46,6 +46,16 @@ def validate(
             "by default of the incident energy, or of the flux of galaxies.",
         ),
     ] = None,
+    map_: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--map",
+            metavar="NAME,NAME[=OBSERVABLES]",
+            help="Map response, resolution, KS and AUC over two conditions, such as energy,theta "
+            "or energy,theta=depth; may be repeated. By default the incident energy with each "
+            "further condition that varies.",
+        ),
+    ] = None,
     classifier: Annotated[
         list[str] | None,
         typer.Option(help="Train a classifier on these features: high, low or low-normalised."),
@@ -86,6 +96,7 @@ def validate(
         seed=seed,
         observables=observable or None,
         slices=dict(map(_slice, slice_)) if slice_ else ("energy", "flux"),
+        maps=dict(map(_map, map_)) if map_ else None,
         features=tuple(features or ()),
         classifiers=tuple(classifier or ()),
         preset=preset,
@@ -129,6 +140,12 @@ def _slice(text: str) -> tuple[str, list[float] | None]:
             remedy="write them like 'energy=1GeV,10GeV,100GeV' or 'theta=0,0.5,1'",
             value=text,
         ) from error
+
+
+def _map(text: str) -> tuple[str, list[str]]:
+    """Read ``NAME,NAME`` or ``NAME,NAME=OBSERVABLE,OBSERVABLE,...``."""
+    pair, _, observables = text.partition("=")
+    return pair, [name.strip() for name in observables.split(",") if name.strip()]
 
 
 def print_checks(checks: Mapping[str, Sequence[Check]]) -> None:

@@ -13,7 +13,6 @@ from phys_gan.report.averages import averages_section
 from phys_gan.report.detectors import detector_figure
 from phys_gan.report.histograms import observables_section
 from phys_gan.report.numbers import make_card
-from phys_gan.report.response import response_section
 from phys_gan.report.sections import (
     Plot,
     Section,
@@ -22,6 +21,7 @@ from phys_gan.report.sections import (
     versions,
     write_files,
 )
+from phys_gan.report.slices import response_section
 from phys_gan.report.style import make_styles
 from phys_gan.report.tables import Cell, Table, requirements_table, response_table
 from phys_gan.validation.comparison import Comparison, Comparisons

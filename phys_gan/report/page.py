@@ -17,9 +17,8 @@ from phys_gan.report.events import events_section
 from phys_gan.report.histograms import along_layers_section, observables_section
 from phys_gan.report.numbers import make_card
 from phys_gan.report.points import points_section
-from phys_gan.report.response import response_section
 from phys_gan.report.sections import Section, render_sections, templates, versions, write_files
-from phys_gan.report.slices import slices_section
+from phys_gan.report.slices import maps_section, response_section, slices_section
 from phys_gan.report.style import make_styles
 from phys_gan.report.tables import Checks
 from phys_gan.validation.comparison import Comparison, Comparisons
@@ -111,6 +110,7 @@ def _sections(comparisons: Comparisons, checks: Checks) -> list[Section]:
         observables_section(candidates, checks),
         response_section(candidates),
         slices_section(candidates),
+        maps_section(candidates),
         correlations_section(candidates),
         classifiers_section(candidates),
         averages_section(candidates),

@@ -125,7 +125,8 @@ def render_sections(
             report("drawing figures", shown)
 
     with figure_style(), _helpers(plots, stems, files, waiting, drawn) as helpers:
-        while waiting or any(helper.is_alive() for helper in helpers):
+        # In this order: what a helper leaves behind is there once it has ended.
+        while any(helper.is_alive() for helper in helpers) or waiting:
             try:
                 # Helpers take the figures from the end.
                 place = waiting.popleft()

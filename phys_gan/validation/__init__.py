@@ -3,8 +3,8 @@
 from phys_gan.metrics.result import Result
 from phys_gan.observables import OBSERVABLES, Observable, measure, observable, select
 from phys_gan.validation.comparison import Comparison, Comparisons, Options, compare, compare_all
+from phys_gan.validation.distributions import physics_score
 from phys_gan.validation.requirements import Check, Requirement, evaluate, parse
-from phys_gan.validation.score import physics_score
 from phys_gan.work import Progress
 
 __all__ = [

@@ -38,6 +38,7 @@ from phys_gan.validation.distributions import (
 )
 from phys_gan.validation.evidence import Evidence, Finding
 from phys_gan.validation.gallery import Gallery
+from phys_gan.validation.grid import ConditionMap, Maps, Planned, map_conditions, plan_maps
 from phys_gan.validation.histograms import Histogram
 from phys_gan.validation.joint import (
     Clouds,
@@ -73,6 +74,9 @@ class Options:
         slices: Conditions in slices of which everything is compared again: names, or names with
             edges. Conditions that are not known are left out when no edges are given: by default
             showers are cut by their incident energy, images by their flux.
+        maps: Pairs of conditions, such as ``"energy,theta"``, over which response, resolution, KS
+            and AUC are mapped; names, or names with observables to show. By default the incident
+            energy with each further condition that varies, at most three.
         multivariate: Compare whole events as well: all observables at once, the correlations of
             layers and cells, and single events.
         features: Further features for the distances of whole events: ``"conditions"`` (the
@@ -91,6 +95,7 @@ class Options:
     seed: int = 0
     observables: Sequence[Wanted] | None = None
     slices: Slices | Sequence[str] = ("energy", "flux")
+    maps: Maps | Sequence[str] | None = None
     multivariate: bool = True
     features: Sequence[str] = ()
     classifiers: Sequence[str] = ()
@@ -167,6 +172,7 @@ class Comparison:
         detector: The detector of both.
         whole: All observables, of all events.
         slices: The same in slices of conditions.
+        maps: Response, resolution, KS and AUC over two conditions.
         multivariate: Metric name to result, of metrics of whole events.
         asked: Known failures of generators that were looked for, found or not.
         n_shared: Number of events of the candidate that are in the reference too, bit for bit.
@@ -184,6 +190,7 @@ class Comparison:
     detector: Detector
     whole: Distributions
     slices: list[Distributions] = field(default_factory=list)
+    maps: list[ConditionMap] = field(default_factory=list)
     multivariate: dict[str, Result] = field(default_factory=dict)
     asked: list[Finding] = field(default_factory=list)
     n_shared: int = 0
@@ -257,6 +264,7 @@ class Comparison:
                 for part in self.slices
                 if part.cut is not None
             ],
+            "maps": [found.as_dict() for found in self.maps],
             "response": {
                 side: None if curve is None else curve.as_dict()
                 for side, curve in (
@@ -469,11 +477,12 @@ def compare_all(
         selections = [
             (cut, choose_bins(truth, others, cut, spectrum=spectrum)) for cut in (None, *cuts)
         ]
+        planned = plan_maps(options.maps, truth, others)
         found = {}
         for done, other in enumerate(others):
             if report is not None:
                 report(f"comparing {other.name}", done)
-            found[other.name] = _compare(truth, other, known, selections, options)
+            found[other.name] = _compare(truth, other, known, selections, planned, options)
     return Comparisons(found)
 
 
@@ -482,6 +491,7 @@ def _compare(
     candidate: Sample,
     training: Sample | None,
     selections: Sequence[Selection],
+    planned: Sequence[Planned],
     options: Options,
 ) -> Comparison:
     shared = [o for o in reference.observables if o.name in candidate.values]
@@ -509,6 +519,7 @@ def _compare(
         detector=reference.detector,
         whole=whole,
         slices=slices,
+        maps=[map_conditions(reference, candidate, plan, seed=options.seed) for plan in planned],
         multivariate=multivariate,
         asked=diagnose(
             Evidence(reference, candidate, curves, multivariate, options.seed),

@@ -19,7 +19,7 @@ from phys_gan.report.classifiers import calibration_figure, roc_figure
 from phys_gan.report.correlations import cell_figure, matrix_figure
 from phys_gan.report.events import nearest_figure, random_figure
 from phys_gan.report.histograms import histogram_figure
-from phys_gan.report.response import response_figure
+from phys_gan.report.slices import response_figure
 from phys_gan.report.style import as_pdf, as_png, as_svg, embedded, figure_style, make_styles
 from phys_gan.validation.comparison import Comparisons, Options, compare_all
 from phys_gan.validation.gallery import make_gallery

@@ -18,7 +18,7 @@ from phys_gan.report.histograms import histogram_figure
 from phys_gan.report.style import figure_style, make_styles
 from phys_gan.simulation import simulate
 from phys_gan.validation import Options, compare
-from phys_gan.validation.score import physics_score
+from phys_gan.validation.distributions import physics_score
 from phys_gan.workflows import validate
 
 DETECTOR = load_detector("galaxies-32")
