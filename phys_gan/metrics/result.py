@@ -217,6 +217,41 @@ UNWEIGHTED = {
 Each goes on after the label of the metric, in a sentence.
 """
 
+_ALONG = (
+    "the mean of {} along 64 random directions. The floor is that of random permutations of the "
+    "events of both samples. A difference in one feature of many is diluted; what is spread over "
+    "many is seen."
+)
+
+TESTS = {
+    "sliced_ks": JointMetric(
+        "sliced KS",
+        "Sliced test: all observables are standardised, and " + _ALONG.format("KS"),
+    ),
+    "sliced_w1": JointMetric(
+        "sliced Wasserstein-1",
+        "Sliced test: all observables are standardised, and "
+        + _ALONG.format("the Wasserstein-1 distance"),
+    ),
+    "sliced_ks_cells": JointMetric(
+        "sliced KS, cells",
+        "The sliced test of the cells: each is standardised, and " + _ALONG.format("KS"),
+    ),
+    "sliced_w1_cells": JointMetric(
+        "sliced Wasserstein-1, cells",
+        "The sliced test of the cells: each is standardised, and "
+        + _ALONG.format("the Wasserstein-1 distance"),
+    ),
+    "nplm": JointMetric(
+        "NPLM",
+        "Twice the logarithm of the likelihood ratio between the best density that 300 kernels in "
+        "the space of all observables find for the candidate, and that of the reference. The floor "
+        "is that of random permutations of the events, fitted again: it is not 0, as kernels follow "
+        "fluctuations too.",
+    ),
+}
+"""Tests of whole events with a null distribution of their own, by their names in metrics.json."""
+
 MODES = {
     "modes_hit": JointMetric(
         "modes hit",

@@ -156,6 +156,18 @@ def standardised(reference: Floats, *others: Floats) -> list[Floats]:
     return [(features - centre) / scale for features in (reference, *others)]
 
 
+def standardised_together(*samples: Floats) -> Floats:
+    """Stack samples, and give their features mean 0 and standard deviation 1 over all events.
+
+    Tests that permute the events of the samples need a scale that does not depend on which event
+    belongs to which. Features that are constant over all say nothing, and are left out.
+    """
+    pool = np.concatenate(samples)
+    centre, scale = pool.mean(axis=0), pool.std(axis=0)
+    varies = scale > 1e-12 * np.maximum(1.0, np.abs(centre))
+    return np.asarray((pool[:, varies] - centre[varies]) / scale[varies])
+
+
 def _positive(scale: Floats) -> Floats:
     """Return a divisor per feature: 1 where the reference is constant, which leaves it as it is."""
     return np.where(scale > 0, scale, 1.0)

@@ -30,10 +30,10 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
-from scipy.special import gammaincc, gammainccinv
+from scipy.special import gammaincc, gammainccinv, ndtr
 
 from phys_gan.metrics.distances import METRICS, Pooled, binned, fractions, two_samples
-from phys_gan.metrics.result import Result
+from phys_gan.metrics.result import LIMIT_SIGMAS, Result
 from phys_gan.metrics.statistics import Floats, Weights, effective_size, mean_and_error, variance
 from phys_gan.randomness import stream
 
@@ -583,6 +583,48 @@ def judge(metric: Statistic, n_comparisons: float) -> Result:
         within_floor=metric.p_value >= threshold,
         p_value=metric.p_value,
         n_equivalent=metric.n_equivalent,
+    )
+
+
+def judge_by_null(
+    value: float,
+    error: float,
+    null: Null,
+    sizes: tuple[int, int],
+    *,
+    effective: tuple[float, float] | None = None,
+    power: float = 0.0,
+) -> Result:
+    """Judge a test of whole events by its null distribution, whose mean is the floor.
+
+    Its limit is exceeded as rarely as three standard deviations of a Gaussian are, like the limits
+    of other metrics of whole events.
+
+    Arguments:
+        value: The metric.
+        error: Its standard error.
+        null: How it is distributed between equal samples of these sizes.
+        sizes: Events of reference and candidate.
+        effective: Their effective numbers, where events have weights.
+        power: The floor falls as 1/N to this power; 0 where it does not fall.
+    """
+    n, m = effective or sizes
+    threshold = float(ndtr(-LIMIT_SIGMAS))
+    p_value = float(null.p_value(value))
+    n_equivalent = None
+    if power > 0 and value > 0 and null.mean > 0:
+        n_equivalent = float(2 / (1 / n + 1 / m) * (null.mean / value) ** (1 / power))
+    return Result(
+        value=value,
+        error=error,
+        floor=null.mean,
+        floor_error=null.sigma,
+        limit=null.quantile(threshold),
+        n_reference=sizes[0],
+        n_candidate=sizes[1],
+        within_floor=p_value >= threshold,
+        p_value=p_value,
+        n_equivalent=n_equivalent,
     )
 
 
