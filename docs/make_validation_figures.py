@@ -1,12 +1,15 @@
-"""Draw docs/figures/validation_calibration.png and write the measured rates into validation.md.
+"""Draw the figures of validation.md, and write the measured rates into it.
 
-Run ``python docs/make_validation_figures.py``: some minutes on two cores. Samples are parametric
-showers, so that every trial has new events.
+Run ``python docs/make_validation_figures.py calibration`` for validation_calibration.png, some
+minutes on two cores, and ``... power`` for validation_power.png: how often each test of whole
+events sees a distortion of some size, and how often it alarms without any. Samples are parametric
+showers.
 """
 
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -24,6 +27,7 @@ from scipy import stats
 
 from phys_gan.detectors import load_detector
 from phys_gan.events import Events
+from phys_gan.metrics.result import p_value_of
 from phys_gan.simulation import simulate
 from phys_gan.validation import Comparison, Options, compare
 
@@ -38,7 +42,16 @@ ONE_DIMENSIONAL = Options(slices=(), multivariate=False)
 
 
 def main() -> None:
-    """Run the trials, draw the figure, write the numbers."""
+    """Draw what is asked for; everything by default."""
+    wanted = sys.argv[1:] or ["calibration", "power"]
+    if "calibration" in wanted:
+        draw_calibration()
+    if "power" in wanted:
+        draw_power()
+
+
+def draw_calibration() -> None:
+    """Run the trials of equal and of spoiled samples, draw the figure, write the numbers."""
     trials = [_summary(_trial(2 * k, 2 * k + 1, k < JOINT_TRIALS)) for k in range(TRIALS)]
     powers = {
         label: {size: [_power(size, spoil, strength) for strength in strengths] for size in SIZES}
@@ -144,6 +157,110 @@ def _draw_power(
     ax.set(xlabel=label, ylabel="fraction outside the floor", ylim=(-0.04, 1.06))
     ax.legend(frameon=False, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncol=3, fontsize=9.5,
               columnspacing=1.0, handlelength=1.4)  # fmt: skip
+
+
+RATE, OF_EACH, POOL = 0.05, 1000, 16_000
+EQUAL_TRIALS, DISTORTED_TRIALS = 60, 12
+TESTS_SHOWN = {
+    "KS, worst observable": ("#333333", "o"),
+    "FPD": ("#0072B2", "s"),
+    "sliced KS": ("#009E73", "^"),
+    "NPLM": ("#D55E00", "D"),
+    "MLP, high": ("#CC79A7", "v"),
+    "trees": ("#E69F00", "P"),
+}
+
+
+def smeared_layers(events: Events, strength: float) -> Events:
+    """Scale the energy of each layer by its own random factor, and keep the total."""
+    draws = np.random.default_rng(len(events))
+    cells = events.cells.astype(np.float64)
+    total = cells.sum(axis=1, keepdims=True)
+    for k in range(events.detector.n_layers):
+        cells[:, events.detector.slice(k)] *= np.exp(draws.normal(0, strength, (len(events), 1)))
+    return _with_cells(events, (cells * (total / cells.sum(axis=1, keepdims=True))).astype("f4"))
+
+
+def exchanged_layers(events: Events, share: float) -> Events:
+    """Exchange the first layer among a share of the events, with those of like energy."""
+    draws = np.random.default_rng(len(events))
+    chosen = draws.permutation(len(events))[: round(share * len(events))]
+    chosen = chosen[np.argsort(events.energy[chosen])]
+    cells, layer = events.cells.copy(), events.detector.slice(0)
+    # Each gets the layer of the next in energy, scaled to its own: fractions alone are exchanged.
+    giver = np.roll(chosen, 1)
+    scale = (events.energy[chosen] / events.energy[giver])[:, None]
+    cells[chosen, layer] = events.cells[giver, layer] * scale
+    return _with_cells(events, cells)
+
+
+DISTORTIONS: dict[str, tuple[Callable[[Events, float], Events], Sequence[float]]] = {
+    "shift of the response [%]": (shifted, (0.00005, 0.0001, 0.0002, 0.0005)),
+    "smearing of the layer energies [%]": (smeared_layers, (0.03, 0.06, 0.12, 0.24)),
+    "events with an exchanged first layer [%]": (exchanged_layers, (0.05, 0.1, 0.2, 0.5)),
+}
+
+
+def draw_power() -> None:
+    """Measure false alarms and power of each test, draw the figure, write the rates."""
+    equal = [_p_values(trial, lambda events, _: events, 0.0) for trial in range(EQUAL_TRIALS)]
+    names = [name for name in TESTS_SHOWN if name in equal[0]]
+    figure, axes = plt.subplots(1, 3, figsize=(13.5, 4.5), layout="constrained", sharey=True)
+    for ax, (label, (spoil, strengths)) in zip(axes, DISTORTIONS.items(), strict=True):
+        found = [
+            [_p_values(1000 + trial, spoil, strength) for trial in range(DISTORTED_TRIALS)]
+            for strength in strengths
+        ]
+        for name in names:
+            colour, marker = TESTS_SHOWN[name]
+            power = np.array([np.mean([p[name] < RATE for p in trials]) for trials in found])
+            error = np.sqrt(np.maximum(power * (1 - power), 0.04) / DISTORTED_TRIALS)
+            ax.errorbar(100 * np.array(strengths), power, error, marker=marker, ms=5.5, lw=1.6,
+                        elinewidth=0.9, color=colour, label=name)  # fmt: skip
+        ax.axhline(RATE, color="#333333", ls=":", lw=1)
+        ax.set(xscale="log", xlabel=label, ylim=(-0.04, 1.06))
+        ax.set_xticks(100 * np.array(strengths), [f"{100 * s:g}" for s in strengths])
+        ax.minorticks_off()
+    axes[0].set_ylabel(f"fraction seen at {100 * RATE:g} % false alarms")
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncol=len(names),
+                  frameon=False)  # fmt: skip
+    figure.savefig(HERE / "figures" / "validation_power.png", dpi=160)
+    expected = EQUAL_TRIALS * RATE
+    text = (
+        f"Of {EQUAL_TRIALS} comparisons of equal samples ({OF_EACH:,} events each) a p-value below "
+        f"{100 * RATE:g} % had "
+        + ", ".join(f"{name} {sum(p[name] < RATE for p in equal)}" for name in names)
+        + f" (nominal {expected:g} ± {(expected * (1 - RATE)) ** 0.5:.1f})."
+    )
+    _insert("power", text)
+
+
+@cache
+def _pool() -> Events:
+    return _showers(POOL, 77)
+
+
+def _p_values(
+    trial: int, spoil: Callable[[Events, float], Events], strength: float
+) -> dict[str, float]:
+    """Return the p-value of every test between two random parts of the pool, one distorted."""
+    order = np.random.default_rng(trial).permutation(POOL)
+    reference, candidate = (_pool()[order[k * OF_EACH : (k + 1) * OF_EACH]] for k in (0, 1))
+    options = Options(slices=(), seed=trial, classifiers=("high",))
+    found = compare(reference, spoil(candidate, strength), options=options)
+    smallest = min(r["ks"].p_value or 0.0 for r in found.results.values() if "ks" in r)
+    joint = {name: p_value_of(result) for name, result in found.multivariate.items()}
+    shown = {
+        "FPD": "fpd",
+        "sliced KS": "sliced_ks",
+        "NPLM": "nplm",
+        "MLP, high": "auc_high",
+        "trees": "trees_auc",
+    }
+    return {
+        "KS, worst observable": -np.expm1(found.whole.n_comparisons * np.log1p(-smallest)),
+        **{label: joint[name] for label, name in shown.items() if name in joint},
+    }
 
 
 def _table(trials: Sequence[Trial]) -> str:

@@ -6,18 +6,22 @@ from phys_gan.metrics.inception import inception_score
 from phys_gan.metrics.judging import judge_features
 from phys_gan.metrics.kernel import kpd, mmd2
 from phys_gan.metrics.neighbours import collapse, memorisation, prdc
-from phys_gan.metrics.result import MULTIVARIATE, UNWEIGHTED, JointMetric
+from phys_gan.metrics.nplm import density_ratio
+from phys_gan.metrics.result import MULTIVARIATE, TESTS, UNWEIGHTED, JointMetric
+from phys_gan.metrics.sliced import sliced_tests, sliced_tests_of_cells
 from phys_gan.metrics.statistics import Estimate
 
 __all__ = [
     "EXTRACTORS",
     "MULTIVARIATE",
+    "TESTS",
     "UNWEIGHTED",
     "Estimate",
     "Extractor",
     "JointMetric",
     "ObservableFeatures",
     "collapse",
+    "density_ratio",
     "feature_matrix",
     "fpd",
     "frechet_distance",
@@ -27,4 +31,6 @@ __all__ = [
     "memorisation",
     "mmd2",
     "prdc",
+    "sliced_tests",
+    "sliced_tests_of_cells",
 ]

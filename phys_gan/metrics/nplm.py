@@ -1,4 +1,4 @@
-r"""Likelihood-ratio test by kernels (NPLM): is there any density that fits the candidate better?
+r"""Likelihood-ratio test by kernels (NPLM): what other density fits the candidate better.
 
 The logarithm f of the ratio of both densities is a sum of Gaussian kernels around some of the
 events (Nyström centres), fitted by logistic regression with a small ridge penalty. The statistic is
@@ -16,8 +16,8 @@ Where the samples differ is seen from the reference reweighted by e^f (:meth:`Ra
 References:
     Learning new physics efficiently with nonparametric methods (Letizia et al., 2022),
     https://arxiv.org/abs/2204.02317
-    Refereeing the referees, with a kernel test for generators of calorimeter showers
-    (Grossi et al., 2025), https://arxiv.org/abs/2508.02275
+    Comparing generative models with the New Physics Learning Machine
+    (Grossi, Letizia and Torre, 2025), https://arxiv.org/abs/2508.02275
 """
 
 from __future__ import annotations
@@ -50,6 +50,7 @@ _SMALLEST = 1e-7
 
 _SCALES = np.array([1.0, 0.8, 0.6, 0.4, 0.2, 0.1, 0.05])
 _STEPS = 60
+_FEWEST = 10
 _CLOSE = 1e-4
 """Newton decrement at which a fit ends: t is then known to this order."""
 
@@ -82,7 +83,8 @@ class Ratio:
 
         Returns:
             Shape (2, n_bins): content of the reference reweighted by e^f over the plain one, and
-            the standard deviation of the same in the toys; NaN in bins without events.
+            the standard deviation of the same in the toys; NaN in bins of fewer than 10 events of
+            the reference.
         """
         values = np.concatenate([reference[self.rows[0]], candidate[self.rows[1]]])
         places = np.searchsorted(edges, values, side="right") - 1
@@ -91,12 +93,15 @@ class Ratio:
         pick[places[inside], np.flatnonzero(inside)] = 1
         plain = pick @ self.masses
         with np.errstate(divide="ignore", invalid="ignore"):
-            ratios = (pick @ (self.masses * np.exp(self.log_ratio))) / plain
-        ratios[plain <= 0] = np.nan
-        known = np.isfinite(ratios[:, 1:]).any(axis=1)
-        spread = np.full(len(ratios), np.nan)
-        spread[known] = np.nanstd(ratios[known, 1:], axis=1)
-        return np.stack([ratios[:, 0].astype(np.float64), spread])
+            grown = self.masses * np.exp(self.log_ratio)
+            # A ratio of densities has the mean 1, which a fit has not to the last digit.
+            grown *= self.masses.sum(axis=0) / grown.sum(axis=0)
+            ratios = (pick @ grown) / plain
+        known = pick[:, : len(self.rows[0])].sum(axis=1) >= _FEWEST
+        ratios[~known] = np.nan
+        # A toy may have none of these events: it then says nothing.
+        ratios[(plain <= 0) & known[:, None]] = 1
+        return np.stack([ratios[:, 0], ratios[:, 1:].std(axis=1)]).astype(np.float64)
 
 
 def density_ratio(
@@ -179,7 +184,9 @@ def density_ratio(
     f *= scale
 
     null = Null.of(t[1:])
-    error = float(np.sqrt(null.sigma**2 + 4 * max(0.0, t[0] - null.mean)))
+    # Of 1 + m/n times a noncentral chi-square: both samples fluctuate.
+    ratio = 1 + sides[1].number / sides[0].number
+    error = float(np.sqrt(null.sigma**2 + 4 * ratio * max(0.0, t[0] - null.mean)))
     return Ratio(
         result=judge_by_null(float(t[0]), error, null, (len(sides[0]), len(sides[1]))),
         empirical=float((1 + np.sum(t[1:] >= t[0])) / (1 + n_toys)),

@@ -246,8 +246,8 @@ TESTS = {
         "NPLM",
         "Twice the logarithm of the likelihood ratio between the best density that 300 kernels in "
         "the space of all observables find for the candidate, and that of the reference. The floor "
-        "is that of random permutations of the events, fitted again: it is not 0, as kernels follow "
-        "fluctuations too.",
+        "is that of random permutations of the events, fitted again: it is not 0, because kernels "
+        "follow fluctuations too.",
     ),
 }
 """Tests of whole events with a null distribution of their own, by their names in metrics.json."""

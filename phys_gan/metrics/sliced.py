@@ -77,7 +77,7 @@ def sliced_tests(
         candidate_weights: The same of the candidate, shape (m,).
 
     Returns:
-        The results ``sliced_ks`` and ``sliced_w1``.
+        The results ``sliced_ks`` and ``sliced_w1``; none where all features are constant.
 
     Raises:
         DataError: The features or weights are not finite or do not match.
@@ -97,6 +97,8 @@ def sliced_tests(
     generator = stream(seed, "validation/sliced")
     p, q = (sample[np.sort(generator.permutation(len(sample))[:max_events])] for sample in samples)
     pool = standardised_together(p.features, q.features)
+    if not pool.shape[1]:
+        return {}
     directions = _directions(generator, n_directions, pool.shape[1])
     weights = p.weights, q.weights
     return _judged(pool @ directions.T, (len(p), len(q)), weights, generator, n_permutations)
@@ -119,6 +121,9 @@ def sliced_tests_of_cells(
         reference: Events of the reference.
         candidate: Events of the candidate, of the same detector.
         seed: As in :func:`sliced_tests`, like all that follow.
+        n_directions: Number of directions.
+        n_permutations: Number of permutations.
+        max_events: Most events of each sample.
 
     Returns:
         The results ``sliced_ks_cells`` and ``sliced_w1_cells``; none where all cells are constant.

@@ -15,6 +15,8 @@ from typing import Any, Literal
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
 from phys_gan.errors import MissingError
@@ -37,6 +39,7 @@ from phys_gan.report.tables import Checks
 from phys_gan.validation.comparison import Comparison
 from phys_gan.validation.distributions import why_not_compared
 from phys_gan.validation.histograms import Histogram
+from phys_gan.validation.joint import Reweighted
 
 Values = NDArray[np.float64]
 
@@ -45,6 +48,7 @@ _ROW = 0.21
 
 _MUCH = 0.01
 _WORST_LAYERS = 12
+_SHOWN_DIFFERENCES = 6
 
 
 @dataclass(frozen=True)
@@ -535,6 +539,83 @@ def observables_section(candidates: Candidates, checks: Checks) -> Section:
         "frame or at its rim; it counts in every metric. The worst observables come first."
     )
     return Section("observables", "Observables", text, plots)
+
+
+def differences_section(candidates: Candidates) -> Section:
+    """Show where the samples differ in the eyes of NPLM: the observables it reweights most."""
+    plots = []
+    for style, comparison in candidates:
+        if not comparison.reweighted or "nplm" not in comparison.multivariate:
+            continue
+        if comparison.multivariate["nplm"].within_floor:
+            continue
+        several = len(candidates) > 1
+        for name in list(comparison.reweighted)[:_SHOWN_DIFFERENCES]:
+            found = comparison.reweighted[name]
+            plots.append(
+                Plot(
+                    f"{name} {style.title}" if several else name,
+                    f"{f'{style.title}: ' if several else ''}χ²/ndf of the line "
+                    f"{found.chi2_ndf:.3g}.",
+                    partial(difference_figure, style, comparison.histograms[name], found),
+                )
+            )
+    text = (
+        "The density ratio that NPLM fits to all observables at once, as the line: the reference "
+        "reweighted by it over the plain one, for the observables that it changes most. The band "
+        "is its standard deviation between equal samples. Points are candidate over reference, "
+        "with the statistical errors of both. Where the line leaves the band, the samples differ; "
+        "where it follows the points, the difference in this observable is understood. Candidates "
+        "that NPLM cannot tell from the reference are not shown."
+    )
+    return Section("differences", "Where they differ", text, plots)
+
+
+def difference_figure(style: Style, histogram: Histogram, found: Reweighted) -> Figure:
+    """Draw the density ratio of NPLM along an observable, and candidate over reference."""
+    figure = Figure(figsize=(5.6, 3.3))
+    axes = figure.add_axes((0.155, 0.17, 0.8, 0.75))
+    edges, known = histogram.edges, np.isfinite(found.ratio)
+    band = np.where(known, np.nan_to_num(found.spread), 0.0)
+    axes.stairs(1 + band, edges, baseline=1 - band, fill=True, color=REFERENCE_FILL, lw=0)
+    axes.axhline(1, color=REFERENCE, lw=0.8)
+    p, q = (_normalised(histogram, *side) for side in _sides(histogram))
+    filled = (p.values > 0) & (q.values > 0)
+    ratio = np.where(filled, q.values / np.where(filled, p.values, 1), np.nan)
+    relative = [x.errors / np.where(filled, x.values, 1) for x in (p, q)]
+    error = ratio * np.hypot(*relative)
+    x = (edges[:-1] + edges[1:]) / 2
+    telling = filled & (error < 0.5)
+    axes.plot(x[telling], ratio[telling], style.marker, ms=3.5, color=style.colour)
+    whiskers(axes, x[telling], ratio[telling], error[telling], style.colour)
+    axes.stairs(np.where(known, found.ratio, np.nan), edges, color="#000000", lw=1.5, baseline=None)
+    shown = np.concatenate([(ratio + error)[telling], (ratio - error)[telling], found.ratio[known]])
+    low, high = min([0.9, *shown]), max([1.1, *shown])
+    axes.set_ylim(max(0.0, low - 0.08 * (high - low)), min(4.0, high + 0.3 * (high - low)))
+    axes.set_xlim(*limits(edges))
+    if histogram.is_log:
+        axes.set_xscale("log")
+    axes.set_xlabel(histogram.label)
+    axes.set_ylabel("ratio to ref.")
+    axes.legend(
+        handles=[
+            Line2D([], [], color="#000000", lw=1.5, label="NPLM"),
+            Line2D([], [], color=style.colour, ls="", marker=style.marker, ms=4, label=style.name),
+            Patch(color=REFERENCE_FILL, label="NPLM, equal samples"),
+        ],
+        loc="upper center",
+        ncols=3,
+        fontsize=9.5,
+        columnspacing=1.2,
+    )
+    return figure
+
+
+def _sides(histogram: Histogram) -> list[tuple[Values, Values, Literal[0, 1]]]:
+    return [
+        (histogram.reference, histogram.reference_error, 0),
+        (histogram.candidate, histogram.candidate_error, 1),
+    ]
 
 
 def _histograms(candidates: Candidates) -> dict[str, Histogram]:

@@ -7,14 +7,18 @@ from pathlib import Path
 
 from phys_gan.files import numbers_first
 from phys_gan.metrics.distances import METRICS
-from phys_gan.metrics.result import MODES, MULTIVARIATE
+from phys_gan.metrics.result import MODES, MULTIVARIATE, TESTS
 from phys_gan.metrics.uncertainty import ALPHA
 from phys_gan.report import tables
 from phys_gan.report.averages import averages_section
 from phys_gan.report.classifiers import classifiers_section
 from phys_gan.report.correlations import correlations_section
 from phys_gan.report.events import events_section
-from phys_gan.report.histograms import along_layers_section, observables_section
+from phys_gan.report.histograms import (
+    along_layers_section,
+    differences_section,
+    observables_section,
+)
 from phys_gan.report.numbers import make_card
 from phys_gan.report.points import points_section
 from phys_gan.report.sections import Section, render_sections, templates, versions, write_files
@@ -111,6 +115,7 @@ def _sections(comparisons: Comparisons, checks: Checks) -> list[Section]:
         response_section(candidates),
         slices_section(candidates),
         maps_section(candidates),
+        differences_section(candidates),
         correlations_section(candidates),
         classifiers_section(candidates),
         averages_section(candidates),
@@ -145,7 +150,7 @@ def _page(comparisons: Comparisons, checks: Checks, sections: Sequence[Section])
             metrics=METRICS,
             joint_metrics=[
                 metric
-                for name, metric in (MODES | MULTIVARIATE).items()
+                for name, metric in (MODES | MULTIVARIATE | TESTS).items()
                 if any(name in c.multivariate for c in comparisons.values())
             ],
             alpha=ALPHA,

@@ -9,7 +9,7 @@ import numpy as np
 
 from phys_gan.metrics.distances import METRICS
 from phys_gan.metrics.response import ResponseCurve
-from phys_gan.metrics.result import MODES, MULTIVARIATE, Result
+from phys_gan.metrics.result import MODES, MULTIVARIATE, TESTS, Result
 from phys_gan.report.numbers import (
     Status,
     compact,
@@ -207,7 +207,7 @@ def _sortable(value: float) -> float:
 
 
 _LABELS = {
-    **{name: metric.label for name, metric in (MODES | MULTIVARIATE).items()},
+    **{name: metric.label for name, metric in (MODES | MULTIVARIATE | TESTS).items()},
     "layer_correlations": "layer correlations, rms difference",
     "cell_correlations": "cell correlations, rms difference",
 }

@@ -43,11 +43,13 @@ from phys_gan.validation.histograms import Histogram
 from phys_gan.validation.joint import (
     Clouds,
     Joint,
+    Reweighted,
     check_forms,
     check_names,
     classify,
     compare_features,
     compare_whole_events,
+    where_they_differ,
 )
 from phys_gan.validation.pathologies import diagnose
 from phys_gan.validation.requirements import Check, Requirement, evaluate
@@ -181,6 +183,8 @@ class Comparison:
         classifiers: Form of the input to the result of a classifier.
         gallery: Single events to look at.
         clouds: Points of toys to look at.
+        reweighted: Observable to what the density ratio of NPLM makes of it, the most changed
+            first.
         warnings: What limits the meaning of the comparison, as sentences.
         seed: Seed of the resampling.
     """
@@ -199,6 +203,7 @@ class Comparison:
     classifiers: dict[str, ClassifierResult] = field(default_factory=dict)
     gallery: Gallery | None = None
     clouds: Clouds | None = None
+    reweighted: dict[str, Reweighted] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
     seed: int = 0
 
@@ -248,6 +253,7 @@ class Comparison:
             "observables": _results(self.results),
             "multivariate": {name: r.as_dict() for name, r in self.multivariate.items()},
             "findings": [finding.as_dict() for finding in self.findings],
+            "nplm_where": {name: found.as_dict() for name, found in self.reweighted.items()},
             "shared_events": self.n_shared,
             "classifiers": {form: found.as_dict() for form, found in self.classifiers.items()},
             "slices": [
@@ -531,6 +537,7 @@ def _compare(
         classifiers=classifiers,
         gallery=joint.gallery,
         clouds=joint.clouds,
+        reweighted=where_they_differ(joint.ratio, reference, candidate, whole.histograms),
         warnings=[
             *caveats(reference, candidate, training, whole),
             *empty_slices(slices),

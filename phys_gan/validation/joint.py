@@ -25,6 +25,7 @@ from phys_gan.metrics.correlations import (
 from phys_gan.metrics.features import EXTRACTORS, Classifying, feature_matrix, undefined_values
 from phys_gan.metrics.inception import find_weights, inception_score
 from phys_gan.metrics.judging import MIN_EVENTS, judge_features
+from phys_gan.metrics.nplm import Ratio, density_ratio
 from phys_gan.metrics.result import (
     LIMIT_SIGMAS,
     MODES,
@@ -33,11 +34,14 @@ from phys_gan.metrics.result import (
     Result,
     against_floor,
 )
-from phys_gan.metrics.statistics import Weights, taken
+from phys_gan.metrics.sliced import MIN_EVENTS as MIN_SLICED
+from phys_gan.metrics.sliced import sliced_tests, sliced_tests_of_cells
+from phys_gan.metrics.statistics import Weights, effective_size, taken
 from phys_gan.randomness import stream
 from phys_gan.toys import Mixture, truth_of
 from phys_gan.toys.mixture import summarise, tally_modes
 from phys_gan.validation.gallery import Gallery, make_gallery
+from phys_gan.validation.histograms import Histogram
 from phys_gan.validation.pathologies import MEMORISATION
 from phys_gan.validation.sample import Sample
 
@@ -53,6 +57,7 @@ _NEIGHBOURS = 5_000
 _CELL_EVENTS = 20_000
 """Events for correlations of cells: enough to know them to a per mille."""
 
+_SMALLEST_SPREAD = 1e-3
 _REPLICAS = 100
 _OF_FEATURES = {"fpd": "fid", "kpd": "kid"}
 
@@ -85,6 +90,7 @@ class Joint:
         gallery: Single events of both samples.
         clouds: The points of both samples, of toys.
         unweighted: How metrics that cannot take the weights of the events were taken, in sentences.
+        ratio: The ratio of both densities in the space of the features, where it was fitted.
     """
 
     results: dict[str, Result] = field(default_factory=dict)
@@ -93,6 +99,57 @@ class Joint:
     gallery: Gallery | None = None
     clouds: Clouds | None = None
     unweighted: list[str] = field(default_factory=list)
+    ratio: Ratio | None = None
+
+
+@dataclass(frozen=True)
+class Reweighted:
+    """What the fitted ratio of densities makes of the histogram of an observable.
+
+    Attributes:
+        ratio: The reference reweighted by it over the plain one, shape (n_bins,); NaN where the
+            reference has nothing.
+        spread: Standard deviation of the same where the ratio is fitted to equal samples.
+    """
+
+    ratio: NDArray[np.float64]
+    spread: NDArray[np.float64]
+
+    @property
+    def chi2_ndf(self) -> float:
+        """Mean squared deviation of the ratio from 1 in units of its spread, at least 1e-3."""
+        known = np.isfinite(self.ratio)
+        if not known.any():
+            return 0.0
+        spread = np.maximum(np.nan_to_num(self.spread[known]), _SMALLEST_SPREAD)
+        return float(np.mean(((self.ratio[known] - 1) / spread) ** 2))
+
+    def as_dict(self) -> dict[str, object]:
+        """Return the fields for JSON, None where not defined."""
+        columns = {
+            name: [value if np.isfinite(value) else None for value in values.tolist()]
+            for name, values in (("ratio", self.ratio), ("spread", self.spread))
+        }
+        return {"chi2_ndf": self.chi2_ndf, **columns}
+
+
+def where_they_differ(
+    ratio: Ratio | None,
+    reference: Sample,
+    candidate: Sample,
+    histograms: Mapping[str, Histogram],
+) -> dict[str, Reweighted]:
+    """Return what the ratio makes of every observable, the one that it changes most first."""
+    if ratio is None:
+        return {}
+    found = {
+        name: Reweighted(
+            *ratio.where(reference.values[name], candidate.values[name], histogram.edges)
+        )
+        for name, histogram in histograms.items()
+        if name in reference.values and name in candidate.values
+    }
+    return dict(sorted(found.items(), key=lambda item: -item[1].chi2_ndf))
 
 
 def check_names(features: Sequence[str], classifiers: Sequence[str], preset: str) -> None:
@@ -147,6 +204,7 @@ def compare_whole_events(
     weights = reference.weights, candidate.weights
     weighted = any(w is not None for w in weights)
     results: dict[str, Result] = {}
+    ratio = None
     # A spectrum of the cells, where it alone is wanted, is not a feature of an event.
     enough = min(sample.effective for sample in samples) >= MIN_EVENTS
     if enough and (features := _features(samples)):
@@ -167,12 +225,14 @@ def compare_whole_events(
         if all(sample.weights is None or not sample.weighted for sample in samples[:2]):
             # Neighbours are those of different events, however many copies each has.
             results = judge() | {n: r for n, r in results.items() if n not in UNWEIGHTED}
+        tests, ratio = _judge_by_nulls(samples[:2], features[:2], seed)
+        results |= tests
     unweighted = _unweighted(samples)
     if reference.detector.is_toy:
         clouds = make_clouds(reference, candidate, seed=seed)
         if not weighted:
             results = judge_modes(reference, candidate, seed=seed) | results
-        return Joint(results, clouds=clouds, unweighted=unweighted)
+        return Joint(results, clouds=clouds, unweighted=unweighted, ratio=ratio)
 
     correlations = compare_correlations(
         _layer_fractions(reference),
@@ -192,7 +252,23 @@ def compare_whole_events(
     if cells is not None:
         results["cell_correlations"] = cells.rms
     gallery = make_gallery(reference, candidate, seed=seed)
-    return Joint(results, correlations, cells, gallery, unweighted=unweighted)
+    return Joint(results, correlations, cells, gallery, unweighted=unweighted, ratio=ratio)
+
+
+def _judge_by_nulls(
+    samples: Sequence[Sample], features: Sequence[NDArray[np.float64]], seed: int
+) -> tuple[dict[str, Result], Ratio | None]:
+    """Return the tests that have null distributions of their own, and the ratio of densities."""
+    first, second = weights = [sample.weights for sample in samples]
+    found = sliced_tests(*features, seed=seed, reference_weights=first, candidate_weights=second)
+    kept = [sample.kept for sample in samples]
+    enough = min(effective_size(len(events), events.weights) for events in kept) >= MIN_SLICED
+    if enough and not samples[0].detector.is_toy:
+        found |= sliced_tests_of_cells(kept[0], kept[1], seed=seed)
+    if any(w is not None and w.min() < 0 for w in weights):
+        return found, None
+    ratio = density_ratio(*features, seed=seed, reference_weights=first, candidate_weights=second)
+    return found | {"nplm": ratio.result}, ratio
 
 
 def _features(samples: Sequence[Sample]) -> list[NDArray[np.float64]]:
@@ -225,6 +301,11 @@ def _unweighted(samples: Sequence[Sample]) -> list[str]:
         labels = [MULTIVARIATE[name].label for name in names if UNWEIGHTED[name] == why]
         which = labels[0] if len(labels) == 1 else f"each of {', '.join(labels)}"
         found.append(f"Of weighted events, {which} {why}.")
+    if any(sample.weights is not None and sample.weights.min() < 0 for sample in samples[:2]):
+        found.append(
+            "NPLM is left out: it fits the logarithm of a density, which negative weights "
+            "do not have."
+        )
     return found
 
 

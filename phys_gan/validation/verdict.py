@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from phys_gan.metrics.result import MODES, MULTIVARIATE, Result, p_value_of
+from phys_gan.metrics.result import MODES, MULTIVARIATE, TESTS, Result, p_value_of
 from phys_gan.metrics.uncertainty import ALPHA
 from phys_gan.validation.distributions import Distributions
 from phys_gan.validation.evidence import Finding
@@ -151,7 +151,7 @@ def _slices(slices: Sequence[Distributions], level: float) -> Part:
 def _joint(multivariate: Mapping[str, Result], level: float) -> Part:
     p_values = {name: p_value_of(result) for name, result in multivariate.items()}
     name = min(p_values, key=p_values.__getitem__)
-    result, metric = multivariate[name], (MULTIVARIATE | MODES).get(name)
+    result, metric = multivariate[name], (MULTIVARIATE | MODES | TESTS).get(name)
     label = metric.label if metric else name.replace("_", " ")
     worst = f"{label} ({result.value:.3g} ± {result.error:.2g}, floor {result.floor:.3g})"
     p_value = min(1.0, len(p_values) * p_values[name])

@@ -12,7 +12,7 @@ import phys_gan as pg
 from phys_gan.detectors import Detector, load_detector
 from phys_gan.errors import DetectorError, MissingError
 from phys_gan.events import Events
-from phys_gan.metrics import EXTRACTORS, MULTIVARIATE
+from phys_gan.metrics import EXTRACTORS, MULTIVARIATE, TESTS
 from phys_gan.observables import measure, select
 from phys_gan.toys import TOYS, simulate_toy
 from phys_gan.validation import Options, compare, evaluate, physics_score
@@ -128,7 +128,7 @@ def test_classifiers_are_among_the_results() -> None:
 
 def test_every_joint_metric_has_words() -> None:
     result = compare(GEANT4[:600], GEANT4[600:1200], training=GEANT4[1200:])
-    known = {*MULTIVARIATE, "layer_correlations", "cell_correlations"}
+    known = {*MULTIVARIATE, *TESTS, "layer_correlations", "cell_correlations"}
     assert set(result.multivariate) == known
     assert result.correlations is not None
     assert result.cell_correlations is not None
@@ -293,3 +293,54 @@ def test_clouds_are_chosen_at_random_and_bounded() -> None:
     assert clouds.candidate.shape == (4000, 2)
     assert {*map(tuple, clouds.reference)} <= {*map(tuple, many.cells.astype(float))}
     assert pg.load_detector("toy-grid") == clouds.detector
+
+
+NULLS = {"sliced_ks", "sliced_w1", "sliced_ks_cells", "sliced_w1_cells", "nplm"}
+
+
+def test_tests_with_a_null_of_their_own() -> None:
+    """Each has a p-value; where they differ is named by the observables that NPLM reweights."""
+    reference, candidate = GEANT4[:900], GEANT4[900:]
+    cells = candidate.cells.copy()
+    cells[:, GEANT4.detector.slice(2)] *= 1.5
+    spoiled = Events(cells, dict(candidate.conditions), GEANT4.detector)
+    options = Options(slices=())
+    same, other = (compare(reference, c, options=options) for c in (candidate, spoiled))
+    for name in NULLS:
+        assert same.multivariate[name].within_floor, name
+        assert same.multivariate[name].p_value is not None
+    assert (other.multivariate["nplm"].p_value or 0) < 1e-6
+    # Of two tests of 36 observables only some see a single layer.
+    assert not all(other.multivariate[name].within_floor for name in NULLS - {"nplm"})
+    worst = list(other.reweighted)[:3]
+    assert any("2" in name or name == "E_tot/E_inc" for name in worst), worst
+    found = other.metrics["nplm_where"][worst[0]]
+    bins = len(other.histograms[worst[0]].edges) - 1
+    assert len(found["ratio"]) == len(found["spread"]) == bins
+    assert found["chi2_ndf"] > 2 > same.reweighted[worst[0]].chi2_ndf
+    assert evaluate("nplm>100", other.metrics).met
+
+
+def test_weights_of_either_sign_in_tests_with_a_null_of_their_own() -> None:
+    weights = np.random.default_rng(1).exponential(1, 900)
+    reference, candidate = GEANT4[:900], replace(GEANT4[900:], weights=weights)
+    options = Options(observables=["depth", "sparsity", "E_0"], slices=())
+    found = compare(reference, candidate, options=options)
+    assert set(found.multivariate) >= NULLS
+    assert all(found.multivariate[name].within_floor for name in NULLS)
+    weights[:20] *= -1
+    signed = compare(reference, replace(candidate, weights=weights), options=options)
+    assert set(signed.multivariate) >= NULLS - {"nplm"}
+    assert "nplm" not in signed.multivariate
+    assert not signed.reweighted
+    assert any(text.startswith("NPLM is left out") for text in signed.warnings)
+
+
+def test_points_of_toys_have_no_cells_to_slice() -> None:
+    first, second = (simulate_toy("toy-ring", 600, seed=seed) for seed in (1, 2))
+    found = compare(first, second, options=Options(slices=())).multivariate
+    assert set(found) & NULLS == {"sliced_ks", "sliced_w1", "nplm"}
+    off = Events(second.cells * 1.3, {}, second.detector)
+    found = compare(first, off, options=Options(slices=())).multivariate
+    assert not found["sliced_w1"].within_floor
+    assert not found["nplm"].within_floor
