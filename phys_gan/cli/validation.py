@@ -56,6 +56,13 @@ def validate(
             "further condition that varies.",
         ),
     ] = None,
+    reconstruction: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Reconstruct and compare: photon (position, direction) or pi0 (mass of two "
+            "photons); may be repeated."
+        ),
+    ] = None,
     classifier: Annotated[
         list[str] | None,
         typer.Option(help="Train a classifier on these features: high, low or low-normalised."),
@@ -97,6 +104,7 @@ def validate(
         observables=observable or None,
         slices=dict(map(_slice, slice_)) if slice_ else ("energy", "flux"),
         maps=dict(map(_map, map_)) if map_ else None,
+        reconstructions=tuple(reconstruction or ()),
         features=tuple(features or ()),
         classifiers=tuple(classifier or ()),
         preset=preset,

@@ -618,6 +618,30 @@ def _sides(histogram: Histogram) -> list[tuple[Values, Values, Literal[0, 1]]]:
     ]
 
 
+def reconstructions_section(candidates: Candidates) -> Section:
+    """Show what reconstructions make of both samples, quantity by quantity."""
+    plots, texts = [], []
+    for name in dict.fromkeys(name for _, c in candidates for name in c.reconstructions):
+        found = [(k, c.reconstructions[name]) for k, c in candidates if name in c.reconstructions]
+        texts.append(f"{name}: {found[0][1].description}")
+        for quantity, first in found[0][1].whole.histograms.items():
+            entries = [
+                (style, one.whole.histograms[quantity], one.whole.results.get(quantity, {}))
+                for style, one in found
+                if quantity in one.whole.histograms
+            ]
+            statuses = [observable_status(quantity, r) for _, _, r in entries if r]
+            plots.append(
+                Plot(
+                    f"{name}, {quantity}",
+                    first.description + _undefined_text(entries),
+                    partial(histogram_figure, entries, len(candidates)),
+                    status=max(statuses, key=lambda status: status.rank, default=Status.GREEN),
+                )
+            )
+    return Section("reconstruction", "After reconstruction", " ".join(texts), plots)
+
+
 def _histograms(candidates: Candidates) -> dict[str, Histogram]:
     """Return a histogram of every observable that any candidate has."""
     found: dict[str, Histogram] = {}

@@ -18,6 +18,7 @@ from phys_gan.report.histograms import (
     along_layers_section,
     differences_section,
     observables_section,
+    reconstructions_section,
 )
 from phys_gan.report.numbers import make_card
 from phys_gan.report.points import points_section
@@ -113,6 +114,7 @@ def _sections(comparisons: Comparisons, checks: Checks) -> list[Section]:
         along_layers_section(candidates),
         observables_section(candidates, checks),
         response_section(candidates),
+        reconstructions_section(candidates),
         slices_section(candidates),
         maps_section(candidates),
         differences_section(candidates),
@@ -141,6 +143,7 @@ def _page(comparisons: Comparisons, checks: Checks, sections: Sequence[Section])
             joint=tables.joint_table(comparisons, checks),
             classifiers=tables.classifier_table(comparisons, checks),
             slices=tables.slices_table(comparisons),
+            peaks=tables.peaks_table(comparisons),
             responses=tables.response_table(comparisons),
             sections={section.key: section for section in sections},
             samples=tables.samples_table(comparisons),

@@ -20,11 +20,13 @@ from phys_gan.report.numbers import (
     severity,
     value_text,
     whole,
+    with_error,
     worst_first,
 )
 from phys_gan.validation.comparison import Comparison, Comparisons, Side
 from phys_gan.validation.distributions import Distributions
 from phys_gan.validation.exploration import meaning_of
+from phys_gan.validation.reconstruction import Peak
 from phys_gan.validation.requirements import Check
 
 Checks = Mapping[str, Sequence[Check]]
@@ -115,6 +117,34 @@ def overview_table(comparisons: Comparisons, checks: Checks) -> Table:
         rows.append((name, cells))
     heads = [("observable", ""), *((name, "verdict and KS") for name in comparisons)]
     return Table(heads, rows)
+
+
+def peaks_table(comparisons: Comparisons) -> Table | None:
+    """List positions and widths of reconstructed peaks of all samples; None without any."""
+    found = {
+        name: {
+            f"{one}, {quantity}": peaks
+            for one, reconstructed in comparison.reconstructions.items()
+            for quantity, peaks in reconstructed.peaks.items()
+        }
+        for name, comparison in comparisons.items()
+    }
+    rows = []
+    for quantity in dict.fromkeys(q for of in found.values() for q in of):
+        both = {name: of[quantity] for name, of in found.items() if quantity in of}
+        first = next(iter(both.values()))[0]
+        cells = [_peak(first)]
+        cells += [_peak(both[name][1]) if name in both else Cell("–") for name in found]
+        rows.append((quantity, cells))
+    heads = [("peak", ""), *((name, "position, and width") for name in ("reference", *found))]
+    return Table(heads, rows, sortable=False) if rows else None
+
+
+def _peak(peak: Peak) -> Cell:
+    return Cell(
+        with_error(peak.position, peak.position_error),
+        f"width {with_error(peak.width, peak.width_error)}",
+    )
 
 
 def slices_table(comparisons: Comparisons) -> Table | None:

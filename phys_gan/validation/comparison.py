@@ -52,6 +52,13 @@ from phys_gan.validation.joint import (
     where_they_differ,
 )
 from phys_gan.validation.pathologies import diagnose
+from phys_gan.validation.reconstruction import (
+    Reconstruct,
+    Reconstructed,
+    Reconstruction,
+    check_reconstructions,
+    reconstruct,
+)
 from phys_gan.validation.requirements import Check, Requirement, evaluate
 from phys_gan.validation.sample import KEPT_BYTES, MAX_EVENTS, Sample, Source, measure_sample
 from phys_gan.validation.verdict import Verdict, count_families, make_verdict
@@ -79,6 +86,8 @@ class Options:
         maps: Pairs of conditions, such as ``"energy,theta"``, over which response, resolution, KS
             and AUC are mapped; names, or names with observables to show. By default the incident
             energy with each further condition that varies, at most three.
+        reconstructions: What is reconstructed of the cells, and compared: names such as
+            ``"photon"`` and ``"pi0"``, own ones, or plain functions.
         multivariate: Compare whole events as well: all observables at once, the correlations of
             layers and cells, and single events.
         features: Further features for the distances of whole events: ``"conditions"`` (the
@@ -98,6 +107,7 @@ class Options:
     observables: Sequence[Wanted] | None = None
     slices: Slices | Sequence[str] = ("energy", "flux")
     maps: Maps | Sequence[str] | None = None
+    reconstructions: Sequence[str | Reconstruct | Reconstruction] = ()
     multivariate: bool = True
     features: Sequence[str] = ()
     classifiers: Sequence[str] = ()
@@ -175,6 +185,7 @@ class Comparison:
         whole: All observables, of all events.
         slices: The same in slices of conditions.
         maps: Response, resolution, KS and AUC over two conditions.
+        reconstructions: Name of a reconstruction to what was found.
         multivariate: Metric name to result, of metrics of whole events.
         asked: Known failures of generators that were looked for, found or not.
         n_shared: Number of events of the candidate that are in the reference too, bit for bit.
@@ -195,6 +206,7 @@ class Comparison:
     whole: Distributions
     slices: list[Distributions] = field(default_factory=list)
     maps: list[ConditionMap] = field(default_factory=list)
+    reconstructions: dict[str, Reconstructed] = field(default_factory=dict)
     multivariate: dict[str, Result] = field(default_factory=dict)
     asked: list[Finding] = field(default_factory=list)
     n_shared: int = 0
@@ -271,6 +283,7 @@ class Comparison:
                 if part.cut is not None
             ],
             "maps": [found.as_dict() for found in self.maps],
+            "reconstructions": {n: found.as_dict() for n, found in self.reconstructions.items()},
             "response": {
                 side: None if curve is None else curve.as_dict()
                 for side, curve in (
@@ -455,6 +468,7 @@ def compare_all(
     """
     options = options or Options()
     check_names(options.features, options.classifiers, options.preset)
+    check_reconstructions(options.reconstructions)
     scalars = options.observables
     if scalars is not None:
         scalars = [o for o in scalars if o not in SPECTRA]
@@ -474,6 +488,7 @@ def compare_all(
     with threadpool_limits(1, user_api="blas"):
         truth = measured(reference, "reference")
         check_forms(truth, options.classifiers)
+        wanted = check_reconstructions(options.reconstructions, truth)
         spectrum = _with_spectrum(truth.detector, options.observables)
         others = [measured(source, name) for name, source in candidates.items()]
         known = None if training is None else measured(training, "training")
@@ -488,7 +503,7 @@ def compare_all(
         for done, other in enumerate(others):
             if report is not None:
                 report(f"comparing {other.name}", done)
-            found[other.name] = _compare(truth, other, known, selections, planned, options)
+            found[other.name] = _compare(truth, other, known, selections, planned, wanted, options)
     return Comparisons(found)
 
 
@@ -498,6 +513,7 @@ def _compare(
     training: Sample | None,
     selections: Sequence[Selection],
     planned: Sequence[Planned],
+    wanted: Sequence[Reconstruction],
     options: Options,
 ) -> Comparison:
     shared = [o for o in reference.observables if o.name in candidate.values]
@@ -519,12 +535,19 @@ def _compare(
     multivariate = joint.results | extracted
     for form, found in classifiers.items():
         multivariate |= {f"{name}_{form}": result for name, result in found.results.items()}
+    reconstructed = {
+        one.name: reconstruct(one, reference, candidate, seed=options.seed) for one in wanted
+    }
+    for name, one in reconstructed.items():
+        if one.result is not None:
+            multivariate[f"reconstruction_{name}"] = one.result
     return Comparison(
         reference=_make_side(reference, curves and curves[0]),
         candidate=_make_side(candidate, curves and curves[1]),
         detector=reference.detector,
         whole=whole,
         slices=slices,
+        reconstructions=reconstructed,
         maps=[map_conditions(reference, candidate, plan, seed=options.seed) for plan in planned],
         multivariate=multivariate,
         asked=diagnose(
