@@ -218,8 +218,6 @@ def demo(
 ) -> None:
     """Train on a Geant4 sample, generate showers and compare: minutes on two CPU cores.
 
-    Electrons and positrons below 10 MeV emit no bremsstrahlung in this sample (datasets/README.md).
-
     Example: `phys-gan demo --out demo`
     """
     from phys_gan.training import Unfinished, load_recipe

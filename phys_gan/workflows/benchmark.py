@@ -25,9 +25,9 @@ from phys_gan.randomness import normal_noise
 from phys_gan.training import load_recipe
 from phys_gan.workflows.production import produce
 
-GEANT4_MS = 570.0
-"""Recorded when the sample in ``datasets/`` was made, not measured again: Geant4 11.4.0, e+ of
-1 to 100 GeV in CaloGAN's detector, one core of a machine like this one."""
+GEANT4_MS = 370.0
+"""Recorded when the sample in ``datasets/`` was made, not measured again: full simulation of
+e+ in CaloGAN's detector, log-uniform from 1 to 100 GeV, one core of a machine like this one."""
 
 SIZES = (1, 100, 10_000)
 """Numbers of events that are generated at once."""

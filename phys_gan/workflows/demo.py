@@ -19,8 +19,6 @@ from phys_gan.workflows.training import train
 def demo_sample() -> Path:
     """Return the path of the packaged sample of Geant4 showers.
 
-    Electrons and positrons below 10 MeV emit no bremsstrahlung in them (``datasets/README.md``).
-
     Raises:
         MissingError: It is not installed.
     """
