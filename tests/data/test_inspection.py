@@ -29,9 +29,9 @@ def test_the_sample() -> None:
         "format       calogan-hdf5",
         "detector     calogan (504 cells in 3 layers)",
         "events       5000",
-        "energy       1.013 GeV to 99.98 GeV",
-        "E_tot/E_inc  0.99773",
-        "provenance   simulation: Geant4 11.4.0",
+        "energy       1.002 GeV to 99.88 GeV",
+        "E_tot/E_inc  0.996295",
+        "provenance   simulator: Geant4 11.4.1",
     ):
         assert part in text
     assert text == "\n".join(found.lines())
