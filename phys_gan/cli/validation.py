@@ -67,6 +67,9 @@ def validate(
         list[str] | None,
         typer.Option(help="Train a classifier on these features: high, low or low-normalised."),
     ] = None,
+    trees: Annotated[
+        bool, typer.Option("--trees/--no-trees", help="Judge whole events by boosted trees.")
+    ] = True,
     preset: Annotated[
         str, typer.Option(help="Settings of the classifier: quick or challenge.")
     ] = "quick",
@@ -107,6 +110,7 @@ def validate(
         reconstructions=tuple(reconstruction or ()),
         features=tuple(features or ()),
         classifiers=tuple(classifier or ()),
+        trees=trees,
         preset=preset,
         device=device,
         kept_bytes=parse_size(memory),

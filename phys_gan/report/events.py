@@ -97,7 +97,7 @@ def random_figure(gallery: Gallery, style: Style) -> Figure:
     first, second = gallery.reference, gallery.candidate
     if first.detector.is_image:
         return stamps_figure(("reference", first), (style.name, second), flux_titles(first))
-    return _figure(
+    return rows_figure(
         ("reference", REFERENCE, first, [""] * len(first)),
         (style.name, style.colour, second, [""] * len(second)),
     )
@@ -114,13 +114,14 @@ def nearest_figure(gallery: Gallery, style: Style) -> Figure:
         f"distance {d:.3f}\n(typical {t:.3f})"
         for d, t in zip(gallery.distances, gallery.typical, strict=True)
     ]
-    return _figure(
+    return rows_figure(
         (style.name, style.colour, gallery.drawn, [""] * len(notes)),
         ("nearest in reference", REFERENCE, gallery.nearest, notes),
     )
 
 
-def _figure(first: Group, second: Group) -> Figure:
+def rows_figure(first: Group, second: Group) -> Figure:
+    """Draw two groups of events of a calorimeter beside or below each other."""
     detector = first[2].detector
     cells = np.concatenate([first[2].cells.ravel(), second[2].cells.ravel()])
     norm = log_norm(cells.astype(np.float64), _DECADES)

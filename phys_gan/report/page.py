@@ -142,6 +142,8 @@ def _page(comparisons: Comparisons, checks: Checks, sections: Sequence[Section])
             requirements=tables.requirements_table(checks),
             joint=tables.joint_table(comparisons, checks),
             classifiers=tables.classifier_table(comparisons, checks),
+            importance=tables.importance_table(comparisons),
+            tails=tables.tails_table(comparisons),
             slices=tables.slices_table(comparisons),
             peaks=tables.peaks_table(comparisons),
             responses=tables.response_table(comparisons),

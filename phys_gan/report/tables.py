@@ -281,6 +281,61 @@ def classifier_table(comparisons: Comparisons, checks: Checks) -> Table | None:
     return _table(found, labels, checks, "metric, input")
 
 
+def importance_table(comparisons: Comparisons) -> Table | None:
+    """List what gives candidates away, one column per candidate; None where nothing does."""
+    found = {
+        name: {one.group: one for one in comparison.trees.importance}
+        for name, comparison in comparisons.items()
+        if comparison.trees is not None and not comparison.trees.within_floor
+    }
+    if not found:
+        return None
+    rows = []
+    for group in dict.fromkeys(group for groups in found.values() for group in groups):
+        cells = []
+        for groups in found.values():
+            one = groups[group]
+            alone = "" if one.alone is None else f"; AUC alone {one.alone:.3f}"
+            first, second = one.means
+            best = f"{one.best}: mean {first:.3g} in the reference, {second:.3g} here"
+            cells.append(
+                Cell(
+                    f"{with_error(one.drop, one.error)}{alone}",
+                    best,
+                    sort=one.drop,
+                    loud=one.drop > 3 * one.error,
+                    is_text=True,
+                )
+            )
+        rows.append((group, cells))
+    heads = [("what gives it away", "")]
+    heads += [
+        (name, "Loss of AUC when the group is shuffled; most telling feature") for name in found
+    ]
+    return Table(heads, rows)
+
+
+def tails_table(comparisons: Comparisons) -> Table | None:
+    """List the fractions of extreme weights, and what these events are extreme in."""
+    rows = []
+    forms = dict.fromkeys(form for c in comparisons.values() for form in c.tails)
+    for form in forms:
+        some = next(c.tails[form] for c in comparisons.values() if form in c.tails)
+        for place, tail in enumerate(some):
+            cells = []
+            for comparison in comparisons.values():
+                if form not in comparison.tails:
+                    cells.append(Cell("not computed"))
+                    continue
+                own = comparison.tails[form][place]
+                small = ", ".join(f"{name} ({p:.0f} %)" for name, p in own.extremes)
+                cells.append(Cell(percent(own.fraction, own.error), small, is_text=True))
+            rows.append((f"{form}: {tail.text}", cells))
+    heads = [("events of extreme weights", "")]
+    heads += [(name, "Fraction of the sample; median percentiles") for name in comparisons]
+    return Table(heads, rows, sortable=False) if rows else None
+
+
 def _of_classifiers(comparisons: Comparisons) -> dict[str, str]:
     """Return the names of the metrics of classifiers among the multivariate ones, with labels."""
     return {

@@ -18,6 +18,7 @@ from threadpoolctl import threadpool_limits
 from phys_gan._version import __version__
 from phys_gan.detectors import Detector
 from phys_gan.errors import MissingError, RangeError
+from phys_gan.metrics.classifier.trees import TreesResult
 from phys_gan.metrics.response import ResponseCurve, energy_edges, response_curve
 from phys_gan.metrics.result import Result
 from phys_gan.metrics.samples import need_same_cells
@@ -44,6 +45,7 @@ from phys_gan.validation.joint import (
     Clouds,
     Joint,
     Reweighted,
+    Tail,
     check_forms,
     check_names,
     classify,
@@ -95,6 +97,7 @@ class Options:
             own ones from :data:`~phys_gan.metrics.EXTRACTORS`.
         classifiers: Forms of the events that a classifier is trained on to tell the samples
             apart: ``"high"``, ``"low"`` and ``"low-normalised"``. This takes minutes.
+        trees: Judge whole events by boosted trees as well, where ``multivariate`` is wanted.
         preset: Settings of the classifier: ``"quick"``, or ``"challenge"`` for those of the
             CaloChallenge.
         device: Where classifiers are trained, such as ``"cpu"`` or ``"cuda"``.
@@ -111,6 +114,7 @@ class Options:
     multivariate: bool = True
     features: Sequence[str] = ()
     classifiers: Sequence[str] = ()
+    trees: bool = True
     preset: str = "quick"
     device: str = "cpu"
     kept_bytes: int = KEPT_BYTES
@@ -191,7 +195,8 @@ class Comparison:
         n_shared: Number of events of the candidate that are in the reference too, bit for bit.
         correlations: Between the layers of both samples.
         cell_correlations: Between cells against their distance, of both samples.
-        classifiers: Form of the input to the result of a classifier.
+        classifiers: Form of the input to the result of a classifier; boosted trees are ``trees``.
+        tails: The same, to the events that it would weight up or down by more than a factor of 10.
         gallery: Single events to look at.
         clouds: Points of toys to look at.
         reweighted: Observable to what the density ratio of NPLM makes of it, the most changed
@@ -212,7 +217,8 @@ class Comparison:
     n_shared: int = 0
     correlations: Correlations | None = None
     cell_correlations: CellCorrelations | None = None
-    classifiers: dict[str, ClassifierResult] = field(default_factory=dict)
+    classifiers: dict[str, ClassifierResult | TreesResult] = field(default_factory=dict)
+    tails: dict[str, list[Tail]] = field(default_factory=dict)
     gallery: Gallery | None = None
     clouds: Clouds | None = None
     reweighted: dict[str, Reweighted] = field(default_factory=dict)
@@ -256,6 +262,21 @@ class Comparison:
         return not self.outside
 
     @property
+    def trees(self) -> TreesResult | None:
+        """What boosted trees found, where they were asked."""
+        found = self.classifiers.get("trees")
+        return found if isinstance(found, TreesResult) else None
+
+    @property
+    def gives_away(self) -> list[str]:
+        """What boosted trees tell the candidate by, in sentences; nothing within the floor."""
+        if self.trees is None or self.trees.within_floor:
+            return []
+        auc = self.trees.auc
+        text = f"boosted trees: AUC {auc.value:.3f} ± {auc.error:.3f}, by"
+        return [text, *(f"  {line}" for line in self.trees.gives_away)]
+
+    @property
     def metrics(self) -> dict[str, Any]:
         """Everything of metrics.json, as plain dictionaries and numbers."""
         return {
@@ -267,7 +288,11 @@ class Comparison:
             "findings": [finding.as_dict() for finding in self.findings],
             "nplm_where": {name: found.as_dict() for name, found in self.reweighted.items()},
             "shared_events": self.n_shared,
-            "classifiers": {form: found.as_dict() for form, found in self.classifiers.items()},
+            "classifiers": {
+                form: found.as_dict()
+                | {"tails": [tail.as_dict() for tail in self.tails.get(form, [])]}
+                for form, found in self.classifiers.items()
+            },
             "slices": [
                 {
                     "condition": part.cut.condition,
@@ -315,6 +340,7 @@ class Comparison:
             f"candidate events{self.candidate.worth})",
             *self.warnings,
             *(f"{finding.name}: {finding.text}" for finding in self.findings),
+            *self.gives_away,
             "",
             f"{'observable':<{width}} {'KS':>18} {'floor':>18}   verdict",
         ]
@@ -523,17 +549,18 @@ def _compare(
     joint = Joint()
     if options.multivariate:
         joint = compare_whole_events(reference, candidate, training, seed=options.seed)
-    classifiers = classify(
+    judged = classify(
         reference,
         candidate,
         options.classifiers,
+        trees=options.trees and options.multivariate,
         preset=options.preset,
         seed=options.seed,
         device=options.device,
     )
     extracted = compare_features(reference, candidate, options.features, seed=options.seed)
     multivariate = joint.results | extracted
-    for form, found in classifiers.items():
+    for form, found in judged.classifiers.items():
         multivariate |= {f"{name}_{form}": result for name, result in found.results.items()}
     reconstructed = {
         one.name: reconstruct(one, reference, candidate, seed=options.seed) for one in wanted
@@ -557,7 +584,8 @@ def _compare(
         n_shared=count_shared(reference, candidate),
         correlations=joint.correlations,
         cell_correlations=joint.cell_correlations,
-        classifiers=classifiers,
+        classifiers=judged.classifiers,
+        tails=judged.tails,
         gallery=joint.gallery,
         clouds=joint.clouds,
         reweighted=where_they_differ(joint.ratio, reference, candidate, whole.histograms),
@@ -565,6 +593,7 @@ def _compare(
             *caveats(reference, candidate, training, whole),
             *empty_slices(slices),
             *joint.unweighted,
+            *judged.left_out,
         ],
         seed=options.seed,
     )

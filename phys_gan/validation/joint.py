@@ -16,6 +16,10 @@ from numpy.typing import NDArray
 
 from phys_gan.detectors import Detector
 from phys_gan.errors import MissingError
+from phys_gan.events import Events
+from phys_gan.metrics.classifier.scores import MIN_EVENTS as MIN_FOR_CLASSIFIERS
+from phys_gan.metrics.classifier.scores import EventWeights
+from phys_gan.metrics.classifier.trees import TreesResult, two_sample_trees
 from phys_gan.metrics.correlations import (
     CellCorrelations,
     Correlations,
@@ -48,6 +52,7 @@ from phys_gan.validation.sample import Sample
 if TYPE_CHECKING:
     from phys_gan.metrics.classifier.two_sample import ClassifierResult
 
+
 MOST_SHOWN = 20_000
 """Points of each sample that a picture holds."""
 
@@ -58,6 +63,9 @@ _CELL_EVENTS = 20_000
 """Events for correlations of cells: enough to know them to a per mille."""
 
 _SMALLEST_SPREAD = 1e-3
+_FEWEST_IN_TAIL, _MOST_IN_TAIL = 10, 1000
+_DRAWN_OF_TAIL = 4
+_EXTREMES = 6
 _REPLICAS = 100
 _OF_FEATURES = {"fpd": "fid", "kpd": "kid"}
 
@@ -365,27 +373,171 @@ def _inception_score(
     return Result(*own, *floor, limit, n, n, within_floor=within, worse="lower")
 
 
+@dataclass(frozen=True)
+class Tail:
+    """Events of a sample that a classifier would weight up or down by more than a factor of 10.
+
+    The outermost events are there even where none is beyond.
+
+    Attributes:
+        sample: ``"reference"`` or ``"candidate"``.
+        above: Whether the weights are above 10, else below 0.1.
+        n: Number of events.
+        fraction: Their fraction of the sample.
+        error: Its standard error.
+        events: The outermost events.
+        log_weights: log10 w of these.
+        extremes: Observables they are extreme in: name, and their median percentile in the
+            reference, the farthest from 50 first. Nothing of fewer than 10 events.
+    """
+
+    sample: str
+    above: bool
+    n: int
+    fraction: float
+    error: float
+    events: Events
+    log_weights: NDArray[np.float64]
+    extremes: list[tuple[str, float]]
+
+    @property
+    def text(self) -> str:
+        """What is in this tail, in words."""
+        return f"{self.sample}, w {'> 10' if self.above else '< 0.1'}"
+
+    def as_dict(self) -> dict[str, object]:
+        """Return everything but the events for JSON."""
+        return {
+            "sample": self.sample,
+            "weights": "> 10" if self.above else "< 0.1",
+            "n": self.n,
+            "fraction": self.fraction,
+            "error": self.error,
+            "extremes": [{"observable": o, "median_percentile": p} for o, p in self.extremes],
+        }
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What classifiers say of whole events.
+
+    Attributes:
+        classifiers: Form of the input to the result; boosted trees are ``"trees"``.
+        tails: The same, to the events of extreme weights.
+        left_out: What was not done, in sentences.
+    """
+
+    classifiers: dict[str, ClassifierResult | TreesResult] = field(default_factory=dict)
+    tails: dict[str, list[Tail]] = field(default_factory=dict)
+    left_out: list[str] = field(default_factory=list)
+
+
 def classify(
     reference: Sample,
     candidate: Sample,
     forms: Sequence[str],
     *,
+    trees: bool,
     preset: str,
     seed: int,
     device: str,
-) -> dict[str, ClassifierResult]:
-    """Train a classifier on each form of the whole events that are kept."""
-    if not forms:
-        return {}
-    from phys_gan.metrics.classifier import PRESETS, two_sample_test
+) -> Judgement:
+    """Train boosted trees, and a classifier on each form of the whole events that are kept.
 
-    settings = PRESETS[preset]
-    return {
-        form: two_sample_test(
-            reference.kept, candidate.kept, form=form, settings=settings, seed=seed, device=device
-        )
-        for form in forms
-    }
+    Trees are left out where either sample is worth fewer than 200 events, and with a sentence where
+    weights are negative.
+    """
+    found = Judgement()
+    kept = reference.kept, candidate.kept
+    observables = [
+        {name: values[sample.rows] for name, values in sample.values.items()}
+        for sample in (reference, candidate)
+    ]
+    if trees:
+        negative = [e for e in kept if e.weights is not None and e.weights.min() < 0]
+        if negative:
+            found.left_out.append(
+                "Boosted trees are left out: they cannot learn from negative weights."
+            )
+        elif min(events.effective_number for events in kept) >= MIN_FOR_CLASSIFIERS:
+            values = observables[0], observables[1]
+            judged = two_sample_trees(*kept, values=values, seed=seed)
+            found.classifiers["trees"] = judged
+            found.tails["trees"] = find_tails(
+                judged.event_weights, kept, judged.features, judged.values
+            )
+    if forms:
+        from phys_gan.metrics.classifier import PRESETS, two_sample_test
+
+        names = [o for o in observables[0] if o in observables[1]]
+        for form in forms:
+            result = two_sample_test(
+                *kept, form=form, settings=PRESETS[preset], seed=seed, device=device
+            )
+            found.classifiers[form] = result
+            first, second = (
+                np.stack([of[o][rows] for o in names], axis=1)
+                if names
+                else np.empty((len(rows), 0))
+                for of, rows in zip(observables, result.event_weights.rows, strict=True)
+            )
+            found.tails[form] = find_tails(result.event_weights, kept, names, (first, second))
+    return found
+
+
+def find_tails(
+    weights: EventWeights,
+    kept: tuple[Events, Events],
+    names: Sequence[str],
+    values: tuple[NDArray[np.floating], NDArray[np.floating]],
+) -> list[Tail]:
+    """Describe the events of both samples with weights above 10 or below 0.1.
+
+    Arguments:
+        weights: Weights of events of both samples.
+        kept: Both samples.
+        names: Names of observables.
+        values: Observables of the weighted events of both, shapes (n, F) and (m, F).
+    """
+    found = []
+    for i, sample in enumerate(("reference", "candidate")):
+        log_weights, rows, _ = weights.sides()[sample]
+        for above in (True, False):
+            fraction, error, places = weights.tail(sample, above=above)
+            extremes = []
+            if len(places) >= _FEWEST_IN_TAIL:
+                inside = values[i][places[:_MOST_IN_TAIL]]
+                extremes = [
+                    (name, _median_percentile(values[0][:, column], inside[:, column]))
+                    for column, name in enumerate(names)
+                ]
+                extremes = [(name, p) for name, p in extremes if np.isfinite(p)]
+                extremes.sort(key=lambda pair: -abs(pair[1] - 50))
+            order = np.argsort(-log_weights if above else log_weights, kind="stable")
+            shown = order[:_DRAWN_OF_TAIL]
+            found.append(
+                Tail(
+                    sample,
+                    above,
+                    len(places),
+                    fraction,
+                    error,
+                    kept[i][rows[shown]],
+                    log_weights[shown],
+                    extremes[:_EXTREMES],
+                )
+            )
+    return found
+
+
+def _median_percentile(reference: NDArray[np.floating], values: NDArray[np.floating]) -> float:
+    """Return the median percentile of values in the reference; equal ones count half."""
+    ordered = np.sort(reference[np.isfinite(reference)])
+    values = values[np.isfinite(values)]
+    if not len(ordered) or not len(values):
+        return float("nan")
+    below, upto = (np.searchsorted(ordered, values, side) for side in ("left", "right"))
+    return float(np.median(50 * (below + upto) / len(ordered)))
 
 
 def _coordinates(sample: Sample) -> NDArray[np.float64]:

@@ -19,8 +19,8 @@ from torch import Tensor
 from phys_gan.detectors import Detector
 from phys_gan.errors import DetectorError, MissingError, RangeError
 from phys_gan.events import Events
+from phys_gan.metrics.classifier.scores import MIN_EVENTS
 from phys_gan.metrics.classifier.training import (
-    MIN_EVENTS,
     QUICK,
     Network,
     Report,

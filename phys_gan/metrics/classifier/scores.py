@@ -12,16 +12,33 @@ calibration 0.53 and 0.98, Platt 0.90 and 0.89.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import minimize
 from scipy.special import expit
+from scipy.stats import norm
 
 from phys_gan.events import effective_number
-from phys_gan.metrics.statistics import Floats, Weights
+from phys_gan.metrics.result import LIMIT_SIGMAS, Result
+from phys_gan.metrics.statistics import Floats, Weights, taken
+
+MIN_EVENTS = 200
+"""With fewer events nothing is left to learn from or to judge with."""
+
+FOLDS = 5
+"""Trainings whose tests share no event."""
+
+_CORRELATION = 1 / 3
+"""Largest correlation between the scores of two trainings on equal samples.
+
+Their tests share no event, but either may have learned from the other's test. For a linear
+classifier on three fifths of the events this correlates their scores by 1/3, or by 0 where the
+one's test is the other's validation; for networks 0 to 0.1 was found by simulation.
+"""
 
 _MEAN_OF_MODULUS = float(np.sqrt(2 / np.pi))
 """Mean of the modulus of a standard normal number."""
@@ -422,3 +439,216 @@ def platt(scores: Scores) -> tuple[float, float]:
     start = np.array([scale if bounds is None else min(scale, _STEEPEST), 0.0])
     found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds).x
     return float(found[0] / scale), float(found[1])
+
+
+@dataclass(frozen=True, eq=False)
+class Roc:
+    """The mean ROC curve of all trainings.
+
+    Attributes:
+        fpr: Fraction of the reference that is taken for the candidate, shape (P,).
+        tpr: Fraction of the candidate that is recognised, mean of the trainings, shape (P,).
+        tpr_error: Its standard deviation over the trainings, shape (P,); 0 for a single one.
+    """
+
+    fpr: Floats
+    tpr: Floats
+    tpr_error: Floats
+
+    def as_dict(self) -> dict[str, list[float]]:
+        """Return the fields for JSON."""
+        return {name: values.tolist() for name, values in vars(self).items()}
+
+
+def judge_auc(trials: Sequence[Scores], sizes: tuple[int, int]) -> Result:
+    """Judge the mean AUC of trainings, from the scores of their test events, by its known floor.
+
+    ``sizes`` are the events of reference and candidate that the trainings had in all.
+    """
+    weighted = trials[0].weighted
+    sigma = _rms(weighted_auc_sigma, trials) if weighted else auc_sigma(*_fewest(trials))
+    return _against_half(auc_with_error, trials, sigma, sizes)
+
+
+def judge_accuracy(trials: Sequence[Scores], sizes: tuple[int, int]) -> Result:
+    """Judge the mean accuracy; between equal samples it is at most a binomial one of 1/2."""
+    if trials[0].weighted:
+        sigma = _rms(weighted_accuracy_sigma, trials)
+    else:
+        sigma = 0.5 / float(np.sqrt(sum(_fewest(trials))))
+    return _against_half(accuracy, trials, sigma, sizes)
+
+
+def _against_half(
+    score: Callable[[Scores], tuple[float, float]],
+    trials: Sequence[Scores],
+    sigma: float,
+    sizes: tuple[int, int],
+) -> Result:
+    """Judge a mean of trainings against 1/2, where one has the standard deviation ``sigma``."""
+    value, error = mean_of(score, trials)
+    # Beyond five trainings the same events are tested again.
+    independent = min(len(trials), FOLDS)
+    sigma *= ((1 + (independent - 1) * _CORRELATION) / independent) ** 0.5
+    limit = 0.5 + LIMIT_SIGMAS * sigma
+    p_value = float(norm.sf((value - 0.5) / sigma))
+    return Result(value, error, 0.5, sigma, limit, *sizes, value <= limit, p_value)
+
+
+def mean_of(
+    score: Callable[[Scores], tuple[float, float]], trials: Sequence[Scores]
+) -> tuple[float, float]:
+    """Return the mean of a score and its error.
+
+    The error is the larger of the standard deviation over trainings, which is known within a factor
+    of two from three of them, and of the statistical error on the test events of one of them.
+    """
+    values, errors = np.array([score(trial) for trial in trials]).T
+    return float(values.mean()), max(float(_sigma(values)), float(errors.mean()))
+
+
+def mean_roc(trials: Sequence[Scores]) -> Roc:
+    """Return the mean ROC curve, averaged at fixed false positive rates."""
+    curves = [roc(trial) for trial in trials]
+    heights = np.stack([true for _, true in curves])
+    return Roc(curves[0][0], heights.mean(axis=0), _sigma(heights))
+
+
+def _sigma(values: Floats) -> Floats:
+    """Return the standard deviation over the first axis; 0 for a single entry."""
+    return np.asarray(values.std(axis=0, ddof=1) if len(values) > 1 else 0 * values[0], np.float64)
+
+
+def _rms(sigma: Callable[[Scores], float], trials: Sequence[Scores]) -> float:
+    return float(np.sqrt(np.mean(np.square([sigma(trial) for trial in trials]))))
+
+
+def _fewest(trials: Sequence[Scores]) -> tuple[int, int]:
+    """Return the smallest numbers of test events of both samples."""
+    return min(len(t.reference) for t in trials), min(len(t.candidate) for t in trials)
+
+
+def judge_cross_fitted(folds: Sequence[Scores], sizes: tuple[int, int]) -> Result:
+    r"""Judge the mean AUC of K of five folds, each scored by what learned from the other four.
+
+    The error is DeLong's of independent folds. Of equal samples one fold has the standard deviation
+    :math:`\sigma` of :func:`auc_sigma`, and the mean at most
+    :math:`\sigma \sqrt{(1 + (K-1)/4)/K}`: each fold that is judged taught the others, which
+    correlates the folds of a linear classifier by 1/4.
+    """
+    values, errors = np.array([auc_with_error(fold) for fold in folds]).T
+    n = len(folds)
+    if folds[0].weighted:
+        sigma = _rms(weighted_auc_sigma, folds)
+    else:
+        sigma = _rms(lambda fold: auc_sigma(len(fold.reference), len(fold.candidate)), folds)
+    sigma *= ((1 + (n - 1) / (FOLDS - 1)) / n) ** 0.5
+    value, error = float(values.mean()), float(np.sqrt(np.mean(errors**2) / n))
+    limit = 0.5 + LIMIT_SIGMAS * sigma
+    p_value = float(norm.sf((value - 0.5) / sigma))
+    return Result(value, error, 0.5, sigma, limit, *sizes, value <= limit, p_value)
+
+
+TAILS = (0.1, 10.0)
+"""Weights below and above which an event is in a tail."""
+
+_WEIGHT_EDGES = np.linspace(-4, 4, 81)
+"""Edges of the histogram of log10 w; what lies outside is in the first and the last bin."""
+
+
+@dataclass(frozen=True, eq=False)
+class EventWeights:
+    r"""What a calibrated classifier would weight events with: :math:`w = D / (1 - D)`.
+
+    D is the probability of being an event of the reference, for equal numbers of both: w is the
+    ratio of the densities of reference and candidate where the event is. A candidate without
+    failures has weights near 1 in both samples. Reference events with w > 10 are of a kind that the
+    candidate hardly makes; candidate events with w < 0.1 are of a kind that it should not make.
+
+    References:
+        How to understand limitations of generative networks (Das et al., 2023),
+        https://arxiv.org/abs/2305.16774
+
+    Attributes:
+        reference: log10 w of reference events that were judged, shape (n,).
+        candidate: The same of candidate events, shape (m,).
+        rows: Numbers of these events in both samples, rising.
+        weights: Weights of their own of the events in both samples, if any.
+    """
+
+    reference: Floats
+    candidate: Floats
+    rows: tuple[NDArray[np.intp], NDArray[np.intp]]
+    weights: tuple[Weights, Weights] = (None, None)
+
+    @classmethod
+    def join(
+        cls, parts: Sequence[Scores], rows: Sequence[tuple[NDArray[np.intp], NDArray[np.intp]]]
+    ) -> EventWeights:
+        """Turn calibrated logits of being a candidate, of disjoint events, into weights."""
+        scores = Scores.join(parts)
+        first, second = (np.concatenate(own) for own in zip(*rows, strict=True))
+        orders = np.argsort(first), np.argsort(second)
+        return cls(
+            -scores.reference[orders[0]] / np.log(10),
+            -scores.candidate[orders[1]] / np.log(10),
+            (first[orders[0]], second[orders[1]]),
+            (
+                taken(scores.reference_weights, orders[0]),
+                taken(scores.candidate_weights, orders[1]),
+            ),
+        )
+
+    def sides(self) -> dict[str, tuple[Floats, NDArray[np.intp], Floats]]:
+        """Return log10 w, rows, and own weights of the sum 1, of both samples by name."""
+        found = {}
+        for name, values, rows, w in zip(
+            ("reference", "candidate"),
+            (self.reference, self.candidate),
+            self.rows,
+            self.weights,
+            strict=True,
+        ):
+            w = np.ones(len(values)) if w is None else w
+            found[name] = values, rows, w / w.sum()
+        return found
+
+    def histogram(self, name: str) -> tuple[Floats, Floats, Floats]:
+        """Return edges of log10 w (B + 1,), the fraction of a sample in each bin, and its error."""
+        values, _, w = self.sides()[name]
+        values = np.clip(values, _WEIGHT_EDGES[0], _WEIGHT_EDGES[-1] - 1e-9)
+        fractions = np.histogram(values, _WEIGHT_EDGES, weights=w)[0]
+        squares = np.histogram(values, _WEIGHT_EDGES, weights=w**2)[0]
+        return _WEIGHT_EDGES, fractions, np.sqrt(squares)
+
+    def tail(self, name: str, *, above: bool) -> tuple[float, float, NDArray[np.intp]]:
+        """Return the fraction of a sample in a tail, its error, and places, the outermost first.
+
+        The error of a fraction k/n is taken at (k + 1)/(n + 2), so that 0 has one too.
+
+        Arguments:
+            name: ``"reference"`` or ``"candidate"``.
+            above: Whether w > 10 is asked for, else w < 0.1.
+        """
+        values, _, w = self.sides()[name]
+        low, high = np.log10(TAILS)
+        inside = values > high if above else values < low
+        places = np.flatnonzero(inside)
+        places = places[np.argsort(-values[places] if above else values[places], kind="stable")]
+        n, fraction = effective_number(w), float(w[inside].sum())
+        smooth = min(max((fraction * n + 1) / (n + 2), 0.0), 1.0)
+        return fraction, float(np.sqrt(smooth * (1 - smooth) / n)), places
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return histograms and tails for JSON."""
+        found: dict[str, Any] = {"log10_edges": _WEIGHT_EDGES.tolist()}
+        for name in ("reference", "candidate"):
+            _, fractions, errors = self.histogram(name)
+            above, below = (self.tail(name, above=side) for side in (True, False))
+            found[name] = {
+                "fraction": fractions.tolist(),
+                "fraction_error": errors.tolist(),
+                "above_10": {"fraction": above[0], "error": above[1], "n": len(above[2])},
+                "below_0.1": {"fraction": below[0], "error": below[1], "n": len(below[2])},
+            }
+        return found

@@ -20,14 +20,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from phys_gan.errors import ConfigError
+from phys_gan.metrics.classifier.scores import FOLDS
 from phys_gan.metrics.statistics import Floats
 from phys_gan.randomness import stream
-
-MIN_EVENTS = 200
-"""With fewer events nothing is left to learn from or to judge with."""
-
-FOLDS = 5
-"""Trainings whose tests share no event."""
 
 _MAX_WHITENED = 2048
 """More inputs have a covariance that takes minutes to diagonalise."""

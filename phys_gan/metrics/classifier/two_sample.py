@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import Any
@@ -14,27 +14,27 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.stats import norm
 
 from phys_gan.errors import RangeError
 from phys_gan.events import Events
 from phys_gan.metrics.classifier.inputs import Form, find_form
 from phys_gan.metrics.classifier.scores import (
+    FOLDS,
+    MIN_EVENTS,
     Calibration,
+    EventWeights,
+    Roc,
     Scores,
-    accuracy,
-    auc_sigma,
     auc_with_error,
     calibration_curve,
     jsd,
+    judge_accuracy,
+    judge_auc,
+    mean_of,
+    mean_roc,
     platt,
-    roc,
-    weighted_accuracy_sigma,
-    weighted_auc_sigma,
 )
 from phys_gan.metrics.classifier.training import (
-    FOLDS,
-    MIN_EVENTS,
     QUICK,
     Network,
     Parts,
@@ -46,37 +46,10 @@ from phys_gan.metrics.classifier.training import (
     to_device,
     train,
 )
-from phys_gan.metrics.result import LIMIT_SIGMAS, Result, against_floor
+from phys_gan.metrics.result import Result, against_floor
 from phys_gan.metrics.samples import need_events, need_same_cells
-from phys_gan.metrics.statistics import Floats, Weights, relative_weights
+from phys_gan.metrics.statistics import Weights, relative_weights
 from phys_gan.randomness import stream
-
-_CORRELATION = 1 / 3
-"""Largest correlation between the scores of two trainings on equal samples.
-
-Their tests share no event, but either may have learned from the other's test. For a linear
-classifier on three fifths of the events this correlates their scores by 1/3, or by 0 where the
-one's test is the other's validation; for networks 0 to 0.1 was found by simulation.
-"""
-
-
-@dataclass(frozen=True, eq=False)
-class Roc:
-    """The mean ROC curve of all trainings.
-
-    Attributes:
-        fpr: Fraction of the reference that is taken for the candidate, shape (P,).
-        tpr: Fraction of the candidate that is recognised, mean of the trainings, shape (P,).
-        tpr_error: Its standard deviation over the trainings, shape (P,); 0 for a single one.
-    """
-
-    fpr: Floats
-    tpr: Floats
-    tpr_error: Floats
-
-    def as_dict(self) -> dict[str, list[float]]:
-        """Return the fields for JSON."""
-        return {name: values.tolist() for name, values in vars(self).items()}
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,6 +72,7 @@ class ClassifierResult:
         roc: The mean ROC curve.
         calibration: Reliability of the probabilities as trained, test events of all trainings.
         recalibrated: The same after calibration.
+        event_weights: Calibrated weights of the test events of the first five trainings.
     """
 
     form: str
@@ -116,6 +90,7 @@ class ClassifierResult:
     roc: Roc
     calibration: Calibration
     recalibrated: Calibration
+    event_weights: EventWeights
 
     @property
     def results(self) -> dict[str, Result]:
@@ -138,7 +113,7 @@ class ClassifierResult:
             **{
                 name: value.as_dict()
                 for name, value in vars(self).items()
-                if isinstance(value, Result | Roc | Calibration)
+                if isinstance(value, Result | Roc | Calibration | EventWeights)
             },
         }
 
@@ -200,7 +175,7 @@ def two_sample_test(
         ConfigError: There is no such device.
     """
     need_same_cells(reference.detector, candidate.detector)
-    reference, candidate = (
+    (reference, first), (candidate, second) = (
         _counting(name, events)
         for name, events in (("reference", reference), ("candidate", candidate))
     )
@@ -232,7 +207,8 @@ def two_sample_test(
             weights=(first.weights, second.weights),
         )
 
-    trials = trained(_chosen(reference, sizes[0], seed), _chosen(candidate, sizes[1], seed), 0)
+    chosen = _chosen(len(reference), sizes[0], seed), _chosen(len(candidate), sizes[1], seed)
+    trials = trained(reference[chosen[0]], candidate[chosen[1]], 0)
     halves = trained(reference[order[:half]], reference[order[half : 2 * half]], epochs)
     tests, calibrated = [t.test for t in trials], [t.calibrated for t in trials]
     return ClassifierResult(
@@ -248,19 +224,27 @@ def two_sample_test(
         accuracy=judge_accuracy(tests, sizes),
         aucs=tuple(auc_with_error(test)[0] for test in tests),
         control=judge_auc([t.test for t in halves], (half, half)),
-        roc=_mean_roc(tests),
+        roc=mean_roc(tests),
         calibration=calibration_curve(Scores.join(tests)),
         recalibrated=calibration_curve(Scores.join(calibrated)),
+        event_weights=EventWeights.join(
+            calibrated[:FOLDS],
+            [
+                (first[chosen[0][a]], second[chosen[1][b]])
+                for a, b in (t.rows for t in trials[:FOLDS])
+            ],
+        ),
     )
 
 
-def _counting(name: str, events: Events) -> Events:
-    """Return the events that count, after a check that there are enough of them."""
+def _counting(name: str, events: Events) -> tuple[Events, NDArray[np.intp]]:
+    """Return the events that count and their numbers, after a check that they are enough."""
     need_events(name, len(events), MIN_EVENTS, " for a classifier test")
     weights = relative_weights(name, events.weights, len(events), MIN_EVENTS)
     if events.weights is not None:
         events = replace(events, weights=weights)
-    return events if weights is None else events[weights != 0]
+    rows = np.flatnonzero(np.ones(len(events)) if weights is None else weights)
+    return (events if len(rows) == len(events) else events[rows]), rows
 
 
 def _equal_sizes(reference: Events, candidate: Events, most: int | None) -> tuple[int, int]:
@@ -275,11 +259,11 @@ def _equal_sizes(reference: Events, candidate: Events, most: int | None) -> tupl
     return first, second
 
 
-def _chosen(events: Events, n: int, seed: int) -> Events:
-    """Return n events: the same numbers of both samples where they have the same length."""
-    if len(events) == n:
-        return events
-    return events[np.sort(stream(seed, "classifier/events").choice(len(events), n, replace=False))]
+def _chosen(n: int, wanted: int, seed: int) -> NDArray[np.intp]:
+    """Return which of n events are taken: the same of both samples of equal numbers."""
+    if n == wanted:
+        return np.arange(n)
+    return np.sort(stream(seed, "classifier/events").choice(n, wanted, replace=False))
 
 
 @dataclass(frozen=True, eq=False)
@@ -291,12 +275,14 @@ class Trial:
         calibrated: The same, calibrated on the validation events.
         n_inputs: Number of inputs.
         whitened: Whether they were decorrelated.
+        rows: Numbers of the test events in both samples.
     """
 
     test: Scores
     calibrated: Scores
     n_inputs: int
     whitened: bool
+    rows: tuple[NDArray[np.int64], NDArray[np.int64]]
 
 
 def run_trials(
@@ -356,27 +342,9 @@ def run_trials(
         slope, offset = platt(scored(network, firsts.validation, seconds.validation))
         test = scored(network, firsts.test, seconds.test)
         whitened = network.matrix.ndim == 2
-        trials.append(Trial(test, test.mapped(slope, offset), inputs.shape[1], whitened))
+        rows = firsts.test, seconds.test
+        trials.append(Trial(test, test.mapped(slope, offset), inputs.shape[1], whitened, rows))
     return trials
-
-
-def judge_auc(trials: Sequence[Scores], sizes: tuple[int, int]) -> Result:
-    """Judge the mean AUC of trainings, from the scores of their test events, by its known floor.
-
-    ``sizes`` are the events of reference and candidate that the trainings had in all.
-    """
-    weighted = trials[0].weighted
-    sigma = _rms(weighted_auc_sigma, trials) if weighted else auc_sigma(*_fewest(trials))
-    return _against_half(auc_with_error, trials, sigma, sizes)
-
-
-def judge_accuracy(trials: Sequence[Scores], sizes: tuple[int, int]) -> Result:
-    """Judge the mean accuracy; between equal samples it is at most a binomial one of 1/2."""
-    if trials[0].weighted:
-        sigma = _rms(weighted_accuracy_sigma, trials)
-    else:
-        sigma = 0.5 / float(np.sqrt(sum(_fewest(trials))))
-    return _against_half(accuracy, trials, sigma, sizes)
 
 
 def _judge_jsd(
@@ -389,53 +357,4 @@ def _judge_jsd(
     floor that is fair to a candidate with more events than the halves.
     """
     floors = [max(0.0, jsd(half)[0]) for half in halves]
-    return against_floor(*_mean(jsd, trials), floors, *sizes)
-
-
-def _against_half(
-    score: Callable[[Scores], tuple[float, float]],
-    trials: Sequence[Scores],
-    sigma: float,
-    sizes: tuple[int, int],
-) -> Result:
-    """Judge a mean of trainings against 1/2, where one has the standard deviation ``sigma``."""
-    value, error = _mean(score, trials)
-    # Beyond five trainings the same events are tested again.
-    independent = min(len(trials), FOLDS)
-    sigma *= ((1 + (independent - 1) * _CORRELATION) / independent) ** 0.5
-    limit = 0.5 + LIMIT_SIGMAS * sigma
-    p_value = float(norm.sf((value - 0.5) / sigma))
-    return Result(value, error, 0.5, sigma, limit, *sizes, value <= limit, p_value)
-
-
-def _mean(
-    score: Callable[[Scores], tuple[float, float]], trials: Sequence[Scores]
-) -> tuple[float, float]:
-    """Return the mean of a score and its error.
-
-    The error is the larger of the standard deviation over trainings, which is known within a factor
-    of two from three of them, and of the statistical error on the test events of one of them.
-    """
-    values, errors = np.array([score(trial) for trial in trials]).T
-    return float(values.mean()), max(float(_sigma(values)), float(errors.mean()))
-
-
-def _mean_roc(trials: Sequence[Scores]) -> Roc:
-    """Return the mean ROC curve, averaged at fixed false positive rates."""
-    curves = [roc(trial) for trial in trials]
-    heights = np.stack([true for _, true in curves])
-    return Roc(curves[0][0], heights.mean(axis=0), _sigma(heights))
-
-
-def _sigma(values: Floats) -> Floats:
-    """Return the standard deviation over the first axis; 0 for a single entry."""
-    return np.asarray(values.std(axis=0, ddof=1) if len(values) > 1 else 0 * values[0], np.float64)
-
-
-def _rms(sigma: Callable[[Scores], float], trials: Sequence[Scores]) -> float:
-    return float(np.sqrt(np.mean(np.square([sigma(trial) for trial in trials]))))
-
-
-def _fewest(trials: Sequence[Scores]) -> tuple[int, int]:
-    """Return the smallest numbers of test events of both samples."""
-    return min(len(t.reference) for t in trials), min(len(t.candidate) for t in trials)
+    return against_floor(*mean_of(jsd, trials), floors, *sizes)
