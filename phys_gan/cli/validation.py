@@ -65,7 +65,7 @@ def validate(
     ] = None,
     classifier: Annotated[
         list[str] | None,
-        typer.Option(help="Train a classifier on these features: high, low or low-normalised."),
+        typer.Option(help="Train a classifier on this: high, low, low-normalised or cnn."),
     ] = None,
     trees: Annotated[
         bool, typer.Option("--trees/--no-trees", help="Judge whole events by boosted trees.")

@@ -224,6 +224,12 @@ _ALONG = (
 )
 
 TESTS = {
+    "auc_trees": JointMetric(
+        "AUC of boosted trees",
+        "Area under the ROC curve of boosted trees on observables and features of cells: the "
+        "probability that they take a candidate event for one rather than a reference event. 1/2 "
+        "for equal samples. Every event is judged by trees that never saw it.",
+    ),
     "sliced_ks": JointMetric(
         "sliced KS",
         "Sliced test: all observables are standardised, and " + _ALONG.format("KS"),

@@ -39,11 +39,12 @@ from phys_gan.validation.distributions import (
 )
 from phys_gan.validation.evidence import Evidence, Finding
 from phys_gan.validation.gallery import Gallery
-from phys_gan.validation.grid import ConditionMap, Maps, Planned, map_conditions, plan_maps
+from phys_gan.validation.grid import ConditionMap, Judged, Maps, Planned, map_conditions, plan_maps
 from phys_gan.validation.histograms import Histogram
 from phys_gan.validation.joint import (
     Clouds,
     Joint,
+    Judgement,
     Reweighted,
     Tail,
     check_forms,
@@ -96,7 +97,8 @@ class Options:
             features of a classifier of the reference's conditions), ``"inception"`` (images), or
             own ones from :data:`~phys_gan.metrics.EXTRACTORS`.
         classifiers: Forms of the events that a classifier is trained on to tell the samples
-            apart: ``"high"``, ``"low"`` and ``"low-normalised"``. This takes minutes.
+            apart: ``"high"``, ``"low"``, ``"low-normalised"``, and ``"cnn"`` for convolutions. This
+            takes minutes.
         trees: Judge whole events by boosted trees as well, where ``multivariate`` is wanted.
         preset: Settings of the classifier: ``"quick"``, or ``"challenge"`` for those of the
             CaloChallenge.
@@ -558,6 +560,7 @@ def _compare(
         seed=options.seed,
         device=options.device,
     )
+    scored = _scored(judged, reference, candidate)
     extracted = compare_features(reference, candidate, options.features, seed=options.seed)
     multivariate = joint.results | extracted
     for form, found in judged.classifiers.items():
@@ -575,7 +578,10 @@ def _compare(
         whole=whole,
         slices=slices,
         reconstructions=reconstructed,
-        maps=[map_conditions(reference, candidate, plan, seed=options.seed) for plan in planned],
+        maps=[
+            map_conditions(reference, candidate, plan, scored, seed=options.seed)
+            for plan in planned
+        ],
         multivariate=multivariate,
         asked=diagnose(
             Evidence(reference, candidate, curves, multivariate, options.seed),
@@ -597,6 +603,16 @@ def _compare(
         ],
         seed=options.seed,
     )
+
+
+def _scored(judgement: Judgement, reference: Sample, candidate: Sample) -> Judged | None:
+    """Return the scores of boosted trees, or of the first network, by the rows of both samples."""
+    for found in judgement.classifiers.values():
+        weights = found.event_weights
+        first, second = weights.rows
+        rows = reference.rows[first], candidate.rows[second]
+        return Judged((-weights.reference, -weights.candidate), rows)
+    return None
 
 
 def _known_slices(

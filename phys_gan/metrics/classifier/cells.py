@@ -153,7 +153,10 @@ class CellFeatures:
         with np.errstate(divide="ignore", invalid="ignore"):
             found = list(columns[kind](showers))
         groups, names, values = zip(*found, strict=True)
-        return np.stack(values, axis=1).astype(np.float32), list(names), list(groups)
+        table = np.stack(values, axis=1).astype(np.float32)
+        # Ratios to an empty layer.
+        table[np.isinf(table)] = np.nan
+        return table, list(names), list(groups)
 
     def _points(self, showers: Showers) -> Columns:
         for k, layer in enumerate(self.detector.layers):

@@ -122,7 +122,35 @@ def high(events: Events, conditions: Sequence[str] = ("energy",)) -> NDArray[np.
     return inputs
 
 
-FORMS: dict[str, Form] = {"low": low, "low-normalised": low_normalised, "high": high}
+def cnn(events: Events, conditions: Sequence[str] = ("energy",)) -> NDArray[np.float32]:
+    """Return conditions and cells [MeV], zero up to the threshold: inputs of convolutions.
+
+    The energy is its logarithm; pixels and coordinates stay as they are. Shape (N, C + n_cells).
+
+    Raises:
+        MissingError: The events lack one of the conditions.
+        DetectorError: The events are points, which have no grid.
+    """
+    detector = events.detector
+    if detector.is_toy:
+        raise DetectorError(
+            f"'{detector.name}' has no grid of cells for convolutions",
+            remedy="use the form low, or an own function",
+            value=detector.name,
+        )
+    inputs, cells = _with_room(events, conditions, detector.n_cells)
+    np.multiply(events.cells, np.float32(_to_mev(detector)), out=cells)
+    if detector.kind == "calorimeter":
+        cells[events.cells <= detector.threshold] = 0
+    return inputs
+
+
+FORMS: dict[str, Form] = {
+    "low": low,
+    "low-normalised": low_normalised,
+    "high": high,
+    "cnn": cnn,
+}
 """The input forms by name. Add one by assignment: ``FORMS["mine"] = function``."""
 
 

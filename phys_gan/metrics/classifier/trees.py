@@ -317,7 +317,7 @@ def scan_points(reference: Events) -> list[float]:
         >>> from phys_gan.detectors import load_detector
         >>> from phys_gan.simulation import simulate
         >>> scan_points(simulate(load_detector("calogan"), 100, threads=1))
-        [0.1, 1.0, 10.0, 100.0]
+        [1.0, 10.0, 100.0, 1000.0]
     """
     hits = hits_of(reference)
     if not len(hits):

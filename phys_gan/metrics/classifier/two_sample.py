@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import Any
@@ -15,8 +15,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from phys_gan.detectors import Detector
 from phys_gan.errors import RangeError
 from phys_gan.events import Events
+from phys_gan.metrics.classifier.convolutions import ConvolutionalNetwork, softest
 from phys_gan.metrics.classifier.inputs import Form, find_form
 from phys_gan.metrics.classifier.scores import (
     FOLDS,
@@ -36,6 +38,7 @@ from phys_gan.metrics.classifier.scores import (
 )
 from phys_gan.metrics.classifier.training import (
     QUICK,
+    QUICK_CNN,
     Network,
     Parts,
     Report,
@@ -45,6 +48,7 @@ from phys_gan.metrics.classifier.training import (
     split,
     to_device,
     train,
+    train_network,
 )
 from phys_gan.metrics.result import Result, against_floor
 from phys_gan.metrics.samples import need_events, need_same_cells
@@ -150,6 +154,10 @@ def two_sample_test(
     errors. :math:`\sigma` then is that of equal samples with these scores and weights. Events of
     weight 0 are left out, and weights that are all equal are none.
 
+    The form ``cnn`` trains a convolutional network on the grids of the layers
+    (:class:`~phys_gan.metrics.classifier.convolutions.ConvolutionalNetwork`). It takes all events
+    of both samples, also where one has many more: both count the same in the loss and in scores.
+
     A classifier shows the differences that it finds. Outside the floor there is one; within the
     floor this network saw none in these events.
 
@@ -190,7 +198,18 @@ def two_sample_test(
     where, make = to_device(device), find_form(form)
     shared = "energy" in reference.conditions and "energy" in candidate.conditions
     shown = tuple(dict.fromkeys([*(["energy"] if shared else []), *conditions]))
-    sizes = _equal_sizes(reference, candidate, settings.max_events)
+    network = None
+    if form == "cnn":
+        # Events of a candidate cost little, and each teaches something.
+        most = settings.max_events
+        sizes = (
+            min(len(reference), most or len(reference)),
+            min(len(candidate), most or len(candidate)),
+        )
+        settings = QUICK_CNN if settings == QUICK else settings
+        network = partial(_convolutions, reference.detector, len(shown), settings)
+    else:
+        sizes = _equal_sizes(reference, candidate, settings.max_events)
     half = min(sizes[0], len(reference) // 2)
     order = stream(seed, "classifier/halves").permutation(len(reference))
     epochs = settings.seeds * settings.epochs
@@ -205,6 +224,7 @@ def two_sample_test(
             device=where,
             report=lambda done, _: (report or silent)(done_before + done, 2 * epochs),
             weights=(first.weights, second.weights),
+            network=network,
         )
 
     chosen = _chosen(len(reference), sizes[0], seed), _chosen(len(candidate), sizes[1], seed)
@@ -294,6 +314,7 @@ def run_trials(
     device: torch.device,
     report: Report,
     weights: tuple[Weights, Weights] = (None, None),
+    network: Callable[[NDArray[np.float32]], ConvolutionalNetwork] | None = None,
 ) -> list[Trial]:
     """Train ``settings.seeds`` classifiers and return their scores of the test events.
 
@@ -303,19 +324,24 @@ def run_trials(
     and pull the AUC below 1/2. They do, by about 0.01, where a candidate has these energies in
     another order.
 
-    The inputs have shapes (n, F) and (m, F), and weights of any sign, if any.
+    The inputs have shapes (n, F) and (m, F), and weights of any sign, if any. ``network`` makes a
+    network for all inputs; without it hidden layers are trained.
     """
     n, m = len(reference), len(candidate)
     inputs = np.concatenate([reference, candidate])
     labels = np.repeat(np.array([0, 1], np.int64), [n, m])
     counting = None
-    if weights[0] is not None or weights[1] is not None:
+    if weights[0] is not None or weights[1] is not None or n != m:
         sides = zip(weights, (n, m), strict=True)
         counting = np.concatenate([np.ones(size) if w is None else w for w, size in sides])
 
-    def scored(network: Network, first: NDArray[np.int64], second: NDArray[np.int64]) -> Scores:
+    def scored(
+        judge: Network | ConvolutionalNetwork,
+        first: NDArray[np.int64],
+        second: NDArray[np.int64],
+    ) -> Scores:
         rows = np.concatenate([first, n + second])
-        columns = [predict(network, inputs[rows])[:, 0]]
+        columns = [predict(judge, inputs[rows])[:, 0]]
         if counting is not None:
             columns.append(counting[rows])
         return Scores(*(part for c in columns for part in np.split(c, [len(first)])))
@@ -327,24 +353,51 @@ def run_trials(
     for number in range(settings.seeds):
         firsts, seconds = split(n, number, seed), split(m, number, seed)
         pairs = zip(firsts, seconds, strict=True)
-        network = train(
-            inputs,
-            labels,
-            2,
-            Parts(*(np.concatenate([first, n + second]) for first, second in pairs)),
-            [settings.width] * (settings.layers + 1),
-            settings,
-            seed=int(stream(seed, f"classifier/training {number}").integers(2**62)),
-            device=device,
-            report=partial(tell, number),
-            weights=counting,
-        )
-        slope, offset = platt(scored(network, firsts.validation, seconds.validation))
-        test = scored(network, firsts.test, seconds.test)
-        whitened = network.matrix.ndim == 2
+        parts = Parts(*(np.concatenate([first, n + second]) for first, second in pairs))
+        drawn = int(stream(seed, f"classifier/training {number}").integers(2**62))
+        trained: Network | ConvolutionalNetwork
+        if network is None:
+            hidden = [settings.width] * (settings.layers + 1)
+            trained = train(
+                inputs,
+                labels,
+                2,
+                parts,
+                hidden,
+                settings,
+                seed=drawn,
+                device=device,
+                report=partial(tell, number),
+                weights=counting,
+            )
+        else:
+            trained = train_network(
+                partial(network, inputs),
+                inputs,
+                labels,
+                parts,
+                settings,
+                seed=drawn,
+                device=device,
+                report=partial(tell, number),
+                weights=counting,
+            )
+        slope, offset = platt(scored(trained, firsts.validation, seconds.validation))
+        test = scored(trained, firsts.test, seconds.test)
         rows = firsts.test, seconds.test
-        trials.append(Trial(test, test.mapped(slope, offset), inputs.shape[1], whitened, rows))
+        trials.append(
+            Trial(test, test.mapped(slope, offset), inputs.shape[1], trained.whitens, rows)
+        )
     return trials
+
+
+def _convolutions(
+    detector: Detector, n_conditions: int, settings: Settings, inputs: NDArray[np.float32]
+) -> ConvolutionalNetwork:
+    """Make a convolutional network for these inputs."""
+    scale = softest(inputs, n_conditions, detector)
+    planes, blocks = settings.planes, settings.blocks
+    return ConvolutionalNetwork(detector, n_conditions, scale, planes, blocks, mean=settings.mean)
 
 
 def _judge_jsd(

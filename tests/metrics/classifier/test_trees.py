@@ -69,7 +69,7 @@ def test_equal_samples_are_within_the_floor_whatever_their_numbers() -> None:
     found = two_sample_trees(GEANT4[:220], GEANT4[220:660], seed=3)
     assert found.within_floor
     assert (found.auc.n_reference, found.auc.n_candidate) == (220, 440)
-    assert max(abs(one.drop) for one in found.importance) < 0.05
+    assert max(abs(one.drop) for one in found.importance) < 0.08
     assert found.gives_away == []
     assert found.thresholds == ()
     # Both count the same: the weights are around 1. Every event is judged once.
@@ -110,12 +110,12 @@ def test_a_candidate_at_the_energies_of_the_reference_is_not_misleading() -> Non
 
 
 def test_weights_enter_and_negative_ones_are_refused() -> None:
-    reference, other = GEANT4[:400], GEANT4[400:800]
+    reference, other = GEANT4[:300], GEANT4[300:600]
     # Four times the weight for one half of the energies, in both samples: they stay equal.
     sides = [replace(e, weights=np.where(e.energy > 50_000, 4.0, 1.0)) for e in (reference, other)]
     assert two_sample_trees(*sides, explain=False).within_floor
     assert not two_sample_trees(reference, sides[1], explain=False).within_floor
-    negative = replace(other, weights=np.where(np.arange(400) % 10, 1.0, -1.0))
+    negative = replace(other, weights=np.where(np.arange(300) % 20, 1.0, -1.0))
     with pytest.raises(RangeError, match="negative weights"):
         two_sample_trees(reference, negative)
     with pytest.raises(RangeError, match="200"):
