@@ -16,7 +16,7 @@ from threadpoolctl import ThreadpoolController
 
 from phys_gan.errors import RangeError
 from phys_gan.events import Events
-from phys_gan.metrics.classifier.cells import CONDITIONS, CellFeatures, group_of, hits_of
+from phys_gan.metrics.classifier.inputs import CONDITIONS, CellFeatures, group_of, hits_of
 from phys_gan.metrics.classifier.scores import (
     FOLDS,
     MIN_EVENTS,

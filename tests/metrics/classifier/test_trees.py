@@ -14,7 +14,7 @@ from phys_gan.detectors import load_detector
 from phys_gan.errors import DetectorError, RangeError
 from phys_gan.events import Events
 from phys_gan.metrics.classifier import two_sample_trees
-from phys_gan.metrics.classifier.cells import LINES, CellFeatures, Neighbours, find_lines
+from phys_gan.metrics.classifier.inputs import LINES, CellFeatures, Neighbours, find_lines
 from phys_gan.metrics.classifier.scores import Scores, judge_cross_fitted
 from phys_gan.metrics.classifier.trees import FOLDS, above, fold_numbers, scan_points
 from phys_gan.workflows import demo_sample
