@@ -299,7 +299,11 @@ class FastSim:
         conditions: Mapping[str, NDArray[np.float64]],
         weights: NDArray[np.float64] | None = None,
     ) -> Events:
-        provenance = self.model.provenance
+        provenance = dict(self.model.provenance)
+        if "energy" in conditions:
+            # A report says whether the events lie inside.
+            low, high = self.energy_range
+            provenance["valid_energy"] = f"{low:.6g}:{high:.6g}"
         return Events(cells, conditions, self.detector, provenance=provenance, weights=weights)
 
 

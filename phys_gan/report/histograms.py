@@ -618,6 +618,67 @@ def _sides(histogram: Histogram) -> list[tuple[Values, Values, Literal[0, 1]]]:
     ]
 
 
+_SMALL = (3.7, 2.55)
+_N_WORST = 3
+
+
+def worst_section(candidates: Candidates) -> Section:
+    """Show the three observables with the largest differences, small."""
+    names = [n for n in worst_first(c for _, c in candidates) if n != "E_inc"][:_N_WORST]
+    plots = []
+    for name in names:
+        entries = _entries(candidates, name)
+        statuses = [observable_status(name, found) for _, _, found in entries if found]
+        known = [(style, found["ks"]) for style, _, found in entries if "ks" in found]
+        told = [
+            f"{f'{style.title}: ' if len(candidates) > 1 else ''}KS {ks.value:.3f}, floor "
+            f"{ks.floor:.3f}"
+            for style, ks in known[:_N_WORST]
+        ]
+        plots.append(
+            Plot(
+                name,
+                f"{'; '.join(told)}." if told else "Not compared.",
+                partial(small_figure, entries),
+                status=max(statuses, key=lambda status: status.rank, default=Status.GREEN),
+            )
+        )
+    beyond = any(plot.status is not Status.GREEN for plot in plots)
+    title = "The worst three" if beyond else "The three nearest to their limits"
+    return Section("worst", title if len(plots) == _N_WORST else "The worst", "", plots)
+
+
+def small_figure(entries: Sequence[Entry]) -> Figure:
+    """Draw the histograms of one observable without their ratio, as large type allows."""
+    first, bars = entries[0][1], histogram_bars(entries)
+    figure = Figure(figsize=_SMALL)
+    axes = figure.add_axes((0.165, 0.21, 0.805, 0.745))
+    axes.stairs(bars.reference.values, bars.edges, fill=True, color=REFERENCE_FILL, lw=0)
+    axes.stairs(bars.reference.values, bars.edges, color=REFERENCE, lw=1)
+    for (style, points), x in zip(bars.candidates, _places(bars), strict=True):
+        axes.stairs(points.values, bars.edges, color=style.colour, ls=style.line, lw=1.5)
+        whiskers(axes, x, points.values, points.errors, style.colour)
+    axes.set_xlim(*limits(bars.edges))
+    head_room(axes, bars)
+    if first.softening is not None:
+        asinh_axis(axes, first.softening, first.edges)
+    else:
+        axes.locator_params(axis="x", nbins=5)
+    log_where_needed(axes, bars, first.is_log, first.per_event)
+    axes.set_xlabel(first.label, fontsize=12.5)
+    axes.tick_params(labelsize=10)
+    if len(entries) == 1:
+        # The colours are explained once, where there is room for it.
+        axes.legend(
+            [patch_of_reference(), line_of(entries[0][0])],
+            ["reference", entries[0][0].name],
+            loc="upper left" if bars.high_on_the_right else "upper right",
+            fontsize=9.5,
+            borderaxespad=0.3,
+        )
+    return figure
+
+
 def reconstructions_section(candidates: Candidates) -> Section:
     """Show what reconstructions make of both samples, quantity by quantity."""
     plots, texts = [], []

@@ -14,7 +14,8 @@ from enum import Enum
 import numpy as np
 
 from phys_gan.metrics.result import Result
-from phys_gan.validation.comparison import Comparison
+from phys_gan.validation.comparison import Comparison, Side
+from phys_gan.validation.exploration import meaning_of
 from phys_gan.validation.requirements import Check, evaluate
 
 _SMALL = 1e-3
@@ -184,6 +185,8 @@ class Card:
         lines: Further sentences.
         findings: Known failures by name, with their sentences.
         warnings: What limits the meaning of the comparison.
+        facts: What tells it apart, speed and validity: a title, and lines of a text and what
+            belongs to it.
     """
 
     name: str
@@ -192,6 +195,7 @@ class Card:
     lines: Sequence[str]
     findings: Sequence[tuple[str, str]]
     warnings: Sequence[str]
+    facts: Sequence[tuple[str, Sequence[tuple[str, str]]]] = ()
 
 
 def make_card(name: str, comparison: Comparison, checks: Sequence[Check]) -> Card:
@@ -221,4 +225,111 @@ def make_card(name: str, comparison: Comparison, checks: Sequence[Check]) -> Car
     if not all(check.met for check in checks):
         status = Status.RED
     findings = [(finding.name, finding.text) for finding in comparison.findings]
-    return Card(name, status, overall.text, lines, findings, list(comparison.warnings))
+    facts = [
+        ("Told apart by", _judges(comparison)),
+        ("Speed", _speed(comparison)),
+        ("Validity", _validity(comparison)),
+    ]
+    warnings = list(comparison.warnings)
+    return Card(name, status, overall.text, lines, findings, warnings, facts)
+
+
+_SEEN = {
+    "trees": "boosted trees, which see observables and features of cells",
+    "cnn": "a convolutional network, which sees the cells and their neighbours",
+    "low": "a network that sees every cell",
+    "low-normalised": "a network that sees the shape of every layer",
+    "high": "a network that sees energies, centres and widths of layers",
+}
+"""What classifiers see, by the name of their input."""
+
+
+def _judges(comparison: Comparison) -> list[tuple[str, str]]:
+    """Return the AUC of every classifier, and what it sees; the best judge first."""
+    found = []
+    for form, judged in comparison.classifiers.items():
+        auc = judged.results["auc"]
+        away = [text.split(":")[0] for text in getattr(judged, "gives_away", ())]
+        said = f"; what gives it away: {', '.join(away[:2])}" if away else ""
+        where = "within the floor" if auc.within_floor else "0.5 is blind, 1 knows all"
+        seen = _SEEN.get(form, f"a classifier of {form}")
+        found.append((auc.value, f"AUC {value_text(auc)} ({where})", f"by {seen}{said}."))
+    if not found:
+        return [("Not asked", "No classifier was trained (--classifier).")]
+    return [(text, small) for _, text, small in sorted(found, reverse=True)]
+
+
+_SECONDS = "seconds_per_event"
+
+
+def _speed(comparison: Comparison) -> list[tuple[str, str]]:
+    """Return how long an event of both samples took, where their files say so."""
+    sides = comparison.reference, comparison.candidate
+    names = "reference", "candidate"
+    seconds = [_number(side.provenance.get(_SECONDS)) for side in sides]
+    found = [
+        (f"{_duration(s)} per event", f"{name}{_made_by(side)}")
+        for name, side, s in zip(names, sides, seconds, strict=True)
+        if s is not None
+    ]
+    full, fast = seconds
+    if full is not None and fast is not None:
+        found.insert(0, (f"{float(f'{full / fast:.2g}'):,.12g} times as fast", "as recorded"))
+    return found or [("Not recorded", "phys-gan benchmark MODEL measures it.")]
+
+
+def _made_by(side: Side) -> str:
+    maker = next((k for k in ("simulator", "simulation", "recipe") if k in side.provenance), None)
+    return f", {side.provenance[maker][:60]}" if maker else ""
+
+
+def _duration(seconds: float) -> str:
+    """Write a time with two figures.
+
+    Example:
+        >>> _duration(0.00123), _duration(2.5)
+        ('1.2 ms', '2.5 s')
+    """
+    steps = (1.0, "s"), (1e-3, "ms"), (1e-6, "µs")
+    factor, unit = next((step for step in steps if seconds >= step[0]), steps[-1])
+    return f"{float(f'{seconds / factor:.2g}'):g} {unit}"
+
+
+def _number(text: str | None) -> float | None:
+    try:
+        value = float(text or "")
+    except ValueError:
+        return None
+    return value if np.isfinite(value) and value > 0 else None
+
+
+def _validity(comparison: Comparison) -> list[tuple[str, str]]:
+    """Return the ranges of the conditions of both samples, and what the model is valid for.
+
+    The provenance of a sample may hold ``valid_NAME``, such as ``"1000:100000"``, for a condition
+    in the unit of the file.
+    """
+    first, second = comparison.reference, comparison.candidate
+    found = []
+    for name in dict.fromkeys([*first.conditions, *second.conditions]):
+        meaning = meaning_of(comparison.detector, name)
+        label = "incident energy" if name == "energy" else name.replace("_", " ")
+        factor, unit = meaning.factor, f" {meaning.unit}" if meaning.unit else ""
+        ranges = [
+            f"{side.conditions[name][0] * factor:.3g} to {side.conditions[name][2] * factor:.3g}"
+            if name in side.conditions
+            else "not known"
+            for side in (first, second)
+        ]
+        text = f"{ranges[0]}{unit}" if ranges[0] == ranges[1] else f"{ranges[1]}{unit}"
+        small = label if ranges[0] == ranges[1] else f"{label}; reference {ranges[0]}"
+        low, _, high = second.provenance.get(f"valid_{name}", "").partition(":")
+        bounds = _number(low), _number(high)
+        if bounds[0] is not None and bounds[1] is not None and name in second.conditions:
+            inside = bounds[0] <= second.conditions[name][0] * (1 + 1e-5)
+            inside &= second.conditions[name][2] <= bounds[1] * (1 + 1e-5)
+            known = f"{bounds[0] * factor:.3g} to {bounds[1] * factor:.3g}{unit}"
+            small += f"; {'within' if inside else 'OUTSIDE'} what the model is made for ({known})"
+        if first.conditions.get(name, (0, 0, 1))[0] != first.conditions.get(name, (0, 0, 1))[2]:
+            found.append((text, small))
+    return found[:_NAMED] or [("No conditions", "Nothing says what the samples are valid for.")]

@@ -19,6 +19,7 @@ from phys_gan.report.histograms import (
     differences_section,
     observables_section,
     reconstructions_section,
+    worst_section,
 )
 from phys_gan.report.numbers import make_card
 from phys_gan.report.points import points_section
@@ -110,6 +111,7 @@ def _sections(comparisons: Comparisons, checks: Checks) -> list[Section]:
     """List the sections that have anything to show, in the order of the page."""
     candidates = list(zip(make_styles(list(comparisons)), comparisons.values(), strict=True))
     sections = [
+        worst_section(candidates),
         points_section(candidates),
         along_layers_section(candidates),
         observables_section(candidates, checks),
@@ -147,7 +149,8 @@ def _page(comparisons: Comparisons, checks: Checks, sections: Sequence[Section])
             slices=tables.slices_table(comparisons),
             peaks=tables.peaks_table(comparisons),
             responses=tables.response_table(comparisons),
-            sections={section.key: section for section in sections},
+            worst=next((section for section in sections if section.key == "worst"), None),
+            sections={s.key: s for s in sections if s.key != "worst"},
             samples=tables.samples_table(comparisons),
             provenance=tables.provenance_table(comparisons),
             versions=versions()

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from functools import cache
 from html.parser import HTMLParser
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 from phys_gan.detectors import Detector, load_detector
 from phys_gan.events import Events
 from phys_gan.report import render, save_page, sections
+from phys_gan.report.numbers import make_card
 from phys_gan.report.sections import Plot, Rendered
 from phys_gan.validation.comparison import Comparison, Comparisons, Options, compare_all
 from phys_gan.validation.requirements import evaluate
@@ -184,6 +186,45 @@ def test_a_requirement_that_fails_turns_the_light_red() -> None:
     assert row is not None
     assert "■</span> requirement failed" in row[1]
     assert "NOT met" not in render(result)
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_one_screen_comes_before_all_that_is_folded() -> None:
+    result = comparison("calogan")
+    text = render(result)
+    first = text[: text.index('<details class="part">')]
+    assert result.verdict.text.split("(")[0] in first
+    worst = [name for name in result.ranking if name != "E_inc"][:3]
+    assert re.findall(r"<figcaption><b>(.*?)</b>", first) == worst
+    low, _, high = result.candidate.conditions["energy"]
+    for words in ("Told apart by", "Speed", "Validity", f"{low / 1e3:.3g} to {high / 1e3:.3g} GeV"):
+        assert words in first
+    # Whatever the table of contents names lies inside a part that it opens.
+    rest = text[text.index("<nav") :]
+    contents = re.findall(r'<a href="#(.*?)"', rest[: rest.index("</nav>")])
+    assert re.findall(r'</summary>\n<div id="(.*?)">', rest) == contents
+    assert "<h2" not in re.sub(r"<summary>.*?</summary>", "", rest)
+
+
+def test_facts_are_what_is_recorded() -> None:
+    events = toy("calogan", 1)
+    full = replace(events, provenance={"seconds_per_event": "2.5", "simulator": "Geant4"})
+    known = {"seconds_per_event": "0.00125", "valid_energy": "1:2e5"}
+    fast = replace(toy("calogan", 2), provenance=known)
+    facts = dict(make_card("GAN", compare(full, fast, ["depth"]), ()).facts)
+    assert facts["Speed"] == [
+        ("2,000 times as fast", "as recorded"),
+        ("2.5 s per event", "reference, Geant4"),
+        ("1.2 ms per event", "candidate"),
+    ]
+    ((text, small),) = facts["Validity"]
+    assert text.endswith(" GeV")
+    assert small.endswith("within what the model is made for (0.001 to 200 GeV)")
+    assert facts["Told apart by"][0][0] == "Not asked"
+    narrow = replace(fast, provenance={"valid_energy": "2000:2e5", "seconds_per_event": "soon"})
+    facts = dict(make_card("GAN", compare(events, narrow, ["depth"]), ()).facts)
+    assert "OUTSIDE what the model is made for (2 to 200 GeV)" in facts["Validity"][0][1]
+    assert facts["Speed"][0][0] == "Not recorded"
 
 
 def test_numbers_can_be_sorted_by() -> None:

@@ -28,3 +28,23 @@ for (const table of document.querySelectorAll("table.sortable")) {
     });
   });
 }
+// A link into a folded part opens it; without this script, browsers of today do so themselves.
+const unfold = (target) => {
+  for (let part = target?.closest("details"); part; part = part.parentElement.closest("details"))
+    part.open = true;
+};
+const follow = () => {
+  const target = document.getElementById(decodeURIComponent(location.hash.slice(1)));
+  unfold(target);
+  target?.scrollIntoView();
+};
+addEventListener("hashchange", follow);
+for (const link of document.querySelectorAll('a[href^="#"]'))
+  link.addEventListener("click", () => unfold(document.getElementById(link.hash.slice(1))));
+if (location.hash) follow();
+let folded = [];
+addEventListener("beforeprint", () => {
+  folded = [...document.querySelectorAll("details:not([open])")];
+  for (const part of folded) part.open = true;
+});
+addEventListener("afterprint", () => { for (const part of folded) part.open = false; });
