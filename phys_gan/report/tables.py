@@ -240,6 +240,7 @@ _LABELS = {
     **{name: metric.label for name, metric in (MODES | MULTIVARIATE | TESTS).items()},
     "layer_correlations": "layer correlations, rms difference",
     "cell_correlations": "cell correlations, rms difference",
+    "cross_layer": "relations at fixed energy, rms difference",
 }
 _OF_IMAGES = {
     "layer_correlations": "band correlations, rms difference",

@@ -62,6 +62,7 @@ from phys_gan.validation.reconstruction import (
     check_reconstructions,
     reconstruct,
 )
+from phys_gan.validation.relations import Relations, compare_relations
 from phys_gan.validation.requirements import Check, Requirement, evaluate
 from phys_gan.validation.sample import KEPT_BYTES, MAX_EVENTS, Sample, Source, measure_sample
 from phys_gan.validation.verdict import Verdict, count_families, make_verdict
@@ -197,6 +198,8 @@ class Comparison:
         n_shared: Number of events of the candidate that are in the reference too, bit for bit.
         correlations: Between the layers of both samples.
         cell_correlations: Between cells against their distance, of both samples.
+        cross_layer: Between centres, widths and energies of layers, and of the response with the
+            shape, at fixed energy.
         classifiers: Form of the input to the result of a classifier; boosted trees are ``trees``.
         tails: The same, to the events that it would weight up or down by more than a factor of 10.
         gallery: Single events to look at.
@@ -219,6 +222,7 @@ class Comparison:
     n_shared: int = 0
     correlations: Correlations | None = None
     cell_correlations: CellCorrelations | None = None
+    cross_layer: Relations | None = None
     classifiers: dict[str, ClassifierResult | TreesResult] = field(default_factory=dict)
     tails: dict[str, list[Tail]] = field(default_factory=dict)
     gallery: Gallery | None = None
@@ -289,6 +293,7 @@ class Comparison:
             "multivariate": {name: r.as_dict() for name, r in self.multivariate.items()},
             "findings": [finding.as_dict() for finding in self.findings],
             "nplm_where": {name: found.as_dict() for name, found in self.reweighted.items()},
+            "cross_layer": None if self.cross_layer is None else self.cross_layer.as_dict(),
             "shared_events": self.n_shared,
             "classifiers": {
                 form: found.as_dict()
@@ -571,6 +576,10 @@ def _compare(
     for name, one in reconstructed.items():
         if one.result is not None:
             multivariate[f"reconstruction_{name}"] = one.result
+    evidence = Evidence(reference, candidate, curves, multivariate, options.seed)
+    relations = compare_relations(evidence) if options.multivariate else None
+    if relations is not None:
+        multivariate["cross_layer"] = relations.result
     return Comparison(
         reference=_make_side(reference, curves and curves[0]),
         candidate=_make_side(candidate, curves and curves[1]),
@@ -583,13 +592,11 @@ def _compare(
             for plan in planned
         ],
         multivariate=multivariate,
-        asked=diagnose(
-            Evidence(reference, candidate, curves, multivariate, options.seed),
-            ALPHA / count_families(slices, multivariate),
-        ),
+        asked=diagnose(evidence, ALPHA / count_families(slices, multivariate)),
         n_shared=count_shared(reference, candidate),
         correlations=joint.correlations,
         cell_correlations=joint.cell_correlations,
+        cross_layer=relations,
         classifiers=judged.classifiers,
         tails=judged.tails,
         gallery=joint.gallery,

@@ -5,9 +5,9 @@ The tests here are exact where events can be counted: equal samples are random p
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -17,6 +17,11 @@ from scipy.stats import hypergeom
 from phys_gan.metrics.response import ResponseCurve
 from phys_gan.metrics.result import Result
 from phys_gan.validation.sample import Sample
+
+T = TypeVar("T")
+
+NAMED_LEVEL = 1e-3
+"""Cells, lines, tails and values are named whose own p-value, for all of them, is below this."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +35,10 @@ class Suspicion:
 
     p_value: float
     text: str = ""
+
+
+NOTHING = Suspicion(1.0)
+"""The answer where there is nothing to see."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +84,14 @@ class Evidence:
     curves: tuple[ResponseCurve, ResponseCurve] | None
     multivariate: Mapping[str, Result]
     seed: int = 0
+    _made: dict[Callable[[Evidence], Any], Any] = field(default_factory=dict, repr=False)
+
+    def once(self, make: Callable[[Evidence], T]) -> T:
+        """Return a function of this evidence, computed only once for all diagnoses."""
+        if make not in self._made:
+            self._made[make] = make(self)
+        made: T = self._made[make]
+        return made
 
     @property
     def samples(self) -> tuple[Sample, Sample]:

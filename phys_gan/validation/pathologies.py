@@ -19,7 +19,18 @@ from phys_gan.metrics.correlations import pearson
 from phys_gan.metrics.response import rms90, rms90_error
 from phys_gan.metrics.result import p_value_of
 from phys_gan.metrics.statistics import Weights, effective_size, mean_and_error, quantile, taken
+from phys_gan.validation.defects import (
+    hard_hits,
+    nearly_repeated_events,
+    odd_cells,
+    point_masses,
+    repeated_events,
+    soft_hits,
+    spectral_lines,
+)
 from phys_gan.validation.evidence import (
+    NAMED_LEVEL,
+    NOTHING,
     Evidence,
     Finding,
     Suspicion,
@@ -30,24 +41,38 @@ from phys_gan.validation.evidence import (
     some,
     two_sided,
 )
+from phys_gan.validation.relations import (
+    energy_continuity,
+    mirrored_layer,
+    permuted_layer,
+    permuted_response,
+)
 from phys_gan.validation.sample import Sample
+from phys_gan.validation.tails import another_particle, holes, long_tails, missing_tails
 
 COLLAPSE = ("duplicates", "distinct", "diversity")
 MEMORISATION = ("closer_to_training", "training_distance", "training_copies")
 
-_OF_SHOWERS = ("dead cells", "layer order", "low-energy tail")
+_OF_SHOWERS = (
+    "dead cells",
+    "odd cells",
+    "layer order",
+    "soft hits",
+    "hard hits",
+    "spectral lines",
+)
 """Those that images and toys cannot have: their cells may be negative, and are not energies."""
-
-_NOTHING = Suspicion(1.0)
-
-_CELL_LEVEL = 1e-3
-"""Cells, bins and tails are named whose own p-value, for all of them, is below this."""
 
 _FAR_OFF = 5.0
 """Standard deviations from which on a layer may be another one."""
 
-_SHARES: dict[str, float] = {}
-"""Shares of the rate of false alarms, of failures that have another one than 1."""
+_SHARES = {"missing tails": 20.0, "another particle": 20.0}
+"""Shares of the rate of false alarms, of failures that have another one than 1.
+
+Of a tail there are only so many events that can be missing, and of another particle only so many
+lie outside of what the reference does: with a smaller level nothing would be seen of 16 of them,
+while most other failures are beyond any level.
+"""
 
 
 def diagnose(evidence: Evidence, rate: float) -> list[Finding]:
@@ -88,7 +113,7 @@ def dead_cells(evidence: Evidence) -> Suspicion | None:
         signals = _effective_signals(first, silent)
         chances = 2 * n_cells * all_of_one(first.effective, second.effective, signals)
         smallest = min(smallest, float(chances.min()))
-        cells = silent[chances < _CELL_LEVEL]
+        cells = silent[chances < NAMED_LEVEL]
         if len(cells):
             words = several if len(cells) > 1 else one
             texts.append(f"{named_cells(cells, first)} {words} in the reference.")
@@ -127,7 +152,7 @@ def layer_order(evidence: Evidence) -> Suspicion | None:
     # Neighbours that are alike may change places by chance; only what was far off counts.
     moved = np.flatnonzero((layer != place) & (np.diag(cost) > _FAR_OFF**2))
     if len(moved) < 2 or cost[moved, place[moved]].mean() > 0.1 * np.diag(cost)[moved].mean():
-        return _NOTHING
+        return NOTHING
     reference = evidence.reference
     shown = [
         f"{layer_name(reference, k)} looks like {layer_name(reference, j)}"
@@ -159,17 +184,6 @@ def _worst_result(evidence: Evidence, names: Sequence[str], text: str) -> Suspic
     ]
     smallest = min(chances.values())
     return Suspicion(min(1.0, len(asked) * smallest), f"{text}: {'; '.join(bad)}." if bad else "")
-
-
-def repeated_events(evidence: Evidence) -> Suspicion | None:
-    """Look for events of the candidate that are equal bit for bit."""
-    candidate, reference = evidence.candidate, evidence.reference
-    copies = candidate.n_seen - candidate.n_different
-    # A read-out of few values repeats itself in the reference as well.
-    if not copies or reference.n_different < reference.n_seen:
-        return _NOTHING
-    text = f"{copies} of {candidate.n_seen} events are copies of others of the candidate."
-    return Suspicion(0.0, text)
 
 
 def memorisation(evidence: Evidence) -> Suspicion | None:
@@ -281,7 +295,7 @@ def energy_dependence(evidence: Evidence) -> Suspicion | None:
     error = (1 / max(1, n - 3) + 1 / max(1, m - 3)) ** 0.5
     first, second = (float(np.arctanh(np.clip(r, -0.999999, 0.999999))) for r in pairs)
     if first <= second or pairs[1] > 0.5 * pairs[0]:
-        return _NOTHING
+        return NOTHING
     return Suspicion(
         two_sided((first - second) / error),
         f"The deposited energy hardly depends on the incident energy: their correlation is "
@@ -289,78 +303,29 @@ def energy_dependence(evidence: Evidence) -> Suspicion | None:
     )
 
 
-def low_energy_tail(evidence: Evidence) -> Suspicion | None:
-    """Look for missing events of low response and missing cells of low energy."""
-    parts = [s for s in (_low_response(evidence), _soft_cells(evidence)) if s is not None]
-    if not parts:
-        return None
-    smallest = min(s.p_value for s in parts)
-    beyond = [s.text for s in parts if s.text and s.p_value < _CELL_LEVEL]
-    return Suspicion(min(1.0, 2 * smallest), " ".join(beyond))
-
-
-def _low_response(evidence: Evidence) -> Suspicion | None:
-    samples = evidence.reference, evidence.candidate
-    if any("energy" not in sample.conditions for sample in samples):
-        return None
-    responses = [s.layer_energies.sum(axis=1) / s.conditions["energy"] for s in samples]
-    medians = [
-        float(quantile(r, [0.5], s.weights)[0]) for r, s in zip(responses, samples, strict=True)
-    ]
-    if min(medians) <= 0:
-        return None
-    # Relative to the median: a shift of all events is another failure.
-    values, other = (r / median for r, median in zip(responses, medians, strict=True))
-    n, m = (sample.effective for sample in samples)
-    edge = float(quantile(values, [0.01 if n >= 5000 else 0.05], samples[0].weights)[0])
-    expected, found = (
-        float(np.average(part < edge, weights=sample.weights))
-        for part, sample in zip((values, other), samples, strict=True)
-    )
-    # A binomial count, whose expectation is known from the n events of the reference.
-    deviation = (m * expected * (1 - expected) * (1 + m / n)) ** 0.5
-    if found >= expected:
-        return _NOTHING
-    return Suspicion(
-        two_sided((found - expected) * m / deviation),
-        f"The tail of low E_tot/E_inc is missing: {100 * found:.2f} % of the events are below "
-        f"{edge:.4g} of the median, but {100 * expected:.2f} % of the reference.",
-    )
-
-
-def _soft_cells(evidence: Evidence) -> Suspicion | None:
-    reference, candidate = evidence.reference, evidence.candidate
-    spectrum = reference.spectrum.sum(axis=0, dtype=np.float64)
-    if not spectrum.sum():
-        return None
-    last = int(np.searchsorted(np.cumsum(spectrum), 0.1 * spectrum.sum()))
-    counts = [
-        s.spectrum[:, : last + 1].sum(axis=1, dtype=np.float64) for s in (reference, candidate)
-    ]
-    (first, first_error), (second, second_error) = (
-        mean_and_error(c, s.weights) for c, s in zip(counts, (reference, candidate), strict=True)
-    )
-    error = float(np.hypot(first_error, second_error))
-    if second >= 0.5 * first:
-        return _NOTHING
-    edge = reference.spectrum_edges[min(last, len(reference.spectrum_edges) - 1)]
-    return Suspicion(
-        two_sided(float(first - second) / error),
-        f"Cells of low energy are missing: {second:.3g} per event below {edge:.3g} "
-        f"{reference.detector.cell_unit}, but {first:.3g} in the reference.",
-    )
-
-
 DIAGNOSES: dict[str, Callable[[Evidence], Suspicion | None]] = {
+    "repeated events": repeated_events,
+    "nearly repeated events": nearly_repeated_events,
+    "memorised events": memorisation,
+    "mode collapse": collapse,
+    "missing modes": missing_modes,
+    "dead cells": dead_cells,
+    "odd cells": odd_cells,
+    "layer order": layer_order,
+    "layer mirrored": mirrored_layer,
+    "layer permuted": permuted_layer,
+    "response permuted": permuted_response,
+    "energy dependence": energy_dependence,
+    "hole in energy": holes,
+    "energy continuity": energy_continuity,
+    "point masses": point_masses,
     "mean response": mean_response,
     "resolution": resolution,
-    "energy dependence": energy_dependence,
-    "dead cells": dead_cells,
-    "layer order": layer_order,
-    "low-energy tail": low_energy_tail,
-    "mode collapse": collapse,
-    "repeated events": repeated_events,
-    "memorised events": memorisation,
-    "missing modes": missing_modes,
+    "another particle": another_particle,
+    "missing tails": missing_tails,
+    "long tails": long_tails,
+    "soft hits": soft_hits,
+    "hard hits": hard_hits,
+    "spectral lines": spectral_lines,
 }
-"""Name of a failure to the function that looks for it."""
+"""Name of a failure to the function that looks for it; causes come before what they cause."""
