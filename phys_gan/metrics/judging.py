@@ -12,10 +12,11 @@ half of it is drawn without replacement. Memorisation needs no rounds.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.stats import binom
 
 from phys_gan.errors import RangeError
 from phys_gan.metrics.frechet import fpd_of_groups, group_moments
@@ -39,6 +40,9 @@ from phys_gan.randomness import stream
 
 MIN_EVENTS = 100
 """With fewer events a half has too few neighbours."""
+
+_RARE = 0.00135
+"""Probability beyond three standard deviations of a normal distribution, on one side."""
 
 _MAX_FRECHET = 100_000
 _MAX_KERNEL = 20_000
@@ -167,7 +171,13 @@ class _Rounds:
             # A squared distance is not negative, as an extrapolation may be.
             value = max(0.0, value)
         worse = MULTIVARIATE[name].worse
-        return against_floor(value, error, self.floors, *self.sizes, worse=worse)
+        judged = against_floor(value, error, self.floors, *self.sizes, worse=worse)
+        if name != "duplicates":
+            return judged
+        # Rare pairs are counted: no number of bootstrap errors is needed where one is impossible.
+        first, second = (max(0, round(part * n / 2)) for part in (judged.floor, value))
+        p_value = float(binom.sf(second - 1, first + second, 0.5)) if second else 1.0
+        return replace(judged, p_value=p_value, within_floor=p_value >= _RARE)
 
 
 def _in_rounds(
