@@ -9,9 +9,13 @@ References:
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from operator import methodcaller
 
 import numpy as np
+from scipy.ndimage import label
+from scipy.sparse import csr_array
+from scipy.sparse.csgraph import connected_components
 
 from phys_gan.detectors import AxisLayer, CartesianLayer, Detector, Layer, PolarLayer, ShowerLayer
 from phys_gan.observables.registry import Binning, observable
@@ -185,6 +189,100 @@ def energy_ratio(showers: Showers) -> Numbers:
     """Difference of the two brightest cells of layer {k} over their sum."""
     first, second = showers.brightest, showers.second_brightest
     return ratio(first - second, first + second)
+
+
+# Clusters of hits
+
+
+def _plane(layer: Layer) -> bool:
+    """Return whether cells of a layer can touch each other."""
+    return isinstance(layer, ShowerLayer) and layer.n_cells > 1
+
+
+@dataclass(frozen=True)
+class _Clusters:
+    """Hits that touch each other with an edge, in each layer, shapes (N, L).
+
+    Attributes:
+        isolated: Hits without a neighbour that is hit.
+        pairs: Pairs of neighbours that are both hit.
+        number: Clusters: groups of hits that touch each other.
+        largest: Hits of the largest cluster.
+    """
+
+    isolated: Numbers
+    pairs: Numbers
+    number: Numbers
+    largest: Numbers
+
+
+def _clusters(showers: Showers) -> _Clusters:
+    """Count clusters in each layer; those of polar layers are closed in alpha."""
+    n, n_layers = len(showers), showers.detector.n_layers
+    isolated, pairs, number, largest = (np.zeros((n, n_layers)) for _ in range(4))
+    # Cells touch along both axes of a layer, and never those of another event.
+    touching = np.zeros((3, 3, 3), bool)
+    touching[1, 1, :] = touching[1, :, 1] = True
+    for k, layer in enumerate(showers.detector.layers):
+        if not _plane(layer):
+            continue
+        hit = showers.above[:, showers.detector.slice(k)].reshape(n, *layer.shape)
+        closed = isinstance(layer, PolarLayer) and layer.n_alpha > 2
+        along, across = hit[:, :-1] & hit[:, 1:], hit[:, :, :-1] & hit[:, :, 1:]
+        ends = hit[:, -1] & hit[:, 0] if closed else np.zeros_like(hit[:, 0])
+        pairs[:, k] = sum(
+            np.count_nonzero(part, axis=axes)
+            for part, axes in ((along, (1, 2)), (across, (1, 2)), (ends, 1))
+        )
+        beside = np.zeros_like(hit)
+        beside[:, :-1] |= along
+        beside[:, 1:] |= along
+        beside[:, :, :-1] |= across
+        beside[:, :, 1:] |= across
+        beside[:, 0] |= ends
+        beside[:, -1] |= ends
+        isolated[:, k] = np.count_nonzero(hit & ~beside, axis=(1, 2))
+        labels, n_labels = label(hit, touching)
+        if not n_labels:
+            continue
+        if ends.any():
+            # Groups that meet where alpha begins are one.
+            edges = labels[:, -1][ends] - 1, labels[:, 0][ends] - 1
+            links = csr_array((np.ones(len(edges[0])), edges), shape=(n_labels, n_labels))
+            n_labels, joined = connected_components(links, directed=False)
+            labels = np.append(0, joined + 1)[labels]
+        event, _, _ = np.nonzero(hit)
+        group = labels[hit] - 1
+        sizes = np.bincount(group, minlength=n_labels)
+        owner = np.empty(n_labels, np.int64)
+        owner[group] = event
+        number[:, k] = np.bincount(owner, minlength=n)
+        np.maximum.at(largest[:, k], owner, sizes)
+    return _Clusters(isolated, pairs, number, largest)
+
+
+@observable("isolated_{k}", label=r"isolated hits$_{k}$", applies=_plane, essential=False)
+def isolated_hits(showers: Showers) -> Numbers:
+    """Hits of layer {k} without a hit in a cell that shares an edge with theirs."""
+    return showers.once(_clusters).isolated
+
+
+@observable("pairs_{k}", label=r"neighbouring pairs$_{k}$", applies=_plane, essential=False)
+def neighbouring_pairs(showers: Showers) -> Numbers:
+    """Pairs of hits of layer {k} in cells that share an edge."""
+    return showers.once(_clusters).pairs
+
+
+@observable("clusters_{k}", label=r"clusters$_{k}$", applies=_plane, essential=False)
+def clusters(showers: Showers) -> Numbers:
+    """Clusters of layer {k}: groups of hits whose cells share edges."""
+    return showers.once(_clusters).number
+
+
+@observable("largest_cluster_{k}", label=r"largest cluster$_{k}$", applies=_plane, essential=False)
+def largest_cluster(showers: Showers) -> Numbers:
+    """Hits in the largest cluster of layer {k}."""
+    return showers.once(_clusters).largest
 
 
 # Points

@@ -125,7 +125,7 @@ def test_a_wrong_correlation_is_outside() -> None:
 
 def test_collapse_to_ten_showers_is_caught() -> None:
     _, _, other, _ = thirds()
-    ten = other[np.random.default_rng(4).integers(0, 10, 1600)]
+    ten = other[np.random.default_rng(4).integers(20, 30, 1600)]
     results = judged(ten)
     assert results["precision"].within_floor
     assert results["precision"].value > 0.8

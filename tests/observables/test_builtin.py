@@ -144,7 +144,7 @@ def test_the_unit_of_the_cells_does_not_matter(unit: str, factor: float) -> None
 @pytest.mark.parametrize(
     ("name", "number", "present", "absent"),
     [
-        ("calogan", 36, "EC_x_0", "EC_eta_0"),
+        ("calogan", 48, "EC_x_0", "EC_eta_0"),
         ("calochallenge-1-photons", 37, "EC_eta_12", "EC_eta_0"),
         ("calochallenge-2", 141, "width_r_44", "EC_eta_3"),
     ],

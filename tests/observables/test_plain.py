@@ -32,7 +32,9 @@ def assert_equal_observables(events: Events) -> set[str]:
 
 def test_geant4_showers_have_the_observables_of_the_plain_script(geant4: Events) -> None:
     names = assert_equal_observables(geant4)
-    assert names == {o.name for o in select(geant4.detector)}
+    # Clusters have a search of their own to agree with.
+    counted = ("isolated_{k}", "pairs_{k}", "clusters_{k}", "largest_cluster_{k}")
+    assert names == {o.name for o in select(geant4.detector) if o.family not in counted}
 
 
 def test_polar_showers_have_the_observables_of_the_plain_script() -> None:

@@ -64,8 +64,8 @@ def test_halves_of_one_geant4_sample_are_within_the_floor(path: Path) -> None:
     result = compare(events[::2], events[1::2])
     assert result.outside == []
     assert result.within_floor
-    assert len(result.results) == 37
-    assert "37 of 37 observables within the floor" in result.summary()
+    assert len(result.results) == 49
+    assert "49 of 49 observables within the floor" in result.summary()
 
 
 def test_halves_with_many_layers_are_within_the_floor() -> None:
