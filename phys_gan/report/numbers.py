@@ -251,7 +251,7 @@ def _judges(comparison: Comparison) -> list[tuple[str, str]]:
         auc = judged.results["auc"]
         away = [text.split(":")[0] for text in getattr(judged, "gives_away", ())]
         said = f"; what gives it away: {', '.join(away[:2])}" if away else ""
-        where = "within the floor" if auc.within_floor else "0.5 is blind, 1 knows all"
+        where = "within the floor" if auc.within_floor else "0.5 would be chance"
         seen = _SEEN.get(form, f"a classifier of {form}")
         found.append((auc.value, f"AUC {value_text(auc)} ({where})", f"by {seen}{said}."))
     if not found:

@@ -20,9 +20,19 @@ from phys_gan.report.correlations import cell_figure, matrix_figure
 from phys_gan.report.events import nearest_figure, random_figure
 from phys_gan.report.histograms import histogram_figure
 from phys_gan.report.slices import response_figure
-from phys_gan.report.style import as_pdf, as_png, as_svg, embedded, figure_style, make_styles
+from phys_gan.report.style import (
+    as_pdf,
+    as_png,
+    as_svg,
+    embedded,
+    figure_style,
+    make_styles,
+    settle,
+)
 from phys_gan.validation.comparison import Comparisons, Options, compare_all
+from phys_gan.validation.distributions import Cut
 from phys_gan.validation.gallery import make_gallery
+from phys_gan.validation.grid import ConditionMap, Entry, Tile
 from phys_gan.validation.sample import measure_sample
 
 
@@ -158,6 +168,37 @@ def test_slices_are_mapped_and_drawn() -> None:
     assert len(map_.axes[0].texts) == n_slices * len(names)
     titles = [a.get_title() for a in small.axes if a.get_title()]
     assert titles == [part.cut.label for part in sliced[0][1] if part.cut]
+
+
+def test_maps_have_numbers_where_there_is_room_and_grey_cells_where_events_are_few() -> None:
+    def tile(low: float, high: float, entries: dict[str, Entry], few: str = "") -> Tile:
+        cuts = Cut("energy", low, high), Cut("side", 0.0, 1.0, single=True)
+        return Tile(cuts, (100, 0 if few else 90), entries, too_few=few)
+
+    off = Entry(-0.11, 0.02, 0.0, 0.06, 1e-6, True)
+    auc = Entry(0.61, 0.04, 0.5, 0.66, 0.01, False)
+    tiles = [
+        tile(1e3, 1e4, {"response": off, "AUC": auc}),
+        tile(1e4, 1e5, {}, "no candidate events"),
+    ]
+    found = ConditionMap(("energy", "side"), tiles, ["response", "AUC"])
+    (style,) = make_styles(["GAN"])
+    with figure_style():
+        figure = slices.condition_map_figure(found, style, load_detector("calogan"))
+        settle(figure)
+        response, auc_panel = figure.axes[:2]
+        assert [t.get_text() for t in response.texts] == ["▲ −11.0\n±2.0"]
+        assert [t.get_text() for t in auc_panel.texts] == [".61"]
+        # In GeV, logarithmic, and marked where cells end.
+        assert response.get_xscale() == "log"
+        assert response.get_xticks().tolist() == pytest.approx([1, 10, 100])
+        grey = [
+            c for c in response.collections if tuple(c.get_facecolor()[0][:3]) == (13 / 15,) * 3
+        ]
+        assert len(grey) == 1
+        assert as_svg(figure).startswith(b"<svg")
+    assert found.outside("response") == 1
+    assert found.outside("AUC") == 0
 
 
 @cache
