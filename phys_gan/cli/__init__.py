@@ -5,7 +5,7 @@ from phys_gan.cli.files import convert, detectors, inspect, split
 from phys_gan.cli.models import benchmark, cite, explore, export, generate, models
 from phys_gan.cli.simulation import new_geometry, simulate
 from phys_gan.cli.training import Train, demo, train
-from phys_gan.cli.validation import validate
+from phys_gan.cli.validation import reweight, validate
 
 __all__ = ["app", "main"]
 
@@ -17,5 +17,5 @@ app.command()(convert)
 app.command()(split)
 app.command(cls=Train)(train)
 app.command("new-geometry")(new_geometry)
-for command in (generate, models, export, explore, validate, benchmark, cite):
+for command in (generate, models, export, explore, validate, reweight, benchmark, cite):
     app.command()(command)

@@ -1,4 +1,4 @@
-"""The command validate: compare generated with simulated events."""
+"""The commands validate and reweight: compare generated events with simulated ones."""
 
 from __future__ import annotations
 
@@ -80,6 +80,14 @@ def validate(
     training: Annotated[
         str | None, typer.Option(help="Events that the model was trained on, to look for copies.")
     ] = None,
+    ensemble: Annotated[
+        bool,
+        typer.Option(
+            "--ensemble",
+            help="The candidates are trainings of one model: show their spread as a band, and "
+            "write histfactory.json.",
+        ),
+    ] = False,
     figures: FiguresOption = False,
     detector: DetectorOption = None,
     format: FormatOption = None,
@@ -122,6 +130,7 @@ def validate(
             out,
             require=require or [],
             training=training,
+            ensemble=ensemble,
             options=options,
             figures=figures,
             detector=detector,
@@ -135,6 +144,59 @@ def validate(
     typer.echo(f"\nOpen the report: {verdict.page.resolve()}")
     if not verdict.met:
         raise typer.Exit(1)
+
+
+def reweight(
+    reference: Annotated[str, typer.Argument(help="Events of full simulation.")],
+    candidate: Annotated[str, typer.Argument(help="Generated events.")],
+    out: Annotated[Path, typer.Argument(help="File to write: the generated events with weights.")],
+    classifier: Annotated[
+        str,
+        typer.Option(help="What weights come from: trees, high, low or low-normalised."),
+    ] = "trees",
+    clip: Annotated[
+        float, typer.Option(help="Largest weight, and the inverse of the smallest.")
+    ] = 20.0,
+    report: Annotated[
+        Path | None,
+        typer.Option(help="Directory for a report on the weighted beside the unweighted events."),
+    ] = None,
+    detector: DetectorOption = None,
+    format: FormatOption = None,
+    mapping: MappingOption = None,
+    device: Annotated[
+        str, typer.Option(help="Where to train networks, such as cpu or cuda.")
+    ] = "cpu",
+    seed: Seed = 0,
+) -> None:
+    """Give generated events weights with which they agree with full simulation.
+
+    The weights of each half come from classifiers trained on the other half. What they close and
+    what they cost is printed.
+
+    Example: `phys-gan reweight geant4.h5 fast.h5 weighted.h5 --report report`
+    """
+    from phys_gan.workflows import reweight as run
+
+    with stages() as progress:
+        done = run(
+            reference,
+            candidate,
+            out,
+            classifier=classifier,
+            clip=clip,
+            report=report,
+            seed=seed,
+            device=device,
+            detector=detector,
+            format=format,
+            mapping=mapping,
+            progress=progress,
+        )
+    typer.echo(done.summary())
+    typer.echo(f"\nWrote {done.n} weighted events to {done.out}")
+    if done.page is not None:
+        typer.echo(f"Open the report: {done.page.resolve()}")
 
 
 def _slice(text: str) -> tuple[str, list[float] | None]:

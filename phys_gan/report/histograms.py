@@ -38,6 +38,7 @@ from phys_gan.report.style import (
 from phys_gan.report.tables import Checks
 from phys_gan.validation.comparison import Comparison
 from phys_gan.validation.distributions import why_not_compared
+from phys_gan.validation.ensemble import Band, Ensemble
 from phys_gan.validation.histograms import Histogram
 from phys_gan.validation.joint import Reweighted
 
@@ -49,6 +50,8 @@ _ROW = 0.21
 _MUCH = 0.01
 _WORST_LAYERS = 12
 _SHOWN_DIFFERENCES = 6
+_SHOWN_USEFUL = 40
+_ENSEMBLE, _OPACITY = "#7b5ea7", 0.35
 
 
 @dataclass(frozen=True)
@@ -146,6 +149,7 @@ class Panels:
         on_left: bool = False,
         sizes: Sequence[str] = (),
         results: Sequence[Result | str] = (),
+        banded: bool = False,
     ) -> None:
         """Name the samples, with their numbers of entries and KS where given.
 
@@ -154,12 +158,16 @@ class Panels:
             on_left: Whether the legend of a single candidate stands on the left.
             sizes: Events of the reference and of a single candidate, in words.
             results: KS of every candidate, or why there is none.
+            banded: Whether the band of an ensemble is drawn.
         """
         handles = [patch_of_reference(), *map(line_of, styles)]
         names = ["reference", *(style.name for style in styles)]
         found = list(results) or [""] * len(styles)
         if self._n > 1:
             texts = [_with_ks(n, ks) for n, ks in zip(names, ["", *found], strict=True)]
+            if banded:
+                handles.insert(1, Patch(color=_ENSEMBLE, alpha=_OPACITY, lw=0))
+                texts.insert(1, "band of trainings")
             self.frame.legend(
                 handles,
                 texts,
@@ -180,6 +188,23 @@ class Panels:
             alignment="left" if on_left else "right",
         )
         legend.get_title().set_fontsize(9.5)
+
+
+def draw_band(panels: Panels, band: Band, bars: Bars, histogram: Histogram) -> None:
+    """Draw where the truth, or one more training, lies with 68 %; below over the reference."""
+    widths = np.diff(band.edges) if histogram.softening is not None else 1.0
+    middle, half = (values[1:-1] / widths for values in (band.mean, band.total))
+    style: dict[str, Any] = {"fill": True, "color": _ENSEMBLE, "alpha": _OPACITY, "lw": 0}
+    panels.main.stairs(
+        middle + half, band.edges, baseline=np.maximum(middle - half, 0), zorder=1.5, **style
+    )
+    filled = bars.reference.values > 0
+    safe = np.where(filled, bars.reference.values, 1)
+    low, high = (np.where(filled, (middle + sign * half) / safe, 1.0) for sign in (-1, 1))
+    bottom, top = panels.below.get_ylim()
+    panels.below.stairs(
+        np.clip(high, bottom, top), band.edges, baseline=np.clip(low, bottom, top), **style
+    )
 
 
 def limits(edges: Values) -> tuple[float, float]:
@@ -294,7 +319,10 @@ Entry = tuple[Style, Histogram, Mapping[str, Result]]
 
 
 def histogram_figure(
-    entries: Sequence[Entry], n_candidates: int, frame: SubFigure | None = None
+    entries: Sequence[Entry],
+    n_candidates: int,
+    frame: SubFigure | None = None,
+    band: Band | None = None,
 ) -> Figure:
     """Draw the histograms of one observable, normalised, and candidate / reference below.
 
@@ -302,11 +330,14 @@ def histogram_figure(
         entries: The candidates that have the observable, at least one.
         n_candidates: Number of candidates in the report, so that all figures have one size.
         frame: Where to draw; by default a figure of its own.
+        band: That of all candidates as trainings of one model.
     """
     first = entries[0][1]
     bars = histogram_bars(entries)
     panels = Panels(n_candidates, frame)
     panels.draw(bars)
+    if band is not None:
+        draw_band(panels, band, bars, first)
     if first.softening is not None:
         asinh_axis(panels.main, first.softening, first.edges)
     log_where_needed(panels.main, bars, first.is_log, first.per_event)
@@ -319,6 +350,7 @@ def histogram_figure(
         results=[
             found.get("ks") or f"not compared: {why_not_compared(h)}" for _, h, found in entries
         ],
+        banded=band is not None,
     )
     if n_candidates == 1:
         _name_flow(panels.main, first)
@@ -507,8 +539,11 @@ def along_layers_section(candidates: Candidates) -> Section:
     return Section("layers", "Observables along the layers", "", plots)
 
 
-def observables_section(candidates: Candidates, checks: Checks) -> Section:
+def observables_section(
+    candidates: Candidates, checks: Checks, ensemble: Ensemble | None = None
+) -> Section:
     """Show every observable; of many layers only the worst of those that exist per layer."""
+    bands = {} if ensemble is None else ensemble.bands
     histograms = _histograms(candidates)
     ranks = {name: rank for rank, name in enumerate(worst_first(c for _, c in candidates))}
     names = list(histograms)
@@ -529,7 +564,7 @@ def observables_section(candidates: Candidates, checks: Checks) -> Section:
             Plot(
                 name,
                 caption,
-                partial(histogram_figure, entries, len(candidates)),
+                partial(histogram_figure, entries, len(candidates), band=bands.get(name)),
                 status=max(statuses, key=lambda status: status.rank, default=Status.GREEN),
             )
         )
@@ -539,6 +574,87 @@ def observables_section(candidates: Candidates, checks: Checks) -> Section:
         "frame or at its rim; it counts in every metric. The worst observables come first."
     )
     return Section("observables", "Observables", text, plots)
+
+
+def ensemble_section(ensemble: Ensemble | None) -> Section:
+    """Show whether the trainings cover the reference, and up to how many events they are useful."""
+    title = "How sure: trainings of one model"
+    if ensemble is None:
+        return Section("ensemble", title, "", [])
+    text = (
+        f"{ensemble.text} The band in the figures of observables is where the truth, or one more "
+        "training, lies with a probability of 68 %: the spread between trainings beyond their "
+        "statistical errors. Useful events: a sample of full simulation of this size deviates as "
+        "much by chance as one training does, whatever number it generates. histfactory.json "
+        "beside this page holds the bands as a HistFactory workspace."
+    )
+    plots = [
+        Plot(
+            "pulls of the reference",
+            "Reference - mean of the trainings over the band and the statistical error of the "
+            "reference, in all bins of all observables with at least 10 entries; the curve is a "
+            "Gaussian of unit width.",
+            partial(pulls_figure, ensemble),
+        ),
+        Plot(
+            "useful events",
+            "Up to how many events one training is worth using. Bars end at the lower bound at "
+            "95 % confidence; arrows where the difference is not beyond chance.",
+            partial(useful_figure, ensemble),
+        ),
+    ]
+    return Section("ensemble", title, text, plots)
+
+
+def pulls_figure(ensemble: Ensemble) -> Figure:
+    """Draw the pulls of all bins, and a Gaussian."""
+    figure = Figure(figsize=(5.6, 4.0))
+    axes = figure.add_axes((0.14, 0.15, 0.81, 0.79))
+    pulls = np.concatenate([band.pulls for band in ensemble.bands.values()] or [np.empty(0)])
+    edges = np.linspace(-5, 5, 41)
+    entries = np.histogram(np.clip(pulls, -4.999, 4.999), edges)[0]
+    axes.stairs(entries, edges, fill=True, color=_ENSEMBLE, alpha=_OPACITY, lw=0)
+    axes.stairs(entries, edges, color=_ENSEMBLE, lw=1.2)
+    x = np.linspace(-5, 5, 201)
+    gauss = np.exp(-(x**2) / 2) / (2 * np.pi) ** 0.5
+    axes.plot(x, len(pulls) * 0.25 * gauss, color=REFERENCE, lw=1)
+    axes.set_xlim(-5, 5)
+    axes.set_ylim(0, 1.3 * max(1.0, entries.max(), len(pulls) * 0.1))
+    axes.set_xlabel("(reference - mean) / uncertainty")
+    axes.set_ylabel("Bins of all observables")
+    inside = f"{100 * ensemble.coverage:.0f} % of {len(pulls)} bins within 1"
+    axes.text(0.04, 0.93, inside, transform=axes.transAxes, va="top")
+    return figure
+
+
+def useful_figure(ensemble: Ensemble) -> Figure:
+    """Draw the useful number of events of each observable, the smallest at the top."""
+    names = [name for name in ensemble.ranking if ensemble.bands[name].useful.at_least > 0]
+    names = names[:_SHOWN_USEFUL]
+    figure = Figure(figsize=(5.6, 1.1 + 0.2 * max(4, len(names))))
+    height = figure.get_size_inches()[1]
+    axes = figure.add_axes((0.3, 0.6 / height, 0.65, 1 - 1.0 / height))
+    for y, name in enumerate(names):
+        useful = ensemble.bands[name].useful
+        if useful.number is None:
+            axes.plot(useful.at_least, y, ">", ms=5, color=_ENSEMBLE)
+            continue
+        axes.plot([useful.at_least, useful.number], [y, y], "-", lw=1.5, color=_ENSEMBLE)
+        axes.plot(useful.number, y, "o", ms=4, color=_ENSEMBLE)
+    sizes = [band.n_reference for band in ensemble.bands.values()]
+    marks = [(max(sizes, default=1.0), "reference")]
+    if ensemble.n_training:
+        marks.append((float(ensemble.n_training), "training"))
+    for number, what in marks:
+        axes.axvline(number, color=REFERENCE, lw=0.8, ls="--" if what == "reference" else ":")
+        axes.text(number, 1.01, what, ha="center", va="bottom", fontsize=9,
+                  transform=axes.get_xaxis_transform())  # fmt: skip
+    axes.set_xscale("log")
+    axes.set_ylim(len(names) - 0.5, -0.5)
+    axes.set_yticks(range(len(names)), names, fontsize=8.5)
+    axes.tick_params(axis="y", which="minor", left=False, right=False)
+    axes.set_xlabel("useful events of one training")
+    return figure
 
 
 def differences_section(candidates: Candidates) -> Section:

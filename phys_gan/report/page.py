@@ -17,6 +17,7 @@ from phys_gan.report.events import events_section
 from phys_gan.report.histograms import (
     along_layers_section,
     differences_section,
+    ensemble_section,
     observables_section,
     reconstructions_section,
     worst_section,
@@ -114,7 +115,8 @@ def _sections(comparisons: Comparisons, checks: Checks) -> list[Section]:
         worst_section(candidates),
         points_section(candidates),
         along_layers_section(candidates),
-        observables_section(candidates, checks),
+        ensemble_section(comparisons.ensemble),
+        observables_section(candidates, checks, comparisons.ensemble),
         response_section(candidates),
         reconstructions_section(candidates),
         slices_section(candidates),

@@ -37,6 +37,7 @@ from phys_gan.validation.distributions import (
     choose_bins,
     make_cuts,
 )
+from phys_gan.validation.ensemble import Ensemble
 from phys_gan.validation.evidence import Evidence, Finding
 from phys_gan.validation.gallery import Gallery
 from phys_gan.validation.grid import ConditionMap, Judged, Maps, Planned, map_conditions, plan_maps
@@ -394,9 +395,11 @@ class Comparisons(Mapping[str, Comparison]):
 
     Attributes:
         by_name: Name of the candidate to what was found; at least one.
+        ensemble: What they say together, where they are trainings of one model.
     """
 
     by_name: dict[str, Comparison]
+    ensemble: Ensemble | None = None
 
     def __getitem__(self, name: str) -> Comparison:
         return self.by_name[name]
@@ -412,11 +415,27 @@ class Comparisons(Mapping[str, Comparison]):
         """Content of metrics.json: of several candidates, ``candidates`` holds that of each."""
         each = {name: comparison.metrics for name, comparison in self.items()}
         first = next(iter(each.values()))
-        return first if len(each) == 1 else {"reference": first["reference"], "candidates": each}
+        if len(each) == 1:
+            return first
+        together = {} if self.ensemble is None else {"ensemble": self.ensemble.as_dict()}
+        return {"reference": first["reference"], "candidates": each, **together}
+
+    def as_ensemble(self, n_training: int | None = None) -> Comparisons:
+        """Return the same as trainings of one model.
+
+        Arguments:
+            n_training: Events that each was trained on, where known.
+
+        Raises:
+            ConfigError: There are fewer than two candidates.
+        """
+        members = {name: comparison.histograms for name, comparison in self.items()}
+        return replace(self, ensemble=Ensemble.of(members, n_training))
 
     def summary(self) -> str:
-        """Return the tables of all candidates."""
-        return "\n\n".join(comparison.summary() for comparison in self.values())
+        """Return the tables of all candidates, and what they say together as an ensemble."""
+        texts = [comparison.summary() for comparison in self.values()]
+        return "\n\n".join(texts if self.ensemble is None else [*texts, self.ensemble.summary()])
 
     def figure(self, *observables: str) -> Figure:
         """Draw observables of all candidates, as :meth:`Comparison.figure` does.

@@ -1,15 +1,17 @@
-"""The verbs that join several rooms: train, explore, validate files, cite, the demo."""
+"""The verbs that join several rooms: train, explore, validate and reweight files, cite."""
 
 from phys_gan.workflows.demo import Demo, demo, demo_sample
 from phys_gan.workflows.exploration import cite, explore
 from phys_gan.workflows.geometry import Geometry, new_geometry
 from phys_gan.workflows.production import produce
+from phys_gan.workflows.reweighting import Reweighting, reweight
 from phys_gan.workflows.training import resolve, train
 from phys_gan.workflows.validation import Verdict, validate
 
 __all__ = [
     "Demo",
     "Geometry",
+    "Reweighting",
     "Verdict",
     "cite",
     "demo",
@@ -18,6 +20,7 @@ __all__ = [
     "new_geometry",
     "produce",
     "resolve",
+    "reweight",
     "train",
     "validate",
 ]

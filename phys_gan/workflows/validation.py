@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -15,6 +16,7 @@ from phys_gan.data import Blocks, HitMapping, blocks
 from phys_gan.data.source import Paths
 from phys_gan.detectors import Detector
 from phys_gan.errors import ConfigError
+from phys_gan.files import atomic_file
 from phys_gan.validation import Check, Comparisons, Options, Progress, compare_all, parse
 from phys_gan.validation.sample import Accumulator, Sample, measure_sample
 from phys_gan.workflows.cluster import Cluster, require_shared
@@ -47,6 +49,7 @@ def validate(
     *,
     require: Sequence[str] = (),
     training: Paths | None = None,
+    ensemble: bool = False,
     options: Options | None = None,
     figures: bool = False,
     detector: str | Path | Detector | None = None,
@@ -65,6 +68,8 @@ def validate(
         out: Folder for the report.
         require: Requirements as in :func:`phys_gan.validation.parse`.
         training: Events that the candidates were trained on, to look for copies of them.
+        ensemble: Whether the candidates are trainings of one model: their spread is shown as a
+            band, and ``histfactory.json``, a HistFactory workspace, is written beside the page.
         options: What is compared, and how.
         figures: Write every figure as PDF and PNG beside the page.
         detector: As in :func:`phys_gan.read`.
@@ -82,20 +87,34 @@ def validate(
     named = candidates if isinstance(candidates, Mapping) else _named(candidates)
     if not named:
         raise ConfigError("there is no candidate to judge", remedy="name at least one file")
+    if ensemble and len(named) < 2:
+        raise ConfigError(
+            "an ensemble needs at least 2 candidates, trainings of one model, not 1",
+            remedy="name the events of several trainings, or leave the ensemble out",
+            value=len(named),
+            constraint=2,
+        )
 
     def opened(paths: Paths) -> Blocks:
         return blocks(paths, detector=detector, format=format, mapping=mapping)
 
+    seen = None if training is None else opened(training)
     comparisons = compare_all(
         opened(reference),
         {name: opened(paths) for name, paths in named.items()},
-        training=None if training is None else opened(training),
+        training=seen,
         options=options or Options(),
         report=report,
         measure=measure_sample if cluster is None else partial(measure_on, cluster),
     )
+    if ensemble:
+        comparisons = comparisons.as_ensemble(None if seen is None else seen.found.n_events)
     checks = {name: comparison.check(requirements) for name, comparison in comparisons.items()}
     page = comparisons.save(out, checks, figures=figures, report=report)
+    if comparisons.ensemble is not None:
+        with atomic_file(Path(out) / "histfactory.json") as temporary:
+            workspace = comparisons.ensemble.histfactory()
+            temporary.write_text(json.dumps(workspace, allow_nan=False) + "\n", encoding="utf-8")
     return Verdict(comparisons, checks, page)
 
 
