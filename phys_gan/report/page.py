@@ -13,11 +13,10 @@ from phys_gan.report import tables
 from phys_gan.report.averages import averages_section
 from phys_gan.report.classifiers import classifiers_section
 from phys_gan.report.correlations import correlations_section
+from phys_gan.report.differences import differences_section, ensemble_section
 from phys_gan.report.events import events_section
 from phys_gan.report.histograms import (
     along_layers_section,
-    differences_section,
-    ensemble_section,
     observables_section,
     reconstructions_section,
     worst_section,

@@ -238,7 +238,8 @@ class Ensemble:
         one nuisance parameter for all channels, because a training is off in all observables at
         once; the statistical errors are ``staterror``. Bins of fewer than 10 entries of the
         reference are joined with their neighbours. The channels show the same events: fit one
-        of them, or observables of different events.
+        of them, or observables of different events. Channels are called after their observables,
+        with ``_over_`` for a slash.
 
         References:
             HistFactory (Cranmer et al., 2012), https://cds.cern.ch/record/1456844
@@ -250,6 +251,8 @@ class Ensemble:
         channels, observations = [], []
         for (name, parts), shapes in zip(joined.items(), modes, strict=True):
             nominal = parts["nominal"]
+            # pyhf cuts the names of modifiers at slashes.
+            name = name.replace("/", "_over_")
             modifiers: list[dict[str, Any]] = [{"name": "mu", "type": "normfactor", "data": None}]
             for number, shape in enumerate(shapes, 1):
                 data = {

@@ -48,6 +48,11 @@ MIN_EVENTS = 400
 CLIP = 20.0
 """Largest weight, and the inverse of the smallest one."""
 
+_ENOUGH = 0.1
+_APART = (
+    "The classifiers tell nearly all events apart: the samples hardly overlap, and no weights can "
+    "make one of the other. Do not use these."
+)
 _FOLDS = 5
 _FALSE = 0.01
 _MEAN_KS = 0.8687
@@ -114,6 +119,11 @@ class Reweighting:
     closure: dict[str, Closure]
     page: Path | None = None
 
+    @property
+    def hardly_overlap(self) -> bool:
+        """Whether weights cannot make one sample of the other: few events are in both."""
+        return self.n_effective < _ENOUGH * self.n_before or self.n_clipped > _ENOUGH * self.n
+
     def as_dict(self) -> dict[str, Any]:
         """Return everything of reweighting.json."""
         return {
@@ -124,6 +134,7 @@ class Reweighting:
             "clip": self.clip,
             "n_clipped": self.n_clipped,
             "largest_weight": self.largest,
+            "hardly_overlap": self.hardly_overlap,
             "closure": {name: closure.as_dict() for name, closure in self.closure.items()},
         }
 
@@ -131,15 +142,18 @@ class Reweighting:
         """Return what the weights cost and what they close, as a short table."""
         width = max([16, *map(len, self.closure)])
         off = [closure for closure in self.closure.values() if closure.differs]
-        closed = sum(closure.after <= closure.before / 2 for closure in off)
+        far = [closure for closure in off if closure.before > 2 * closure.floor]
+        closed = sum(closure.after <= closure.before / 2 for closure in far)
         at_floor = sum(closure.after <= 1.5 * closure.floor for closure in off)
         lines = [
             f"{self.n:,} events with weights are worth {self.n_effective:,.0f} (before "
             f"{self.n_before:,.0f}); the largest weight is {self.largest:.3g}, and "
             f"{self.n_clipped:,} were clipped at {self.clip:g} or its inverse.",
             f"On halves not trained on, {len(off)} of {len(self.closure)} observables differ "
-            f"without weights; of these, KS falls to half or less in {closed}, and to at most 1.5 "
-            f"times its floor in {at_floor}.",
+            f"without weights, and with them KS is at most 1.5 times its floor in {at_floor} of "
+            f"these; of the {len(far)} whose KS was above twice the floor it falls to half or "
+            f"less in {closed}.",
+            *([_APART] if self.hardly_overlap else []),
             "",
             f"{'observable':<{width}} {'KS before':>10} {'after':>8} {'floor':>8}",
         ]
@@ -160,6 +174,7 @@ def reweight(
     classifier: str = "trees",
     clip: float = CLIP,
     report: str | Path | None = None,
+    options: Options | None = None,
     seed: int = 0,
     device: str = "cpu",
     detector: str | Path | Detector | None = None,
@@ -180,6 +195,7 @@ def reweight(
         classifier: One of :data:`CLASSIFIERS`.
         clip: Largest ratio of densities that an event may get, and the inverse of the smallest.
         report: Folder for a report on both samples, and for ``reweighting.json``.
+        options: What is compared in this report; its seed is ``seed``.
         seed: Seed of halves and classifiers: equal input and seed give equal output.
         device: Where networks are trained.
         detector: As in :func:`phys_gan.read`, like ``format`` and ``mapping``.
@@ -272,7 +288,7 @@ def reweight(
     found = compare_all(
         opened(reference),
         {"unweighted": sides[1], "weighted": blocks(target, detector=sides[1].detector)},
-        options=Options(seed=seed),
+        options=replace(options or Options(), seed=seed),
         report=progress,
     )
     with numbers_first(Path(report), "reweighting.json", done.as_dict()):
@@ -395,14 +411,15 @@ def _trees(
     from sklearn.ensemble import HistGradientBoostingClassifier
 
     model = HistGradientBoostingClassifier(
-        learning_rate=0.05,
-        max_iter=400,
+        learning_rate=0.1,
+        max_iter=200,
+        max_bins=128,
         max_leaf_nodes=12,
         min_samples_leaf=40,
         l2_regularization=1.0,
         early_stopping=True,
         validation_fraction=0.2,
-        n_iter_no_change=15,
+        n_iter_no_change=10,
         random_state=seed,
     )
     model.fit(table[learn], labels[learn], sample_weight=weights[learn])

@@ -36,7 +36,7 @@ def test_help_shows_an_example_of_every_verb(run):
     code, out, _ = run("--help")
     assert code == 0
     verbs = [command.name or command.callback.__name__ for command in app.registered_commands]
-    assert len(verbs) == 15
+    assert len(verbs) == 16
     for verb in verbs:
         assert verb in out
         code, text, _ = run(verb, "--help")

@@ -173,7 +173,7 @@ def test_histfactory_holds_the_band() -> None:
     assert set(workspace) == {"channels", "observations", "measurements", "version"}
     names = [channel["name"] for channel in workspace["channels"]]
     assert names == [observed["name"] for observed in workspace["observations"]]
-    assert set(names) == {"depth", "E_2/E_tot", "cell_energy"}
+    assert set(names) == {"depth", "E_2_over_E_tot", "cell_energy"}
     for channel, observed in zip(workspace["channels"], workspace["observations"], strict=True):
         (sample,) = channel["samples"]
         nominal = np.array(sample["data"])
@@ -197,6 +197,7 @@ def test_histfactory_holds_the_band() -> None:
     assert np.isclose(expected, width[middle], rtol=1e-6).any()
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
 @pytest.mark.skipif(find_spec("pyhf") is None, reason="pyhf is not installed")
 def test_pyhf_reads_it() -> None:
     import pyhf
