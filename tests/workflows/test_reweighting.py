@@ -22,7 +22,7 @@ from phys_gan.workflows import reweight
 
 @cache
 def pool() -> Events:
-    return simulate(load_detector("calogan"), 5000, particle="e+", energy=(1e4, 1e5), seed=11)
+    return simulate(load_detector("calogan"), 8000, particle="e+", energy=(1e4, 1e5), seed=11)
 
 
 def tilted(events: Events, seed: int, slope: float = 0.8) -> tuple[Events, np.ndarray]:
@@ -38,8 +38,8 @@ def tilted(events: Events, seed: int, slope: float = 0.8) -> tuple[Events, np.nd
 def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("tilt")
     paths = {name: folder / f"{name}.h5" for name in ("reference", "candidate", "few")}
-    pg.write(paths["reference"], pool()[:1200])
-    pg.write(paths["candidate"], tilted(pool()[1200:], 1)[0])
+    pg.write(paths["reference"], pool()[:2500])
+    pg.write(paths["candidate"], tilted(pool()[2500:], 1)[0])
     pg.write(paths["few"], pool()[:300])
     return paths
 
@@ -63,7 +63,7 @@ def test_a_known_tilt_is_undone(files: dict[str, Path], tmp_path: Path) -> None:
     assert np.array_equal(written.energy, before.energy)
     weights = written.weights
     assert weights is not None
-    _, odds = tilted(pool()[1200:], 1)
+    _, odds = tilted(pool()[2500:], 1)
     assert np.corrcoef(np.log(weights), -np.log(odds))[0, 1] > 0.85
     assert weights.sum() == pytest.approx(len(weights), rel=1e-5)
     assert done.n == len(weights)
@@ -71,12 +71,6 @@ def test_a_known_tilt_is_undone(files: dict[str, Path], tmp_path: Path) -> None:
     assert done.n_effective == pytest.approx(expected, rel=1e-4)
     assert done.n_effective < done.n_before == done.n
     assert f"worth {done.n_effective:,.0f}" in done.summary()
-
-    # Equal seed, equal weights, on any number of threads.
-    again = tmp_path / "again.h5"
-    with threadpool_limits(1):
-        reweight(files["reference"], files["candidate"], again, seed=1)
-    assert np.array_equal(pg.read(again).weights, weights)
 
 
 def test_a_report_and_weights_that_are_there_already(
@@ -102,6 +96,12 @@ def test_a_report_and_weights_that_are_there_already(
     assert ratios.max() / ratios.min() == pytest.approx(1.5**2, rel=1e-4)
     assert done.n_clipped > 50
     assert done.n_before < 800
+    # Equal seed, equal weights, on any number of threads.
+    again = tmp_path / "again.h5"
+    with threadpool_limits(1):
+        reweight(files["reference"], paths[0], again, clip=1.5)
+    assert np.array_equal(pg.read(again).weights, weights)
+
     assert done.page == tmp_path / "report" / "index.html"
     written = json.loads((tmp_path / "report" / "reweighting.json").read_text("utf-8"))
     assert written["n_clipped"] == done.n_clipped
@@ -117,7 +117,7 @@ def test_a_network_gives_weights_too(files: dict[str, Path], tmp_path: Path) -> 
     out = tmp_path / "out.h5"
     done = reweight(files["reference"], files["candidate"], out, classifier="high")
     share = done.closure["E_0/E_tot"]
-    assert share.after < 0.6 * share.before
+    assert share.after < share.before / 2
 
 
 def test_what_cannot_be_reweighted(files: dict[str, Path], tmp_path: Path) -> None:
@@ -141,10 +141,11 @@ def test_what_cannot_be_reweighted(files: dict[str, Path], tmp_path: Path) -> No
 
 def test_samples_that_hardly_overlap_are_named(files: dict[str, Path], tmp_path: Path) -> None:
     """A response that is off by many of its widths leaves nothing to weight."""
-    events = pool()[1200:2000]
+    events = pool()[7000:7500]
     off = Events(events.cells * 1.3, dict(events.conditions), events.detector)
     pg.write(tmp_path / "off.h5", off)
-    done = reweight(files["reference"], tmp_path / "off.h5", tmp_path / "out.h5")
+    pg.write(tmp_path / "some.h5", pool()[:500])
+    done = reweight(tmp_path / "some.h5", tmp_path / "off.h5", tmp_path / "out.h5")
     assert done.hardly_overlap
     assert "hardly overlap" in done.summary()
     assert done.as_dict()["hardly_overlap"] is True
