@@ -575,6 +575,10 @@ def observables_section(
     return Section("observables", "Observables", text, plots)
 
 
+_SMALL = (3.7, 2.55)
+_N_WORST = 3
+
+
 def worst_section(candidates: Candidates) -> Section:
     """Show the three observables with the largest differences, small."""
     names = [n for n in worst_first(c for _, c in candidates) if n != "E_inc"][:_N_WORST]
