@@ -470,7 +470,7 @@ class _Hits:
 # Cells
 
 _FEW_CELLS = 0.05
-_ENTRIES = 50.0
+_ENTRIES = 300.0
 
 
 def odd_cells(evidence: Evidence) -> Suspicion | None:
@@ -491,8 +491,10 @@ def odd_cells(evidence: Evidence) -> Suspicion | None:
         return None
     ratio = second[cells] / first[cells]
     typical = float(np.median(ratio))
-    sigma = np.hypot(one[cells] / first[cells] * ratio, two[cells] / first[cells])
-    pulls = (ratio - typical) / sigma
+    # Means of rare large energies are skewed, and their logarithms less so.
+    pulls = np.log(ratio / typical) / np.hypot(
+        one[cells] / first[cells], two[cells] / second[cells]
+    )
     spread = max(1.0, 1.4826 * float(np.median(np.abs(pulls - np.median(pulls)))))
     chances = np.array([two_sided(pull) for pull in pulls / spread]) * len(cells)
     chances[np.abs(ratio / typical - 1) < _LARGE_CHANGE] = 1.0
