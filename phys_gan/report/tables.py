@@ -301,10 +301,10 @@ def importance_table(comparisons: Comparisons) -> Table | None:
             best = f"{one.best}: mean {first:.3g} in the reference, {second:.3g} here"
             cells.append(
                 Cell(
-                    f"{with_error(one.drop, one.error)}{alone}",
+                    f"{max(one.drop, 0):.3f} ± {one.error:.3f}{alone}",
                     best,
                     sort=one.drop,
-                    loud=one.drop > 3 * one.error,
+                    loud=one.counts,
                     is_text=True,
                 )
             )
@@ -321,19 +321,31 @@ def tails_table(comparisons: Comparisons) -> Table | None:
     rows = []
     forms = dict.fromkeys(form for c in comparisons.values() for form in c.tails)
     for form in forms:
-        some = next(c.tails[form] for c in comparisons.values() if form in c.tails)
+        each = [c.tails.get(form) for c in comparisons.values()]
+        some = next(tails for tails in each if tails is not None)
         for place, tail in enumerate(some):
-            cells = []
-            for comparison in comparisons.values():
-                if form not in comparison.tails:
-                    cells.append(Cell("not computed"))
-                    continue
-                own = comparison.tails[form][place]
-                small = ", ".join(f"{name} ({p:.0f} %)" for name, p in own.extremes)
-                cells.append(Cell(percent(own.fraction, own.error), small, is_text=True))
+            own = [None if tails is None else tails[place] for tails in each]
+            cells = [
+                Cell("not computed", is_text=True)
+                if one is None
+                else Cell(percent(one.fraction, one.error), is_text=True)
+                for one in own
+            ]
             rows.append((f"{form}: {tail.text}", cells))
+            most = max(len(one.extremes) if one else 0 for one in own)
+            for number in range(min(most, _EXTREMES)):
+                cells = [
+                    Cell(name, f"median percentile {p:.0f}", is_text=True)
+                    for name, p in (
+                        one.extremes[number] if one and number < len(one.extremes) else ("", 50.0)
+                        for one in own
+                    )
+                ]
+                rows.append(("extreme in", cells))
     heads = [("events of extreme weights", "")]
-    heads += [(name, "Fraction of the sample; median percentiles") for name in comparisons]
+    heads += [
+        (name, "Fraction of the sample; median percentile in the reference") for name in comparisons
+    ]
     return Table(heads, rows, sortable=False) if rows else None
 
 
@@ -374,6 +386,7 @@ def _cell(name: str, result: Result | None, candidate: str, checks: Checks) -> C
     return Cell(value_text(result), small, status=status, loud=status is not Status.GREEN)
 
 
+_EXTREMES = 3
 _LONGEST = 4000
 """Characters of what is recorded of a sample."""
 

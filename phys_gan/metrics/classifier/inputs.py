@@ -449,7 +449,7 @@ class CellFeatures:
         if not where:
             yield HITS, "hits in all layers", n_hits
         for threshold in self.thresholds:
-            yield ABOVE, f"hits above {threshold:.3g} MeV{where}", (cells > threshold).sum(axis=1)
+            yield ABOVE, f"hits above {threshold:.4g} MeV{where}", (cells > threshold).sum(axis=1)
         for i in range(min(_LEADING, n_cells)):
             yield BRIGHTEST, f"cell {i + 1} by energy{where}, fraction", ordered[:, i] / energy
         empty = n_hits == 0

@@ -110,12 +110,13 @@ def test_a_candidate_at_the_energies_of_the_reference_is_not_misleading() -> Non
 
 
 def test_weights_enter_and_negative_ones_are_refused() -> None:
-    reference, other = GEANT4[:300], GEANT4[300:600]
-    # Four times the weight for one half of the energies, in both samples: they stay equal.
-    sides = [replace(e, weights=np.where(e.energy > 50_000, 4.0, 1.0)) for e in (reference, other)]
+    reference, other = GEANT4[:500], GEANT4[500:1000]
+    # Fifty times the weight for one half of the energies, in both samples: they stay equal.
+    middle = np.median(reference.energy)
+    sides = [replace(e, weights=np.where(e.energy > middle, 1.0, 0.02)) for e in (reference, other)]
     assert two_sample_trees(*sides, explain=False).within_floor
     assert not two_sample_trees(reference, sides[1], explain=False).within_floor
-    negative = replace(other, weights=np.where(np.arange(300) % 20, 1.0, -1.0))
+    negative = replace(other, weights=np.where(np.arange(500) % 20, 1.0, -1.0))
     with pytest.raises(RangeError, match="negative weights"):
         two_sample_trees(reference, negative)
     with pytest.raises(RangeError, match="200"):
