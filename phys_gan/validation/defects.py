@@ -486,6 +486,7 @@ def odd_cells(evidence: Evidence) -> Suspicion | None:
     )
     with np.errstate(invalid="ignore", divide="ignore"):
         known = np.minimum((first / one) ** 2, (second / two) ** 2) > _ENTRIES
+    known &= np.minimum(first, second) > 0
     cells = np.flatnonzero(known)
     if len(cells) < 20:
         return None
