@@ -159,8 +159,8 @@ def _draw_power(
               columnspacing=1.0, handlelength=1.4)  # fmt: skip
 
 
-RATE, OF_EACH, POOL = 0.05, 1000, 16_000
-EQUAL_TRIALS, DISTORTED_TRIALS = 60, 12
+RATE, OF_EACH, POOL = 0.05, 1000, 10_000
+EQUAL_TRIALS, DISTORTED_TRIALS = 32, 8
 TESTS_SHOWN = {
     "KS, worst observable": ("#333333", "o"),
     "FPD": ("#0072B2", "s"),
@@ -204,33 +204,53 @@ DISTORTIONS: dict[str, tuple[Callable[[Events, float], Events], Sequence[float]]
 def draw_power() -> None:
     """Measure false alarms and power of each test, draw the figure, write the rates."""
     equal = [_p_values(trial, lambda events, _: events, 0.0) for trial in range(EQUAL_TRIALS)]
-    names = [name for name in TESTS_SHOWN if name in equal[0]]
-    figure, axes = plt.subplots(1, 3, figsize=(13.5, 4.5), layout="constrained", sharey=True)
-    for ax, (label, (spoil, strengths)) in zip(axes, DISTORTIONS.items(), strict=True):
-        found = [
+    found = {
+        label: [
             [_p_values(1000 + trial, spoil, strength) for trial in range(DISTORTED_TRIALS)]
             for strength in strengths
         ]
-        for name in names:
+        for label, (spoil, strengths) in DISTORTIONS.items()
+    }
+    write_power(equal, found)
+
+
+def write_power(
+    equal: Sequence[dict[str, float]], found: dict[str, list[list[dict[str, float]]]]
+) -> None:
+    """Draw the power against the size of each distortion, and write the rates of false alarms.
+
+    Arguments:
+        equal: The p-value of every test in each comparison of equal samples.
+        found: The same for each distortion, strength and comparison.
+    """
+    names = [name for name in TESTS_SHOWN if name in equal[0]]
+    figure, axes = plt.subplots(1, 3, figsize=(13.5, 4.5), layout="constrained", sharey=True)
+    for ax, (label, by_strength) in zip(axes, found.items(), strict=True):
+        strengths = 100 * np.array(DISTORTIONS[label][1])
+        for number, name in enumerate(names):
             colour, marker = TESTS_SHOWN[name]
-            power = np.array([np.mean([p[name] < RATE for p in trials]) for trials in found])
-            error = np.sqrt(np.maximum(power * (1 - power), 0.04) / DISTORTED_TRIALS)
-            ax.errorbar(100 * np.array(strengths), power, error, marker=marker, ms=5.5, lw=1.6,
-                        elinewidth=0.9, color=colour, label=name)  # fmt: skip
+            power = np.array([np.mean([p[name] < RATE for p in trials]) for trials in by_strength])
+            error = np.sqrt(np.maximum(power * (1 - power), 0.04) / len(by_strength[0]))
+            # Side by side, as many of them are 0 or 1.
+            places = strengths * 1.035 ** (number - (len(names) - 1) / 2)
+            ax.errorbar(places, power, error, marker=marker, ms=6, lw=1.6, elinewidth=0.8,
+                        color=colour, label=name)  # fmt: skip
         ax.axhline(RATE, color="#333333", ls=":", lw=1)
-        ax.set(xscale="log", xlabel=label, ylim=(-0.04, 1.06))
-        ax.set_xticks(100 * np.array(strengths), [f"{100 * s:g}" for s in strengths])
+        ax.set(xscale="log", xlabel=label, ylim=(-0.1, 1.1))
+        ax.set_xticks(strengths, [f"{strength:g}" for strength in strengths])
         ax.minorticks_off()
-    axes[0].set_ylabel(f"fraction seen at {100 * RATE:g} % false alarms")
+    axes[0].set_ylabel(f"fraction seen at p < {100 * RATE:g} %")
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncol=len(names),
                   frameon=False)  # fmt: skip
     figure.savefig(HERE / "figures" / "validation_power.png", dpi=160)
-    expected = EQUAL_TRIALS * RATE
+    expected = len(equal) * RATE
     text = (
-        f"Of {EQUAL_TRIALS} comparisons of equal samples ({OF_EACH:,} events each) a p-value below "
-        f"{100 * RATE:g} % had "
+        "![Power of tests of whole events](figures/validation_power.png)\n\n"
+        f"{OF_EACH:,} events of each sample, {len(next(iter(found.values()))[0])} comparisons at "
+        f"each point. Of {len(equal)} comparisons of equal samples a p-value below {100 * RATE:g} % had "
         + ", ".join(f"{name} {sum(p[name] < RATE for p in equal)}" for name in names)
-        + f" (nominal {expected:g} ± {(expected * (1 - RATE)) ** 0.5:.1f})."
+        + f" (nominal {expected:.1f} ± {(expected * (1 - RATE)) ** 0.5:.1f}). p-values of metrics "
+        "without a null of their own are those of normal distributions around their floors."
     )
     _insert("power", text)
 
@@ -255,7 +275,7 @@ def _p_values(
         "sliced KS": "sliced_ks",
         "NPLM": "nplm",
         "MLP, high": "auc_high",
-        "trees": "trees_auc",
+        "trees": "auc_trees",
     }
     return {
         "KS, worst observable": -np.expm1(found.whole.n_comparisons * np.log1p(-smallest)),
