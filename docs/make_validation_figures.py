@@ -247,7 +247,8 @@ def write_power(
     text = (
         "![Power of tests of whole events](figures/validation_power.png)\n\n"
         f"{OF_EACH:,} events of each sample, {len(next(iter(found.values()))[0])} comparisons at "
-        f"each point. Of {len(equal)} comparisons of equal samples a p-value below {100 * RATE:g} % had "
+        f"each point. Of {len(equal)} comparisons of equal samples a p-value below "
+        f"{100 * RATE:g} % had "
         + ", ".join(f"{name} {sum(p[name] < RATE for p in equal)}" for name in names)
         + f" (nominal {expected:.1f} ± {(expected * (1 - RATE)) ** 0.5:.1f}). p-values of metrics "
         "without a null of their own are those of normal distributions around their floors."
