@@ -16,6 +16,7 @@ from phys_gan.data.containers.hdf5_probe import attributes
 from phys_gan.data.formats.galaxies import image_detector
 from phys_gan.detectors import Detector, load_detector
 from phys_gan.encodings import build_encoding
+from phys_gan.encodings.conditions import Condition
 from phys_gan.encodings.image import ImageEncodingConfig
 from phys_gan.encodings.shower import ShowerEncodingConfig
 from phys_gan.encodings.standard import StandardEncodingConfig
@@ -103,17 +104,22 @@ def model_files(folder: Path) -> dict[str, Path]:
         ),
         "mlp": (
             MlpConfig(latent=4, width=8, depth=1),
-            StandardEncodingConfig(conditions=("mass",)),
+            StandardEncodingConfig(conditions={"mass": Condition(kind="linear")}),
             _POINTS,
         ),
         "stylegan": (
             StyleGanConfig(latent=4, style=4, width=4, most=8),
-            ImageEncodingConfig(conditions=("mag", "angle"), angles=("angle",)),
+            ImageEncodingConfig(
+                conditions={
+                    "mag": Condition(kind="linear"),
+                    "angle": Condition(kind="periodic", order=2),
+                }
+            ),
             image,
         ),
         "progressive": (
             ProgressiveConfig(latent=4, width=4, most=8),
-            ImageEncodingConfig(conditions=("mag",)),
+            ImageEncodingConfig(conditions={"mag": Condition(kind="linear")}),
             image,
         ),
     }

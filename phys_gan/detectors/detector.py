@@ -272,6 +272,23 @@ class Detector(BaseModel):
             group = [element[power] for element in group for power in powers]
         return np.asarray(group, dtype=np.int32)
 
+    def symmetry_actions(self) -> NDArray[np.float64]:
+        """Return how each element of :meth:`symmetry_group` moves points, (n_elements, 2, 2).
+
+        The matrices act on (x, y), and so on the transverse direction of a particle as well.
+
+        Example:
+            >>> from phys_gan.detectors import load_detector
+            >>> load_detector("calogan").symmetry_actions()[1].tolist()
+            [[1.0, 0.0], [0.0, -1.0]]
+        """
+        actions = [np.eye(2)]
+        for symmetry in self.symmetries:
+            order = _order(symmetry, self.layers)
+            powers = [_action(symmetry, step, order) for step in range(order)]
+            actions = [power @ action for action in actions for power in powers]
+        return np.array(actions)
+
     @cached_property
     def orbits(self) -> NDArray[np.int64]:
         """The orbit of each cell, from 0 on, (n_cells,): symmetries exchange cells of one orbit.
@@ -399,3 +416,12 @@ def _image(layer: Layer, symmetry: Symmetry, step: int, order: int) -> NDArray[n
     if symmetry == "reflect-alpha":
         return layer.reflected()
     return layer.rotated(step * layer.n_alpha // order)
+
+
+def _action(symmetry: Symmetry, step: int, order: int) -> NDArray[np.float64]:
+    """Return the matrix of a step of a symmetry, (2, 2); steps of reflections are 0 and 1."""
+    if symmetry == "rotate-alpha":
+        angle = 2 * math.pi * step / order
+        return np.array([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]])
+    signs = [-1.0, 1.0] if symmetry == "reflect-x" else [1.0, -1.0]
+    return np.diag(signs if step else [1.0, 1.0])

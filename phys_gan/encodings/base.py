@@ -4,24 +4,50 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
-from typing import Self
+from collections.abc import Mapping
+from typing import Any, Self
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, model_validator
 from torch import Tensor, nn
 
 from phys_gan.detectors import Detector
+from phys_gan.encodings.conditions import Condition
 from phys_gan.errors import ConfigError, DataError, DetectorError, MissingError, RangeError
 from phys_gan.events import Events
 
 
 class EncodingConfig(BaseModel):
-    """The options of an encoding; ``kind`` names it in a recipe."""
+    """The options of an encoding; ``kind`` names it in a recipe.
+
+    Attributes:
+        conditions: What networks are told, by name; in a recipe, the section ``[conditions]``.
+            None for all that the training events vary.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    conditions: dict[str, Condition] | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_lists(cls, content: Any) -> Any:
+        # As models and recipes of version 0.1 have them.
+        if not isinstance(content, dict) or not isinstance(content.get("conditions"), list | tuple):
+            return content
+        content = dict(content)
+        logarithms, angles = content.pop("logarithmic", ()), content.pop("angles", ())
+        content["conditions"] = {
+            name: {"kind": "periodic", "order": 2}
+            if name in angles
+            else "log"
+            if name in logarithms
+            else "linear"
+            for name in content["conditions"]
+        }
+        return content
 
     @property
     def references(self) -> tuple[str, ...]:
@@ -37,29 +63,43 @@ class Encoding(nn.Module, ABC):
     Arguments:
         detector: The detector whose cells are encoded.
         config: Options of this encoding.
-        named: Names of the conditions that networks depend on.
+        default: What networks are told where the options do not say.
 
     Attributes:
-        logarithmic: Conditions of which networks get only the logarithm.
-        margin: How far beyond those of the training events conditions may lie, as a fraction.
+        told: Name of each condition that networks depend on to what it is.
         n_globals: Numbers about the whole event.
-        n_conditions: Numbers that encode the conditions of an event.
         ranges: Smallest and largest value of each condition in the training events, (n_named, 2).
     """
 
-    margin = 0.05
-    logarithmic: tuple[str, ...] = ()
     n_globals: int
-    n_conditions: int
     ranges: Tensor
 
     def __init__(
-        self, detector: Detector, config: EncodingConfig, named: Sequence[str] = ("energy",)
+        self,
+        detector: Detector,
+        config: EncodingConfig,
+        default: Mapping[str, Condition] | None = None,
     ) -> None:
         super().__init__()
-        self.detector, self.config, self.named = detector, config, tuple(named)
+        self.detector, self.config = detector, config
+        self.told = dict((default or {}) if config.conditions is None else config.conditions)
         # Double precision, so that a range contains its ends.
         self.register_buffer("ranges", torch.zeros(len(self.named), 2, dtype=torch.float64))
+
+    @property
+    def named(self) -> tuple[str, ...]:
+        """Names of the conditions that networks depend on."""
+        return tuple(self.told)
+
+    @property
+    def n_conditions(self) -> int:
+        """Numbers that encode the conditions of an event."""
+        return sum(condition.n_numbers for condition in self.told.values())
+
+    @property
+    def logarithmic(self) -> tuple[str, ...]:
+        """Conditions of which networks get only the logarithm."""
+        return tuple(name for name, condition in self.told.items() if condition.kind == "log")
 
     @property
     def n_numbers(self) -> int:
@@ -95,6 +135,7 @@ class Encoding(nn.Module, ABC):
             MissingError: The events lack a condition.
             DetectorError: The events belong to another detector.
             DataError: A weight is negative, or all are 0.
+            RangeError: A condition that is told as logarithm is not positive.
         """
         self.require_detector(events.detector)
         drawn = events.resampled(seed)
@@ -109,6 +150,13 @@ class Encoding(nn.Module, ABC):
             values = events.condition(name)
             if events.weights is not None:
                 values = values[events.weights > 0]
+            if self.told[name].kind in ("energy", "log") and not values.min() > 0:
+                raise RangeError(
+                    f"'{name}' is {values.min():g} for an event, and has no logarithm",
+                    remedy=f"set conditions.{name} = 'linear', or remove such events",
+                    value=float(values.min()),
+                    constraint="> 0",
+                )
             low, high = self.ranges[row].tolist()
             self.ranges[row] = torch.tensor(
                 [min(low, values.min()), max(high, values.max())], dtype=torch.float64
@@ -165,41 +213,63 @@ class Encoding(nn.Module, ABC):
                     remedy="give one value per event",
                     value=values.shape,
                 )
-            least, most = self.allowed(name, low, high)
-            if n and not (values.min() >= least and values.max() <= most):
-                what, unit = ("energies", " MeV") if name == "energy" else (f"'{name}'", "")
-                raise RangeError(
-                    f"{what} from {values.min():g} to {values.max():g}{unit} were asked for, but "
-                    f"the model was trained from {low:g} to {high:g}{unit}",
-                    remedy="ask for values inside this range, or train with events beyond it",
-                    value=(float(values.min()), float(values.max())),
-                    constraint=(low, high),
-                )
+            self.told[name].check(name, values, low, high)
             named[name] = torch.tensor(values, device=self.ranges.device)
         if not named:
             return torch.zeros(n, 0, device=self.ranges.device)
         return self._encode_conditions(named)
 
-    def allowed(self, name: str, low: float, high: float) -> tuple[float, float]:
-        """Return the range that a condition may have, given its range in the training events.
-
-        A finite sample does not reach the ends of the spectrum that it was drawn from.
-        """
-        if name == "energy":
-            return low / (1 + self.margin), high * (1 + self.margin)
-        beyond = self.margin * (high - low)
-        return low - beyond, high + beyond
-
-    @abstractmethod
     def _encode_conditions(self, named: Mapping[str, Tensor]) -> Tensor:
         """Encode conditions by name, each (N,), to (N, n_conditions)."""
+        columns = []
+        for row, (name, condition) in enumerate(self.told.items()):
+            # Tensors throughout, so that the encoding can be exported.
+            low, high = self.ranges[row].unbind()
+            columns += condition.encode(named[name], low, high)
+        return torch.stack(columns, dim=1).float()
+
+    def decode_conditions(self, conditions: Tensor) -> dict[str, Tensor]:
+        """Return the values (N,) of encoded conditions (N, n_conditions), by name.
+
+        Those of a periodic condition lie within half a period of zero.
+        """
+        parts = conditions.split([told.n_numbers for told in self.told.values()], dim=1)
+        ranges = self.ranges.to(conditions.dtype)
+        return {
+            name: told.decode(part, *ranges[row].unbind())
+            for row, ((name, told), part) in enumerate(zip(self.told.items(), parts, strict=True))
+        }
+
+    def moved(self, conditions: Tensor, matrices: Tensor) -> Tensor:
+        """Return encoded conditions of events that a symmetry moved.
+
+        Arguments:
+            conditions: Encoded conditions, (N, n_conditions).
+            matrices: What it does to (x, y) and to the transverse direction, (N, 2, 2).
+        """
+        if not {"phi", "x", "y"} & set(self.told):
+            return conditions
+        values = self.decode_conditions(conditions)
+        zero = torch.zeros_like(conditions[:, 0])
+        x, y = (values.get(name, zero) for name in "xy")
+        values["x"], values["y"] = torch.einsum("nij,nj->in", matrices, torch.stack([x, y], 1))
+        if "phi" in values:
+            direction = torch.stack([values["phi"].cos(), values["phi"].sin()], 1)
+            across, along = torch.einsum("nij,nj->in", matrices, direction)
+            values["phi"] = torch.atan2(along, across)
+        return self._encode_conditions(values)
 
     def incident_energy(self, conditions: Tensor) -> Tensor:
         """Return the incident energies (N,) [MeV] of encoded conditions (N, n_conditions).
 
         Raises:
-            ConfigError: The encoding is not one of showers.
+            ConfigError: The incident energy is not a condition.
         """
+        first = 0
+        for row, (name, condition) in enumerate(self.told.items()):
+            if name == "energy" and condition.kind == "energy":
+                return conditions[:, first + 1] * self.ranges[row, 1].to(conditions.dtype)
+            first += condition.n_numbers
         raise ConfigError(
             f"the encoding '{type(self).__name__}' has no incident energy",
             remedy="leave out what compares with it, such as method.energy_weight",
@@ -232,14 +302,6 @@ class Encoding(nn.Module, ABC):
         """
 
 
-def scaled(values: Tensor, low: Tensor, high: Tensor, least: float = 1e-12) -> Tensor:
-    """Scale values so that low ... high becomes -1 ... 1.
-
-    Half the range is at least ``least``, so that a single value has a scale, too.
-    """
-    return (values - (low + high) / 2) / ((high - low) / 2).clamp_min(least)
-
-
 def require_showers(detector: Detector) -> None:
     """Raise DetectorError unless the detector has layers along a shower."""
     if detector.kind != "calorimeter":
@@ -247,4 +309,14 @@ def require_showers(detector: Detector) -> None:
             f"'{detector.name}' is not a calorimeter, but this encoding is for showers",
             remedy="choose encoding.kind = 'standard'",
             value=detector.name,
+        )
+
+
+def require_energy(told: Mapping[str, Condition]) -> None:
+    """Raise ConfigError unless networks are told the incident energy as such."""
+    if "energy" not in told or told["energy"].kind != "energy":
+        raise ConfigError(
+            "a model of showers must know their incident energy",
+            remedy="set conditions.energy = 'energy'",
+            constraint=tuple(told),
         )

@@ -9,17 +9,16 @@ References:
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from typing import Literal
 
 import numpy as np
 import torch
-from pydantic import Field, model_validator
+from pydantic import Field
 from torch import Tensor
 
 from phys_gan.detectors import Detector
-from phys_gan.encodings.base import Encoding, EncodingConfig, scaled
-from phys_gan.errors import DetectorError, RangeError
+from phys_gan.encodings.base import Encoding, EncodingConfig
+from phys_gan.errors import DetectorError
 from phys_gan.events import Events
 
 # Pixels may be e^3 = 20 times as bright as the brightest of the training events.
@@ -32,28 +31,13 @@ class ImageEncodingConfig(EncodingConfig):
     """Options of :class:`ImageEncoding`.
 
     Attributes:
-        conditions: Names of the conditions.
-        logarithmic: Those of them that are encoded as logarithms.
-        angles: Those of them that are angles [rad] of axes, so that a turn by pi changes nothing.
         softening: Where the scale turns from linear to logarithmic, in units of the noise of a
             pixel. Networks add noise to encoded pixels: where these are not linear, it gets tails
             that no sky has.
     """
 
     kind: Literal["image"] = "image"
-    conditions: tuple[str, ...] = ()
-    logarithmic: tuple[str, ...] = ()
-    angles: tuple[str, ...] = ()
     softening: float = Field(default=8.0, gt=0)
-
-    @model_validator(mode="after")
-    def _known(self) -> ImageEncodingConfig:
-        for name in (*self.logarithmic, *self.angles):
-            if name not in self.conditions:
-                raise ValueError(f"'{name}' is not one of encoding.conditions")
-        if both := set(self.logarithmic) & set(self.angles):
-            raise ValueError(f"'{both.pop()}' cannot be both logarithmic and an angle")
-        return self
 
     @property
     def references(self) -> tuple[str, ...]:
@@ -70,9 +54,6 @@ class ImageEncoding(Encoding):
     images of 1.4826 times the median absolute deviation of the pixels at the border. Nothing is
     subtracted or cut: the background, and noise below zero, are kept. Pixels end at 20 times the
     brightest of the training events, so that any output of a network is finite.
-
-    Conditions are scaled to -1 ... 1, some of them as logarithms; an angle phi becomes
-    (cos 2 phi, sin 2 phi).
 
     Raises:
         DetectorError: The detector is not an image.
@@ -95,10 +76,8 @@ class ImageEncoding(Encoding):
                 value=detector.name,
             )
         config = config or ImageEncodingConfig()
-        super().__init__(detector, config, config.conditions)
-        self.logarithmic, self.angles = config.logarithmic, config.angles
+        super().__init__(detector, config)
         self.softening = config.softening
-        self.n_conditions = len(config.conditions) + len(config.angles)
         self.register_buffer("soft", torch.ones(detector.n_layers))
         self.register_buffer("top", torch.full((detector.n_layers,), _TOP))
 
@@ -111,37 +90,6 @@ class ImageEncoding(Encoding):
                 noise = float(np.abs(image).mean()) or 1.0
             self.soft[k] = self.softening * noise
             self.top[k] = math.asinh(float(np.abs(image).max()) / float(self.soft[k]))
-        for name in self.logarithmic:
-            low = float(self.ranges[self.named.index(name), 0])
-            if low <= 0:
-                raise RangeError(
-                    f"'{name}' is {low:g} for an event, and has no logarithm",
-                    remedy="leave it out of encoding.logarithmic, or remove such events",
-                    value=low,
-                    constraint="> 0",
-                )
-
-    def allowed(self, name: str, low: float, high: float) -> tuple[float, float]:
-        """Return the range that a condition may have: any angle, logarithmic margins."""
-        if name in self.angles:
-            return -math.inf, math.inf
-        if name in self.logarithmic:
-            margin = (high / low) ** self.margin
-            return low / margin, high * margin
-        return super().allowed(name, low, high)
-
-    def _encode_conditions(self, named: Mapping[str, Tensor]) -> Tensor:
-        columns = []
-        for row, name in enumerate(self.named):
-            # Tensors throughout, so that the encoding can be exported.
-            values, (low, high) = named[name], self.ranges[row].unbind()
-            if name in self.angles:
-                columns += [torch.cos(2 * values), torch.sin(2 * values)]
-                continue
-            if name in self.logarithmic:
-                values, low, high = values.log(), low.log(), high.log()
-            columns.append(scaled(values, low, high))
-        return torch.stack(columns, dim=1).float()
 
     def encode_cells(self, cells: Tensor, conditions: Tensor) -> Tensor:
         """Encode pixels (N, n_cells)."""

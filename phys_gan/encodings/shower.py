@@ -7,7 +7,6 @@ References:
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from itertools import groupby
 from typing import Literal
 
@@ -17,8 +16,9 @@ from pydantic import Field
 from torch import Tensor
 
 from phys_gan.detectors import Detector
-from phys_gan.encodings.base import Encoding, EncodingConfig, require_showers, scaled
+from phys_gan.encodings.base import Encoding, EncodingConfig, require_energy, require_showers
 from phys_gan.encodings.cells import CellMap, ConditionalQuantiles, LogarithmicCells, ScoreCells
+from phys_gan.encodings.conditions import Condition
 from phys_gan.errors import DataError
 from phys_gan.events import Events
 
@@ -62,7 +62,8 @@ class ShowerEncoding(Encoding):
       and :class:`~phys_gan.encodings.cells.ScoreCells`.
 
     Decoding makes the cells of each layer add up to E_k exactly, so the energies are right
-    whatever the cells are. The conditions are (ln E scaled to -1 ... 1, E / E_max).
+    whatever the cells are. Of the conditions, the incident energy is told as (ln E scaled to
+    -1 ... 1, E / E_max).
 
     Example:
         >>> from phys_gan.detectors import load_detector
@@ -70,13 +71,13 @@ class ShowerEncoding(Encoding):
         3
     """
 
-    n_conditions = 2
     cut: Tensor
 
     def __init__(self, detector: Detector, config: ShowerEncodingConfig | None = None) -> None:
         require_showers(detector)
         config = config or ShowerEncodingConfig()
-        super().__init__(detector, config)
+        super().__init__(detector, config, {"energy": Condition(kind="energy")})
+        require_energy(self.told)
         self.cut_quantile = config.cut_quantile
         self.n_globals = detector.n_layers
         self.quantiles = ConditionalQuantiles(self.n_globals, config.n_knots, config.n_levels)
@@ -124,16 +125,6 @@ class ShowerEncoding(Encoding):
         fraction = ((odds * (1 + _EDGE) - _EDGE) / (1 + odds)).clamp(0, 1)
         left = torch.cumprod(torch.cat([torch.ones_like(total), 1 - fraction], dim=1), dim=1)
         return total * left * torch.cat([fraction, torch.ones_like(total)], dim=1)
-
-    def _encode_conditions(self, named: Mapping[str, Tensor]) -> Tensor:
-        energy = named["energy"]
-        low, high = self.energy_range.unbind()
-        logarithm = scaled(energy.log(), low.log(), high.log(), least=1e-6)
-        return torch.stack([logarithm, energy / high], dim=1).float()
-
-    def incident_energy(self, conditions: Tensor) -> Tensor:
-        """Return the incident energies (N,) [MeV] of encoded conditions (N, 2)."""
-        return conditions[:, 1] * self.energy_range[1].float()
 
     def encode_cells(self, cells: Tensor, conditions: Tensor) -> Tensor:
         """Encode cells (N, n_cells) [MeV] to (N, n_globals + n_cells)."""

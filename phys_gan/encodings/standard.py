@@ -10,25 +10,21 @@ import torch
 from torch import Tensor
 
 from phys_gan.detectors import Detector
-from phys_gan.encodings.base import Encoding, EncodingConfig, require_showers, scaled
-from phys_gan.errors import DetectorError
+from phys_gan.encodings.base import Encoding, EncodingConfig, require_energy, require_showers
+from phys_gan.encodings.conditions import Condition
+from phys_gan.errors import ConfigError, DetectorError
 from phys_gan.events import Events
 from phys_gan.units import MEV
 
 
 class StandardEncodingConfig(EncodingConfig):
-    """Options of :class:`StandardEncoding`.
-
-    Attributes:
-        conditions: Names of the conditions.
-    """
+    """Options of :class:`StandardEncoding`: none but the conditions."""
 
     kind: Literal["standard"] = "standard"
-    conditions: tuple[str, ...] = ()
 
 
 class StandardEncoding(Encoding):
-    """Encode each cell as (value - mean) / standard deviation, each condition as -1 ... 1.
+    """Encode each cell as (value - mean) / standard deviation.
 
     Example:
         >>> from phys_gan.detectors import load_detector
@@ -41,9 +37,7 @@ class StandardEncoding(Encoding):
     spread: Tensor
 
     def __init__(self, detector: Detector, config: StandardEncodingConfig | None = None) -> None:
-        config = config or StandardEncodingConfig()
-        super().__init__(detector, config, config.conditions)
-        self.n_conditions = len(config.conditions)
+        super().__init__(detector, config or StandardEncodingConfig())
         self.register_buffer("mean", torch.zeros(detector.n_cells))
         self.register_buffer("spread", torch.ones(detector.n_cells))
 
@@ -53,11 +47,6 @@ class StandardEncoding(Encoding):
         # A cell that never changes keeps its unit.
         self.mean.copy_(torch.from_numpy(cells.mean(axis=0)))
         self.spread.copy_(torch.from_numpy(np.where(deviation > 0, deviation, 1.0)))
-
-    def _encode_conditions(self, named: Mapping[str, Tensor]) -> Tensor:
-        values = torch.stack([named[name] for name in self.named], dim=1)
-        low, high = self.ranges.unbind(1)
-        return scaled(values, low, high).float()
 
     def encode_cells(self, cells: Tensor, conditions: Tensor) -> Tensor:
         """Standardise cells (N, n_cells)."""
@@ -73,7 +62,7 @@ class StandardEncoding(Encoding):
 
 
 class AbsoluteEncodingConfig(EncodingConfig):
-    """Options of :class:`AbsoluteEncoding`: none."""
+    """Options of :class:`AbsoluteEncoding`: none; the incident energy is its only condition."""
 
     kind: Literal["absolute"] = "absolute"
 
@@ -87,11 +76,19 @@ class AbsoluteEncoding(Encoding):
     """Encode cells as e / GeV and the incident energy as E / 100 GeV (arXiv:1712.10321)."""
 
     n_globals = 0
-    n_conditions = 1
 
     def __init__(self, detector: Detector, config: AbsoluteEncodingConfig | None = None) -> None:
         require_showers(detector)
-        super().__init__(detector, config or AbsoluteEncodingConfig())
+        config = config or AbsoluteEncodingConfig()
+        super().__init__(detector, config, {"energy": Condition(kind="energy")})
+        require_energy(self.told)
+        if len(self.told) > 1:
+            raise ConfigError(
+                f"the encoding 'absolute' knows the incident energy alone, not "
+                f"{', '.join(name for name in self.told if name != 'energy')}",
+                remedy="leave out the other conditions, or choose encoding.kind = 'shower'",
+                value=tuple(self.told),
+            )
         if detector.cell_unit not in MEV:
             raise DetectorError(
                 f"cells of '{detector.name}' are in '{detector.cell_unit}', which is not an energy",
@@ -103,8 +100,17 @@ class AbsoluteEncoding(Encoding):
     def _fit(self, events: Events) -> None:
         """Do nothing: the scales are fixed."""
 
+    @property
+    def n_conditions(self) -> int:
+        """One number encodes the incident energy."""
+        return 1
+
     def _encode_conditions(self, named: Mapping[str, Tensor]) -> Tensor:
         return (named["energy"] / 1e5).float()[:, None]
+
+    def decode_conditions(self, conditions: Tensor) -> dict[str, Tensor]:
+        """Return the incident energies (N,) of encoded conditions (N, 1), by name."""
+        return {"energy": self.incident_energy(conditions)}
 
     def incident_energy(self, conditions: Tensor) -> Tensor:
         """Return the incident energies (N,) [MeV] of encoded conditions (N, 1)."""

@@ -41,7 +41,9 @@ class NetworkConfig(BaseModel):
 class _Encoding(Protocol):
     detector: Detector
     n_globals: int
-    n_conditions: int
+
+    @property
+    def n_conditions(self) -> int: ...
 
 
 @dataclass(frozen=True)

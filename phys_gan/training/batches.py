@@ -20,20 +20,52 @@ Flow = Callable[[int, int, int, int], Iterator[Events]]
 number of processes, and the number of the first batch."""
 
 
+@dataclass(eq=False)
+class Symmetries:
+    """What the symmetries of a detector do to encoded events and their conditions.
+
+    Attributes:
+        encoding: The fitted encoding.
+        cells: Permutations of the cells, (G, n_cells); the first is identity.
+        actions: What they do to points (x, y), (G, 2, 2).
+    """
+
+    encoding: Encoding
+    cells: Tensor
+    actions: Tensor
+
+    @classmethod
+    def of(cls, encoding: Encoding, moves: NDArray[np.int64]) -> Symmetries:
+        """Return some elements of the symmetry group of the detector of an encoding."""
+        detector = encoding.detector
+        cells, actions = detector.symmetry_group()[moves], detector.symmetry_actions()[moves]
+        return cls(encoding, torch.from_numpy(cells), torch.from_numpy(actions))
+
+    def __len__(self) -> int:
+        return len(self.cells)
+
+    def apply(self, numbers: Tensor, x: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
+        """Apply elements, by their numbers (N,), to encoded events and their conditions."""
+        self.cells = self.cells.to(x.device, torch.int64)
+        self.actions = self.actions.to(c.device, c.dtype)
+        n_globals = self.encoding.n_globals
+        cells = x[:, n_globals:].gather(1, self.cells[numbers])
+        moved = self.encoding.moved(c, self.actions[numbers])
+        return torch.cat([x[:, :n_globals], cells], dim=1), moved
+
+
 @dataclass(kw_only=True, eq=False)
 class Batches(ABC):
     """Draw batches whose content depends only on the seed and the number of the batch.
 
     Attributes:
-        n_globals: Numbers in front of the cells of an encoded event.
-        symmetries: Permutations of the cells (G, n_cells), one of which is applied to each event.
+        symmetries: Those of the detector, one of which is applied to each event.
         seed: Seed of order and symmetries.
         rank: Number of this process, which takes its own part of the events.
         world: Number of processes.
     """
 
-    n_globals: int
-    symmetries: Tensor
+    symmetries: Symmetries
     seed: int
     rank: int = 0
     world: int = 1
@@ -50,10 +82,7 @@ class Batches(ABC):
             elements = torch.randint(
                 len(self.symmetries), (size * self.world,), generator=self._stream(1, step, 0)
             )
-            own = elements[self.rank * size :][:size].to(x.device)
-            self.symmetries = self.symmetries.to(x.device, torch.int64)
-            cells = x[:, self.n_globals :].gather(1, self.symmetries[own])
-            x = torch.cat([x[:, : self.n_globals], cells], dim=1)
+            x, c = self.symmetries.apply(elements[self.rank * size :][:size].to(x.device), x, c)
         return x, c
 
     def _stream(self, *key: int) -> torch.Generator:

@@ -24,13 +24,20 @@ from torch import Tensor
 
 from phys_gan._version import __version__
 from phys_gan.encodings import build_encoding
+from phys_gan.encodings.conditions import choose_conditions, surviving
 from phys_gan.errors import DataError, PhysGanError, RangeError, is_shortage
 from phys_gan.events import Events, require_drawable
 from phys_gan.model import Model
 from phys_gan.networks.blocks import baked
 from phys_gan.randomness import draw_by_weight, stream
 from phys_gan.references import recipe_references
-from phys_gan.training.batches import Batches, Flow, ResidentBatches, StreamedBatches
+from phys_gan.training.batches import (
+    Batches,
+    Flow,
+    ResidentBatches,
+    StreamedBatches,
+    Symmetries,
+)
 from phys_gan.training.methods import Setup, SourceEvents, build_method
 from phys_gan.training.processes import Agreement, loss_of_process_explained, start_fabric
 from phys_gan.training.recipe import Recipe
@@ -149,7 +156,9 @@ def train(
     ):
         # Fit the encoding, and encode the events.
         seed_everything(config.seed, verbose=False)
-        encoding = build_encoding(recipe.encoding, events.detector)
+        conditions = choose_conditions(recipe.conditions, [events, *source[:1]])
+        options = recipe.encoding.model_copy(update={"conditions": conditions})
+        encoding = build_encoding(options, events.detector)
         encoding.fit(_joined([events, *source[:1]], encoding.named), config.seed)
         for sample in (held_out, *source[1:]):
             encoding.widen(sample)
@@ -157,11 +166,13 @@ def train(
         x, c = encoding.encode(events)
 
         # Draw batches, with random symmetries, from the memory of the device or from the stream.
-        group = torch.from_numpy(events.detector.symmetry_group()[: None if config.augment else 1])
+        moves = np.arange(1)
+        if config.augment:
+            moves = surviving(events.detector, encoding.named, events)
+        symmetries = Symmetries.of(encoding, moves)
         resident = partial(
             ResidentBatches,
-            n_globals=encoding.n_globals,
-            symmetries=group,
+            symmetries=symmetries,
             rank=fabric.global_rank,
             world=fabric.world_size,
         )
@@ -172,8 +183,7 @@ def train(
             batches = StreamedBatches(
                 flow=flow,
                 encoding=encoding,
-                n_globals=encoding.n_globals,
-                symmetries=group,
+                symmetries=symmetries,
                 rank=fabric.global_rank,
                 world=fabric.world_size,
                 seed=config.seed,
@@ -250,7 +260,7 @@ def train(
                 if first:
                     model = Model(
                         encoding,
-                        recipe.encoding,
+                        options,
                         baked(method.average.generator),
                         recipe.network,
                         {

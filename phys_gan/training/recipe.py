@@ -16,6 +16,7 @@ import tomli_w
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from phys_gan.encodings import AnyEncodingConfig
+from phys_gan.encodings.conditions import Condition
 from phys_gan.errors import ConfigError, MissingError
 from phys_gan.files import parse_toml, read_text, shortened
 from phys_gan.losses import LOSSES
@@ -51,6 +52,9 @@ class Simulated(Config):
 class Recipe(Config):
     """A complete configuration.
 
+    In a file, the section ``[conditions]`` names what networks are told, with the kind of each;
+    without it, they are told all that the training events vary.
+
     Attributes:
         name: Name of the recipe.
         description: One line.
@@ -73,6 +77,20 @@ class Recipe(Config):
     method: AnyMethodConfig = AdversarialConfig()
     training: TrainingConfig = TrainingConfig()
 
+    @model_validator(mode="before")
+    @classmethod
+    def _move_conditions(cls, content: Any) -> Any:
+        if isinstance(content, dict) and isinstance(content.get("encoding"), dict):
+            content = dict(content)
+            if (conditions := content.pop("conditions", None)) is not None:
+                content["encoding"] = {**content["encoding"], "conditions": conditions}
+        return content
+
+    @property
+    def conditions(self) -> dict[str, Condition] | None:
+        """What networks are told, by name; None for all that the training events vary."""
+        return self.encoding.conditions
+
     @model_validator(mode="after")
     def _refuse_contradictions(self) -> Recipe:
         if reason := next(_contradictions(self.network, self.method, self.training), None):
@@ -81,7 +99,10 @@ class Recipe(Config):
 
     def to_toml(self) -> str:
         """Return the resolved recipe as TOML."""
-        return tomli_w.dumps(self.model_dump(exclude_none=True))
+        content = self.model_dump(exclude_none=True)
+        if (conditions := content["encoding"].pop("conditions", None)) is not None:
+            content["conditions"] = conditions
+        return tomli_w.dumps(content)
 
 
 def recipe_names() -> list[str]:

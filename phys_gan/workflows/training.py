@@ -253,9 +253,8 @@ def load_or_stream(
         rows = draw_by_weight(weights[drawable], min(most, len(drawable)), random)
         chosen.append(drawable[rows])
     # The sample reaches as far as the events that are shown.
-    energy = batches.found.conditions.get("energy")
-    if energy is not None:
-        ends = [parts[0][np.argmin(energy[parts[0]])], parts[0][np.argmax(energy[parts[0]])]]
+    for values in batches.found.conditions.values():
+        ends = [parts[0][np.argmin(values[parts[0]])], parts[0][np.argmax(values[parts[0]])]]
         chosen[0] = np.append(chosen[0], np.setdiff1d(ends, chosen[0]))
 
     def flow(batch_size: int, rank: int, world: int, first: int) -> Iterator[Events]:

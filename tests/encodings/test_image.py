@@ -20,9 +20,11 @@ CAMERA = Detector(
     layers=[ImageLayer(name=band, rows=8, columns=6, pixel_scale=0.2) for band in "gr"],
 )
 CONFIG = ImageEncodingConfig(
-    conditions=("flux", "sersic_index", "position_angle"),
-    logarithmic=("flux",),
-    angles=("position_angle",),
+    conditions={
+        "flux": "log",
+        "sersic_index": "linear",
+        "position_angle": {"kind": "periodic", "order": 2},
+    },
 )
 RNG = np.random.default_rng(0)
 
@@ -125,7 +127,14 @@ def test_what_cannot_be_encoded():
     dark = Events(events.cells, {**events.conditions, "flux": [0, 1, 2, 3]}, CAMERA)
     with pytest.raises(RangeError, match="'flux' is 0 for an event, and has no logarithm"):
         ImageEncoding(CAMERA, CONFIG).fit(dark)
-    with pytest.raises(ValueError, match=r"'mass' is not one of encoding\.conditions"):
-        ImageEncodingConfig(conditions=("flux",), logarithmic=("mass",))
-    with pytest.raises(ValueError, match="cannot be both"):
-        ImageEncodingConfig(conditions=("a",), logarithmic=("a",), angles=("a",))
+    with pytest.raises(ValueError, match="has no order"):
+        ImageEncodingConfig(conditions={"flux": {"kind": "log", "order": 2}})
+
+
+def test_lists_of_version_0_1_mean_the_same():
+    content = {
+        "conditions": ["flux", "sersic_index", "position_angle"],
+        "logarithmic": ["flux"],
+        "angles": ["position_angle"],
+    }
+    assert ImageEncodingConfig.model_validate(content) == CONFIG

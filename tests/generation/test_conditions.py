@@ -14,7 +14,7 @@ from phys_gan.simulation import simulate
 @pytest.fixture(scope="module")
 def encoding():
     galaxies = simulate(load_detector("galaxies-32"), 500, seed=0)
-    config = ImageEncodingConfig(conditions=("flux", "axis_ratio"), logarithmic=("flux",))
+    config = ImageEncodingConfig(conditions={"flux": "log", "axis_ratio": "linear"})
     return ImageEncoding(galaxies.detector, config).fit(galaxies)
 
 

@@ -47,7 +47,7 @@ TOLD = {"flux": np.full(3, 60.0)}
 
 def build(config: DcganConfig | StyleGanConfig) -> Model:
     torch.manual_seed(1)
-    options = ImageEncodingConfig(conditions=("flux",))
+    options = ImageEncodingConfig(conditions={"flux": "linear"})
     encoding = ImageEncoding(GALAXIES.detector, options).fit(GALAXIES)
     generator = build_generator(config, GALAXIES.detector, Sizes(0, 1024, 1)).eval()
     generator.adapt(*encoding.encode(GALAXIES))

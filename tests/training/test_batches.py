@@ -5,15 +5,18 @@ import torch
 from scipy import stats
 
 from phys_gan.detectors import load_detector
-from phys_gan.training.batches import ResidentBatches
+from phys_gan.encodings import ShowerEncoding
+from phys_gan.training.batches import ResidentBatches, Symmetries
 
-GROUP = torch.from_numpy(load_detector("calogan").symmetry_group())
+ENCODING = ShowerEncoding(load_detector("calogan"))
+NONE = Symmetries.of(ENCODING, np.arange(1))
+GROUP = Symmetries.of(ENCODING, np.arange(4))
 
 
-def batches(n=20, group=GROUP[:1], **options):
+def batches(n=20, group=NONE, **options):
     x = torch.arange(n, dtype=torch.float32)[:, None] + torch.zeros(n, 3 + 504)
     c = torch.arange(n, dtype=torch.float32)[:, None]
-    return ResidentBatches(x=x, c=c, n_globals=3, symmetries=group, seed=4, **options)
+    return ResidentBatches(x=x, c=c, symmetries=group, seed=4, **options)
 
 
 def test_each_event_once_per_epoch():
@@ -80,8 +83,8 @@ def test_equal_weights_show_each_event_once():
 def test_symmetries_are_those_of_the_detector():
     x = torch.arange(3 + 504, dtype=torch.float32).repeat(400, 1)
     c = torch.zeros(400, 1)
-    source = ResidentBatches(x=x, c=c, n_globals=3, symmetries=GROUP, seed=0)
+    source = ResidentBatches(x=x, c=c, symmetries=GROUP, seed=0)
     drawn, _ = source.draw(0, 400)
     assert torch.equal(drawn[:, :3], x[:, :3])
     found = {tuple((row[3:] - 3).int().tolist()) for row in drawn}
-    assert found == {tuple(element.tolist()) for element in GROUP}
+    assert found == {tuple(element.tolist()) for element in GROUP.cells}

@@ -124,14 +124,13 @@ def test_conditions_that_nothing_answers_to(tmp_path: Path, undrawn: list[str]) 
     n = len(GALAXIES)
     told = {"redshift": np.linspace(0, 1, n), "exposure": np.full(n, 30.0)}
     events = Events(GALAXIES.cells, told, GALAXIES.detector)
-    options = ("encoding.conditions=['redshift','exposure']", "encoding.logarithmic=[]",
-               "encoding.angles=[]")  # fmt: skip
+    options = ("conditions={redshift='linear',exposure='linear'}",)
     done = pg.explore(untrained("galaxies-dcgan", events, *options, *SMALL), tmp_path, n=2)
     assert "Nothing that is measured in 'galaxies-32' answers to a condition." in done.summary()
     assert "exposure had one value in all training events." in done.summary()
     page = (tmp_path / "index.html").read_text("utf-8")
     assert "answers to redshift" in page
-    none = ("encoding.conditions=[]", *options[1:])
+    none = ("conditions={}",)
     done = pg.explore(untrained("galaxies-dcgan", events, *none, *SMALL), tmp_path, n=2)
     assert done.headline == "The model is told no conditions that change."
     assert undrawn[-2:] == ["generated events", "latent walks"]

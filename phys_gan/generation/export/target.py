@@ -59,7 +59,7 @@ class Pipeline(nn.Module):
         for name, (low, high) in zip(
             self.encoding.named, self.encoding.ranges.tolist(), strict=True
         ):
-            endless = math.isinf(self.encoding.allowed(name, low, high)[1])
+            endless = math.isinf(self.encoding.told[name].allowed(low, high)[1])
             self.bounds[name] = (-math.inf, math.inf) if endless else (low, high)
 
     @property

@@ -93,7 +93,7 @@ class Coverage:
         if particles is None:
             particles = [_learned(fast, name)]
         low, high = fast.energy_range
-        least, most = fast.model.encoding.allowed("energy", low, high)
+        least, most = fast.model.encoding.told["energy"].allowed(low, high)
         if energy is not None and not (energy[0] >= least and energy[1] <= most):
             raise RangeError(
                 f"the model was trained from {low:g} to {high:g} MeV, not from {energy[0]:g} to "

@@ -64,9 +64,12 @@ def shower_model(detector, n=60):
 def galaxy_model():
     events = pg.simulate(pg.load_detector("galaxies-32"), 60, seed=1)
     options = ImageEncodingConfig(
-        conditions=("flux", "axis_ratio", "position_angle", "noise"),
-        logarithmic=("flux",),
-        angles=("position_angle",),
+        conditions={
+            "flux": "log",
+            "axis_ratio": "linear",
+            "position_angle": {"kind": "periodic", "order": 2},
+            "noise": "linear",
+        },
     )
     encoding = ImageEncoding(events.detector, options).fit(events)
     return finished(encoding, options, DcganConfig(latent=8, width=4, d_width=4), events)

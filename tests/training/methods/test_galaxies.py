@@ -64,7 +64,6 @@ def test_real_galaxies_take_the_same_path(tmp_path):
     rng = np.random.default_rng(0)
     sky = rng.normal(0, 0.01, (30, 4096))
     cosmos = pg.Events(sky, {"mag": rng.uniform(20, 25, 30)}, pg.load_detector("cosmos-64"))
-    overrides = [*SHORT, "detector=cosmos-64", 'encoding.conditions=["mag"]',
-                 "encoding.logarithmic=[]", "encoding.angles=[]"]  # fmt: skip
+    overrides = [*SHORT, "detector=cosmos-64", "conditions={mag='linear'}"]  # fmt: skip
     fast = pg.train("galaxies-dcgan", cosmos, tmp_path, overrides=overrides)
     assert fast.generate({"mag": [21.0, 24.0]}, seed=1).cells.shape == (2, 4096)
