@@ -29,7 +29,8 @@ def draw_conditions(
         n: Number of events.
         given: Name to a value for all events, a list of values that they take in turn (event i
             the entry i modulo its length), or a range (low, high), perhaps with ``"lin"`` or
-            ``"log"``; the others have the range of the training events.
+            ``"log"``; the others have the range of the training events, or their categories, each
+            as often as the others.
         seed: Seed of the production.
 
     Returns:
@@ -50,9 +51,13 @@ def draw_conditions(
             )
     drawn = {}
     for name, learned in zip(encoding.named, encoding.ranges.tolist(), strict=True):
+        own = stream(seed, _STREAMS.get(name, f"condition {name}"))
+        categories = encoding.told[name].values
+        if categories and name not in given:
+            drawn[name] = np.array(categories)[own.integers(len(categories), size=n)]
+            continue
         wanted: Values = given.get(name, tuple(learned))
         _require_order(name, wanted, name in encoding.logarithmic)
-        own = stream(seed, _STREAMS.get(name, f"condition {name}"))
         drawn[name] = draw_values(wanted, n, own, logarithmic=name in encoding.logarithmic)
     return drawn
 
