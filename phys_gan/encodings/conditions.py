@@ -180,7 +180,7 @@ def choose_conditions(
     shared = [
         name
         for name in samples[0].conditions
-        if all(name in sample.conditions for sample in samples)
+        if name == "energy" or all(name in sample.conditions for sample in samples)
     ]
     columns = {
         name: np.concatenate([sample.condition(name) for sample in samples])
