@@ -98,7 +98,7 @@ def test_no_modules_import_each_other():
 
 
 def test_a_module_holds_one_idea():
-    assert len(MODULES) <= 220
+    assert len(MODULES) <= 224
     lines = {name_of(path): len(path.read_text("utf-8").splitlines()) for path in MODULES}
     inside = {path for path in MODULES if path.name not in ("__init__.py", "_version.py")}
     small = {name_of(path) for path in inside if lines[name_of(path)] < 60}
