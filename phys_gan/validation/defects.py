@@ -211,12 +211,16 @@ def point_masses(evidence: Evidence) -> Suspicion | None:
             s.values[name][rows] for s, rows in zip(evidence.samples, kept, strict=True)
         )
         first, second = first[np.isfinite(first)], second[np.isfinite(second)]
+        if _is_discrete(first):
+            continue
         chance, value, times, others = _most_repeated(first, second)
         tests.append((chance, f"{times} of {m} events have {name} = {value:.5g}, {others} of {n}"))
         chance, value, times = _narrowest_run(first, second)
         tests.append((chance, f"{times} of {m} events have {name} about {value:.5g}, none of {n}"))
     if not reference.detector.is_toy:
         tests.append(_most_repeated_cell(reference, candidate))
+    if not tests:
+        return None
     smallest = min(chance for chance, _ in tests) * len(tests)
     beyond = [text for chance, text in sorted(tests) if chance * len(tests) < NAMED_LEVEL]
     text = f"Values are drawn again and again: {some(beyond)} of the reference." if beyond else ""
@@ -228,6 +232,18 @@ def _single_rows(sample: Sample) -> NDArray[np.int64]:
     known = np.asarray(sample.digests.any(axis=1))
     _, first = np.unique(sample.digests, axis=0, return_index=True)
     return np.sort(np.concatenate([first[known[first]], np.flatnonzero(~known)]))
+
+
+def _is_discrete(values: Floats) -> bool:
+    """Return whether values are counts or steps: most of them occur again.
+
+    The most frequent one may be that of empty layers, and is left out.
+    """
+    different, times = np.unique(values, return_counts=True)
+    if not len(different):
+        return True
+    rest = len(values) - int(times.max())
+    return 2 * (len(different) - 1) < rest
 
 
 def _most_repeated(first: Floats, second: Floats) -> tuple[float, float, int, int]:
@@ -264,9 +280,16 @@ def _narrowest_run(first: Floats, second: Floats) -> tuple[float, float, int]:
         return 1.0, 0.0, 0
     low, left, right, high = np.quantile(first, [0.01, 0.16, 0.84, 0.99])
     start, stop, length = longest_run(np.concatenate([second, first]), m, (low, high))
-    if length < 2 or not stop - start < 1e-3 * (right - left):
+    # Up to the next value of the first, a run has others beside those that are close.
+    most = int(0.8 * length)
+    if most < 2:
         return 1.0, 0.0, 0
-    return min(1.0, (n + m) * float(all_of_one(m, n, length))), float(start), length
+    run = np.sort(second[(second >= start) & (second <= stop)])
+    spans = run[most - 1 :] - run[: len(run) - most + 1]
+    first_one = int(spans.argmin())
+    if not spans[first_one] < 1e-3 * (right - left):
+        return 1.0, 0.0, 0
+    return min(1.0, (n + m) * float(all_of_one(m, n, most))), float(run[first_one]), most
 
 
 def _most_repeated_cell(reference: Sample, candidate: Sample) -> tuple[float, str]:

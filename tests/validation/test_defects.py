@@ -147,7 +147,7 @@ def hot_cell(events: Events) -> Events:
         ("nearly repeated events", scaled_copies, "copies of others of them but for a factor"),
         ("nearly repeated events", partial_copies, "copies of others of them but for a factor"),
         ("nearly repeated events", noisy_copies, "another one in all their cells"),
-        ("point masses", one_response, "have E_tot/E_inc about 0.998"),
+        ("point masses", one_response, "have E_tot/E_inc about 0.99"),
         ("point masses", one_hit, "60 of 2500 events have a cell of exactly 12.345 MeV"),
         ("missing tails", without_low_response, "0 events, where"),
         ("another particle", far_behind, "of the candidate, at least"),
@@ -223,3 +223,24 @@ def test_runs_end_at_events_of_the_other_sample() -> None:
     assert longest_run(values, 5, (1.5, 9)) == (2.0, 3.0, 3)
     # A value of both is a run of neither.
     assert longest_run(np.array([1.0, 1.0]), 1) == (0.0, 0.0, 0)
+
+
+def test_counts_are_no_point_masses() -> None:
+    """More isolated hits are another distribution, not one value again and again."""
+    cells = halves()[1].cells.copy()
+    random = np.random.default_rng(2)
+    rows = np.repeat(np.arange(len(cells)), 14)
+    chosen = random.integers(cells.shape[1], size=len(rows))
+    soft = random.exponential(0.3, len(rows))
+    cells[rows, chosen] = np.where(cells[rows, chosen] > 0, cells[rows, chosen], soft)
+    spoiled = changed(halves()[1], cells)
+    names = ["isolated_0", "isolated_1"]
+    first, second = (
+        np.concatenate([measured(e)[n] for n in names]) for e in (halves()[0], spoiled)
+    )
+    assert second.mean() > 1.3 * first.mean()
+    assert ask("point masses", spoiled).p_value > 0.01
+
+
+def measured(events: Events) -> dict[str, np.ndarray]:
+    return measure_sample(events, "events").values
