@@ -493,6 +493,8 @@ def _scale_of(found: ConditionMap, place: int) -> str:
     # The ranges of the second condition belong to one of the first.
     first = found.tiles[0].cuts[0]
     own = [tile.cuts[place] for tile in found.tiles if place == 0 or tile.cuts[0] == first]
+    if any(cut.single for cut in own):  # values, not ranges: without widths
+        return "linear"
     edges = np.array([*sorted({cut.low for cut in own}), max(cut.high for cut in own)])
     if edges[0] <= 0 or len(edges) < 3:
         return "linear"
