@@ -26,12 +26,12 @@ def compared(reference: Events, candidate: Events, training: Events | None = Non
 
 
 def falling(events: Events) -> np.ndarray:
-    """Return weights that turn the flat spectrum of the sample into a steeply falling one."""
-    return np.exp(-events.energy / 30_000)
+    """Return weights that turn the spectrum of the sample, 1/E, into a steeper one."""
+    return np.exp(-events.energy / 10_000)
 
 
 def unweighted(events: Events, seed: int = 1) -> Events:
-    """Return events with the falling spectrum, by accepting each with its weight."""
+    """Return events with the steeper spectrum, by accepting each with its weight."""
     return events[np.random.default_rng(seed).random(len(events)) < falling(events)]
 
 
