@@ -292,8 +292,8 @@ def find_peak(values: Values, weights: Weights = None, *, seed: int = 0) -> Peak
 
     Example:
         >>> peak = find_peak(np.random.default_rng(0).normal(135, 8, 10_000))
-        >>> abs(peak.position - 135) < 3 * peak.position_error, round(peak.position_error, 2)
-        (True, 0.09)
+        >>> abs(peak.position - 135) < 3 * peak.position_error, round(peak.position_error, 1)
+        (True, 0.1)
     """
     good = np.isfinite(values)
     values, weights = values[good], taken(weights, good)

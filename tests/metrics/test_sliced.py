@@ -108,7 +108,7 @@ def test_cells() -> None:
     events = geant4()
     same = sliced_tests_of_cells(events[:800], events[800:1600], seed=0)
     assert set(same) == {"sliced_ks_cells", "sliced_w1_cells"}
-    assert set(TESTS) == {*same, "sliced_ks", "sliced_w1", "nplm"}
+    assert set(TESTS) == {*same, "sliced_ks", "sliced_w1", "nplm", "auc_trees"}
     assert all(result.within_floor for result in same.values())
     other = simulate(events.detector, 800, particle="e+", energy=(1e3, 1e5), seed=1)
     found = sliced_tests_of_cells(events[:800], other, seed=0)

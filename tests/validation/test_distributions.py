@@ -17,7 +17,7 @@ from phys_gan.validation.distributions import Cut, choose_bins, make_cuts
 from phys_gan.validation.sample import Sample, measure_sample
 from phys_gan.workflows import demo_sample
 
-LOW = {"energy": [1e3, 25e3, 1e5]}
+LOW = {"energy": [1e3, 10e3, 1e5]}
 
 
 @cache
@@ -26,8 +26,8 @@ def geant4() -> Events:
 
 
 def with_share(events: Events, n: int, n_low: int) -> Events:
-    """Return n events, n_low of them below 25 GeV."""
-    low, high = (np.flatnonzero(mask) for mask in (events.energy < 25e3, events.energy >= 25e3))
+    """Return n events, n_low of them below 10 GeV."""
+    low, high = (np.flatnonzero(mask) for mask in (events.energy < 10e3, events.energy >= 10e3))
     return events[np.concatenate([low[:n_low], high[: n - n_low]])]
 
 
@@ -61,7 +61,7 @@ def test_fewer_than_20_events_are_not_judged_in_any_way() -> None:
     assert (high.too_few, high.not_compared) == ("", {})
     assert empty_slices([low, high]) == [
         "Nothing is compared in 1 of 2 slices, because that needs 20 events of both samples: "
-        "1 to 25 GeV (1 candidate event)."
+        "1 to 10 GeV (1 candidate event)."
     ]
 
 

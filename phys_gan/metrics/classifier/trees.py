@@ -82,7 +82,7 @@ class Importance:
         error: Standard error of ``drop`` over the folds.
         alone: AUC of trees on this group alone; None where it was not asked for.
         best: The feature of the group with the AUC that is farthest from 1/2 by itself.
-        means: Its mean in reference and candidate, where it is defined.
+        means: Its mean in reference and candidate, where it is defined; NaN where it is nowhere.
     """
 
     group: str
@@ -102,12 +102,17 @@ class Importance:
     def text(self) -> str:
         """What it says, in a sentence."""
         alone = "" if self.alone is None else f"alone {self.alone:.3f}; "
-        first, second = self.means
+        first, second = ("not defined" if np.isnan(m) else f"{m:.3g}" for m in self.means)
         drop = f"{max(self.drop, 0):.3f} ± {self.error:.3f}"
         return (
             f"{self.group}: AUC falls by {drop} when they are shuffled; {alone}"
-            f"most of all {self.best} (mean {first:.3g} in the reference, {second:.3g} here)"
+            f"most of all {self.best} (mean {first} in the reference, {second} here)"
         )
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the fields for JSON, which has no NaN."""
+        means = [None if np.isnan(mean) else mean for mean in self.means]
+        return asdict(self) | {"means": means, "text": self.text}
 
 
 @dataclass(frozen=True, eq=False)
@@ -182,7 +187,7 @@ class TreesResult:
             "roc": self.roc.as_dict(),
             "calibration": self.calibration.as_dict(),
             "recalibrated": self.recalibrated.as_dict(),
-            "importance": [asdict(one) | {"text": one.text} for one in self.importance],
+            "importance": [one.as_dict() for one in self.importance],
             "gives_away": self.gives_away,
             "thresholds": [{"MeV": t, "auc": r.as_dict()} for t, r in self.thresholds],
             "event_weights": self.event_weights.as_dict(),
