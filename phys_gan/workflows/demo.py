@@ -12,7 +12,7 @@ from phys_gan.randomness import stream
 from phys_gan.training import load_recipe
 from phys_gan.training.loop import StepCallback, ignore
 from phys_gan.training.run import clear_run
-from phys_gan.validation import Comparison, compare
+from phys_gan.validation import Comparison, Options, compare
 from phys_gan.workflows.training import train
 
 
@@ -50,6 +50,7 @@ def demo(
     *,
     overrides: Sequence[str] = (),
     n: int = 10_000,
+    options: Options | None = None,
     figures: bool = False,
     say: Callable[[str], None] = lambda text: None,
     report: StepCallback = ignore,
@@ -63,6 +64,7 @@ def demo(
         out: Directory for the run, the generated events and the report.
         overrides: ``section.key=value`` for the recipe ``demo``.
         n: Number of showers to generate.
+        options: What is compared.
         figures: Write every figure as PDF and PNG beside the page.
         say: Called with a sentence at each step.
         report: Called with the progress of the training.
@@ -83,6 +85,6 @@ def demo(
     write(out / "held_out.h5", judge_by)
 
     say("Comparing them with the held-out showers")
-    comparison = compare(judge_by, generated, training=learn)
+    comparison = compare(judge_by, generated, training=learn, options=options)
     comparison.save(out / "report", figures=figures)
     return Demo(comparison, out)

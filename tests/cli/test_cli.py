@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import sys
+from functools import partial
 
 import h5py
 import numpy as np
@@ -14,7 +15,8 @@ import uproot
 import phys_gan as pg
 from helpers import wrong
 from phys_gan.cli import app
-from phys_gan.workflows import demo_sample
+from phys_gan.validation import Options
+from phys_gan.workflows import demo, demo_sample
 
 GEANT4 = pg.read(demo_sample())
 SMALL = [
@@ -113,7 +115,9 @@ def test_train_generate_validate(run, tmp_path):
 
     report = tmp_path / "report"
     code, out, _ = run("validate", data, like, "--out", report, "--require", "ks.max<0.01",
-                       "--require", "ks[E_inc]<=0.01")  # fmt: skip
+                       "--require", "ks[E_inc]<=0.01", "--no-trees",
+                       *(f"--observable={name}" for name in ("E_inc", "E_tot/E_inc", "depth")),
+                       "--slice", "energy=1GeV,50GeV,100GeV")  # fmt: skip
     assert code == 1
     assert "1 of 2 requirements are met" in out
     assert re.search(r"ks\.max<0\.01 +0\.\d+ +NOT met", out)
@@ -180,7 +184,7 @@ def test_validate_takes_several_candidates(run, tmp_path):
         pg.write(tmp_path / name, part)
     code, out, err = run("validate", *(tmp_path / f"{name}.h5" for name in "abc"),
                          "--out", tmp_path / "r", "--observable", "E_tot/E_inc",
-                         "--slice", "energy=1GeV,50GeV,100GeV", "--no-figures",
+                         "--slice", "energy=1GeV,50GeV,100GeV", "--no-figures", "--no-trees",
                          "--require", "slices.outside_floor<=0")  # fmt: skip
     assert (code, err) == (0, "")
     assert "2 of 2 requirements are met" in out
@@ -248,17 +252,24 @@ def test_unknown_options_are_usage_errors(run):
     assert run("fly")[0] == 2
 
 
-def test_demo_in_small(run, tmp_path):
+def test_demo_in_small(run, tmp_path, monkeypatch):
+    brief = partial(
+        demo, n=300, options=Options(observables=["depth", "E_0"], trees=False, slices=())
+    )
+    monkeypatch.setattr("phys_gan.workflows.demo", brief)
+    few = tmp_path / "few.h5"
+    pg.write(few, GEANT4[:1000])
+    monkeypatch.setattr(sys.modules[demo.__module__], "demo_sample", lambda: few)
     small = [*SMALL, "--set", "training.report_every=128", "--set", "training.keep_checkpoints=3"]
     code, out, err = run("demo", "--out", tmp_path / "demo", "--no-figures", *small)
     assert (code, err) == (0, "")
     assert "Open the report" in out
-    assert len(pg.read(tmp_path / "demo" / "generated.h5")) == 10_000
+    assert len(pg.read(tmp_path / "demo" / "generated.h5")) == 300
     held_out = pg.read(tmp_path / "demo" / "held_out.h5")
-    assert len(held_out) == 1000
+    assert len(held_out) == 200
     assert (tmp_path / "demo" / "report" / "index.html").exists()
     metrics = json.loads((tmp_path / "demo" / "report" / "metrics.json").read_text())
-    assert metrics["reference"]["n"] == 1000
+    assert metrics["reference"]["n"] == 200
     assert "training_copies" in metrics["multivariate"]
     assert not (tmp_path / "demo" / "report" / "figures").exists()
     # The same again, where a demo was before.

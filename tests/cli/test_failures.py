@@ -14,6 +14,7 @@ import h5py
 import pytest
 import torch
 
+import phys_gan as pg
 from phys_gan import cli
 from phys_gan.workflows import demo_sample
 
@@ -24,7 +25,7 @@ SMALL = [
     "network.d_depth=1", "training.batch_size=64", "training.events=128",
     "training.report_every=128",
 ]  # fmt: skip
-FAST = ["--observable", "E_tot/E_inc", "--no-figures"]
+FAST = ["--observable", "E_tot/E_inc", "--no-figures", "--no-trees"]
 TRAIN = [word for setting in SMALL for word in ("--set", setting)]
 
 NO_NETWORK = """
@@ -84,8 +85,8 @@ def test_no_room_to_generate(tmp_path: Path) -> None:
 
 
 def test_no_room_to_validate(tmp_path: Path) -> None:
-    out = tmp_path / "report"
-    data = demo_sample()
+    out, data = tmp_path / "report", tmp_path / "few.h5"
+    pg.write(data, pg.read(demo_sample())[:150])
     refused("cannot write", "validate", data, data, "--out", out, *FAST, size=20_000)
     assert not (out / "index.html").exists()
     assert not [path for path in tmp_path.rglob("*") if path.suffix == ".tmp"]
@@ -140,10 +141,11 @@ def test_a_model_that_is_none(tmp_path: Path) -> None:
 
 
 def test_no_network_is_asked(tmp_path: Path) -> None:
-    target = tmp_path / "out.h5"
+    target, data = tmp_path / "out.h5", tmp_path / "few.h5"
+    pg.write(data, pg.read(demo_sample())[:150])
     for arguments in (
-        ("generate", MODEL, target, "-n", 200),
-        ("validate", demo_sample(), target, "--out", tmp_path / "report", *FAST),
+        ("generate", MODEL, target, "-n", 150),
+        ("validate", data, target, "--out", tmp_path / "report", *FAST),
     ):
         code, _, said = run(*arguments, before=NO_NETWORK)
         assert code in (0, 1), said

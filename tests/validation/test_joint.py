@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from phys_gan.events import Events
 from phys_gan.metrics import EXTRACTORS, MULTIVARIATE, TESTS
 from phys_gan.observables import measure, select
 from phys_gan.toys import TOYS, simulate_toy
-from phys_gan.validation import Options, compare, evaluate, physics_score
+from phys_gan.validation import Options, compare, evaluate, joint, physics_score
 from phys_gan.validation.joint import judge_modes
 from phys_gan.validation.sample import measure_sample
 from phys_gan.workflows import demo_sample
@@ -47,8 +48,17 @@ def extractors(monkeypatch: pytest.MonkeyPatch) -> dict[str, Callable[[Events], 
     return EXTRACTORS
 
 
+@pytest.fixture
+def few_toys(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Judge by fewer permutations, replicas and toys."""
+    for name in ("sliced_tests", "sliced_tests_of_cells"):
+        monkeypatch.setattr(joint, name, partial(getattr(joint, name), n_permutations=100))
+    monkeypatch.setattr(joint, "density_ratio", partial(joint.density_ratio, n_toys=60))
+
+
+@pytest.mark.usefixtures("few_toys")
 def test_own_features_are_compared(extractors: dict[str, Callable[[Events], object]]) -> None:
-    options = Options(observables=["depth"], slices=(), features=("shares",))
+    options = Options(observables=["depth"], slices=(), trees=False, features=("shares",))
     result = compare(GEANT4[:900], GEANT4[900:], options=options)
     found = result.multivariate
     assert {"fpd", "fid_shares", "kid_shares", "coverage_shares"} <= set(found)
@@ -67,10 +77,11 @@ def test_own_features_are_compared(extractors: dict[str, Callable[[Events], obje
     assert not off["inception_score_shares"].within_floor
 
 
+@pytest.mark.usefixtures("few_toys")
 def test_own_features_of_weighted_events(
     extractors: dict[str, Callable[[Events], object]],
 ) -> None:
-    options = Options(observables=["depth"], slices=(), features=("shares",))
+    options = Options(observables=["depth"], slices=(), trees=False, features=("shares",))
     reference, candidate = GEANT4[:900], GEANT4[900:]
     # Events with much energy in the first layer count twenty times as much.
     shares = LayerShares(reference)
@@ -89,7 +100,7 @@ def test_own_features_of_weighted_events(
 
 def test_equal_weights_and_a_sample_repeated_as_a_whole_leave_everything_compared() -> None:
     reference, candidate = GEANT4[:200], GEANT4[900:1100]
-    options = Options(observables=["depth", "E_1"], slices=())
+    options = Options(observables=["depth", "E_1"], slices=(), trees=False)
     plain = compare(reference, candidate, options=options).multivariate
     assert {"fpd", "precision", "duplicates"} <= set(plain)
     equal = compare(reference, replace(candidate, weights=np.full(200, 0.3)), options=options)
@@ -299,13 +310,14 @@ def test_clouds_are_chosen_at_random_and_bounded() -> None:
 NULLS = {"sliced_ks", "sliced_w1", "sliced_ks_cells", "sliced_w1_cells", "nplm"}
 
 
+@pytest.mark.usefixtures("few_toys")
 def test_tests_with_a_null_of_their_own() -> None:
     """Each has a p-value; where they differ is named by the observables that NPLM reweights."""
     reference, candidate = GEANT4[:900], GEANT4[900:]
     cells = candidate.cells.copy()
     cells[:, GEANT4.detector.slice(2)] *= 1.5
     spoiled = Events(cells, dict(candidate.conditions), GEANT4.detector)
-    options = Options(slices=())
+    options = Options(slices=(), trees=False)
     same, other = (compare(reference, c, options=options) for c in (candidate, spoiled))
     for name in NULLS:
         assert same.multivariate[name].within_floor, name
@@ -322,10 +334,11 @@ def test_tests_with_a_null_of_their_own() -> None:
     assert evaluate("nplm>100", other.metrics).met
 
 
+@pytest.mark.usefixtures("few_toys")
 def test_weights_of_either_sign_in_tests_with_a_null_of_their_own() -> None:
     weights = np.random.default_rng(1).exponential(1, 900)
     reference, candidate = GEANT4[:900], replace(GEANT4[900:], weights=weights)
-    options = Options(observables=["depth", "sparsity", "E_0"], slices=())
+    options = Options(observables=["depth", "sparsity", "E_0"], slices=(), trees=False)
     found = compare(reference, candidate, options=options)
     assert set(found.multivariate) >= NULLS
     assert all(found.multivariate[name].within_floor for name in NULLS)

@@ -17,7 +17,7 @@ from phys_gan.errors import ConfigError, DataError, MissingError, RangeError
 from phys_gan.events import Events
 from phys_gan.simulation import simulate
 from phys_gan.validation import Options
-from phys_gan.workflows import reweight
+from phys_gan.workflows import reweight, reweighting
 
 
 @cache
@@ -32,6 +32,12 @@ def tilted(events: Events, seed: int, slope: float = 0.8) -> tuple[Events, np.nd
     odds = np.exp(slope * np.clip(scaled, -2, 2))
     kept = np.random.default_rng(seed).random(len(events)) < odds / odds.max()
     return events[kept], odds[kept]
+
+
+@pytest.fixture(autouse=True)
+def few_folds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Average fewer classifiers than five."""
+    monkeypatch.setattr(reweighting, "_FOLDS", 3)
 
 
 @pytest.fixture(scope="module")

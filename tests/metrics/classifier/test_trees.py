@@ -13,7 +13,7 @@ import phys_gan as pg
 from phys_gan.detectors import load_detector
 from phys_gan.errors import DetectorError, RangeError
 from phys_gan.events import Events
-from phys_gan.metrics.classifier import two_sample_trees
+from phys_gan.metrics.classifier import trees, two_sample_trees
 from phys_gan.metrics.classifier.inputs import LINES, CellFeatures, Neighbours, find_lines
 from phys_gan.metrics.classifier.scores import Scores, judge_cross_fitted
 from phys_gan.metrics.classifier.trees import FOLDS, above, fold_numbers, scan_points
@@ -24,6 +24,12 @@ GEANT4 = pg.read(demo_sample())
 
 def with_cells(events: Events, cells: np.ndarray) -> Events:
     return replace(events, cells=cells, overflow=None)
+
+
+@pytest.fixture
+def few_trees(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fit fewer trees, each of which learns more."""
+    monkeypatch.setitem(trees._Judge.cross_fit.__kwdefaults__, "trees", 30)
 
 
 def test_the_auc_is_that_of_a_known_shift() -> None:
@@ -65,6 +71,7 @@ def test_a_planted_line_is_found_and_named() -> None:
     assert found.as_dict()["importance"][0]["group"] == LINES
 
 
+@pytest.mark.usefixtures("few_trees")
 def test_equal_samples_are_within_the_floor_whatever_their_numbers() -> None:
     found = two_sample_trees(GEANT4[:220], GEANT4[220:660], seed=3)
     assert found.within_floor
@@ -109,6 +116,7 @@ def test_a_candidate_at_the_energies_of_the_reference_is_not_misleading() -> Non
     assert found.auc.value == pytest.approx(0.5, abs=0.05)
 
 
+@pytest.mark.usefixtures("few_trees")
 def test_weights_enter_and_negative_ones_are_refused() -> None:
     reference, other = GEANT4[:500], GEANT4[500:1000]
     # Fifty times the weight for one half of the energies, in both samples: they stay equal.
