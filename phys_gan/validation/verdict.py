@@ -2,8 +2,8 @@
 
 What is compared falls into families: the observables, their slices, the metrics of whole events,
 the known failures. Each family has a p-value that allows for its members, and all families share
-one false-alarm rate of 1 %, in equal parts (Bonferroni): equal samples pass in at least 99 % of
-comparisons, whatever is looked at.
+one nominal false-alarm rate of 1 %, in equal parts (Bonferroni), whatever is looked at. What the
+rate is in truth, and where it is higher, docs/validation.md says.
 """
 
 from __future__ import annotations
